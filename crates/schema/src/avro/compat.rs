@@ -1,0 +1,3 @@
+use super::model::Model;
+use crate::Incompatibility;
+pub(crate) fn differences(_reader: &Model, _writer: &Model) -> Vec<Incompatibility> { Vec::new() }

@@ -1,0 +1,61 @@
+//! Why a text is no schema.
+
+use std::fmt;
+
+/// The first thing wrong with a schema text: where, what was expected, what was found, and what to do about it.
+///
+/// ```text
+/// fields[2].type: expected the name of a type, found "integer"; Avro calls it "int" or "long"
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompileError {
+    path: String,
+    expected: String,
+    found: String,
+    remedy: String,
+}
+
+impl CompileError {
+    pub(crate) fn new(path: String, expected: impl Into<String>, found: impl Into<String>) -> CompileError {
+        CompileError { path, expected: expected.into(), found: found.into(), remedy: String::new() }
+    }
+
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> CompileError {
+        self.remedy = remedy.into();
+        self
+    }
+
+    pub(crate) fn not_built(format: &str) -> CompileError {
+        CompileError::new(String::new(), "an Avro schema", format!("{format}, which this server does not read yet"))
+    }
+
+    /// Place in the schema document, like `fields[2].type`. Empty: the document as a whole.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What would have been right.
+    pub fn expected(&self) -> &str {
+        &self.expected
+    }
+
+    /// What stands there.
+    pub fn found(&self) -> &str {
+        &self.found
+    }
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        write!(f, "expected {}, found {}", self.expected, self.found)?;
+        if !self.remedy.is_empty() {
+            write!(f, "; {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CompileError {}

@@ -1,0 +1,68 @@
+//! Why a JSON value does not fit its schema.
+
+use std::fmt;
+
+/// The first misfit of a value: its place, what the schema expects there, what was found.
+///
+/// ```text
+/// orbit[2].angle: expected double, found string "x"
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodeError {
+    path: String,
+    expected: String,
+    found: String,
+}
+
+impl EncodeError {
+    pub(crate) fn new(path: String, expected: impl Into<String>, found: impl Into<String>) -> EncodeError {
+        EncodeError { path, expected: expected.into(), found: found.into() }
+    }
+
+    /// Place in the value: `orbit[2].angle`, map keys as `tags["a b"]`. Empty: the value as a whole.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What the schema expects there.
+    pub fn expected(&self) -> &str {
+        &self.expected
+    }
+
+    /// What stands there.
+    pub fn found(&self) -> &str {
+        &self.found
+    }
+
+    /// Puts an outer place (`records[3].value`) in front of the path.
+    pub fn within(mut self, outer: &str) -> EncodeError {
+        let joint = if self.path.is_empty() || self.path.starts_with('[') || outer.is_empty() { "" } else { "." };
+        self.path = format!("{outer}{joint}{}", self.path);
+        self
+    }
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        write!(f, "expected {}, found {}", self.expected, self.found)
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::EncodeError;
+
+    #[test]
+    fn paths_are_joined_as_one_would_write_them() {
+        let at = |path: &str| EncodeError::new(path.to_owned(), "int", "null").within("records[3].value").to_string();
+        assert_eq!(at("a.b"), "records[3].value.a.b: expected int, found null");
+        assert_eq!(at("[0].b"), "records[3].value[0].b: expected int, found null");
+        assert_eq!(at(""), "records[3].value: expected int, found null");
+        assert_eq!(EncodeError::new("a".into(), "int", "null").within("").path(), "a");
+    }
+}

@@ -1,0 +1,130 @@
+//! The front of all formats: what a compiled schema can do, whatever language it is written in.
+
+use std::sync::Arc;
+
+use crate::avro::AvroSchema;
+use crate::{CompileError, EncodeError, Incompatibility};
+
+/// The language a schema is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SchemaKind {
+    /// Apache Avro.
+    Avro,
+    /// JSON Schema.
+    Json,
+    /// Protocol Buffers.
+    Protobuf,
+}
+
+/// How strictly a text is read: names and defaults are checked only in what somebody hands in as new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// To be registered now.
+    New,
+    /// Stored already, or only looked up: older servers let more through, and it must stay readable.
+    Stored,
+}
+
+/// A schema that another one refers to by `name`, compiled already, with its own references.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// What the referring schema calls it; for Avro the full name of a type.
+    pub name: String,
+    /// The schema itself.
+    pub schema: Schema,
+}
+
+/// A compiled schema. Immutable, and cheap to clone: every clone shares one compilation.
+#[derive(Clone, Debug)]
+pub struct Schema(Arc<Compiled>);
+
+#[derive(Debug)]
+enum Compiled {
+    Avro(AvroSchema),
+}
+
+/// What became of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoded {
+    /// Bytes were appended (none, for a record without fields).
+    Payload,
+    /// The value is the null that Kafka itself knows: a top-level null under a schema that allows it. Nothing was appended.
+    Null,
+}
+
+impl Schema {
+    /// Reads `text`. Types of `references` are known by their full names.
+    ///
+    /// # Errors
+    /// The first thing found wrong, with its place in the text.
+    pub fn compile(
+        kind: SchemaKind,
+        text: &str,
+        references: &[Reference],
+        strictness: Strictness,
+    ) -> Result<Schema, CompileError> {
+        let compiled = match kind {
+            SchemaKind::Avro => {
+                let known = references.iter().map(|reference| reference.schema.avro()).collect::<Vec<_>>();
+                Compiled::Avro(AvroSchema::compile(text, &known, strictness)?)
+            }
+            SchemaKind::Json => return Err(CompileError::not_built("JSON Schema")),
+            SchemaKind::Protobuf => return Err(CompileError::not_built("Protobuf")),
+        };
+        Ok(Schema(Arc::new(compiled)))
+    }
+
+    /// The language it is written in.
+    pub fn kind(&self) -> SchemaKind {
+        match &*self.0 {
+            Compiled::Avro(_) => SchemaKind::Avro,
+        }
+    }
+
+    /// The text by which schemas are told apart: compact, attributes in a fixed order, nothing lost.
+    pub fn canonical(&self) -> &str {
+        self.avro().canonical()
+    }
+
+    /// The canonical text with everything sorted whose order says nothing (`normalize=true`).
+    pub fn normalized(&self) -> String {
+        self.avro().normalized()
+    }
+
+    /// MD5 of the canonical text: the guid of a schema without references and metadata.
+    pub fn fingerprint(&self) -> [u8; 16] {
+        use md5::Digest as _;
+        md5::Md5::digest(self.canonical()).into()
+    }
+
+    /// Full name of the root, when it is a named type.
+    pub fn full_name(&self) -> Option<&str> {
+        self.avro().full_name()
+    }
+
+    /// Encodes the JSON text of one value and appends the payload to `out`. A top-level Avro `bytes` stands without
+    /// its length, as serializers write it.
+    ///
+    /// # Errors
+    /// The first place where the value does not fit; `out` is then as it was before.
+    pub fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
+        self.avro().encode(json, out)
+    }
+
+    /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.
+    pub fn cannot_read(&self, writer: &Schema) -> Vec<Incompatibility> {
+        self.avro().cannot_read(writer.avro())
+    }
+
+    /// Whether both mean the same once references are resolved. The order of attributes and white space do not
+    /// count; names, docs, aliases, defaults, sort order and custom properties do.
+    pub fn equivalent(&self, other: &Schema) -> bool {
+        self.avro().equivalent(other.avro())
+    }
+
+    fn avro(&self) -> &AvroSchema {
+        match &*self.0 {
+            Compiled::Avro(schema) => schema,
+        }
+    }
+}
