@@ -1,0 +1,178 @@
+//! Topics: listed, described, created, widened, deleted.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::Admin;
+use crate::{
+    Error, ErrorKind, NodeId, PartitionId, TopicName,
+    native::{Client, Request},
+};
+
+/// For how long what the cluster says of a topic may lag behind its creation or deletion.
+const APPEARS_WITHIN: Duration = Duration::from_secs(5);
+/// The pause between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
+/// A topic as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Its name.
+    pub name: String,
+    /// Whether the cluster keeps it for itself.
+    pub is_internal: bool,
+    /// Its partitions, by number.
+    pub partitions: Vec<PartitionDescription>,
+    /// What the asker may do with it: Kafka's names, upper case (`READ`, `WRITE` …); empty unless asked for.
+    pub authorized_operations: Vec<&'static str>,
+}
+
+/// A partition and where it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionDescription {
+    /// Its number.
+    pub id: PartitionId,
+    /// The broker that takes its records, where there is one.
+    pub leader: Option<NodeId>,
+    /// All brokers that keep it, the preferred leader first.
+    pub replicas: Vec<NodeId>,
+    /// Those of them that have caught up.
+    pub in_sync: Vec<NodeId>,
+}
+
+/// A topic to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: TopicName,
+    /// How many partitions; `None`: the broker's default.
+    pub partitions: Option<i32>,
+    /// How many replicas of each; `None`: the broker's default.
+    pub replication_factor: Option<i16>,
+    /// The replicas of each partition, index = partition. `Some`: the two counts are not sent.
+    pub assignments: Option<Vec<Vec<i32>>>,
+    /// Configs that differ from the broker's.
+    pub configs: Vec<(String, Option<String>)>,
+    /// Only say whether it could be created.
+    pub validate_only: bool,
+}
+
+/// A topic that was created, as it is; 0 where that cannot be known (defaults, when only validating).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreatedTopic {
+    /// How many partitions.
+    pub partitions: i32,
+    /// How many replicas of each.
+    pub replication_factor: i32,
+}
+
+impl Admin {
+    pub(crate) async fn topics(&self, authorized_operations: bool) -> Result<Vec<TopicDescription>, Error> {
+        let names = names(self.client.clone(), self.timeout).await?;
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let reply = self.call(Request::DescribeTopics { names: &names, authorized_operations }).await?;
+        // One that was deleted between the two questions is no longer part of the answer.
+        let gone = |described: &Result<TopicDescription, Error>| {
+            matches!(described, Err(Error { kind: ErrorKind::UnknownTopic, .. }))
+        };
+        reply.topics().into_iter().filter(|described| !gone(described)).collect()
+    }
+
+    pub(crate) async fn topic(&self, topic: &TopicName, authorized_operations: bool) -> Result<TopicDescription, Error> {
+        let names = [topic.as_str().to_owned()];
+        let reply = self.call(Request::DescribeTopics { names: &names, authorized_operations }).await?;
+        let missing = || Err(Error::unknown_topic(format!("topic {topic} does not exist")));
+        reply.topics().pop().unwrap_or_else(missing)
+    }
+
+    pub(crate) async fn create_topic(&self, topic: &NewTopic) -> Result<CreatedTopic, Error> {
+        check_counts(topic)?;
+        self.call(Request::CreateTopic(topic)).await?.topic_verdict()?;
+        if topic.validate_only { Ok(asked_for(topic)) } else { self.read_back(&topic.name).await }
+    }
+
+    pub(crate) async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
+        self.call(Request::DeleteTopic(topic)).await?.topic_verdict()?;
+        // A broker may list it for a moment longer; a look-up in that moment would believe it.
+        let end = Instant::now() + APPEARS_WITHIN;
+        while self.topic(topic, false).await.is_ok() && Instant::now() < end {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn add_partitions(&self, topic: &TopicName, total: i32) -> Result<(), Error> {
+        if total < 1 {
+            return Err(invalid_partitions(total));
+        }
+        self.call(Request::AddPartitions { topic, total }).await?.topic_verdict()
+    }
+
+    /// librdkafka drops the counts from the cluster's answer, so the topic is described, once it can be.
+    async fn read_back(&self, name: &TopicName) -> Result<CreatedTopic, Error> {
+        let end = Instant::now() + APPEARS_WITHIN;
+        loop {
+            let described = self.topic(name, false).await;
+            match described {
+                Ok(topic) if !topic.partitions.is_empty() => {
+                    let replicas = topic.partitions.first().map_or(0, |p| p.replicas.len());
+                    return Ok(CreatedTopic { partitions: count(topic.partitions.len()), replication_factor: count(replicas) });
+                }
+                Ok(_) | Err(Error { kind: ErrorKind::UnknownTopic | ErrorKind::Retriable, .. }) if Instant::now() < end => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                Ok(_) => return Err(Error::unknown_topic(format!("topic {name} was created, but does not appear"))),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The list of all topics comes from a call that blocks.
+async fn names(client: Arc<Client>, timeout: Duration) -> Result<Vec<String>, Error> {
+    tokio::task::spawn_blocking(move || client.topic_names(timeout))
+        .await
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Other, "_DESTROY", "the runtime is shutting down")))
+}
+
+/// librdkafka refuses some counts in its own words, and takes -1 as "the default"; what Kafka refuses is refused here.
+fn check_counts(topic: &NewTopic) -> Result<(), Error> {
+    if topic.assignments.is_some() {
+        return Ok(());
+    }
+    match (topic.partitions, topic.replication_factor) {
+        (Some(partitions), _) if partitions < 1 && partitions != -1 => Err(invalid_partitions(partitions)),
+        (_, Some(factor)) if factor < 1 && factor != -1 => Err(Error::new(
+            ErrorKind::InvalidRequest,
+            "INVALID_REPLICATION_FACTOR",
+            format!("a topic has 1 or more replicas, not {factor}"),
+        )),
+        _ => Ok(()), // in range, or left to the broker
+    }
+}
+
+fn invalid_partitions(partitions: i32) -> Error {
+    let message = format!("a topic has 1 or more partitions, not {partitions}");
+    Error::new(ErrorKind::InvalidRequest, "INVALID_PARTITIONS", message)
+}
+
+fn asked_for(topic: &NewTopic) -> CreatedTopic {
+    match &topic.assignments {
+        Some(assignments) => CreatedTopic {
+            partitions: count(assignments.len()),
+            replication_factor: count(assignments.first().map_or(0, Vec::len)),
+        },
+        None => CreatedTopic {
+            partitions: topic.partitions.map_or(0, |p| p.max(0)),
+            replication_factor: topic.replication_factor.map_or(0, |f| i32::from(f.max(0))),
+        },
+    }
+}
+
+fn count(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,8 @@
+//! One suite for every cluster: the embedded broker by default, or the one that `POSTERN_TEST_BOOTSTRAP` names (such as
+//! Apache Kafka). Topics get names of their own, so a cluster may be used again and again.
+
+mod outages;
+mod reading;
+mod records;
+mod target;
+mod topics;

@@ -1,0 +1,156 @@
+//! Records appended: their order, their bytes, their limits.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use postern_kafka::{
+    AppendError, ByteCount, Cluster, ErrorKind, Fate, Inflight, NewTopic, Offset, PartitionId, Receipt, Record,
+    Settings, StoredRecord,
+};
+
+use crate::target::{Target, fresh_name, new_topic, sized, value};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_one_partition_stand_in_the_order_of_calls() {
+    let target = Target::start().await;
+    let topic = target.topic(1).await;
+    let inflight = Inflight::new(ByteCount(8 << 20));
+
+    let mut deliveries = Vec::new();
+    for number in 0..200 {
+        let records = vec![value(&format!("a{number}")), value(&format!("b{number}"))];
+        deliveries.push(target.cluster.append(&topic, inflight.admit(records).await.expect("fits")));
+    }
+    let mut next = 0;
+    for delivery in deliveries {
+        for outcome in delivery.await {
+            let receipt = outcome.expect("written");
+            assert_eq!((receipt.partition, receipt.offset), (PartitionId(0), Offset(next)));
+            assert!(receipt.timestamp_ms.expect("has a time") > 1_600_000_000_000);
+            next += 1;
+        }
+    }
+    assert_eq!(next, 400);
+    assert_eq!(inflight.used(), ByteCount(0));
+
+    let read = target.read(&topic, 400).await;
+    let values: Vec<_> = read.iter().map(|r| r.value.clone().expect("has a value")).collect();
+    let expected: Vec<_> = (0..200).flat_map(|n| [Bytes::from(format!("a{n}")), Bytes::from(format!("b{n}"))]).collect();
+    assert_eq!(values, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_comes_back_as_it_was() {
+    let target = Target::start().await;
+    let topic = target.topic(1).await;
+    let full = Record {
+        partition: Some(PartitionId(0)),
+        key: Some(Bytes::from_static(b"key \0\xff")),
+        value: Some(Bytes::from_static(b"value")),
+        headers: vec![
+            ("twice".into(), Some(Bytes::from_static(b"1"))),
+            ("twice".into(), Some(Bytes::new())),
+            ("none".into(), None),
+        ],
+        timestamp_ms: Some(1_700_000_000_123),
+    };
+    let empty = Record { key: Some(Bytes::new()), value: Some(Bytes::new()), ..Record::default() };
+    let absent = Record { timestamp_ms: Some(1), ..Record::default() };
+    let receipts = target.append(&topic, vec![full.clone(), empty.clone(), absent.clone()]).await;
+    let first = Receipt { partition: PartitionId(0), offset: Offset(0), timestamp_ms: full.timestamp_ms };
+    assert_eq!(receipts[0], Ok(first));
+
+    let read = target.read(&topic, 3).await;
+    let stored = |offset, record: &Record, timestamp_ms| StoredRecord {
+        offset: Offset(offset),
+        timestamp_ms,
+        key: record.key.clone(),
+        value: record.value.clone(),
+        headers: record.headers.clone(),
+    };
+    assert_eq!(read[0], stored(0, &full, full.timestamp_ms));
+    assert_eq!(read[1], stored(1, &empty, read[1].timestamp_ms));
+    assert_eq!(read[2], stored(2, &absent, Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_partitioned_as_java_does() {
+    let target = Target::start().await;
+    let topic = target.topic(4).await;
+    // murmur2 of Kafka's Java client: 21 → -973932308, foobar → -790332482, a-little-bit-long-string → -985981536.
+    for (key, hash) in [("21", -973_932_308), ("foobar", -790_332_482), ("a-little-bit-long-string", -985_981_536_i32)] {
+        let record = Record { key: Some(Bytes::from(key)), ..Record::default() };
+        let receipt = target.append(&topic, vec![record]).await.remove(0).expect("written");
+        assert_eq!(receipt.partition, PartitionId((hash & 0x7fff_ffff) % 4), "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_partition_is_refused_at_once_and_spares_the_others() {
+    let target = Target::start().await;
+    let topic = target.topic(2).await;
+    let to = |partition| Record { partition: Some(PartitionId(partition)), ..value("x") };
+    target.append(&topic, vec![to(0)]).await.remove(0).expect("the connection stands");
+
+    let started = Instant::now();
+    let outcomes = target.append(&topic, vec![to(0), to(2), to(-1), to(1)]).await;
+    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    assert_eq!(outcomes[0].as_ref().expect("written").offset, Offset(1));
+    for refused in &outcomes[1..3] {
+        let AppendError { error, fate } = refused.as_ref().expect_err("refused");
+        assert_eq!((error.kind, *fate), (ErrorKind::UnknownPartition, Fate::NotWritten));
+    }
+    assert_eq!(outcomes[3].as_ref().expect("written").partition, PartitionId(1));
+    assert_eq!(target.range(&topic, 0).await, (0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_above_the_limit_is_refused_at_once() {
+    let target = Target::start().await;
+    let topic = target.topic(1).await;
+    // 82 for a batch of one, 1 for no key, 3 for the length of the value, 1 for no headers: as Java reckons.
+    let largest = 1_048_576 - 87;
+    let outcomes = target.append(&topic, vec![sized(largest + 1), sized(largest), value("small")]).await;
+    let AppendError { error, fate } = outcomes[0].as_ref().expect_err("too large");
+    assert_eq!((error.kind, *fate), (ErrorKind::RecordTooLarge, Fate::NotWritten));
+    assert!(error.message.contains("1048577 bytes") && error.message.contains("1048576,"), "{}", error.message);
+    assert_eq!(outcomes[1].as_ref().expect("just fits").offset, Offset(0));
+    assert_eq!(outcomes[2].as_ref().expect("fits").offset, Offset(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_the_broker_finds_too_large_is_not_written() {
+    let target = Target::start().await;
+    let topic = fresh_name();
+    let small = NewTopic { configs: vec![("max.message.bytes".into(), Some("2000".into()))], ..new_topic(&topic, 1) };
+    target.cluster.create_topic(&small).await.expect("created");
+    let AppendError { error, fate } = target.append(&topic, vec![sized(5_000)]).await.remove(0).expect_err("too large");
+    assert_eq!((error.kind, fate, error.name.as_str()), (ErrorKind::RecordTooLarge, Fate::NotWritten, "MESSAGE_TOO_LARGE"));
+    assert_eq!(target.range(&topic, 0).await, (0, 0));
+    assert!(target.append(&topic, vec![sized(500)]).await[0].is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn room_is_given_back_when_the_broker_has_answered() {
+    let target = Target::start().await;
+    let topic = target.topic(1).await;
+    let inflight = Inflight::new(ByteCount(20_000));
+    assert!(inflight.admit(vec![sized(30_000)]).await.is_err(), "more than the whole budget");
+    // Each takes more than half of the budget: the next is admitted only when the one before is acknowledged.
+    for number in 0..20 {
+        let admitted = inflight.admit(vec![sized(11_000)]).await.expect("waits for its turn");
+        drop(target.cluster.append(&topic, admitted)); // nobody waits for the answer; the room waits for the broker
+        assert!(inflight.used() > ByteCount(11_000), "{number}");
+    }
+    assert!(target.cluster.flush(Duration::from_secs(5)).await);
+    assert_eq!(target.range(&topic, 0).await, (0, 20));
+    assert_eq!(inflight.used(), ByteCount(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_that_does_not_exist_is_refused_at_the_start() {
+    let settings = Settings { client: vec![("no.such.setting".into(), "1".into())], ..Settings::new("127.0.0.1:1") };
+    let refused = Cluster::connect(settings).expect_err("refused");
+    assert_eq!(refused.kind, ErrorKind::InvalidRequest);
+    assert!(refused.message.contains("no.such.setting"), "{}", refused.message);
+}
