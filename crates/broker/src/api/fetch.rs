@@ -1,0 +1,162 @@
+//! Fetch (1), versions 4 to 16: whole batches from an offset on, or a wait until there are some.
+//!
+//! A request that finds less than `min_bytes` registers with its partitions and is woken by the append itself; the
+//! timer is only for the end of `max_wait_ms`. The first batch is answered even if it is larger than asked. Every
+//! answer is of a full fetch (session 0). Isolation levels are one and the same without transactions, and the high
+//! watermark is the end of the log. Not done: sessions, fetching from followers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::fetch_request::FetchTopic;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Call, Cut};
+use crate::code;
+use crate::log::{FetchError, Partition};
+use crate::node::Node;
+use crate::topics::Topic;
+
+/// Whatever the client asks for, an answer is not (much) larger.
+const MOST_BYTES: i32 = 55 * 1024 * 1024;
+
+/// A partition asked for, found or not.
+struct Wanted {
+    index: i32,
+    offset: i64,
+    max_bytes: i32,
+    partition: Result<Arc<Partition>, i16>,
+}
+
+struct WantedTopic {
+    asked: FetchTopic,
+    partitions: Vec<Wanted>,
+}
+
+pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: FetchRequest) -> Result<FetchResponse, Cut> {
+    let deadline = Instant::now() + Duration::from_millis(request.max_wait_ms.max(0) as u64);
+    let max_bytes = request.max_bytes.clamp(0, MOST_BYTES);
+    let min_bytes = request.min_bytes.clamp(0, max_bytes) as usize;
+    let mut wanted = Vec::with_capacity(request.topics.len());
+    for asked in request.topics {
+        wanted.push(look_up(node, call, asked).await?);
+    }
+    let waiter = Arc::new(Notify::new());
+    loop {
+        let read = read(&wanted, max_bytes);
+        let is_due = read.bytes >= min_bytes || read.has_error || Instant::now() >= deadline;
+        if is_due || wanted.is_empty() {
+            return Ok(read.response);
+        }
+        let registered: Vec<_> = wanted
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .zip(&read.seen)
+            .filter_map(|(want, seen)| Some((want.partition.as_ref().ok()?, *seen)))
+            .collect();
+        let quiet = registered.iter().all(|(partition, seen)| partition.wait(*seen, &waiter));
+        let mut stopping = false;
+        if quiet {
+            tokio::select! {
+                () = waiter.notified() => {}
+                () = sleep_until(deadline) => {}
+                () = node.stopping() => stopping = true,
+            }
+        }
+        for (partition, _) in &registered {
+            partition.stop_waiting(&waiter);
+        }
+        if stopping {
+            return Ok(read.response);
+        }
+    }
+}
+
+async fn look_up(node: &Arc<Node>, call: &Call<'_>, mut asked: FetchTopic) -> Result<WantedTopic, Cut> {
+    let by_id = call.version >= 13;
+    let topic = if by_id { node.topics.find_id(asked.topic_id) } else { node.topics.find(&asked.topic) };
+    let name = topic.as_ref().map_or(&asked.topic.0, |topic| &topic.name);
+    let fault = call.fault(node, ApiKey::Fetch, Some(name)).await?;
+    let missing = if by_id { ResponseError::UnknownTopicId } else { ResponseError::UnknownTopicOrPartition };
+    let find = |index: i32, leader_epoch: i32| match (&topic, fault) {
+        (_, Some(error)) => Err(error),
+        (None, None) => Err(code(missing)),
+        (Some(_), None) if leader_epoch > 0 => Err(code(ResponseError::UnknownLeaderEpoch)),
+        (Some(topic), None) => Topic::partition(topic, index).ok_or(code(ResponseError::UnknownTopicOrPartition)),
+    };
+    let partitions = std::mem::take(&mut asked.partitions)
+        .into_iter()
+        .map(|part| Wanted {
+            index: part.partition,
+            offset: part.fetch_offset,
+            max_bytes: part.partition_max_bytes,
+            partition: find(part.partition, part.current_leader_epoch),
+        })
+        .collect();
+    Ok(WantedTopic { asked, partitions })
+}
+
+/// What is there now.
+struct Read {
+    response: FetchResponse,
+    bytes: usize,
+    has_error: bool,
+    /// The end of each partition as it was looked at.
+    seen: Vec<i64>,
+}
+
+fn read(wanted: &[WantedTopic], max_bytes: i32) -> Read {
+    let mut left = max_bytes as u64;
+    let mut read = Read { response: FetchResponse::default(), bytes: 0, has_error: false, seen: Vec::new() };
+    for topic in wanted {
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for want in &topic.partitions {
+            let data = PartitionData::default().with_partition_index(want.index);
+            let limit = left.min(want.max_bytes.max(0) as u64);
+            let found = match &want.partition {
+                Ok(partition) => partition.read(want.offset, limit, read.bytes == 0).map_err(|error| match error {
+                    FetchError::OutOfRange(bounds) => (code(ResponseError::OffsetOutOfRange), Some(bounds)),
+                    FetchError::Gone => (code(ResponseError::UnknownTopicOrPartition), None),
+                    FetchError::Storage(error) => {
+                        let (topic, partition) = (topic.asked.topic.as_str(), want.index);
+                        tracing::error!(topic, partition, %error, "records could not be read");
+                        (code(ResponseError::KafkaStorageError), None)
+                    }
+                }),
+                Err(error) => Err((*error, None)),
+            };
+            let (data, bounds) = match found {
+                Ok((records, bounds)) => {
+                    read.bytes += records.len();
+                    left = left.saturating_sub(records.len() as u64);
+                    (data.with_records(Some(records)), Some(bounds))
+                }
+                Err((error, bounds)) => {
+                    read.has_error = true;
+                    (data.with_error_code(error).with_records(Some(Bytes::new())), bounds)
+                }
+            };
+            let (start, end) = bounds.map_or((-1, -1), |bounds| (bounds.start, bounds.end));
+            read.seen.push(end);
+            partitions.push(
+                data.with_high_watermark(end)
+                    .with_last_stable_offset(end)
+                    .with_log_start_offset(start)
+                    .with_aborted_transactions(None)
+                    .with_preferred_read_replica((-1).into()),
+            );
+        }
+        read.response.responses.push(
+            FetchableTopicResponse::default()
+                .with_topic(topic.asked.topic.clone())
+                .with_topic_id(topic.asked.topic_id)
+                .with_partitions(partitions),
+        );
+    }
+    read
+}

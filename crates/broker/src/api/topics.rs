@@ -1,0 +1,191 @@
+//! DeleteTopics (20), versions 1 to 6; CreatePartitions (37), versions 0 to 3; DeleteRecords (21), versions 0 to 2.
+//!
+//! A deleted topic's files are gone when the answer is. Partitions can only be added. Deleted records are gone from
+//! readers at once, from the disk by whole segments.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
+use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
+use kafka_protocol::messages::{
+    ApiKey, CreatePartitionsRequest, CreatePartitionsResponse, DeleteRecordsRequest, DeleteRecordsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::create_topics::{Refusal, check_replicas};
+use super::{Call, Cut, blocking};
+use crate::code;
+use crate::node::Node;
+
+// === DeleteTopics ===
+
+pub(super) async fn delete(
+    node: &Arc<Node>,
+    call: &Call<'_>,
+    request: DeleteTopicsRequest,
+) -> Result<DeleteTopicsResponse, Cut> {
+    let by_name = |name| DeleteTopicState::default().with_name(Some(name));
+    let asked = match call.version {
+        ..=5 => request.topic_names.into_iter().map(by_name).collect(),
+        6.. => request.topics,
+    };
+    let mut responses = Vec::with_capacity(asked.len());
+    for asked in asked {
+        let (topic, missing) = match &asked.name {
+            Some(name) => (node.topics.find(name), ResponseError::UnknownTopicOrPartition),
+            None => (node.topics.find_id(asked.topic_id), ResponseError::UnknownTopicId),
+        };
+        let name = topic.as_ref().map(|topic| TopicName(topic.name.clone())).or(asked.name);
+        let id = topic.as_ref().map_or(asked.topic_id, |topic| topic.id);
+        let result = DeletableTopicResult::default().with_name(name.clone()).with_topic_id(id);
+        let fault = call.fault(node, ApiKey::DeleteTopics, name.as_ref().map(|name| name.as_str())).await?;
+        responses.push(match (fault, topic) {
+            (Some(error), _) => result.with_error_code(error),
+            (None, None) => result.with_error_code(code(missing)).with_error_message(Some(message_of(missing))),
+            (None, Some(topic)) => {
+                let (deleter, doomed) = (node.clone(), topic.clone());
+                match blocking(move || deleter.topics.delete(&doomed)).await {
+                    Ok(true) => {
+                        tracing::info!(topic = topic.name.as_str(), "topic deleted");
+                        result
+                    }
+                    Ok(false) => result.with_error_code(code(missing)).with_error_message(Some(message_of(missing))),
+                    Err(error) => {
+                        tracing::error!(topic = topic.name.as_str(), %error, "a topic could not be deleted");
+                        result.with_error_code(code(ResponseError::KafkaStorageError))
+                    }
+                }
+            }
+        });
+    }
+    Ok(DeleteTopicsResponse::default().with_responses(responses))
+}
+
+fn message_of(error: ResponseError) -> StrBytes {
+    StrBytes::from_static_str(match error {
+        ResponseError::UnknownTopicId => "This server does not host this topic ID.",
+        _ => "This server does not host this topic-partition.",
+    })
+}
+
+// === CreatePartitions ===
+
+pub(super) async fn create_partitions(
+    node: &Arc<Node>,
+    call: &Call<'_>,
+    request: CreatePartitionsRequest,
+) -> Result<CreatePartitionsResponse, Cut> {
+    let mut seen = HashSet::new();
+    let doubled: HashSet<StrBytes> =
+        request.topics.iter().map(|topic| topic.name.0.clone()).filter(|name| !seen.insert(name.clone())).collect();
+    let mut results = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        if !seen.remove(&topic.name.0) {
+            continue;
+        }
+        let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
+        let fault = call.fault(node, ApiKey::CreatePartitions, Some(&topic.name)).await?;
+        let grown = match fault {
+            Some(error) => {
+                results.push(result.with_error_code(error));
+                continue;
+            }
+            None if doubled.contains(&topic.name.0) => {
+                Err((ResponseError::InvalidRequest, "Duplicate topic name.".to_owned()))
+            }
+            None => grow(node, &topic, request.validate_only).await,
+        };
+        results.push(match grown {
+            Ok(()) => result,
+            Err((error, message)) => {
+                result.with_error_code(code(error)).with_error_message(Some(StrBytes::from_string(message)))
+            }
+        });
+    }
+    Ok(CreatePartitionsResponse::default().with_results(results))
+}
+
+async fn grow(node: &Arc<Node>, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
+    let Some(topic) = node.topics.find(&asked.name) else {
+        return Err((
+            ResponseError::UnknownTopicOrPartition,
+            message_of(ResponseError::UnknownTopicOrPartition).to_string(),
+        ));
+    };
+    let (name, has) = (asked.name.as_str(), topic.partitions().len());
+    let refuse = |message: String| Err((ResponseError::InvalidPartitions, message));
+    let count = match usize::try_from(asked.count) {
+        Ok(count) if count > has => count,
+        Ok(count) if count == has => return refuse(format!("Topic already has {has} partition(s).")),
+        Ok(_) | Err(_) => {
+            return refuse(format!(
+                "The topic {name} currently has {has} partition(s); {} would not be an increase.",
+                asked.count
+            ));
+        }
+    };
+    if count > 10_000 {
+        return refuse(format!("Excessively large number of partitions per request: {count}"));
+    }
+    if let Some(assignments) = &asked.assignments {
+        if assignments.len() != count - has {
+            let message = format!(
+                "Attempted to add {} additional partition(s), but only {} assignment(s) were specified.",
+                count - has,
+                assignments.len()
+            );
+            return Err((ResponseError::InvalidReplicaAssignment, message));
+        }
+        for assignment in assignments {
+            let brokers: Vec<i32> = assignment.broker_ids.iter().map(|broker| broker.0).collect();
+            check_replicas(&brokers)?;
+        }
+    }
+    if validate_only {
+        return Ok(());
+    }
+    let grower = node.clone();
+    blocking(move || grower.topics.grow(&topic, count)).await.map_err(|error| {
+        tracing::error!(topic = name, %error, "partitions could not be added");
+        (ResponseError::KafkaStorageError, "The topic could not be written to disk.".to_owned())
+    })
+}
+
+// === DeleteRecords ===
+
+pub(super) async fn delete_records(
+    node: &Arc<Node>,
+    _: &Call<'_>,
+    request: DeleteRecordsRequest,
+) -> Result<DeleteRecordsResponse, Cut> {
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for asked in request.topics {
+        let topic = node.topics.find(&asked.name);
+        let mut partitions = Vec::with_capacity(asked.partitions.len());
+        for part in asked.partitions {
+            let result = DeleteRecordsPartitionResult::default()
+                .with_partition_index(part.partition_index)
+                .with_low_watermark(-1);
+            let Some(partition) = topic.as_ref().and_then(|topic| topic.partition(part.partition_index)) else {
+                partitions.push(result.with_error_code(code(ResponseError::UnknownTopicOrPartition)));
+                continue;
+            };
+            partitions.push(match blocking(move || partition.delete_before(part.offset)).await {
+                Ok(Some(start)) => result.with_low_watermark(start),
+                Ok(None) => result.with_error_code(code(ResponseError::OffsetOutOfRange)),
+                Err(error) => {
+                    tracing::error!(topic = asked.name.as_str(), %error, "records could not be deleted");
+                    result.with_error_code(code(ResponseError::KafkaStorageError))
+                }
+            });
+        }
+        topics.push(DeleteRecordsTopicResult::default().with_name(asked.name).with_partitions(partitions));
+    }
+    Ok(DeleteRecordsResponse::default().with_topics(topics))
+}

@@ -1,0 +1,236 @@
+//! The settings of topics that Apache Kafka 4.1 knows: names, types, defaults, what values they take.
+//!
+//! All are accepted and shown. Which have an effect here stands in `LogConfig` (how batches are taken and stored).
+//! Source: Apache Kafka 4.1, "Topic Configs"; the list and its defaults as a 4.1.1 broker describes itself.
+
+use std::collections::BTreeMap;
+
+use crate::log::partition::LogConfig;
+
+/// A setting of a topic.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) default: &'static str,
+    /// The broker's setting that gives the default.
+    pub(crate) synonym: &'static str,
+    takes: Takes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Boolean,
+    Text,
+    Int,
+    Long,
+    Double,
+    List,
+}
+
+/// Which values of its kind a setting takes.
+#[derive(Debug)]
+enum Takes {
+    Any,
+    AtLeast(i64),
+    Within(i64, i64),
+    Share,
+    OneOf(&'static [&'static str]),
+    SomeOf(&'static [&'static str]),
+    Throttles,
+    GzipLevel,
+}
+
+use Kind::{Boolean, Double, Int, List, Long, Text};
+use Takes::{Any, AtLeast, GzipLevel, OneOf, Share, SomeOf, Throttles, Within};
+
+const fn setting(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    takes: Takes,
+    synonym: &'static str,
+) -> Setting {
+    Setting { name, kind, default, synonym, takes }
+}
+
+const FOREVER: &str = "9223372036854775807";
+const CODECS: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"];
+
+/// By name.
+#[rustfmt::skip]
+pub(crate) static SETTINGS: [Setting; 33] = [
+    setting("cleanup.policy", List, "delete", SomeOf(&["compact", "delete"]), "log.cleanup.policy"),
+    setting("compression.gzip.level", Int, "-1", GzipLevel, "compression.gzip.level"),
+    setting("compression.lz4.level", Int, "9", Within(1, 17), "compression.lz4.level"),
+    setting("compression.type", Text, "producer", OneOf(CODECS), "compression.type"),
+    setting("compression.zstd.level", Int, "3", Within(-131_072, 22), "compression.zstd.level"),
+    setting("delete.retention.ms", Long, "86400000", AtLeast(0), "log.cleaner.delete.retention.ms"),
+    setting("file.delete.delay.ms", Long, "60000", AtLeast(0), "log.segment.delete.delay.ms"),
+    setting("flush.messages", Long, FOREVER, AtLeast(1), "log.flush.interval.messages"),
+    setting("flush.ms", Long, FOREVER, AtLeast(0), "log.flush.interval.ms"),
+    setting("follower.replication.throttled.replicas", List, "", Throttles, "follower.replication.throttled.replicas"),
+    setting("index.interval.bytes", Int, "4096", AtLeast(0), "log.index.interval.bytes"),
+    setting("leader.replication.throttled.replicas", List, "", Throttles, "leader.replication.throttled.replicas"),
+    setting("local.retention.bytes", Long, "-2", AtLeast(-2), "log.local.retention.bytes"),
+    setting("local.retention.ms", Long, "-2", AtLeast(-2), "log.local.retention.ms"),
+    setting("max.compaction.lag.ms", Long, FOREVER, AtLeast(1), "log.cleaner.max.compaction.lag.ms"),
+    setting("max.message.bytes", Int, "1048588", AtLeast(0), "message.max.bytes"),
+    setting("message.timestamp.after.max.ms", Long, "3600000", AtLeast(0), "log.message.timestamp.after.max.ms"),
+    setting("message.timestamp.before.max.ms", Long, FOREVER, AtLeast(0), "log.message.timestamp.before.max.ms"),
+    setting("message.timestamp.type", Text, "CreateTime", OneOf(&["CreateTime", "LogAppendTime"]), "log.message.timestamp.type"),
+    setting("min.cleanable.dirty.ratio", Double, "0.5", Share, "log.cleaner.min.cleanable.ratio"),
+    setting("min.compaction.lag.ms", Long, "0", AtLeast(0), "log.cleaner.min.compaction.lag.ms"),
+    setting("min.insync.replicas", Int, "1", AtLeast(1), "min.insync.replicas"),
+    setting("preallocate", Boolean, "false", Any, "log.preallocate"),
+    setting("remote.log.copy.disable", Boolean, "false", Any, "remote.log.copy.disable"),
+    setting("remote.log.delete.on.disable", Boolean, "false", Any, "remote.log.delete.on.disable"),
+    setting("remote.storage.enable", Boolean, "false", Any, "remote.storage.enable"),
+    setting("retention.bytes", Long, "-1", Any, "log.retention.bytes"),
+    setting("retention.ms", Long, "604800000", AtLeast(-1), "log.retention.ms"),
+    setting("segment.bytes", Int, "1073741824", AtLeast(1024 * 1024), "log.segment.bytes"),
+    setting("segment.index.bytes", Int, "10485760", AtLeast(4), "log.index.size.max.bytes"),
+    setting("segment.jitter.ms", Long, "0", AtLeast(0), "log.roll.jitter.ms"),
+    setting("segment.ms", Long, "604800000", AtLeast(1), "log.roll.ms"),
+    setting("unclean.leader.election.enable", Boolean, "false", Any, "unclean.leader.election.enable"),
+];
+
+pub(crate) fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.binary_search_by(|setting| setting.name.cmp(name)).ok().map(|at| &SETTINGS[at])
+}
+
+impl Setting {
+    /// What is wrong with `value`, in Apache Kafka's words' sense.
+    pub(crate) fn check(&self, value: &str) -> Result<(), String> {
+        let Setting { name, .. } = self;
+        let mistyped =
+            |kind: &str| Err(format!("Invalid value {value} for configuration {name}: Not a number of type {kind}"));
+        let refused = |reason: &str| Err(format!("Invalid value {value} for configuration {name}: {reason}"));
+        let value = value.trim();
+        let number = match self.kind {
+            Boolean if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") => 0,
+            Boolean => return refused("Expected value to be either true or false"),
+            Text | List => 0,
+            Int => match value.parse::<i32>() {
+                Ok(number) => i64::from(number),
+                Err(_) => return mistyped("INT"),
+            },
+            Long => match value.parse::<i64>() {
+                Ok(number) => number,
+                Err(_) => return mistyped("LONG"),
+            },
+            Double => match value.parse::<f64>() {
+                Ok(number) if !(0.0..=1.0).contains(&number) => {
+                    let bound = if number < 0.0 { "at least 0" } else { "no more than 1" };
+                    return refused(&format!("Value must be {bound}"));
+                }
+                Ok(_) => 0,
+                Err(_) => return mistyped("DOUBLE"),
+            },
+        };
+        match self.takes {
+            Any | Share => Ok(()),
+            AtLeast(least) if number < least => refused(&format!("Value must be at least {least}")),
+            Within(least, _) if number < least => refused(&format!("Value must be at least {least}")),
+            Within(_, most) if number > most => refused(&format!("Value must be no more than {most}")),
+            AtLeast(_) | Within(..) => Ok(()),
+            GzipLevel if (1..=9).contains(&number) || number == -1 => Ok(()),
+            GzipLevel => refused("Value must be between 1 and 9 or equal to -1"),
+            OneOf(allowed) if allowed.contains(&value) => Ok(()),
+            OneOf(allowed) => refused(&format!("String must be one of: {}", allowed.join(", "))),
+            SomeOf(allowed) => match list(value).find(|part| !allowed.contains(part)) {
+                Some(_) => refused(&format!("String must be one of: {}", allowed.join(", "))),
+                None => Ok(()),
+            },
+            Throttles => {
+                let fits = |part: &str| {
+                    part.split_once(':').is_some_and(|(a, b)| [a, b].iter().all(|n| n.parse::<u32>().is_ok()))
+                };
+                match value == "*" || list(value).all(fits) {
+                    true => Ok(()),
+                    false => refused(
+                        "Must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+                    ),
+                }
+            }
+        }
+    }
+}
+
+fn list(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// A topic's own settings and what follows from them and the defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TopicConfig {
+    pub(crate) own: BTreeMap<String, String>,
+    pub(crate) log: LogConfig,
+}
+
+impl TopicConfig {
+    /// `own` was checked, each by [`Setting::check`].
+    pub(crate) fn new(own: BTreeMap<String, String>) -> TopicConfig {
+        let text = |name: &str| {
+            let default = || find(name).map_or("", |setting| setting.default);
+            own.get(name).map_or_else(default, |value| value.trim())
+        };
+        let number = |name: &str| text(name).parse::<i64>().unwrap_or(i64::MAX);
+        let log = LogConfig {
+            segment_bytes: number("segment.bytes") as u64,
+            segment_ms: number("segment.ms"),
+            index_interval: number("index.interval.bytes") as u64,
+            max_message_bytes: number("max.message.bytes") as usize,
+            timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
+            timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
+            stamps_append_time: text("message.timestamp.type") == "LogAppendTime",
+            is_compacted: list(text("cleanup.policy")).any(|policy| policy == "compact"),
+        };
+        TopicConfig { own, log }
+    }
+}
+
+impl Default for TopicConfig {
+    fn default() -> Self {
+        TopicConfig::new(BTreeMap::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_value_its_setting_takes() {
+        assert!(SETTINGS.is_sorted_by_key(|setting| setting.name));
+        for setting in &SETTINGS {
+            assert_eq!(setting.check(setting.default), Ok(()), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn values_are_refused_with_their_reason() {
+        let check = |name: &str, value: &str| find(name).unwrap().check(value).unwrap_err();
+        assert_eq!(
+            check("retention.ms", "soon"),
+            "Invalid value soon for configuration retention.ms: Not a number of type LONG"
+        );
+        assert_eq!(
+            check("retention.ms", "-2"),
+            "Invalid value -2 for configuration retention.ms: Value must be at least -1"
+        );
+        assert!(check("cleanup.policy", "compact,forget").contains("String must be one of: compact, delete"));
+        assert!(check("compression.gzip.level", "0").contains("between 1 and 9"));
+        assert!(check("preallocate", "yes").contains("either true or false"));
+        assert!(check("min.cleanable.dirty.ratio", "1.5").contains("no more than 1"));
+    }
+
+    #[test]
+    fn the_log_obeys_the_topics_own_settings() {
+        let own = [("cleanup.policy", "delete, compact"), ("segment.bytes", "2097152")];
+        let config = TopicConfig::new(own.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        assert!(config.log.is_compacted);
+        assert_eq!(config.log.segment_bytes, 2_097_152);
+        assert_eq!(config.log.max_message_bytes, 1_048_588);
+    }
+}

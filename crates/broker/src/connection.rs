@@ -1,0 +1,148 @@
+//! One connection: frames in, answers out in the order of the requests, as few system calls as possible.
+//!
+//! All whole requests at hand are answered before one write takes the answers out. While an answer waits (a fetch for
+//! data, a join for the other members) the socket is read on, up to a bound: so a client that goes away is noticed.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::api::{self, Caller};
+use crate::frame::{self, BadFrame};
+use crate::node::Node;
+use crate::output::Output;
+
+/// Room made for each read.
+const READ_BYTES: usize = 64 * 1024;
+/// Read ahead while an answer waits.
+const READ_AHEAD_BYTES: usize = 256 * 1024;
+/// Answers are written when they are this much, even if more requests are at hand.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// Why a connection ended.
+#[derive(Debug)]
+enum End {
+    /// The client went, was idle too long, or the broker stops.
+    Over,
+    Io(io::Error),
+    Bad(BadFrame),
+    /// An answer could not be encoded: a fault of ours.
+    Unanswerable(String),
+}
+
+/// Serves `socket` until it ends. Dropping the future closes the connection; what was appended stays appended.
+pub(crate) async fn serve(node: Arc<Node>, socket: TcpStream, peer: SocketAddr) {
+    match run(&node, socket, peer).await {
+        End::Over => tracing::debug!(%peer, "connection closed"),
+        End::Io(error) => tracing::debug!(%peer, %error, "connection lost"),
+        End::Bad(reason) => tracing::warn!(%peer, %reason, "connection closed: not a request that is understood"),
+        End::Unanswerable(error) => tracing::error!(%peer, error, "connection closed: the answer could not be encoded"),
+    }
+}
+
+async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> End {
+    if let Err(error) = socket.set_nodelay(true) {
+        return End::Io(error);
+    }
+    let local = socket.local_addr().unwrap_or(node.address);
+    let caller = Caller { host: peer.ip(), local };
+    let idle = node.settings.idle_timeout;
+    let mut stop = node.stop_signal();
+    let mut input = BytesMut::new();
+    let mut output = Output::default();
+    loop {
+        loop {
+            let frame = match frame::take(&mut input, node.settings.max_request_bytes) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(reason) => return End::Bad(reason),
+            };
+            let request = match api::Request::read(frame) {
+                Ok(request) => request,
+                Err(reason) => return End::Bad(reason),
+            };
+            if (request.may_wait() || output.bytes() >= WRITE_BYTES)
+                && let Err(end) = write(&mut socket, &mut output, idle).await
+            {
+                return end;
+            }
+            let answered = answer(node, &caller, request, &mut output, &mut socket, &mut input).await;
+            match answered {
+                Ok(()) => {}
+                Err(end) => {
+                    // Answers to earlier requests of the same read still go out.
+                    let _ = write(&mut socket, &mut output, Duration::from_secs(1)).await;
+                    return end;
+                }
+            }
+        }
+        if let Err(end) = write(&mut socket, &mut output, idle).await {
+            return end;
+        }
+        input.reserve(READ_BYTES);
+        tokio::select! {
+            biased;
+            read = timeout(idle, socket.read_buf(&mut input)) => match read {
+                Ok(Ok(0)) | Err(_) => return End::Over,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return End::Io(error),
+            },
+            _ = stop.wait_for(|stopping| *stopping) => return End::Over,
+        }
+    }
+}
+
+/// Answers one request. Where the answer has to wait, the client is watched meanwhile.
+async fn answer(
+    node: &Arc<Node>,
+    caller: &Caller,
+    request: api::Request,
+    output: &mut Output,
+    socket: &mut TcpStream,
+    input: &mut BytesMut,
+) -> Result<(), End> {
+    let mut answering = pin!(api::answer(node, caller, request, output));
+    let first = poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await;
+    let outcome = match first {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => loop {
+            if input.len() < READ_AHEAD_BYTES {
+                input.reserve(4096);
+            }
+            tokio::select! {
+                biased;
+                outcome = &mut answering => break outcome,
+                read = socket.read_buf(input), if input.len() < READ_AHEAD_BYTES => match read {
+                    Ok(0) => return Err(End::Over),
+                    Ok(_) => {}
+                    Err(error) => return Err(End::Io(error)),
+                },
+            }
+        },
+    };
+    outcome.map_err(|cut| match cut {
+        api::Cut::Close => End::Over,
+        api::Cut::Bad(reason) => End::Bad(reason),
+        api::Cut::Unanswerable(error) => End::Unanswerable(error),
+    })
+}
+
+async fn write(socket: &mut TcpStream, output: &mut Output, limit: Duration) -> Result<(), End> {
+    if output.is_empty() {
+        return Ok(());
+    }
+    match timeout(limit, socket.write_all_buf(output)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(End::Io(error)),
+        Err(_) => Err(End::Over),
+    }
+}

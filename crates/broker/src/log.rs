@@ -1,0 +1,27 @@
+//! A partition's records on disk: segment files, their indexes, the producers' sequences, recovery.
+//!
+//! Batches are stored byte for byte as they came; only base offset and leader epoch, which the checksum leaves out,
+//! are ours. "Acknowledged" means handed to the operating system by `write(2)`: a killed process loses nothing.
+//!
+//! What lies in a partition's directory:
+//!
+//! | file | when it is written | read |
+//! |---|---|---|
+//! | `<base>.log` | batches, appended; the last one is the active segment | always |
+//! | `<base>.index` | once, when the segment is sealed | offset and time look-ups; rebuilt when torn or missing |
+//! | `<base>.producers` | when the segment with that base is begun | recovery, before the active segment is replayed |
+//! | `clean` | at an orderly stop | instead of a replay, when the node says the stop was orderly |
+//! | `start` | when records were deleted up to an offset | always |
+//!
+//! Not here: who may append, which topic this is (`topics`), what a client is told (`api`).
+//! Source: Apache Kafka's documentation, "Message Format" and "Log"; KIP-98 for producers' sequences.
+
+pub(crate) mod batch;
+pub(crate) mod disk;
+pub(crate) mod index;
+pub(crate) mod partition;
+pub(crate) mod producers;
+mod recovery;
+pub(crate) mod segment;
+
+pub(crate) use partition::{AppendError, Appended, FetchError, Partition};

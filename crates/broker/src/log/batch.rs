@@ -1,0 +1,267 @@
+//! The record batch (magic 2) as a header over bytes: read, checked, never rebuilt.
+//!
+//! Source: Apache Kafka's documentation, "Record Batch". Field positions are counted from the batch's first byte.
+
+/// Bytes before the first record.
+pub(crate) const HEADER_BYTES: usize = 61;
+/// Base offset and length: what stands before the bytes that the length counts.
+const PRELUDE_BYTES: usize = 12;
+/// The checksum covers everything from the attributes on.
+const CHECKED_FROM: usize = 21;
+const TIMESTAMP_TYPE_BIT: i16 = 0b1000;
+
+/// What the header of one batch says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) base_offset: i64,
+    /// All of the batch, header included.
+    pub(crate) bytes: usize,
+    pub(crate) crc: u32,
+    pub(crate) attributes: i16,
+    pub(crate) last_offset_delta: i32,
+    pub(crate) base_timestamp: i64,
+    pub(crate) max_timestamp: i64,
+    pub(crate) producer_id: i64,
+    pub(crate) producer_epoch: i16,
+    pub(crate) base_sequence: i32,
+    pub(crate) records: i32,
+}
+
+/// Why bytes are not a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    /// Fewer bytes than the header, or than it announces.
+    Short,
+    /// A length that no batch can have.
+    Length,
+    /// Magic 0 or 1 (or nothing known).
+    Magic(i8),
+}
+
+impl Header {
+    /// Reads a header; the records behind it need not be there.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Header, Malformed> {
+        if bytes.len() <= 16 {
+            return Err(Malformed::Short);
+        }
+        let length = i32::from_be_bytes(field(bytes, 8));
+        let magic = bytes[16] as i8;
+        if magic != 2 {
+            return Err(Malformed::Magic(magic));
+        }
+        let size = usize::try_from(length).map_err(|_| Malformed::Length)? + PRELUDE_BYTES;
+        if size < HEADER_BYTES {
+            return Err(Malformed::Length);
+        }
+        if bytes.len() < HEADER_BYTES {
+            return Err(Malformed::Short);
+        }
+        Ok(Header {
+            base_offset: i64::from_be_bytes(field(bytes, 0)),
+            bytes: size,
+            crc: u32::from_be_bytes(field(bytes, 17)),
+            attributes: i16::from_be_bytes(field(bytes, 21)),
+            last_offset_delta: i32::from_be_bytes(field(bytes, 23)),
+            base_timestamp: i64::from_be_bytes(field(bytes, 27)),
+            max_timestamp: i64::from_be_bytes(field(bytes, 35)),
+            producer_id: i64::from_be_bytes(field(bytes, 43)),
+            producer_epoch: i16::from_be_bytes(field(bytes, 51)),
+            base_sequence: i32::from_be_bytes(field(bytes, 53)),
+            records: i32::from_be_bytes(field(bytes, 57)),
+        })
+    }
+
+    pub(crate) fn last_offset(&self) -> i64 {
+        self.base_offset + i64::from(self.last_offset_delta)
+    }
+
+    /// Whether the producer numbers its batches.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.producer_id >= 0
+    }
+
+    pub(crate) fn is_transactional(&self) -> bool {
+        self.attributes & 0b1_0000 != 0
+    }
+
+    pub(crate) fn is_control(&self) -> bool {
+        self.attributes & 0b10_0000 != 0
+    }
+
+    /// 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd; 5 to 7 do not exist.
+    pub(crate) fn codec(&self) -> i16 {
+        self.attributes & 0b111
+    }
+
+    pub(crate) fn last_sequence(&self) -> i32 {
+        add_sequence(self.base_sequence, self.last_offset_delta)
+    }
+}
+
+/// Sequences count from 0 to `i32::MAX` and start over.
+pub(crate) fn add_sequence(sequence: i32, by: i32) -> i32 {
+    ((i64::from(sequence) + i64::from(by)) & i64::from(i32::MAX)) as i32
+}
+
+/// Whether the checksum in `batch`, which is one whole batch, is that of its bytes.
+pub(crate) fn checksum_holds(batch: &[u8], header: &Header) -> bool {
+    crc32c::crc32c(&batch[CHECKED_FROM..]) == header.crc
+}
+
+/// The first 16 bytes as they are stored: our base offset, the length as it came, leader epoch 0.
+pub(crate) fn stored_prelude(batch: &[u8], base_offset: i64) -> [u8; 16] {
+    let mut prelude = [0; 16];
+    prelude[..8].copy_from_slice(&base_offset.to_be_bytes());
+    prelude[8..12].copy_from_slice(&batch[8..12]);
+    prelude
+}
+
+/// The same batch with the broker's time as that of all its records (`message.timestamp.type=LogAppendTime`).
+pub(crate) fn with_append_time(batch: &[u8], now_ms: i64) -> Vec<u8> {
+    let mut copy = batch.to_vec();
+    let attributes = i16::from_be_bytes(field(batch, 21)) | TIMESTAMP_TYPE_BIT;
+    copy[21..23].copy_from_slice(&attributes.to_be_bytes());
+    copy[35..43].copy_from_slice(&now_ms.to_be_bytes());
+    let crc = crc32c::crc32c(&copy[CHECKED_FROM..]);
+    copy[17..21].copy_from_slice(&crc.to_be_bytes());
+    copy
+}
+
+/// One record of an uncompressed batch, as far as the broker looks into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) timestamp: i64,
+    pub(crate) offset: i64,
+    pub(crate) has_key: bool,
+}
+
+/// Walks the records of an uncompressed batch; `None` inside means the bytes are not records.
+pub(crate) fn records<'a>(batch: &'a [u8], header: &'a Header) -> impl Iterator<Item = Option<Record>> + 'a {
+    let mut rest = &batch[HEADER_BYTES..];
+    let append_time = header.attributes & TIMESTAMP_TYPE_BIT != 0;
+    let mut left = header.records.max(0);
+    std::iter::from_fn(move || {
+        if left == 0 {
+            return None;
+        }
+        left -= 1;
+        let record = (|| {
+            let length = usize::try_from(varint(&mut rest)?).ok()?;
+            let mut body = rest.get(..length)?;
+            rest = &rest[length..];
+            body = body.get(1..)?; // the record's own attributes: unused
+            let timestamp_delta = varint(&mut body)?;
+            let offset_delta = varint(&mut body)?;
+            let key_length = varint(&mut body)?;
+            let timestamp =
+                if append_time { header.max_timestamp } else { header.base_timestamp.wrapping_add(timestamp_delta) };
+            Some(Record { timestamp, offset: header.base_offset.wrapping_add(offset_delta), has_key: key_length >= 0 })
+        })();
+        if record.is_none() {
+            left = 0;
+        }
+        Some(record)
+    })
+}
+
+fn varint(rest: &mut &[u8]) -> Option<i64> {
+    let mut value = 0u64;
+    for (at, byte) in rest.iter().enumerate().take(10) {
+        value |= u64::from(byte & 0x7f) << (at * 7);
+        if byte & 0x80 == 0 {
+            *rest = &rest[at + 1..];
+            return Some((value >> 1) as i64 ^ -((value & 1) as i64));
+        }
+    }
+    None
+}
+
+fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes[at..at + N].try_into().expect("the slice has the array's length")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A batch of `values` without keys, as a producer would send it.
+    pub(crate) fn sample(values: &[&str], producer: (i64, i16, i32), timestamp: i64) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (at, value) in values.iter().enumerate() {
+            let mut record = vec![0];
+            put_varint(&mut record, at as i64);
+            put_varint(&mut record, at as i64);
+            put_varint(&mut record, -1);
+            put_varint(&mut record, value.len() as i64);
+            record.extend_from_slice(value.as_bytes());
+            put_varint(&mut record, 0);
+            put_varint(&mut body, record.len() as i64);
+            body.extend(record);
+        }
+        let last = values.len() as i32 - 1;
+        let mut batch = vec![0; 8];
+        batch.extend(((HEADER_BYTES - PRELUDE_BYTES + body.len()) as i32).to_be_bytes());
+        batch.extend((-1i32).to_be_bytes());
+        batch.push(2);
+        batch.extend([0; 4]);
+        batch.extend(0i16.to_be_bytes());
+        batch.extend(last.to_be_bytes());
+        batch.extend(timestamp.to_be_bytes());
+        batch.extend((timestamp + i64::from(last)).to_be_bytes());
+        batch.extend(producer.0.to_be_bytes());
+        batch.extend(producer.1.to_be_bytes());
+        batch.extend(producer.2.to_be_bytes());
+        batch.extend((last + 1).to_be_bytes());
+        batch.extend(body);
+        let crc = crc32c::crc32c(&batch[CHECKED_FROM..]);
+        batch[17..21].copy_from_slice(&crc.to_be_bytes());
+        batch
+    }
+
+    fn put_varint(out: &mut Vec<u8>, value: i64) {
+        let mut zigzag = ((value << 1) ^ (value >> 63)) as u64;
+        while zigzag >= 0x80 {
+            out.push(zigzag as u8 | 0x80);
+            zigzag >>= 7;
+        }
+        out.push(zigzag as u8);
+    }
+
+    #[test]
+    fn header_and_records_are_read_back() {
+        let batch = sample(&["a", "bc"], (7, 1, 40), 1000);
+        let header = Header::read(&batch).unwrap();
+        assert_eq!((header.bytes, header.records, header.last_offset_delta), (batch.len(), 2, 1));
+        assert_eq!((header.producer_id, header.producer_epoch, header.last_sequence()), (7, 1, 41));
+        assert!(checksum_holds(&batch, &header));
+        let found: Vec<_> = records(&batch, &header).collect();
+        assert_eq!(found[1], Some(Record { timestamp: 1001, offset: 1, has_key: false }));
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn append_time_keeps_the_checksum_true() {
+        let stamped = with_append_time(&sample(&["a", "b"], (-1, -1, -1), 5), 99);
+        let header = Header::read(&stamped).unwrap();
+        assert!(checksum_holds(&stamped, &header));
+        assert_eq!(header.max_timestamp, 99);
+        assert!(records(&stamped, &header).all(|record| record.unwrap().timestamp == 99));
+    }
+
+    #[test]
+    fn sequences_start_over_after_the_largest() {
+        assert_eq!(add_sequence(i32::MAX, 1), 0);
+        assert_eq!(add_sequence(i32::MAX - 1, 3), 1);
+    }
+
+    #[test]
+    fn every_cut_and_every_old_magic_is_refused() {
+        let batch = sample(&["a"], (-1, -1, -1), 0);
+        for cut in 0..HEADER_BYTES {
+            assert_eq!(Header::read(&batch[..cut]), Err(Malformed::Short));
+        }
+        let mut old = batch;
+        old[16] = 1;
+        assert_eq!(Header::read(&old), Err(Malformed::Magic(1)));
+    }
+}

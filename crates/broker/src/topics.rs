@@ -1,0 +1,323 @@
+//! The topics there are: names, identifiers, partitions, settings, and the one small file that describes each.
+//!
+//! A topic is made in a directory of another name, which is then renamed; it is deleted by renaming first. So a crash
+//! leaves a topic whole or not at all. Names are checked here as Apache Kafka checks them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kafka_protocol::protocol::StrBytes;
+use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
+
+use crate::configs::TopicConfig;
+use crate::log::Partition;
+use crate::log::disk::{self, Durability, Files};
+
+const MAX_NAME_BYTES: usize = 249;
+/// Topics that belong to the cluster rather than to its users.
+const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: StrBytes,
+    pub(crate) id: Uuid,
+    dir: PathBuf,
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    partitions: Arc<[Arc<Partition>]>,
+    config: Arc<TopicConfig>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Topics {
+    dir: PathBuf,
+    files: Arc<Files>,
+    known: RwLock<Known>,
+    /// Held while a topic is made, changed or deleted.
+    changing: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_name: BTreeMap<StrBytes, Arc<Topic>>,
+    by_id: HashMap<Uuid, Arc<Topic>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum CreateError {
+    Exists,
+    /// A topic whose name differs only in `.` and `_`.
+    Collides(StrBytes),
+    Storage(io::Error),
+}
+
+impl Topic {
+    pub(crate) fn partitions(&self) -> Arc<[Arc<Partition>]> {
+        self.state.read().partitions.clone()
+    }
+
+    pub(crate) fn partition(&self, index: i32) -> Option<Arc<Partition>> {
+        self.state.read().partitions.get(usize::try_from(index).ok()?).cloned()
+    }
+
+    pub(crate) fn config(&self) -> Arc<TopicConfig> {
+        self.state.read().config.clone()
+    }
+
+    pub(crate) fn is_internal(&self) -> bool {
+        INTERNAL.contains(&self.name.as_str())
+    }
+
+    fn describe(&self, partitions: usize, config: &TopicConfig, durability: Durability, dir: &Path) -> io::Result<()> {
+        let mut out = Vec::new();
+        disk::put_text(&mut out, &self.name);
+        out.extend_from_slice(self.id.as_bytes());
+        disk::put_u32(&mut out, partitions as u32);
+        disk::put_u32(&mut out, config.own.len() as u32);
+        for (name, value) in &config.own {
+            disk::put_text(&mut out, name);
+            disk::put_text(&mut out, value);
+        }
+        disk::write_whole(&dir.join("topic"), &out, durability)
+    }
+}
+
+impl Topics {
+    /// Finds and recovers all topics below `dir`; `clean` if the last stop was orderly.
+    pub(crate) fn open(files: Arc<Files>, dir: PathBuf, clean: bool) -> io::Result<Topics> {
+        std::fs::create_dir_all(&dir)?;
+        let mut known = Known::default();
+        for entry in std::fs::read_dir(&dir)? {
+            let path = entry?.path();
+            if path.extension().is_some() {
+                // Half made or half deleted.
+                std::fs::remove_dir_all(&path)?;
+                continue;
+            }
+            let Some(topic) = open_topic(&files, &path, clean)? else {
+                tracing::warn!(path = %path.display(), "left alone: not the directory of a topic");
+                continue;
+            };
+            known.insert(Arc::new(topic));
+        }
+        Ok(Topics { dir, files, known: RwLock::new(known), changing: Mutex::default() })
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<Topic>> {
+        self.known.read().by_name.get(name.as_bytes()).cloned()
+    }
+
+    pub(crate) fn find_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        self.known.read().by_id.get(&id).cloned()
+    }
+
+    /// All topics, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        self.known.read().by_name.values().cloned().collect()
+    }
+
+    /// Whether a topic of this name could be made.
+    pub(crate) fn room_for(&self, name: &str) -> Result<(), CreateError> {
+        let known = self.known.read();
+        if known.by_name.contains_key(name.as_bytes()) {
+            return Err(CreateError::Exists);
+        }
+        if !name.contains(['.', '_']) {
+            return Ok(());
+        }
+        let plain = name.replace('.', "_");
+        match known.by_name.keys().find(|other| other.contains(['.', '_']) && other.replace('.', "_") == plain) {
+            Some(other) => Err(CreateError::Collides(other.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a topic; it is on disk when this returns. Blocks on files.
+    pub(crate) fn create(&self, name: &str, partitions: usize, config: TopicConfig) -> Result<Arc<Topic>, CreateError> {
+        let _changing = self.changing.lock();
+        self.room_for(name)?;
+        let id = Uuid::new_v4();
+        let dir = self.dir.join(id.to_string());
+        let made = (|| {
+            let state = State { partitions: Arc::from([]), config: Arc::new(config) };
+            let topic =
+                Topic { name: StrBytes::from_string(name.to_owned()), id, dir: dir.clone(), state: RwLock::new(state) };
+            let temporary = dir.with_extension("new");
+            std::fs::create_dir(&temporary)?;
+            topic.describe(partitions, &topic.config(), Durability::Synced, &temporary)?;
+            std::fs::rename(&temporary, &dir)?;
+            disk::sync_dir(&self.dir)?;
+            topic.state.write().partitions = open_partitions(&self.files, &dir, 0..partitions, false)?.into();
+            Ok(Arc::new(topic))
+        })();
+        let topic = made.map_err(CreateError::Storage)?;
+        self.known.write().insert(topic.clone());
+        Ok(topic)
+    }
+
+    /// Adds partitions up to `count`. Blocks on files.
+    pub(crate) fn grow(&self, topic: &Topic, count: usize) -> io::Result<()> {
+        let _changing = self.changing.lock();
+        let State { partitions, config } = topic.state.read().clone();
+        let added = open_partitions(&self.files, &topic.dir, partitions.len()..count, false)?;
+        topic.describe(count, &config, Durability::Synced, &topic.dir)?;
+        topic.state.write().partitions = partitions.iter().cloned().chain(added).collect();
+        Ok(())
+    }
+
+    /// Puts other settings in force. Blocks on files.
+    pub(crate) fn configure(&self, topic: &Topic, config: TopicConfig) -> io::Result<()> {
+        let _changing = self.changing.lock();
+        topic.describe(topic.partitions().len(), &config, Durability::Synced, &topic.dir)?;
+        topic.state.write().config = Arc::new(config);
+        Ok(())
+    }
+
+    /// Deletes a topic and its files; false if somebody else did. Blocks on files.
+    pub(crate) fn delete(&self, topic: &Topic) -> io::Result<bool> {
+        let _changing = self.changing.lock();
+        if self.find_id(topic.id).is_none() {
+            return Ok(false);
+        }
+        let doomed = topic.dir.with_extension("deleted");
+        std::fs::rename(&topic.dir, &doomed)?;
+        disk::sync_dir(&self.dir)?;
+        {
+            let mut known = self.known.write();
+            known.by_name.remove(topic.name.as_bytes());
+            known.by_id.remove(&topic.id);
+        }
+        for partition in topic.partitions().iter() {
+            partition.retire();
+        }
+        std::fs::remove_dir_all(&doomed)?;
+        Ok(true)
+    }
+
+    /// Has every partition write down where it stands.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        for topic in self.all() {
+            for partition in topic.partitions().iter() {
+                partition.close()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    fn insert(&mut self, topic: Arc<Topic>) {
+        self.by_id.insert(topic.id, topic.clone());
+        self.by_name.insert(topic.name.clone(), topic);
+    }
+}
+
+/// What is wrong with a topic's name, in Apache Kafka's words' sense.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let complaint = match name {
+        "" => "the empty string is not allowed".to_owned(),
+        "." | ".." => format!("'{name}' is not allowed"),
+        _ if name.len() > MAX_NAME_BYTES => {
+            format!("the length of '{name}' is longer than the max allowed length {MAX_NAME_BYTES}")
+        }
+        _ if !name.chars().all(is_plain) => {
+            format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+        }
+        _ => return Ok(()),
+    };
+    Err(format!("Topic name is invalid: {complaint}"))
+}
+
+fn open_topic(files: &Arc<Files>, dir: &Path, clean: bool) -> io::Result<Option<Topic>> {
+    let Some(contents) = disk::read_whole(&dir.join("topic"))? else { return Ok(None) };
+    let mut from = disk::Reader::new(&contents);
+    let described = (|| {
+        let name = StrBytes::from_string(from.text()?.to_owned());
+        let id = Uuid::from_slice(from.bytes(16)?).ok()?;
+        let partitions = from.u32()? as usize;
+        let mut own = BTreeMap::new();
+        for _ in 0..from.u32()? {
+            own.insert(from.text()?.to_owned(), from.text()?.to_owned());
+        }
+        Some((name, id, partitions, own))
+    })();
+    let Some((name, id, count, own)) = described else { return Ok(None) };
+    let partitions = open_partitions(files, dir, 0..count, clean)?.into();
+    let state = State { partitions, config: Arc::new(TopicConfig::new(own)) };
+    Ok(Some(Topic { name, id, dir: dir.to_owned(), state: RwLock::new(state) }))
+}
+
+fn open_partitions(
+    files: &Arc<Files>,
+    dir: &Path,
+    indexes: std::ops::Range<usize>,
+    clean: bool,
+) -> io::Result<Vec<Arc<Partition>>> {
+    indexes
+        .map(|index| {
+            let partition = Partition::open(files.clone(), dir.join(index.to_string()), index as i32, clean)?;
+            Ok(Arc::new(partition))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics(dir: &Path) -> Topics {
+        Topics::open(Arc::new(Files::new(8)), dir.to_owned(), false).unwrap()
+    }
+
+    #[test]
+    fn names_are_checked_as_kafka_does() {
+        assert_eq!(check_name("lsst.example.sky_1-b"), Ok(()));
+        assert_eq!(check_name(&"a".repeat(249)), Ok(()));
+        for bad in ["", ".", "..", "a b", "ä", &"a".repeat(250)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_topic_outlives_the_process_until_it_is_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = BTreeMap::from([("retention.ms".to_owned(), "5".to_owned())]);
+        let made = topics(dir.path()).create("a.b", 3, TopicConfig::new(own.clone())).unwrap();
+        let again = topics(dir.path());
+        let found = again.find("a.b").unwrap();
+        assert_eq!((found.id, found.partitions().len(), &found.config().own), (made.id, 3, &own));
+        again.grow(&found, 5).unwrap();
+        assert_eq!(topics(dir.path()).find_id(made.id).unwrap().partitions().len(), 5);
+        assert!(again.delete(&found).unwrap());
+        assert!(!again.delete(&found).unwrap());
+        assert!(topics(dir.path()).find("a.b").is_none());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn names_that_collide_in_metrics_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let topics = topics(dir.path());
+        topics.create("a.b", 1, TopicConfig::default()).unwrap();
+        assert!(matches!(topics.room_for("a_b"), Err(CreateError::Collides(other)) if other.as_str() == "a.b"));
+        assert!(matches!(topics.room_for("a.b"), Err(CreateError::Exists)));
+        assert!(topics.room_for("ab").is_ok());
+    }
+
+    #[test]
+    fn a_topic_half_made_or_half_deleted_is_cleared_away() {
+        let dir = tempfile::tempdir().unwrap();
+        topics(dir.path()).create("kept", 1, TopicConfig::default()).unwrap();
+        std::fs::create_dir(dir.path().join("x.new")).unwrap();
+        std::fs::create_dir(dir.path().join("y.deleted")).unwrap();
+        assert_eq!(topics(dir.path()).all().len(), 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}
