@@ -1,0 +1,201 @@
+//! What is tested: a `postern` process on free ports, over its embedded broker or over an Apache Kafka started for it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use crate::{
+    Outcome,
+    process::{self, Server, free_port},
+    workspace,
+};
+
+/// Where the records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The broker inside the process.
+    Embedded,
+    /// Apache Kafka, one node, broker and controller.
+    Apache,
+}
+
+impl Kind {
+    /// As it is spelt in names of files and arguments.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Embedded => "embedded",
+            Kind::Apache => "apache",
+        }
+    }
+}
+
+/// A running `postern`.
+pub(crate) struct Postern {
+    server: Server,
+    /// `http://127.0.0.1:…` of the REST proxy.
+    pub(crate) rest: String,
+    /// `http://127.0.0.1:…` of the registry.
+    pub(crate) registry: String,
+    /// `127.0.0.1:…` of the cluster behind it.
+    pub(crate) bootstrap: String,
+}
+
+impl Postern {
+    /// Over its own broker, in an empty folder, with further `arguments`.
+    pub(crate) fn embedded(name: &str, arguments: &[&str]) -> Outcome<Postern> {
+        let folder = workspace::scratch(name)?;
+        let broker = format!("127.0.0.1:{}", free_port()?);
+        let mut settings = vec!["--broker-listen".to_owned(), broker.clone(), "--data-dir".to_owned()];
+        settings.push(folder.join("data").display().to_string());
+        settings.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        Postern::start(&folder, &settings, broker)
+    }
+
+    /// Over a cluster that runs already.
+    pub(crate) fn over(name: &str, kafka: &Kafka) -> Outcome<Postern> {
+        let folder = workspace::scratch(name)?;
+        let settings = ["--bootstrap-servers".to_owned(), kafka.bootstrap.clone()];
+        Postern::start(&folder, &settings, kafka.bootstrap.clone())
+    }
+
+    fn start(folder: &Path, settings: &[String], bootstrap: String) -> Outcome<Postern> {
+        let (rest_port, registry_port) = (free_port()?, free_port()?);
+        let mut command = Command::new(workspace::program("postern"));
+        command.args(["--rest-listen", &format!("127.0.0.1:{rest_port}")]);
+        command.args(["--registry-listen", &format!("127.0.0.1:{registry_port}")]);
+        command.args(settings).current_dir(folder);
+        let mut server = Server::start("postern", &mut command, &folder.join("postern.log"))?;
+        server.wait_for(rest_port, Duration::from_secs(20))?;
+        server.wait_for(registry_port, Duration::from_secs(5))?;
+        Ok(Postern {
+            server,
+            rest: format!("http://127.0.0.1:{rest_port}"),
+            registry: format!("http://127.0.0.1:{registry_port}"),
+            bootstrap,
+        })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// The end of its log.
+    pub(crate) fn last_words(&self) -> String {
+        self.server.last_words()
+    }
+
+    /// The three addresses, as the scripts of `conformance/` take them.
+    pub(crate) fn addresses(&self) -> [&str; 6] {
+        ["--rest", &self.rest, "--registry", &self.registry, "--kafka", &self.bootstrap]
+    }
+
+    /// Ends it as an operator would; it must obey within its grace of 5 s.
+    pub(crate) fn stop(self) -> Outcome {
+        self.server.stop(Duration::from_secs(8))
+    }
+}
+
+/// A running Apache Kafka.
+pub(crate) struct Kafka {
+    _server: Server,
+    /// `127.0.0.1:…`
+    pub(crate) bootstrap: String,
+}
+
+const VERSION: &str = "4.1.1";
+
+/// The jars come from Maven Central, by name; nothing but this file says which.
+const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>postern</groupId>
+  <artifactId>kafka-for-tests</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>VERSION</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>VERSION</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+"#;
+
+impl Kafka {
+    /// Why it cannot be had here, if so.
+    pub(crate) fn missing() -> Option<&'static str> {
+        if !process::exists("java", "-version") {
+            return Some("there is no `java` (Debian: openjdk-17-jre-headless)");
+        }
+        let cached = jars().is_ok_and(|jars| jars.join("complete").exists());
+        if !cached && !process::exists("mvn", "-version") {
+            return Some("there is no `mvn` (Debian: maven)");
+        }
+        None
+    }
+
+    /// One node in an empty folder. It creates topics by itself and has an authorizer, as the recorded servers' cluster had.
+    pub(crate) fn start() -> Outcome<Kafka> {
+        let jars = download()?;
+        let folder = workspace::scratch("apache-kafka")?;
+        let (port, controller) = (free_port()?, free_port()?);
+        let properties = folder.join("server.properties");
+        let data = folder.join("data");
+        let text = format!(
+            "process.roles=broker,controller\n\
+             node.id=1\n\
+             controller.quorum.voters=1@127.0.0.1:{controller}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             controller.listener.names=CONTROLLER\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+             log.dirs={data}\n\
+             offsets.topic.replication.factor=1\n\
+             transaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\n\
+             group.initial.rebalance.delay.ms=0\n\
+             authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+             allow.everyone.if.no.acl.found=true\n\
+             super.users=User:ANONYMOUS\n",
+            data = data.display(),
+        );
+        fs::write(&properties, text).map_err(|error| format!("{}: {error}", properties.display()))?;
+
+        let java = || {
+            let mut java = Command::new("java");
+            java.arg("-Xmx512m").arg("-cp").arg(jars.join("libs/*"));
+            java.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
+            java
+        };
+        let cluster = "cG9zdGVybi10ZXN0LTAwMQ";
+        let mut format = java();
+        format.args(["kafka.tools.StorageTool", "format", "-t", cluster, "-c"]).arg(&properties);
+        process::output(&mut format)?;
+        let mut server =
+            Server::start("Apache Kafka", java().arg("kafka.Kafka").arg(&properties), &folder.join("kafka.log"))?;
+        server.wait_for(port, Duration::from_secs(60))?;
+        Ok(Kafka { _server: server, bootstrap: format!("127.0.0.1:{port}") })
+    }
+}
+
+fn jars() -> Outcome<PathBuf> {
+    Ok(workspace::cache()?.join(format!("kafka-{VERSION}")))
+}
+
+/// The folder with the jars, filled on first use.
+fn download() -> Outcome<PathBuf> {
+    let folder = jars()?;
+    let complete = folder.join("complete");
+    if !complete.exists() {
+        println!("fetching Apache Kafka {VERSION} into {}", folder.display());
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        fs::write(folder.join("pom.xml"), POM.replace("VERSION", VERSION))
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        let mut maven = Command::new("mvn");
+        maven.args(["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]).current_dir(&folder);
+        process::run(&mut maven)?;
+        fs::write(&complete, "").map_err(|error| format!("{}: {error}", complete.display()))?;
+    }
+    Ok(folder)
+}

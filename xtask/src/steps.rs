@@ -1,0 +1,98 @@
+//! A list of named steps: each timed, none hidden, one verdict at the end.
+
+use std::time::{Duration, Instant};
+
+use crate::Outcome;
+
+/// What became of one step.
+enum Verdict {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+/// Runs steps in order and remembers.
+pub(crate) struct Steps {
+    wanted: Vec<String>,
+    done: Vec<(String, Duration, Verdict)>,
+    stopped: bool,
+}
+
+impl Steps {
+    /// Only steps whose name begins with one of `wanted`; all of them if it is empty.
+    pub(crate) fn new(wanted: &[String]) -> Steps {
+        Steps { wanted: wanted.to_vec(), done: Vec::new(), stopped: false }
+    }
+
+    /// Whether a step of this name would run.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        !self.stopped && (self.wanted.is_empty() || self.wanted.iter().any(|wanted| name.starts_with(wanted.as_str())))
+    }
+
+    /// One step. Those after it run even if it fails, so that one run tells everything.
+    pub(crate) fn step(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
+        if !self.wants(name) {
+            return;
+        }
+        println!("\n=== {name}");
+        let start = Instant::now();
+        let verdict = match work() {
+            Ok(()) => Verdict::Passed,
+            Err(sentence) => {
+                println!("{sentence}");
+                Verdict::Failed(sentence)
+            }
+        };
+        let took = start.elapsed();
+        println!("=== {name}: {:.1} s", took.as_secs_f64());
+        self.done.push((name.to_owned(), took, verdict));
+    }
+
+    /// A step without which the others make no sense: if it fails, none of them runs.
+    pub(crate) fn required(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
+        self.step(name, work);
+        self.stopped |= matches!(self.done.last(), Some((done, _, Verdict::Failed(_))) if done == name);
+    }
+
+    /// A step that cannot run here.
+    pub(crate) fn skip(&mut self, name: &str, reason: &str) {
+        if self.wants(name) {
+            println!("\n=== {name}: SKIPPED, {reason}");
+            self.done.push((name.to_owned(), Duration::ZERO, Verdict::Skipped(reason.to_owned())));
+        }
+    }
+
+    /// Prints every step with its time and its verdict; an error if one failed, or if none ran.
+    pub(crate) fn summary(self) -> Outcome {
+        let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+        println!("\n=== summary");
+        for (name, took, verdict) in &self.done {
+            let (word, reason) = match verdict {
+                Verdict::Passed => {
+                    passed += 1;
+                    ("ok", "")
+                }
+                Verdict::Failed(sentence) => {
+                    failed += 1;
+                    ("FAILED", sentence.lines().next().unwrap_or_default())
+                }
+                Verdict::Skipped(reason) => {
+                    skipped += 1;
+                    ("SKIPPED", reason.as_str())
+                }
+            };
+            println!("  {word:<8}{:>7.1} s  {name:<28}{reason}", took.as_secs_f64());
+        }
+        let total: Duration = self.done.iter().map(|(_, took, _)| *took).sum();
+        println!("  {:<8}{:>7.1} s", "total", total.as_secs_f64());
+        if self.stopped {
+            println!("  the steps after the one that failed did not run");
+        }
+        println!("{passed} passed, {failed} failed, {skipped} skipped");
+        match (passed, failed) {
+            (0, 0) => Err(format!("no step is called {}", self.wanted.join(", "))),
+            (_, 0) => Ok(()),
+            (_, failed) => Err(format!("{failed} of the steps failed")),
+        }
+    }
+}

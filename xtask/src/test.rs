@@ -1,0 +1,92 @@
+//! `cargo xtask test`: everything that must hold before a change lands, fastest first.
+//!
+//! All of it on the embedded broker; then what speaks to a cluster once more on Apache Kafka. That part is skipped, loudly,
+//! where there is no Java; never in CI.
+
+use std::time::Duration;
+
+use crate::{
+    Outcome,
+    cluster::{Kafka, Kind, Postern},
+    conformance, process, python,
+    steps::Steps,
+    tidy, workspace,
+};
+
+/// Runs all steps, or those whose names begin with one of `wanted`.
+pub(crate) fn run(wanted: &[String]) -> Outcome {
+    let mut steps = Steps::new(wanted);
+    steps.step("format", || process::run(process::cargo().args(["fmt", "--all", "--check"])));
+    steps.step("tidy", tidy::run);
+    steps.step("clippy", clippy);
+    steps.required("build", process::build);
+    steps.step("tests", || process::run(process::cargo().args(["test", "--release", "--workspace", "--locked"])));
+    steps.required("python", || python::interpreter().map(drop));
+    steps.step("embedded: clients", || {
+        let postern = Postern::embedded("clients-embedded", &[])?;
+        clients(Kind::Embedded, &postern)?;
+        postern.stop()
+    });
+    steps.step("embedded: scenarios", || {
+        let postern = Postern::embedded("conformance-embedded", &conformance::PROFILE)?;
+        conformance::run(Kind::Embedded, &postern, &conformance::Options::default())
+    });
+    steps.step("embedded: kill -9", crash);
+    on_apache(&mut steps);
+    steps.summary()
+}
+
+fn on_apache(steps: &mut Steps) {
+    const SUITE: &str = "apache: tests";
+    const CLIENTS: &str = "apache: clients";
+    const SCENARIOS: &str = "apache: scenarios";
+    if ![SUITE, CLIENTS, SCENARIOS].iter().any(|name| steps.wants(name)) {
+        return;
+    }
+    if let Some(reason) = Kafka::missing().filter(|_| !workspace::in_ci()) {
+        for name in [SUITE, CLIENTS, SCENARIOS] {
+            steps.skip(name, reason);
+        }
+        return;
+    }
+    // One cluster for all three. If it does not start each of them says so.
+    let kafka = Kafka::start();
+    let kafka = || kafka.as_ref().map_err(Clone::clone);
+    steps.step(SUITE, || {
+        let mut suite = process::cargo();
+        suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster"]);
+        process::run(suite.env("POSTERN_TEST_BOOTSTRAP", &kafka()?.bootstrap))
+    });
+    steps.step(CLIENTS, || clients(Kind::Apache, &Postern::over("clients-apache", kafka()?)?));
+    steps.step(SCENARIOS, || {
+        let postern = Postern::over("conformance-apache", kafka()?)?;
+        conformance::run(Kind::Apache, &postern, &conformance::Options::default())
+    });
+}
+
+fn clippy() -> Outcome {
+    let mut clippy = process::cargo();
+    clippy.args(["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
+    process::run(&mut clippy)
+}
+
+/// What a user does, with clients that were not written here.
+fn clients(kind: Kind, postern: &Postern) -> Outcome {
+    for script in ["clients/steps.py", "clients/refusals.py", "clients/foreign.py"] {
+        let mut command = python::script(script)?;
+        command.args(postern.addresses()).args(["--cluster", kind.name()]);
+        process::run(&mut command)
+            .map_err(|error| format!("{error}\nthe end of the log of postern:\n{}", postern.last_words()))?;
+    }
+    Ok(())
+}
+
+/// How long the crash test goes on killing.
+const KILLING: Duration = Duration::from_secs(25);
+
+fn crash() -> Outcome {
+    let mut command = python::script("clients/crash.py")?;
+    command.arg("--postern").arg(workspace::program("postern"));
+    command.arg("--folder").arg(workspace::scratch("crash")?);
+    process::run(command.args(["--seconds", &KILLING.as_secs().to_string()]))
+}

@@ -1,0 +1,54 @@
+//! Where things are: the tree, what is built from it, what is kept between runs, what a run may throw away.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use crate::Outcome;
+
+/// The root of the tree.
+pub(crate) fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().expect("xtask stands in the root of the tree").to_owned()
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// A program of this workspace, built by [`crate::process::build`].
+pub(crate) fn program(name: &str) -> PathBuf {
+    target().join("release").join(name)
+}
+
+/// An example of one of the crates.
+pub(crate) fn example(name: &str) -> PathBuf {
+    target().join("release/examples").join(name)
+}
+
+/// A folder outside the tree for what was downloaded, shared by all checkouts of this user.
+pub(crate) fn cache() -> Outcome<PathBuf> {
+    let base = match (env::var_os("XDG_CACHE_HOME"), env::var_os("HOME")) {
+        (Some(cache), _) if !cache.is_empty() => PathBuf::from(cache),
+        (_, Some(home)) => PathBuf::from(home).join(".cache"),
+        (_, None) => return Err("neither XDG_CACHE_HOME nor HOME is set: expected one, to keep downloads in".into()),
+    };
+    Ok(base.join("postern"))
+}
+
+/// An empty folder for one run.
+pub(crate) fn scratch(name: &str) -> Outcome<PathBuf> {
+    let path = target().join("xtask").join(name);
+    if path.exists() {
+        fs::remove_dir_all(&path).map_err(|error| format!("cannot empty {}: {error}", path.display()))?;
+    }
+    fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+    Ok(path)
+}
+
+/// Whether this runs unattended, where a missing tool is a failure and not a reason to skip.
+pub(crate) fn in_ci() -> bool {
+    env::var("CI").is_ok_and(|ci| ci == "true")
+}
