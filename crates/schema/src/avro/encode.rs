@@ -4,8 +4,8 @@
 //! which is told by the reader what stands in the text and asks the plan what should.
 //!
 //! What would lose its worth is refused: fractions for int, a double too large for a float, characters above U+00FF
-//! for bytes. Numbers reach us as doubles where they are written with a point or an exponent; where that might have
-//! rounded an integer, the value is walked again with the digits of the text ([`Numbers::Digits`]).
+//! for bytes. Numbers written with a point or an exponent reach us as doubles, and without the sign of a zero; where
+//! that may have changed what was meant, the value is walked again with the digits of the text ([`Numbers::Digits`]).
 //!
 //! Source: Avro specification, "JSON Encoding"; field aliases, `{"null": null}` and bare top-level bytes as the
 //! servers in use have them. Defaults are not filled in.
@@ -38,7 +38,7 @@ thread_local! {
 /// Appends the binary form of the value in `json`.
 pub(crate) fn encode(plan: &Plan, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
     let start = out.len();
-    let mut result = walk(plan, json, out, Numbers::Doubles);
+    let mut result = walk(plan, json, out, Numbers::Parsed);
     if let Err(Failure { reason: Reason::NeedsDigits, .. }) = result {
         out.truncate(start);
         result = syntax::shallow(json).and_then(|()| walk(plan, json, out, Numbers::Digits));
@@ -56,7 +56,7 @@ pub(crate) fn encode(plan: &Plan, json: &[u8], out: &mut Vec<u8>) -> Result<Enco
 
 fn walk(plan: &Plan, json: &[u8], out: &mut Vec<u8>, numbers: Numbers) -> Result<(), Failure> {
     let mut reader = sonic_rs::Deserializer::from_slice(json);
-    let mut walk = Walk::new(plan, out, SPANS.take(), numbers);
+    let mut walk = Walk::new(plan, json, out, SPANS.take(), numbers);
     let read = walk.value(plan.root).deserialize(&mut reader).and_then(|()| reader.end());
     let failure = walk.failure.take();
     let mut spans = std::mem::take(&mut walk.spans);

@@ -207,6 +207,10 @@ impl Model {
         self.nodes.iter()
     }
 
+    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }

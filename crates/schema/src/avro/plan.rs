@@ -102,7 +102,9 @@ impl Plan {
             Step::Bytes { .. } => "bytes (a string of characters up to U+00FF)".to_owned(),
             Step::String => "string".to_owned(),
             Step::Fixed { name, size } => format!("fixed {name} (a string of {size} characters up to U+00FF)"),
-            Step::Enum { name, symbols } => format!("enum {name} ({})", symbols.listed(|symbol| format!("\"{symbol}\""))),
+            Step::Enum { name, symbols } => {
+                format!("enum {name} ({})", symbols.listed(|symbol| format!("\"{symbol}\"")))
+            }
             Step::Array(_) => "array".to_owned(),
             Step::Map(_) => "map (an object)".to_owned(),
             Step::Record(record) => format!("record {} (an object)", record.name),
@@ -149,9 +151,11 @@ fn step(model: &Model, kind: &Kind) -> Step {
                 has_default: field.default.is_some(),
             });
             let own = record.fields.iter().map(|field| field.name.as_str()).zip(0..);
-            let aliases = record.fields.iter().zip(0..).flat_map(|(field, position)| {
-                field.aliases.iter().map(move |alias| (alias.as_str(), position))
-            });
+            let aliases = record
+                .fields
+                .iter()
+                .zip(0..)
+                .flat_map(|(field, position)| field.aliases.iter().map(move |alias| (alias.as_str(), position)));
             Step::Record(Record {
                 name: record.definition.name.full().into(),
                 fields: fields.collect(),

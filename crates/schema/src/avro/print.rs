@@ -45,7 +45,9 @@ impl Printer<'_> {
             }
         }
         match &node.kind {
-            Kind::Primitive(primitive) if node.properties.is_empty() => return json::quote(primitive.word(), &mut self.out),
+            Kind::Primitive(primitive) if node.properties.is_empty() => {
+                return json::quote(primitive.word(), &mut self.out);
+            }
             Kind::Union(branches) => return self.union(branches, space),
             kind => {
                 self.out.push_str("{\"type\":\"");

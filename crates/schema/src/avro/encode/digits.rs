@@ -1,4 +1,4 @@
-//! The exact integer that a JSON number spells, whatever point and exponent it is written with.
+//! What the digits of a JSON number say and the double it is read as does not: the exact integer, the sign of a zero.
 
 /// `3.0` is 3, `1e2` is 100, `9223372036854775807.0` the largest long; `0.5`, `1e19` and `9007199254740993.5` are none.
 pub(super) fn integer(number: &str) -> Option<i64> {
@@ -27,9 +27,30 @@ pub(super) fn integer(number: &str) -> Option<i64> {
     i64::try_from(if negative { -value } else { value }).ok()
 }
 
+/// Whether some number in `json` is a zero with a sign, which the reader drops. May say yes for such text in a string.
+pub(super) fn has_negative_zero(json: &[u8]) -> bool {
+    let mut candidates = json.windows(2).zip(0_usize..).filter(|(pair, _)| *pair == b"-0");
+    candidates.any(|(_, at)| {
+        // Not the middle of a date, and not followed by other digits.
+        let begins = at == 0 || matches!(json[at - 1], b':' | b',' | b'[' | b' ' | b'\t' | b'\n' | b'\r');
+        let digits = json[at + 2..].strip_prefix(b".").unwrap_or_default();
+        begins && digits.iter().find(|digit| **digit != b'0').is_none_or(|digit| !digit.is_ascii_digit())
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::integer;
+    use super::{has_negative_zero, integer};
+
+    #[test]
+    fn zeros_with_a_sign_are_found() {
+        for json in ["-0.0", "[-0]", "{\"a\":-0e1}", "{\"a\": -0.000}", "[1,-0.0e5]"] {
+            assert!(has_negative_zero(json.as_bytes()), "{json}");
+        }
+        for json in ["0.0", "-1", "\"2025-01-02\"", "[-0.5]", "[-0.001]", "-"] {
+            assert!(!has_negative_zero(json.as_bytes()), "{json}");
+        }
+    }
 
     #[test]
     fn only_what_is_exactly_a_long() {

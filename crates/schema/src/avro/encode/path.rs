@@ -29,7 +29,7 @@ pub(super) enum Reason {
     Misfit { expected: String, found: String },
     /// The text is not JSON; the reader knows why.
     Syntax,
-    /// An integer was read as a double that may have been rounded.
+    /// What a number was read as may not be what its digits say.
     NeedsDigits,
 }
 

@@ -1,7 +1,7 @@
 //! What to say when the text of a value is not JSON at all, and a check that it does not nest too deep.
 
-use super::path::{Failure, Reason};
 use super::MAX_DEPTH;
+use super::path::{Failure, Reason};
 
 /// What was expected and found where the reader stopped.
 pub(super) fn words(error: &sonic_rs::Error, json: &[u8]) -> (String, String) {

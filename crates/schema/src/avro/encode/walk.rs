@@ -15,12 +15,12 @@ use crate::avro::plan::{Plan, Step, Union};
 /// Doubles beyond this may stand for an integer that they are not.
 const EXACT_UP_TO: f64 = 1e15;
 
-/// How integers written with a point or an exponent are read.
+/// How numbers are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbers {
-    /// As the doubles they are read as; large ones end the walk.
-    Doubles,
-    /// From the digits of the text.
+    /// As what the reader makes of them; where it may have lost something the walk ends.
+    Parsed,
+    /// From the digits of the text, where the schema wants a number.
     Digits,
 }
 
@@ -38,14 +38,23 @@ pub(super) struct Walk<'w> {
     /// A stack: the fields of the records, and the keys of the maps, that are being written.
     pub(super) spans: Vec<Span>,
     numbers: Numbers,
+    json: &'w [u8],
+    /// Whether the reader may have dropped the sign of a zero; known when the first zero is met.
+    negative_zeros: Option<bool>,
     depth: usize,
     /// Set where the walk stops; the error that serde carries up says nothing.
     pub(super) failure: Option<Box<Failure>>,
 }
 
 impl<'w> Walk<'w> {
-    pub(super) fn new(plan: &'w Plan, out: &'w mut Vec<u8>, spans: Vec<Span>, numbers: Numbers) -> Walk<'w> {
-        Walk { plan, out, spans, numbers, depth: 0, failure: None }
+    pub(super) fn new(
+        plan: &'w Plan,
+        json: &'w [u8],
+        out: &'w mut Vec<u8>,
+        spans: Vec<Span>,
+        numbers: Numbers,
+    ) -> Walk<'w> {
+        Walk { plan, json, out, spans, numbers, negative_zeros: None, depth: 0, failure: None }
     }
 
     pub(super) fn value<'a>(&'a mut self, node: NodeId) -> Value<'a, 'w> {
@@ -62,6 +71,11 @@ impl<'w> Walk<'w> {
     #[cold]
     fn failed_within(&mut self, segment: Segment) {
         self.failure.get_or_insert_with(|| Box::new(Failure::syntax())).within(segment);
+    }
+
+    fn may_lack_a_sign(&mut self) -> bool {
+        let json = self.json;
+        self.numbers == Numbers::Parsed && *self.negative_zeros.get_or_insert_with(|| digits::has_negative_zero(json))
     }
 
     fn enter<E: de::Error>(&mut self) -> Result<(), E> {
@@ -85,7 +99,9 @@ impl<'de> DeserializeSeed<'de> for Value<'_, '_> {
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        if self.walk.numbers == Numbers::Digits && matches!(self.step(), Step::Int | Step::Long) {
+        if self.walk.numbers == Numbers::Digits
+            && matches!(self.step(), Step::Int | Step::Long | Step::Float | Step::Double)
+        {
             return self.digits(reader);
         }
         reader.deserialize_any(self)
@@ -118,9 +134,14 @@ impl<'a, 'w> Value<'a, 'w> {
         let raw = <sonic_rs::LazyValue<'de> as de::Deserialize<'de>>::deserialize(reader)?;
         let raw = raw.as_raw_str();
         match raw.as_bytes() {
-            [b'-' | b'0'..=b'9', ..] => match digits::integer(raw) {
-                Some(value) => self.visit_i64(value),
-                None => Err(self.out_of_range(raw)),
+            [b'-' | b'0'..=b'9', ..] => match (self.step(), digits::integer(raw)) {
+                (Step::Float | Step::Double, whole) => match (raw.contains(['.', 'e', 'E']), whole, raw.parse()) {
+                    (false, Some(value), _) => self.visit_i64(value),
+                    (_, _, Ok(value)) => self.visit_f64(value),
+                    (_, _, Err(_)) => Err(self.misfit(raw)),
+                },
+                (_, Some(value)) => self.visit_i64(value),
+                (_, None) => Err(self.out_of_range(raw)),
             },
             [b'n', ..] => self.visit_unit(),
             [b'"', ..] => Err(self.misfit(format!("string {}", cut(raw)))),
@@ -281,8 +302,12 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
 
     #[inline]
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        let step = self.step();
+        if value == 0.0 && matches!(step, Step::Float | Step::Double) && self.walk.may_lack_a_sign() {
+            return Err(self.walk.fail(Failure::new(Reason::NeedsDigits)));
+        }
         let out = &mut *self.walk.out;
-        match self.walk.plan.step(self.node) {
+        match step {
             Step::Float if (value as f32).is_finite() => out.extend_from_slice(&(value as f32).to_le_bytes()),
             Step::Float => return Err(self.out_of_range(value)),
             Step::Double => out.extend_from_slice(&value.to_le_bytes()),

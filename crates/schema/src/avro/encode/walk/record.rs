@@ -135,7 +135,10 @@ impl Walk<'_> {
         let key = |span: &Span| &self.out[span.start..span.end];
         let keys = &self.spans[base..];
         if keys.len() <= FEW_KEYS {
-            return keys.iter().enumerate().any(|(index, one)| keys[..index].iter().any(|other| key(one) == key(other)));
+            return keys
+                .iter()
+                .enumerate()
+                .any(|(index, one)| keys[..index].iter().any(|other| key(one) == key(other)));
         }
         let mut seen = std::collections::HashSet::with_capacity(keys.len());
         !keys.iter().all(|span| seen.insert(key(span)))
