@@ -7,8 +7,12 @@ mod api_versions;
 mod configs;
 mod create_topics;
 mod fetch;
+mod fetched;
+mod group_admin;
+mod groups;
 mod list_offsets;
 mod metadata;
+mod offsets;
 mod produce;
 mod producer_id;
 mod topics;
@@ -170,6 +174,15 @@ served! {
     Fetch 4..=16, FETCH => fetch::answer;
     ListOffsets 1..=10, LIST_OFFSETS => list_offsets::answer;
     Metadata 0..=13, METADATA => metadata::answer;
+    OffsetCommit 2..=9, OFFSET_COMMIT => offsets::commit;
+    OffsetFetch 1..=9, OFFSET_FETCH => offsets::fetch;
+    FindCoordinator 0..=5, FIND_COORDINATOR => groups::find_coordinator;
+    JoinGroup 0..=9, JOIN_GROUP => groups::join;
+    Heartbeat 0..=4, HEARTBEAT => groups::heartbeat;
+    LeaveGroup 0..=5, LEAVE_GROUP => groups::leave;
+    SyncGroup 0..=5, SYNC_GROUP => groups::sync;
+    DescribeGroups 0..=6, DESCRIBE_GROUPS => group_admin::describe;
+    ListGroups 0..=5, LIST_GROUPS => group_admin::list;
     ApiVersions 0..=4, API_VERSIONS => api_versions::answer;
     CreateTopics 2..=7, CREATE_TOPICS => create_topics::answer;
     DeleteTopics 1..=6, DELETE_TOPICS => topics::delete;
@@ -179,7 +192,9 @@ served! {
     DescribeConfigs 1..=4, DESCRIBE_CONFIGS => configs::describe;
     AlterConfigs 0..=2, ALTER_CONFIGS => configs::alter;
     CreatePartitions 0..=3, CREATE_PARTITIONS => topics::create_partitions;
+    DeleteGroups 0..=2, DELETE_GROUPS => group_admin::delete;
     IncrementalAlterConfigs 0..=1, INCREMENTAL_ALTER_CONFIGS => configs::alter_incrementally;
+    OffsetDelete 0..=0, OFFSET_DELETE => offsets::delete;
     DescribeCluster 0..=2, DESCRIBE_CLUSTER => metadata::describe_cluster;
 }
 

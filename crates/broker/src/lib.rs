@@ -12,6 +12,7 @@ mod configs;
 mod connection;
 mod faults;
 mod frame;
+mod groups;
 mod log;
 mod node;
 mod output;
@@ -149,10 +150,12 @@ pub struct Broker {
     node: Arc<Node>,
     /// Holds the connections; there until `shutdown` takes it.
     accepting: Option<JoinHandle<()>>,
+    deadlines: JoinHandle<()>,
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
+        self.deadlines.abort();
         if let Some(accepting) = &self.accepting {
             accepting.abort();
         }
@@ -174,7 +177,9 @@ impl Broker {
         let node = Arc::new(opening.await.expect("opening the node does not panic and is not cancelled")?);
         tracing::info!(%address, cluster_id = node.cluster_id, "broker listening");
         let accepting = Some(tokio::spawn(accept(node.clone(), listener)));
-        Ok(Broker { node, accepting })
+        let watched = node.clone();
+        let deadlines = tokio::spawn(async move { watched.groups.run_deadlines().await });
+        Ok(Broker { node, accepting, deadlines })
     }
 
     /// Where clients connect.

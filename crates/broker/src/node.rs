@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::faults::Faults;
+use crate::groups::Groups;
 use crate::log::disk::{self, Durability, Files};
 use crate::topics::Topics;
 use crate::{Settings, StartError};
@@ -35,6 +36,7 @@ pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     pub(crate) cluster_id: String,
     pub(crate) topics: Topics,
+    pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) faults: Faults,
     stopping: watch::Sender<bool>,
@@ -53,12 +55,14 @@ impl Node {
         let clean = take_clean_mark(&dir).map_err(failed)?;
         let files = Arc::new(Files::new(settings.max_open_files));
         let topics = Topics::open(files, dir.join("topics"), clean).map_err(failed)?;
+        let groups = Groups::open(dir.join("offsets")).map_err(failed)?;
         let producer_ids = ProducerIds::open(dir.join("producer-ids")).map_err(failed)?;
         Ok(Node {
             settings,
             address,
             cluster_id,
             topics,
+            groups,
             producer_ids,
             faults: Faults::default(),
             stopping: watch::Sender::new(false),

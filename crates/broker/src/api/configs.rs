@@ -94,7 +94,9 @@ fn describe_topic(node: &Node, name: &str, synonyms: bool) -> Result<Vec<Describ
             if source == Source::DynamicTopic {
                 known.push(synonym(setting.name, &value, source));
             }
-            known.push(synonym(setting.synonym, setting.default, Source::Default));
+            if !setting.synonym.is_empty() {
+                known.push(synonym(setting.synonym, setting.default, Source::Default));
+            }
         }
         entry(setting.name, value, source, setting.kind).with_synonyms(known)
     });

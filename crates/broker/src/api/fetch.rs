@@ -11,11 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_request::FetchTopic;
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse};
+use kafka_protocol::messages::{ApiKey, FetchRequest};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::fetched::{Fetched, FetchedPartition, FetchedTopic};
 use super::{Call, Cut};
 use crate::code;
 use crate::log::{FetchError, Partition};
@@ -38,7 +38,7 @@ struct WantedTopic {
     partitions: Vec<Wanted>,
 }
 
-pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: FetchRequest) -> Result<FetchResponse, Cut> {
+pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: FetchRequest) -> Result<Fetched, Cut> {
     let deadline = Instant::now() + Duration::from_millis(request.max_wait_ms.max(0) as u64);
     let max_bytes = request.max_bytes.clamp(0, MOST_BYTES);
     let min_bytes = request.min_bytes.clamp(0, max_bytes) as usize;
@@ -103,7 +103,7 @@ async fn look_up(node: &Arc<Node>, call: &Call<'_>, mut asked: FetchTopic) -> Re
 
 /// What is there now.
 struct Read {
-    response: FetchResponse,
+    response: Fetched,
     bytes: usize,
     has_error: bool,
     /// The end of each partition as it was looked at.
@@ -112,11 +112,10 @@ struct Read {
 
 fn read(wanted: &[WantedTopic], max_bytes: i32) -> Read {
     let mut left = max_bytes as u64;
-    let mut read = Read { response: FetchResponse::default(), bytes: 0, has_error: false, seen: Vec::new() };
+    let mut read = Read { response: Fetched::default(), bytes: 0, has_error: false, seen: Vec::new() };
     for topic in wanted {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for want in &topic.partitions {
-            let data = PartitionData::default().with_partition_index(want.index);
             let limit = left.min(want.max_bytes.max(0) as u64);
             let found = match &want.partition {
                 Ok(partition) => partition.read(want.offset, limit, read.bytes == 0).map_err(|error| match error {
@@ -130,33 +129,23 @@ fn read(wanted: &[WantedTopic], max_bytes: i32) -> Read {
                 }),
                 Err(error) => Err((*error, None)),
             };
-            let (data, bounds) = match found {
+            let (error, records, bounds) = match found {
                 Ok((records, bounds)) => {
                     read.bytes += records.len();
                     left = left.saturating_sub(records.len() as u64);
-                    (data.with_records(Some(records)), Some(bounds))
+                    (0, records, Some(bounds))
                 }
                 Err((error, bounds)) => {
                     read.has_error = true;
-                    (data.with_error_code(error).with_records(Some(Bytes::new())), bounds)
+                    (error, Bytes::new(), bounds)
                 }
             };
             let (start, end) = bounds.map_or((-1, -1), |bounds| (bounds.start, bounds.end));
             read.seen.push(end);
-            partitions.push(
-                data.with_high_watermark(end)
-                    .with_last_stable_offset(end)
-                    .with_log_start_offset(start)
-                    .with_aborted_transactions(None)
-                    .with_preferred_read_replica((-1).into()),
-            );
+            partitions.push(FetchedPartition { index: want.index, error, start, end, records });
         }
-        read.response.responses.push(
-            FetchableTopicResponse::default()
-                .with_topic(topic.asked.topic.clone())
-                .with_topic_id(topic.asked.topic_id)
-                .with_partitions(partitions),
-        );
+        let (name, id) = (topic.asked.topic.0.clone(), topic.asked.topic_id);
+        read.response.topics.push(FetchedTopic { name, id, partitions });
     }
     read
 }

@@ -53,6 +53,9 @@ pub(super) async fn delete(
                 match blocking(move || deleter.topics.delete(&doomed)).await {
                     Ok(true) => {
                         tracing::info!(topic = topic.name.as_str(), "topic deleted");
+                        if let Err(error) = node.groups.forget_topic(&topic.name) {
+                            tracing::warn!(topic = topic.name.as_str(), %error, "commits for a deleted topic remain");
+                        }
                         result
                     }
                     Ok(false) => result.with_error_code(code(missing)).with_error_message(Some(message_of(missing))),

@@ -91,10 +91,6 @@ impl<'a> Reader<'a> {
         let length = self.u32()? as usize;
         std::str::from_utf8(self.bytes(length)?).ok()
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 // === Open files ===

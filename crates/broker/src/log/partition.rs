@@ -179,11 +179,6 @@ impl Partition {
         Ok((Bytes::new(), bounds))
     }
 
-    /// Bytes that lie at or after `offset`, as far as that can be said without reading.
-    pub(crate) fn has_more_than(&self, offset: i64) -> bool {
-        self.log.lock().end_offset > offset
-    }
-
     /// Has `waiter` woken by the next append; false, and not registered, if there are records from `offset` on already.
     pub(crate) fn wait(&self, offset: i64, waiter: &Arc<Notify>) -> bool {
         let mut log = self.log.lock();

@@ -1,0 +1,122 @@
+//! DescribeGroups (15), versions 0 to 6; ListGroups (16), 0 to 5; DeleteGroups (42), 0 to 2: groups seen from outside.
+//!
+//! All groups are of the type `classic`. Not done: authorised operations.
+
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
+use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
+use kafka_protocol::messages::list_groups_response::ListedGroup;
+use kafka_protocol::messages::{
+    ApiKey, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse, GroupId,
+    ListGroupsRequest, ListGroupsResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::{Call, Cut};
+use crate::code;
+use crate::groups::{Group, Phase};
+use crate::node::Node;
+
+const TYPE: &str = "classic";
+/// What a group is said to be that does not exist.
+const DEAD: &str = "Dead";
+
+fn name_of(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Empty => "Empty",
+        Phase::Preparing => "PreparingRebalance",
+        Phase::Completing => "CompletingRebalance",
+        Phase::Stable => "Stable",
+    }
+}
+
+pub(super) async fn list(
+    node: &Arc<Node>,
+    call: &Call<'_>,
+    request: ListGroupsRequest,
+) -> Result<ListGroupsResponse, Cut> {
+    if let Some(error) = call.fault(node, ApiKey::ListGroups, None).await? {
+        return Ok(ListGroupsResponse::default().with_error_code(error));
+    }
+    let fits = |filter: &[StrBytes], value: &str| {
+        filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
+    };
+    let groups = node.groups.each(|id, group| {
+        let state = name_of(group.phase);
+        let wanted = fits(&request.states_filter, state) && fits(&request.types_filter, TYPE);
+        wanted.then(|| {
+            ListedGroup::default()
+                .with_group_id(GroupId(id.clone()))
+                .with_protocol_type(group.protocol_type.clone())
+                .with_group_state(StrBytes::from_static_str(state))
+                .with_group_type(StrBytes::from_static_str(TYPE))
+        })
+    });
+    Ok(ListGroupsResponse::default().with_groups(groups.into_iter().flatten().collect()))
+}
+
+pub(super) async fn describe(
+    node: &Arc<Node>,
+    call: &Call<'_>,
+    request: DescribeGroupsRequest,
+) -> Result<DescribeGroupsResponse, Cut> {
+    let fault = call.fault(node, ApiKey::DescribeGroups, None).await?;
+    let groups = request.groups.into_iter().map(|id| {
+        if let Some(error) = fault {
+            return DescribedGroup::default().with_group_id(id).with_error_code(error);
+        }
+        let described = node.groups.with_known(&id.0, described);
+        let described = described.unwrap_or_else(|| {
+            let nothing = DescribedGroup::default().with_group_state(StrBytes::from_static_str(DEAD));
+            match call.version {
+                ..=5 => nothing,
+                6.. => nothing
+                    .with_error_code(code(ResponseError::GroupIdNotFound))
+                    .with_error_message(Some(StrBytes::from_string(format!("Group {} not found.", id.as_str())))),
+            }
+        });
+        described.with_group_id(id)
+    });
+    Ok(DescribeGroupsResponse::default().with_groups(groups.collect()))
+}
+
+fn described(group: &mut Group) -> DescribedGroup {
+    // While the members are still gathering nothing is agreed upon.
+    let protocol = group.protocol.clone().filter(|_| group.phase == Phase::Stable);
+    let members = group.members.iter().map(|(id, member)| {
+        DescribedGroupMember::default()
+            .with_member_id(id.clone())
+            .with_group_instance_id(member.instance.clone())
+            .with_client_id(member.client_id.clone())
+            .with_client_host(StrBytes::from_string(member.host.clone()))
+            .with_member_metadata(member.metadata(protocol.as_ref()))
+            .with_member_assignment(member.assignment.clone())
+    });
+    DescribedGroup::default()
+        .with_group_state(StrBytes::from_static_str(name_of(group.phase)))
+        .with_protocol_type(group.protocol_type.clone())
+        .with_protocol_data(protocol.clone().unwrap_or_default())
+        .with_members(members.collect())
+}
+
+pub(super) async fn delete(
+    node: &Arc<Node>,
+    call: &Call<'_>,
+    request: DeleteGroupsRequest,
+) -> Result<DeleteGroupsResponse, Cut> {
+    let fault = call.fault(node, ApiKey::DeleteGroups, None).await?;
+    let results = request.groups_names.into_iter().map(|id| {
+        let error = fault.or_else(|| match node.groups.with_known(&id.0, |group| group.members.is_empty()) {
+            None => Some(code(ResponseError::GroupIdNotFound)),
+            Some(false) => Some(code(ResponseError::NonEmptyGroup)),
+            Some(true) => node.groups.delete(&id.0).err().map(|error| {
+                tracing::error!(group = id.as_str(), %error, "a group could not be deleted");
+                code(ResponseError::CoordinatorNotAvailable)
+            }),
+        });
+        DeletableGroupResult::default().with_group_id(id).with_error_code(error.unwrap_or(0))
+    });
+    Ok(DeleteGroupsResponse::default().with_results(results.collect()))
+}

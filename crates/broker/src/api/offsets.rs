@@ -1,0 +1,262 @@
+//! OffsetCommit (8), versions 2 to 9; OffsetFetch (9), 1 to 9; OffsetDelete (47), version 0: how far groups have read.
+//!
+//! A commit is in the page cache when it is answered, like a record. Not done: expiry of old commits, transactions.
+
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
+use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
+};
+use kafka_protocol::messages::{
+    ApiKey, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
+    OffsetFetchResponse, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+use tokio::time::Instant;
+
+use super::{Call, Cut};
+use crate::code;
+use crate::groups::{Committed, Phase};
+use crate::node::Node;
+
+/// Kafka's `offset.metadata.max.bytes`.
+const MOST_METADATA_BYTES: usize = 4096;
+
+// === OffsetCommit ===
+
+pub(super) async fn commit(
+    node: &Arc<Node>,
+    call: &Call<'_>,
+    request: OffsetCommitRequest,
+) -> Result<OffsetCommitResponse, Cut> {
+    let fault = call.fault(node, ApiKey::OffsetCommit, None).await?;
+    let id = &request.group_id.0;
+    let allowed = node.groups.with(id, |group| {
+        let instance = request.group_instance_id.as_ref();
+        group.may_commit(&request.member_id, instance, request.generation_id_or_member_epoch, Instant::now())
+    });
+    let refusal = fault.or(allowed.err().map(code));
+    let mut offsets = Vec::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for asked in request.topics {
+        let topic = node.topics.find(&asked.name);
+        let mut partitions = Vec::with_capacity(asked.partitions.len());
+        for part in asked.partitions {
+            let index = part.partition_index;
+            let metadata = part.committed_metadata.unwrap_or_default();
+            let exists = topic.as_ref().is_some_and(|topic| topic.partition(index).is_some());
+            let error = match refusal {
+                Some(error) => error,
+                None if !exists => code(ResponseError::UnknownTopicOrPartition),
+                None if metadata.len() > MOST_METADATA_BYTES => code(ResponseError::OffsetMetadataTooLarge),
+                None => {
+                    // Owned copies: the request's buffer is not to live as long as the commit.
+                    let place = (StrBytes::from_string(asked.name.to_string()), index);
+                    offsets.push((
+                        place,
+                        Committed {
+                            offset: part.committed_offset,
+                            leader_epoch: part.committed_leader_epoch,
+                            metadata: StrBytes::from_string(metadata.to_string()),
+                        },
+                    ));
+                    0
+                }
+            };
+            partitions
+                .push(OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(error));
+        }
+        topics.push(OffsetCommitResponseTopic::default().with_name(asked.name).with_partitions(partitions));
+    }
+    let owned_id = StrBytes::from_string(id.to_string());
+    if let Err(error) = node.groups.commit(&owned_id, offsets) {
+        tracing::error!(group = id.as_str(), %error, "offsets could not be stored");
+        let failed = topics.iter_mut().flat_map(|topic| &mut topic.partitions).filter(|part| part.error_code == 0);
+        failed.for_each(|part| part.error_code = code(ResponseError::CoordinatorNotAvailable));
+    }
+    Ok(OffsetCommitResponse::default().with_topics(topics))
+}
+
+// === OffsetFetch ===
+
+pub(super) async fn fetch(
+    node: &Arc<Node>,
+    call: &Call<'_>,
+    request: OffsetFetchRequest,
+) -> Result<OffsetFetchResponse, Cut> {
+    let fault = call.fault(node, ApiKey::OffsetFetch, None).await?;
+    if call.version >= 8 {
+        let groups = request.groups.into_iter().map(|asked| match fault {
+            Some(error) => OffsetFetchResponseGroup::default().with_group_id(asked.group_id).with_error_code(error),
+            None => fetch_group(node, asked),
+        });
+        return Ok(OffsetFetchResponse::default().with_groups(groups.collect()));
+    }
+    if let Some(error) = fault {
+        return Ok(OffsetFetchResponse::default().with_error_code(error));
+    }
+    // The older form of the same question, about one group. In version 1 no topics are none, not all.
+    let topics = request.topics.map(|topics| {
+        let topics = topics.into_iter().map(|topic| {
+            OffsetFetchRequestTopics::default().with_name(topic.name).with_partition_indexes(topic.partition_indexes)
+        });
+        topics.collect()
+    });
+    let group =
+        fetch_group(node, OffsetFetchRequestGroup::default().with_group_id(request.group_id).with_topics(topics));
+    let topics = group.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter().map(|part| {
+            let older = OffsetFetchResponsePartition::default()
+                .with_partition_index(part.partition_index)
+                .with_committed_offset(part.committed_offset)
+                .with_metadata(part.metadata)
+                .with_error_code(part.error_code);
+            if call.version >= 5 { older.with_committed_leader_epoch(part.committed_leader_epoch) } else { older }
+        });
+        OffsetFetchResponseTopic::default().with_name(topic.name).with_partitions(partitions.collect())
+    });
+    Ok(OffsetFetchResponse::default().with_topics(topics.collect()))
+}
+
+fn fetch_group(node: &Node, asked: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
+    let found = |index: i32, committed: Option<&Committed>| {
+        let part = OffsetFetchResponsePartitions::default().with_partition_index(index);
+        match committed {
+            Some(committed) => part
+                .with_committed_offset(committed.offset)
+                .with_committed_leader_epoch(committed.leader_epoch)
+                .with_metadata(Some(committed.metadata.clone())),
+            None => part.with_committed_offset(-1).with_committed_leader_epoch(-1).with_metadata(Some(StrBytes::new())),
+        }
+    };
+    let id = asked.group_id.0.clone();
+    let topics = match asked.topics {
+        Some(topics) => {
+            let mut places = topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Vec<_>>();
+            let known = node.groups.with_known(&id, |group| {
+                let answer = |(name, indexes): &(TopicName, Vec<i32>)| {
+                    let parts = indexes.iter().map(|index| found(*index, group.offsets.get(&(name.0.clone(), *index))));
+                    (name.clone(), parts.collect::<Vec<_>>())
+                };
+                places.iter().map(answer).collect::<Vec<_>>()
+            });
+            let nothing = |(name, indexes): (TopicName, Vec<i32>)| {
+                (name, indexes.into_iter().map(|index| found(index, None)).collect::<Vec<_>>())
+            };
+            known.unwrap_or_else(|| places.drain(..).map(nothing).collect())
+        }
+        None => {
+            let all = node.groups.with_known(&id, |group| {
+                let mut topics: Vec<(TopicName, Vec<_>)> = Vec::new();
+                for ((name, index), committed) in &group.offsets {
+                    match topics.last_mut() {
+                        Some((last, parts)) if last.0 == *name => parts.push(found(*index, Some(committed))),
+                        Some(_) | None => topics.push((TopicName(name.clone()), vec![found(*index, Some(committed))])),
+                    }
+                }
+                topics
+            });
+            all.unwrap_or_default()
+        }
+    };
+    let topics = topics
+        .into_iter()
+        .map(|(name, parts)| OffsetFetchResponseTopics::default().with_name(name).with_partitions(parts));
+    OffsetFetchResponseGroup::default().with_group_id(asked.group_id).with_topics(topics.collect())
+}
+
+// === OffsetDelete ===
+
+pub(super) async fn delete(
+    node: &Arc<Node>,
+    call: &Call<'_>,
+    request: OffsetDeleteRequest,
+) -> Result<OffsetDeleteResponse, Cut> {
+    let fault = call.fault(node, ApiKey::OffsetDelete, None).await?;
+    let id = &request.group_id.0;
+    // What the members subscribe to only they and their assignor know for sure; a consumer group says it in a form
+    // that `subscribes` reads.
+    let state = node.groups.with_known(id, |group| {
+        let is_consumer = group.protocol_type.as_str() == "consumer";
+        let refuses_all = group.phase != Phase::Empty && !is_consumer;
+        let subscribed: Vec<bool> = request
+            .topics
+            .iter()
+            .map(|topic| group.members.values().any(|m| subscribes(&m.metadata(group.protocol.as_ref()), &topic.name)))
+            .collect();
+        (refuses_all, subscribed)
+    });
+    let error = match (fault, &state) {
+        (Some(error), _) => Some(error),
+        (None, None) => Some(code(ResponseError::GroupIdNotFound)),
+        (None, Some((true, _))) => Some(code(ResponseError::NonEmptyGroup)),
+        (None, Some((false, _))) => None,
+    };
+    if let Some(error) = error {
+        return Ok(OffsetDeleteResponse::default().with_error_code(error));
+    }
+    let subscribed = state.map(|(_, subscribed)| subscribed).unwrap_or_default();
+    let mut places = Vec::new();
+    let topics = request.topics.into_iter().zip(subscribed).map(|(topic, is_subscribed)| {
+        let partitions = topic.partitions.iter().map(|part| {
+            let index = part.partition_index;
+            let exists = node.topics.find(&topic.name).is_some_and(|topic| topic.partition(index).is_some());
+            let error = match (exists, is_subscribed) {
+                (false, _) => code(ResponseError::UnknownTopicOrPartition),
+                (true, true) => code(ResponseError::GroupSubscribedToTopic),
+                (true, false) => {
+                    places.push((topic.name.0.clone(), index));
+                    0
+                }
+            };
+            OffsetDeleteResponsePartition::default().with_partition_index(index).with_error_code(error)
+        });
+        let partitions = partitions.collect();
+        OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions)
+    });
+    let topics = topics.collect();
+    let error = node.groups.forget_offsets(id, places).err().map(|error| {
+        tracing::error!(group = id.as_str(), %error, "offsets could not be deleted");
+        code(ResponseError::CoordinatorNotAvailable)
+    });
+    Ok(OffsetDeleteResponse::default().with_error_code(error.unwrap_or(0)).with_topics(topics))
+}
+
+/// Whether a consumer's subscription (version, then topics) names the topic.
+fn subscribes(subscription: &[u8], topic: &str) -> bool {
+    let mut rest = subscription.get(2..).unwrap_or_default();
+    let Some((count, after)) = rest.split_first_chunk::<4>() else { return false };
+    rest = after;
+    for _ in 0..i32::from_be_bytes(*count) {
+        let Some((length, after)) = rest.split_first_chunk::<2>() else { return false };
+        let Ok(length) = usize::try_from(i16::from_be_bytes(*length)) else { return false };
+        let Some((name, after)) = after.split_at_checked(length) else { return false };
+        if name == topic.as_bytes() {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_is_read_without_trust() {
+        let subscription = b"\0\x01\0\0\0\x02\0\x01a\0\x02bc";
+        assert!(subscribes(subscription, "a"));
+        assert!(subscribes(subscription, "bc"));
+        assert!(!subscribes(subscription, "b"));
+        for cut in 0..subscription.len() - 2 {
+            assert!(!subscribes(&subscription[..cut], "bc"));
+        }
+        assert!(!subscribes(b"\0\x01\x7f\xff\xff\xff", "a"));
+    }
+}

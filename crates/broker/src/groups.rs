@@ -1,0 +1,152 @@
+//! The group coordinator: the classic protocol (join, sync, heartbeat), and the offsets groups commit.
+//!
+//! One lock over all groups: a request is a few map operations, and the only file written under it is the log of
+//! commits. One timer for all of them: it sleeps to the earliest deadline there is, and is woken when one may have come
+//! nearer. There is no initial rebalance delay.
+//!
+//! Not here: the newer consumer group protocol (KIP-848), share groups, transactional commits.
+//! Source: Apache Kafka's documentation, "Group Membership"; KIP-62, KIP-134, KIP-345, KIP-394.
+
+pub(crate) mod group;
+mod offsets;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+
+use kafka_protocol::protocol::StrBytes;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+pub(crate) use self::group::{Group, Joined, Phase, Synced};
+pub(crate) use self::offsets::Committed;
+use self::offsets::{Change, OffsetLog};
+
+#[derive(Debug)]
+pub(crate) struct Groups {
+    state: Mutex<State>,
+    /// A deadline may be nearer than the timer knows.
+    nearer: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    groups: HashMap<StrBytes, Group>,
+    log: OffsetLog,
+}
+
+impl Groups {
+    pub(crate) fn open(path: PathBuf) -> io::Result<Groups> {
+        let mut groups: HashMap<StrBytes, Group> = HashMap::new();
+        let log = OffsetLog::open(path, |change| change.apply(&mut groups))?;
+        groups.retain(|_, group| !group.offsets.is_empty());
+        Ok(Groups { state: Mutex::new(State { groups, log }), nearer: Notify::new() })
+    }
+
+    /// Runs the deadlines: sessions, rebalances. Never ends.
+    pub(crate) async fn run_deadlines(&self) {
+        loop {
+            let next = {
+                let mut state = self.state.lock();
+                let now = Instant::now();
+                state.groups.values_mut().for_each(|group| group.expire(now));
+                state.forget_empty();
+                state.groups.values().filter_map(Group::next_deadline).min()
+            };
+            tokio::select! {
+                () = async { match next {
+                    Some(next) => sleep_until(next).await,
+                    None => std::future::pending().await,
+                } } => {}
+                () = self.nearer.notified() => {}
+            }
+        }
+    }
+
+    /// The group, made if it does not exist; the timer looks again afterwards.
+    pub(crate) fn with<T>(&self, id: &StrBytes, work: impl FnOnce(&mut Group) -> T) -> T {
+        let mut state = self.state.lock();
+        let done = work(state.groups.entry(id.clone()).or_default());
+        state.forget(id);
+        drop(state);
+        self.nearer.notify_one();
+        done
+    }
+
+    /// The group, if there is one.
+    pub(crate) fn with_known<T>(&self, id: &StrBytes, work: impl FnOnce(&mut Group) -> T) -> Option<T> {
+        let mut state = self.state.lock();
+        let done = state.groups.get_mut(id).map(work);
+        state.forget(id);
+        drop(state);
+        self.nearer.notify_one();
+        done
+    }
+
+    /// All groups, by id.
+    pub(crate) fn each<T>(&self, mut look: impl FnMut(&StrBytes, &Group) -> T) -> Vec<T> {
+        let state = self.state.lock();
+        let mut groups: Vec<_> = state.groups.iter().collect();
+        groups.sort_by(|a, b| a.0.cmp(b.0));
+        groups.into_iter().map(|(id, group)| look(id, group)).collect()
+    }
+
+    /// Stores offsets that the group may commit; they are with the operating system when this returns.
+    pub(crate) fn commit(&self, id: &StrBytes, offsets: Vec<((StrBytes, i32), Committed)>) -> io::Result<()> {
+        let commit = |(place, committed)| Change::Commit { group: id.clone(), place, committed };
+        self.change(offsets.into_iter().map(commit).collect())
+    }
+
+    /// Takes back what the group committed for these partitions.
+    pub(crate) fn forget_offsets(&self, id: &StrBytes, places: Vec<(StrBytes, i32)>) -> io::Result<()> {
+        self.change(places.into_iter().map(|place| Change::Forget { group: id.clone(), place }).collect())
+    }
+
+    /// Forgets a group and its offsets.
+    pub(crate) fn delete(&self, id: &StrBytes) -> io::Result<()> {
+        self.change(vec![Change::Delete { group: id.clone() }])
+    }
+
+    /// Forgets what all groups committed for a topic that is no more.
+    pub(crate) fn forget_topic(&self, topic: &StrBytes) -> io::Result<()> {
+        let state = self.state.lock();
+        let mut changes = Vec::new();
+        for (id, group) in &state.groups {
+            let places = group.offsets.keys().filter(|(name, _)| name == topic);
+            changes.extend(places.map(|place| Change::Forget { group: id.clone(), place: place.clone() }));
+        }
+        Self::write(state, changes)
+    }
+
+    fn change(&self, changes: Vec<Change>) -> io::Result<()> {
+        Self::write(self.state.lock(), changes)
+    }
+
+    fn write(mut state: MutexGuard<'_, State>, changes: Vec<Change>) -> io::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let State { groups, log } = &mut *state;
+        log.append(&changes)?;
+        for change in changes {
+            change.apply(groups);
+        }
+        state.forget_empty();
+        let State { groups, log } = &mut *state;
+        log.shorten(groups)
+    }
+}
+
+impl State {
+    /// A group without members and offsets is not worth remembering.
+    fn forget_empty(&mut self) {
+        self.groups.retain(|_, group| !group.is_forgettable());
+    }
+
+    fn forget(&mut self, id: &StrBytes) {
+        if self.groups.get(id).is_some_and(Group::is_forgettable) {
+            self.groups.remove(id);
+        }
+    }
+}
