@@ -100,7 +100,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.answered {
-            let error = Error::new(ErrorKind::Retriable, "_DESTROY", "the client was closed before the broker answered");
+            let error =
+                Error::new(ErrorKind::Retriable, "_DESTROY", "the client was closed before the broker answered");
             self.settle(Err(AppendError { error, fate: Fate::Unknown }));
         }
     }

@@ -119,7 +119,6 @@ impl Code {
     pub(crate) const TIMED_OUT: Code = Code(-185);
     pub(crate) const UNKNOWN_TOPIC: Code = Code(-188);
     pub(crate) const UNKNOWN_PARTITION: Code = Code(-190);
-    pub(crate) const FATAL: Code = Code(-150);
 
     pub(crate) fn kind(self) -> ErrorKind {
         match self.0 {

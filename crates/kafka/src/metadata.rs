@@ -207,7 +207,11 @@ impl Topics {
 
     fn appears_within(&self, name: &TopicName) -> Duration {
         let created = self.rest.lock().created.get(name).copied();
-        if created.is_some_and(|at| at.elapsed() < CREATED_APPEARS_WITHIN) { CREATED_APPEARS_WITHIN } else { APPEARS_WITHIN }
+        if created.is_some_and(|at| at.elapsed() < CREATED_APPEARS_WITHIN) {
+            CREATED_APPEARS_WITHIN
+        } else {
+            APPEARS_WITHIN
+        }
     }
 
     fn learn(&self, name: &TopicName, answer: &Result<(Arc<Topic>, i32), Error>) {

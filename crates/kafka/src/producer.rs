@@ -114,11 +114,13 @@ impl Producer {
         if let Err(NotQueued { ticket, code }) = topic.produce(record, ticket) {
             let error = match code {
                 Code::MESSAGE_TOO_LARGE => self.too_large(size),
-                Code::FATAL => Error::new(ErrorKind::Retriable, "_FATAL", "the producer broke and is being replaced"),
                 Code::UNKNOWN_PARTITION => match record.partition {
                     Some(PartitionId(asked)) => no_such_partition(name, asked, partitions.unwrap_or(0)),
                     None => code.error(None),
                 },
+                _ if self.client.is_broken() => {
+                    Error::new(ErrorKind::Retriable, &code.name(), "the producer broke and is being replaced")
+                }
                 _ => code.error(None), // a full queue, a topic gone
             };
             ticket.answer(Err(AppendError::not_written(error)));
@@ -156,7 +158,8 @@ impl Drop for Producer {
 }
 
 fn no_such_partition(topic: &TopicName, asked: i32, count: i32) -> Error {
-    let message = format!("Partition {asked} of topic {topic} with partition count {count} is not present in metadata.");
+    let message =
+        format!("Partition {asked} of topic {topic} with partition count {count} is not present in metadata.");
     Error::new(ErrorKind::UnknownPartition, "UNKNOWN_TOPIC_OR_PARTITION", message)
 }
 
@@ -190,5 +193,54 @@ async fn replace_after(pause: Duration, broken: Arc<Client>, home: Weak<Producer
     tokio::time::sleep(pause).await;
     if let Some(producers) = home.upgrade() {
         producers.replace(&broken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use postern_broker::Broker;
+
+    use super::*;
+    use crate::{Cluster, Fate, Inflight, NewTopic, Offset};
+
+    /// What a broken producer holds is answered, and another one takes its place.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_broken_producer_is_replaced() {
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let broker = Broker::start(postern_broker::Settings::for_test(data.path())).await.expect("the broker starts");
+        let settings = Settings::for_test(broker.address().to_string());
+        let topic = TopicName::parse("records").expect("legal");
+        let new = NewTopic {
+            name: topic.clone(),
+            partitions: Some(1),
+            replication_factor: Some(1),
+            assignments: None,
+            configs: Vec::new(),
+            validate_only: false,
+        };
+        Cluster::connect(settings.clone()).expect("sound").create_topic(&new).await.expect("created");
+
+        let producers = Producers::start(settings, Handle::current()).expect("starts");
+        assert_eq!(append(&producers, &topic).await.expect("written").offset, Offset(0));
+        let broken = producers.current();
+        broken.client.break_for_test();
+        let refused = append(&producers, &topic).await.expect_err("broken");
+        assert_eq!((refused.error.kind, refused.fate), (ErrorKind::Retriable, Fate::NotWritten));
+
+        let end = Instant::now() + 3 * REPLACE_PAUSE;
+        while Arc::ptr_eq(&producers.current(), &broken) {
+            assert!(Instant::now() < end, "nobody took its place");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(append(&producers, &topic).await.expect("written").offset, Offset(1));
+    }
+
+    async fn append(producers: &Producers, topic: &TopicName) -> Result<crate::Receipt, AppendError> {
+        let producer = producers.current();
+        producer.topics().partitions(topic).await.expect("the topic is there");
+        let records = vec![Record { value: Some(Bytes::from_static(b"x")), ..Record::default() }];
+        let admitted = Inflight::new(ByteCount(1 << 20)).admit(records).await.expect("fits");
+        producer.append(topic, admitted).await.remove(0)
     }
 }

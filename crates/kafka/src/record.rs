@@ -35,12 +35,9 @@ impl Record {
 
     /// The size that is held against `max.request.size`, reckoned as the Java client does: the record alone in a batch.
     pub(crate) fn serialized_size(&self) -> ByteCount {
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|(name, value)| varint(name.len()) + name.len() + optional(value))
-            .sum::<usize>()
-            + varint(self.headers.len());
+        let headers: usize =
+            self.headers.iter().map(|(name, value)| varint(name.len()) + name.len() + optional(value)).sum::<usize>()
+                + varint(self.headers.len());
         ByteCount(BATCH_OF_ONE + optional(&self.key) + optional(&self.value) + headers)
     }
 }
@@ -92,7 +89,8 @@ mod tests {
 
     #[test]
     fn lengths_as_varints() {
-        for (length, bytes) in [(0, 1), (1, 1), (63, 1), (64, 2), (8191, 2), (8192, 3), (1_048_575, 3), (1_048_576, 4)] {
+        for (length, bytes) in [(0, 1), (1, 1), (63, 1), (64, 2), (8191, 2), (8192, 3), (1_048_575, 3), (1_048_576, 4)]
+        {
             assert_eq!(varint(length), bytes, "{length}");
         }
     }

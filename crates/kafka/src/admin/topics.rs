@@ -82,7 +82,11 @@ impl Admin {
         reply.topics().into_iter().filter(|described| !gone(described)).collect()
     }
 
-    pub(crate) async fn topic(&self, topic: &TopicName, authorized_operations: bool) -> Result<TopicDescription, Error> {
+    pub(crate) async fn topic(
+        &self,
+        topic: &TopicName,
+        authorized_operations: bool,
+    ) -> Result<TopicDescription, Error> {
         let names = [topic.as_str().to_owned()];
         let reply = self.call(Request::DescribeTopics { names: &names, authorized_operations }).await?;
         let missing = || Err(Error::unknown_topic(format!("topic {topic} does not exist")));
@@ -120,9 +124,14 @@ impl Admin {
             match described {
                 Ok(topic) if !topic.partitions.is_empty() => {
                     let replicas = topic.partitions.first().map_or(0, |p| p.replicas.len());
-                    return Ok(CreatedTopic { partitions: count(topic.partitions.len()), replication_factor: count(replicas) });
+                    return Ok(CreatedTopic {
+                        partitions: count(topic.partitions.len()),
+                        replication_factor: count(replicas),
+                    });
                 }
-                Ok(_) | Err(Error { kind: ErrorKind::UnknownTopic | ErrorKind::Retriable, .. }) if Instant::now() < end => {
+                Ok(_) | Err(Error { kind: ErrorKind::UnknownTopic | ErrorKind::Retriable, .. })
+                    if Instant::now() < end =>
+                {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 Ok(_) => return Err(Error::unknown_topic(format!("topic {name} was created, but does not appear"))),

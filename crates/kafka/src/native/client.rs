@@ -3,6 +3,7 @@
 use std::{
     ffi::{c_char, c_int},
     mem::ManuallyDrop,
+    ptr,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -78,6 +79,12 @@ impl Client {
     pub(crate) fn hurry(&self) {
         // SAFETY: the client is live. With a timeout of 0 the call does not wait, and says so, which is no news.
         unsafe { raw::rd_kafka_flush(self.raw(), 0) };
+    }
+
+    /// Whether a fatal error has made the client useless.
+    pub(crate) fn is_broken(&self) -> bool {
+        // SAFETY: the client is live; without a buffer no text is written.
+        unsafe { raw::rd_kafka_fatal_error(self.raw(), ptr::null_mut(), 0) != 0 }
     }
 
     /// Makes the client useless, as a fatal error would.

@@ -154,8 +154,13 @@ impl Event {
             Some(match c::rd_kafka_event_type(event) {
                 c::RD_KAFKA_EVENT_DR => Event::Reports(owned),
                 c::RD_KAFKA_EVENT_ERROR => {
-                    let error = Code(raw::rd_kafka_event_error(event)).error(raw::text(c::rd_kafka_event_error_string(event)));
-                    if c::rd_kafka_event_error_is_fatal(event) != 0 { Event::Fatal(error) } else { Event::Trouble(error) }
+                    let error =
+                        Code(raw::rd_kafka_event_error(event)).error(raw::text(c::rd_kafka_event_error_string(event)));
+                    if c::rd_kafka_event_error_is_fatal(event) != 0 {
+                        Event::Fatal(error)
+                    } else {
+                        Event::Trouble(error)
+                    }
                 }
                 _ => Event::Other, // librdkafka's list of events is open
             })
@@ -180,8 +185,7 @@ impl Reports {
                 return answered;
             }
             // SAFETY: each message is returned once, and its opaque is the ticket that `produce` boxed.
-            let (ticket, outcome) =
-                unsafe { (Box::from_raw((*message)._private.cast::<Ticket>()), outcome(message)) };
+            let (ticket, outcome) = unsafe { (Box::from_raw((*message)._private.cast::<Ticket>()), outcome(message)) };
             ticket.answer(outcome);
             answered += 1;
         }

@@ -25,9 +25,8 @@ impl Reply {
         }
         let reply = Reply(event);
         // SAFETY: the event is live, its text is copied.
-        let (code, sentence) = unsafe {
-            (Code(raw::rd_kafka_event_error(event)), raw::text(c::rd_kafka_event_error_string(event)))
-        };
+        let (code, sentence) =
+            unsafe { (Code(raw::rd_kafka_event_error(event)), raw::text(c::rd_kafka_event_error_string(event))) };
         Some(if code == Code::NONE { Ok(reply) } else { Err(code.error(sentence)) })
     }
 

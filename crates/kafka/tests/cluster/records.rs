@@ -35,7 +35,8 @@ async fn records_of_one_partition_stand_in_the_order_of_calls() {
 
     let read = target.read(&topic, 400).await;
     let values: Vec<_> = read.iter().map(|r| r.value.clone().expect("has a value")).collect();
-    let expected: Vec<_> = (0..200).flat_map(|n| [Bytes::from(format!("a{n}")), Bytes::from(format!("b{n}"))]).collect();
+    let expected: Vec<_> =
+        (0..200).flat_map(|n| [Bytes::from(format!("a{n}")), Bytes::from(format!("b{n}"))]).collect();
     assert_eq!(values, expected);
 }
 
@@ -78,7 +79,8 @@ async fn keys_are_partitioned_as_java_does() {
     let target = Target::start().await;
     let topic = target.topic(4).await;
     // murmur2 of Kafka's Java client: 21 → -973932308, foobar → -790332482, a-little-bit-long-string → -985981536.
-    for (key, hash) in [("21", -973_932_308), ("foobar", -790_332_482), ("a-little-bit-long-string", -985_981_536_i32)] {
+    for (key, hash) in [("21", -973_932_308), ("foobar", -790_332_482), ("a-little-bit-long-string", -985_981_536_i32)]
+    {
         let record = Record { key: Some(Bytes::from(key)), ..Record::default() };
         let receipt = target.append(&topic, vec![record]).await.remove(0).expect("written");
         assert_eq!(receipt.partition, PartitionId((hash & 0x7fff_ffff) % 4), "{key}");
@@ -125,7 +127,10 @@ async fn a_record_that_the_broker_finds_too_large_is_not_written() {
     let small = NewTopic { configs: vec![("max.message.bytes".into(), Some("2000".into()))], ..new_topic(&topic, 1) };
     target.cluster.create_topic(&small).await.expect("created");
     let AppendError { error, fate } = target.append(&topic, vec![sized(5_000)]).await.remove(0).expect_err("too large");
-    assert_eq!((error.kind, fate, error.name.as_str()), (ErrorKind::RecordTooLarge, Fate::NotWritten, "MESSAGE_TOO_LARGE"));
+    assert_eq!(
+        (error.kind, fate, error.name.as_str()),
+        (ErrorKind::RecordTooLarge, Fate::NotWritten, "MESSAGE_TOO_LARGE")
+    );
     assert_eq!(target.range(&topic, 0).await, (0, 0));
     assert!(target.append(&topic, vec![sized(500)]).await[0].is_ok());
 }
