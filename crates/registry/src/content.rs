@@ -1,0 +1,189 @@
+//! The content of a schema: its canonical text and all that belongs to its identity, and the guid made from them.
+//!
+//! Source: schema-registry.md §6.2.
+
+use md5::{Digest, Md5};
+use postern_schema::SchemaKind;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{Guid, Metadata};
+
+/// The name of a schema type in requests, answers and records.
+pub fn kind_name(kind: SchemaKind) -> &'static str {
+    match kind {
+        SchemaKind::Avro => "AVRO",
+        SchemaKind::Json => "JSON",
+        SchemaKind::Protobuf => "PROTOBUF",
+    }
+}
+
+/// The schema type of this name.
+pub fn kind_of(name: &str) -> Option<SchemaKind> {
+    [SchemaKind::Avro, SchemaKind::Json, SchemaKind::Protobuf].into_iter().find(|kind| kind_name(*kind) == name)
+}
+
+/// A schema that another one uses, by the name it uses it under.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize)]
+pub struct Reference {
+    /// What the referring text calls it: a full type name (Avro), a URI (JSON), an import path (Protobuf).
+    pub name: String,
+    /// Where it is registered; unqualified: in the context of the referring subject.
+    pub subject: String,
+    /// Which version of it. In a submitted schema -1 means the latest.
+    pub version: i32,
+}
+
+/// What an id names. Two schemas with the same guid are the same schema.
+#[derive(PartialEq, Debug)]
+pub struct Content {
+    /// Computed from all other members but the kind.
+    guid: Guid,
+    kind: SchemaKind,
+    /// The canonical text, stored once per context.
+    text: Box<str>,
+    references: Box<[Reference]>,
+    metadata: Option<Box<Metadata>>,
+    rule_set: Option<Box<Value>>,
+}
+
+impl Content {
+    /// `text` is canonical already.
+    pub fn new(
+        kind: SchemaKind,
+        text: &str,
+        references: Vec<Reference>,
+        metadata: Option<Metadata>,
+        rule_set: Option<Value>,
+    ) -> Content {
+        let guid = guid(text, &references, metadata.as_ref(), rule_set.as_ref());
+        Content {
+            guid,
+            kind,
+            text: text.into(),
+            references: references.into(),
+            metadata: metadata.map(Box::new),
+            rule_set: rule_set.map(Box::new),
+        }
+    }
+
+    /// The identity.
+    pub fn guid(&self) -> Guid {
+        self.guid
+    }
+
+    /// Avro, JSON Schema or Protobuf.
+    pub fn kind(&self) -> SchemaKind {
+        self.kind
+    }
+
+    /// The canonical text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The schemas it uses directly.
+    pub fn references(&self) -> &[Reference] {
+        &self.references
+    }
+
+    /// Its metadata.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_deref()
+    }
+
+    /// Its rules, kept as they came.
+    pub fn rule_set(&self) -> Option<&Value> {
+        self.rule_set.as_deref()
+    }
+
+    /// The bytes it holds, nearly: for limits of caches.
+    pub(crate) fn weight(&self) -> usize {
+        self.text.len() + self.references.iter().map(|r| r.name.len() + r.subject.len() + 56).sum::<usize>() + 200
+    }
+}
+
+fn guid(text: &str, references: &[Reference], metadata: Option<&Metadata>, rule_set: Option<&Value>) -> Guid {
+    let mut hash = Md5::new();
+    hash.update(text);
+    for reference in references {
+        hash.update(&reference.name);
+        hash.update(&reference.subject);
+        hash.update(reference.version.to_be_bytes());
+    }
+    if let Some(metadata) = metadata {
+        hash.update([1]);
+        for (path, tags) in &metadata.tags {
+            hash.update(&path.0);
+            tags.iter().for_each(|tag| hash.update(&tag.0));
+        }
+        for (name, value) in &metadata.properties {
+            hash.update(&name.0);
+            hash.update(value);
+        }
+        metadata.sensitive.iter().for_each(|name| hash.update(&name.0));
+    }
+    if let Some(rule_set) = rule_set {
+        hash.update([1]);
+        for list in ["migrationRules", "domainRules", "encodingRules"] {
+            for rule in rule_set[list].as_array().into_iter().flatten() {
+                hash_rule(&mut hash, rule);
+            }
+        }
+        hash_text(&mut hash, &rule_set["enableAt"]);
+    }
+    Guid(hash.finalize().into())
+}
+
+fn hash_rule(hash: &mut Md5, rule: &Value) {
+    for name in ["name", "doc", "kind", "mode", "type"] {
+        hash_text(hash, &rule[name]);
+    }
+    let mut tags: Vec<&str> = rule["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    tags.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
+    tags.iter().for_each(|tag| hash.update(tag));
+    let mut params: Vec<(&str, &Value)> =
+        rule["params"].as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect();
+    params.sort_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
+    for (name, value) in params {
+        hash.update(name);
+        hash_text(hash, value);
+    }
+    for name in ["expr", "onSuccess", "onFailure"] {
+        hash_text(hash, &rule[name]);
+    }
+    if rule["disabled"] == Value::Bool(true) {
+        hash.update([1]);
+    }
+}
+
+fn hash_text(hash: &mut Md5, value: &Value) {
+    if let Some(text) = value.as_str() {
+        hash.update(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both values are published by clients of the registry.
+    #[test]
+    fn the_guid_of_plain_text_is_its_md5() {
+        let string = Content::new(SchemaKind::Avro, "\"string\"", vec![], None, None);
+        assert_eq!(string.guid().to_string(), "095d71cf-1255-6b9d-5e33-0ad575b3df5d");
+        let int = Content::new(SchemaKind::Avro, "\"int\"", vec![], None, None);
+        assert_eq!(int.guid().to_string(), "ef524ea1-b91e-7317-3d93-8ade36c1db32");
+    }
+
+    #[test]
+    fn empty_metadata_is_not_no_metadata_and_order_of_references_counts() {
+        let plain = Content::new(SchemaKind::Avro, "\"int\"", vec![], None, None);
+        let empty = Content::new(SchemaKind::Avro, "\"int\"", vec![], Some(Metadata::default()), None);
+        assert_ne!(plain.guid(), empty.guid());
+        let reference = |name: &str| Reference { name: name.to_owned(), subject: "s".to_owned(), version: 1 };
+        let one = Content::new(SchemaKind::Avro, "\"int\"", vec![reference("a"), reference("b")], None, None);
+        let other = Content::new(SchemaKind::Avro, "\"int\"", vec![reference("b"), reference("a")], None, None);
+        assert_ne!(one.guid(), other.guid());
+    }
+}

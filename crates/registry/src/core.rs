@@ -1,0 +1,41 @@
+//! What all clones of a [`Registry`](crate::Registry) share.
+
+use parking_lot::{Mutex, RwLock};
+use postern_kafka::{ByteCount, Cluster, Inflight};
+
+use crate::Settings;
+use crate::compile::Compiled;
+use crate::fold::Progress;
+use crate::resolve::Resolved;
+use crate::state::State;
+
+/// Records of the topic that wait for their acknowledgement; writes come one at a time, so this bounds one write.
+const INFLIGHT: ByteCount = ByteCount(16 << 20);
+
+/// Lock order: `state` before the caches; none is held across an await.
+pub(crate) struct Core {
+    pub(crate) cluster: Cluster,
+    pub(crate) settings: Settings,
+    pub(crate) inflight: Inflight,
+    pub(crate) state: RwLock<State>,
+    pub(crate) resolved: RwLock<Resolved>,
+    pub(crate) compiled: Mutex<Compiled>,
+    pub(crate) progress: Progress,
+    /// Held by the one write under way.
+    pub(crate) writes: tokio::sync::Mutex<()>,
+}
+
+impl Core {
+    pub(crate) fn new(cluster: Cluster, settings: Settings) -> Core {
+        Core {
+            cluster,
+            settings,
+            inflight: Inflight::new(INFLIGHT),
+            state: RwLock::default(),
+            resolved: RwLock::default(),
+            compiled: Mutex::default(),
+            progress: Progress::new(),
+            writes: tokio::sync::Mutex::new(()),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Deleting subjects and versions: softly first, then for good.
+//!
+//! Source: schema-registry.md §8.2 to §8.4; the order of the checks is that of its decision tables.
+
+use crate::log::{self, LogKey};
+use crate::state::Visible;
+use crate::write::Operation;
+use crate::{Error, Registry, Subject, VersionRef};
+
+impl Registry {
+    /// Deletes all versions of a subject; the answer is which. Softly: they stay readable by id. Permanently: only what is
+    /// softly deleted already; the subject's configuration and mode go, too.
+    pub async fn delete_subject(&self, subject: &Subject, permanent: bool) -> Result<Vec<u32>, Error> {
+        let turn = self.writer(Operation::DeleteSubject).await?;
+        let (records, versions) = self.read(|state| {
+            let all: Vec<_> = state.versions(subject, Visible::All).collect();
+            if all.is_empty() {
+                return Err(Error::SubjectNotFound(subject.clone()));
+            }
+            let Some(newest) = state.latest(subject).or_else(|| all.last().filter(|_| permanent).cloned()) else {
+                return Err(Error::SubjectSoftDeleted(subject.clone()));
+            };
+            state.mode_in_force(Some(subject)).check_change(Some(subject))?;
+            let doomed: Vec<_> = all.into_iter().filter(|stored| permanent || !stored.deleted).collect();
+            for stored in &doomed {
+                let is_used = state
+                    .referrers(subject, stored.version)
+                    .any(|other| other.subject != *subject && (permanent || !other.deleted));
+                if is_used {
+                    return Err(Error::Referenced { subject: subject.clone(), version: stored.version });
+                }
+                if permanent && !stored.deleted {
+                    return Err(Error::SubjectNotSoftDeleted(subject.clone()));
+                }
+            }
+            let records = if permanent {
+                let versions = doomed
+                    .iter()
+                    .rev()
+                    .map(|stored| LogKey::Schema { subject: subject.clone(), version: stored.version });
+                let mut records: Vec<_> = versions.flat_map(|key| state.tombstones(&key)).collect();
+                records.extend(settings(state, subject));
+                records
+            } else {
+                vec![log::record(
+                    log::delete_subject::key(subject),
+                    Some(log::delete_subject::value(subject, newest.version)),
+                )]
+            };
+            Ok((records, doomed.iter().map(|stored| stored.version).collect()))
+        })?;
+        turn.append(records).await?;
+        Ok(versions)
+    }
+
+    /// Deletes one version; the answer is which.
+    pub async fn delete_version(&self, subject: &Subject, version: VersionRef, permanent: bool) -> Result<u32, Error> {
+        let turn = self.writer(Operation::DeleteVersion).await?;
+        let (records, version) = self.read(|state| {
+            let stored = match version {
+                VersionRef::Latest => state.latest(subject),
+                VersionRef::Number(number) => state.version(subject, number),
+            };
+            let Some(stored) = stored else {
+                return Err(match state.has(subject, Visible::All) {
+                    true => Error::VersionNotFound(version),
+                    false => Error::SubjectNotFound(subject.clone()),
+                });
+            };
+            if stored.deleted && !permanent {
+                return Err(Error::VersionSoftDeleted(subject.clone(), stored.version));
+            }
+            state.mode_in_force(Some(subject)).check_change(Some(subject))?;
+            state.check_unreferenced(subject, stored.version, permanent)?;
+            if permanent && !stored.deleted {
+                return Err(Error::VersionNotSoftDeleted(subject.clone(), stored.version));
+            }
+            let records = if permanent {
+                let mut records =
+                    state.tombstones(&LogKey::Schema { subject: subject.clone(), version: stored.version });
+                if state.versions(subject, Visible::All).nth(1).is_none() {
+                    records.extend(settings(state, subject));
+                }
+                records
+            } else {
+                state.rewritten(subject, stored.version, Some(true)).into_iter().collect()
+            };
+            Ok((records, stored.version))
+        })?;
+        turn.append(records).await?;
+        Ok(version)
+    }
+
+    /// Forgets an empty context. Its ids are not given out again, and its configuration and mode stay.
+    pub async fn delete_context(&self, context: &str) -> Result<(), Error> {
+        let turn = self.writer(Operation::DeleteContext).await?;
+        let records = self.read(|state| {
+            if state.subjects(&Subject::of_context(context)).next().is_some() {
+                return Err(Error::ContextNotEmpty(context.to_owned()));
+            }
+            let is_there = state.contexts().any(|known| known == context);
+            Ok(is_there.then(|| log::record(log::context::key(context), None)).into_iter().collect())
+        })?;
+        turn.append(records).await
+    }
+}
+
+/// What a subject that is gone for good leaves behind.
+fn settings(state: &crate::state::State, subject: &Subject) -> Vec<postern_kafka::Record> {
+    let mode = state.mode(Some(subject)).map(|_| LogKey::Mode(Some(subject.clone())));
+    let config = state.config(Some(subject)).map(|_| LogKey::Config(Some(subject.clone())));
+    mode.iter().chain(&config).flat_map(|key| state.tombstones(key)).collect()
+}

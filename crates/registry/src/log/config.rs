@@ -1,0 +1,110 @@
+//! `CONFIG`: the configuration of a subject, of a context (`:.ctx:`), or of all (no subject).
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Entry, Members, Unreadable, json};
+use crate::config::{Level, Policy};
+use crate::{Config, Metadata, Subject};
+
+#[derive(Serialize)]
+struct Key<'a> {
+    keytype: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    magic: u8,
+}
+
+pub(crate) fn key(subject: Option<&Subject>) -> Vec<u8> {
+    json(&Key { keytype: "CONFIG", subject: subject.map(Subject::as_str), magic: 0 })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias_for_deks: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    normalize: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validate_fields: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validate_new_schemas: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validate_rules: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compatibility_level: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compatibility_policy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compatibility_group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_metadata: Option<&'a Metadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    override_metadata: Option<&'a Metadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_rule_set: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    override_rule_set: Option<&'a Value>,
+    #[serde(flatten)]
+    unknown: &'a Map<String, Value>,
+}
+
+pub(crate) fn value(subject: Option<&Subject>, config: &Config) -> Vec<u8> {
+    json(&Written {
+        subject: subject.map(Subject::as_str),
+        alias: config.alias.as_deref(),
+        alias_for_deks: config.alias_for_deks.as_deref(),
+        normalize: config.normalize,
+        validate_fields: config.validate_fields,
+        validate_new_schemas: config.validate_new_schemas,
+        validate_rules: config.validate_rules,
+        compatibility_level: config.compatibility_level.map(Level::name),
+        compatibility_policy: config.compatibility_policy.map(Policy::name),
+        compatibility_group: config.compatibility_group.as_deref(),
+        default_metadata: config.default_metadata.as_ref(),
+        override_metadata: config.override_metadata.as_ref(),
+        default_rule_set: config.default_rule_set.as_ref(),
+        override_rule_set: config.override_rule_set.as_ref(),
+        unknown: &config.unknown,
+    })
+}
+
+pub(super) fn decode(key: Members, value: Option<Members>) -> Result<Entry, Unreadable> {
+    let value = value.map(decode_value).transpose()?.map(Box::new);
+    Ok(Entry::Config { subject: key.scope()?, value })
+}
+
+fn decode_value(mut members: Members) -> Result<Config, Unreadable> {
+    members.take("subject");
+    let level = members.take_text("compatibilityLevel")?;
+    let compatibility_level = match level {
+        None => None,
+        Some(name) => Some(
+            Level::parse(&name).ok_or_else(|| Unreadable(format!("compatibilityLevel {name} is not known here")))?,
+        ),
+    };
+    let metadata = |members: &mut Members, name| {
+        members.take(name).map(|value| Metadata::from_json(&value)).transpose().map_err(Unreadable)
+    };
+    Ok(Config {
+        alias: members.take_text("alias")?,
+        alias_for_deks: members.take_text("aliasForDeks")?,
+        normalize: members.take_bool("normalize")?,
+        validate_fields: members.take_bool("validateFields")?,
+        validate_new_schemas: members.take_bool("validateNewSchemas")?,
+        validate_rules: members.take_bool("validateRules")?,
+        compatibility_level,
+        compatibility_policy: members.take_text("compatibilityPolicy")?.as_deref().and_then(Policy::parse),
+        compatibility_group: members.take_text("compatibilityGroup")?,
+        default_metadata: metadata(&mut members, "defaultMetadata")?,
+        override_metadata: metadata(&mut members, "overrideMetadata")?,
+        default_rule_set: members.take("defaultRuleSet"),
+        override_rule_set: members.take("overrideRuleSet"),
+        unknown: members.rest(),
+    })
+}

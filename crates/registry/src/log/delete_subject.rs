@@ -1,0 +1,38 @@
+//! `DELETE_SUBJECT`: all versions of a subject up to one are deleted softly.
+
+use serde::Serialize;
+
+use super::{Entry, Members, Unreadable, json};
+use crate::Subject;
+
+#[derive(Serialize)]
+struct Key<'a> {
+    keytype: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    subject: &'a str,
+    magic: u8,
+}
+
+pub(crate) fn key(subject: &Subject) -> Vec<u8> {
+    json(&Key { keytype: "DELETE_SUBJECT", subject: subject.as_str(), magic: 0 })
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    subject: &'a str,
+    version: u32,
+}
+
+pub(crate) fn value(subject: &Subject, version: u32) -> Vec<u8> {
+    json(&Written { subject: subject.as_str(), version })
+}
+
+pub(super) fn decode(key: Members, value: Option<Members>) -> Result<Entry, Unreadable> {
+    let Some(mut value) = value else {
+        return Ok(Entry::Nothing);
+    };
+    let version = value.take_integer("version")?.and_then(|version| u32::try_from(version).ok());
+    let version = version.ok_or_else(|| Unreadable("DELETE_SUBJECT without a version".to_owned()))?;
+    Ok(Entry::DeleteSubject { subject: key.subject()?, version })
+}

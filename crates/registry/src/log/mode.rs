@@ -1,0 +1,40 @@
+//! `MODE`: whether a subject, a context or all may be written, and how.
+
+use serde::Serialize;
+
+use super::{Entry, Members, Unreadable, json};
+use crate::{Mode, Subject};
+
+#[derive(Serialize)]
+struct Key<'a> {
+    keytype: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    magic: u8,
+}
+
+pub(crate) fn key(subject: Option<&Subject>) -> Vec<u8> {
+    json(&Key { keytype: "MODE", subject: subject.map(Subject::as_str), magic: 0 })
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    mode: &'static str,
+}
+
+pub(crate) fn value(subject: Option<&Subject>, mode: Mode) -> Vec<u8> {
+    json(&Written { subject: subject.map(Subject::as_str), mode: mode.name() })
+}
+
+pub(super) fn decode(key: Members, value: Option<Members>) -> Result<Entry, Unreadable> {
+    let value = match value {
+        None => None,
+        Some(value) => {
+            let name = value.text("mode")?.unwrap_or_default();
+            Some(Mode::parse(&name).ok_or_else(|| Unreadable(format!("mode {name:?} is not known here")))?)
+        }
+    };
+    Ok(Entry::Mode { subject: key.scope()?, value })
+}

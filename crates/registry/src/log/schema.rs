@@ -1,0 +1,133 @@
+//! `SCHEMA`: a version of a subject, with its id and its content. The tombstone removes the version for good.
+
+use postern_schema::SchemaKind;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Entry, Members, Unreadable, json};
+use crate::content::{kind_name, kind_of};
+use crate::{Content, Metadata, Reference, SchemaId, Subject};
+
+/// What stands in the value beside subject and version, which the key has, too.
+#[derive(Debug)]
+pub(crate) struct SchemaValue {
+    pub(crate) id: SchemaId,
+    pub(crate) content: Content,
+    pub(crate) deleted: bool,
+    /// Members of newer writers, kept for the next rewrite.
+    pub(crate) unknown: Option<Box<Map<String, Value>>>,
+}
+
+#[derive(Serialize)]
+struct Key<'a> {
+    keytype: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    subject: &'a str,
+    version: u32,
+    magic: u8,
+}
+
+pub(crate) fn key(subject: &Subject, version: u32) -> Vec<u8> {
+    json(&Key { keytype: "SCHEMA", subject: subject.as_str(), version, magic: 1 })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    subject: &'a str,
+    version: u32,
+    id: i32,
+    schema_type: &'static str,
+    #[serde(skip_serializing_if = "<[Reference]>::is_empty")]
+    references: &'a [Reference],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Metadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule_set: Option<&'a Value>,
+    schema: &'a str,
+    deleted: bool,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    unknown: Option<&'a Map<String, Value>>,
+}
+
+pub(crate) fn value(
+    subject: &Subject,
+    version: u32,
+    id: SchemaId,
+    content: &Content,
+    deleted: bool,
+    unknown: Option<&Map<String, Value>>,
+) -> Vec<u8> {
+    json(&Written {
+        subject: subject.as_str(),
+        version,
+        id: id.0,
+        schema_type: kind_name(content.kind()),
+        references: content.references(),
+        metadata: content.metadata(),
+        rule_set: content.rule_set(),
+        schema: content.text(),
+        deleted,
+        unknown,
+    })
+}
+
+pub(super) fn decode(mut key: Members, value: Option<Members>) -> Result<Entry, Unreadable> {
+    let subject = key.subject()?;
+    let magic = key.take_integer("magic")?.unwrap_or(0);
+    if !(0..=1).contains(&magic) {
+        return Err(Unreadable(format!("magic {magic} of a SCHEMA key is not known here")));
+    }
+    let version =
+        key.take_integer("version")?.and_then(|version| u32::try_from(version).ok()).filter(|version| *version > 0);
+    let version = version.ok_or_else(|| Unreadable("a SCHEMA key without a version of 1 or more".to_owned()))?;
+    let value = value.map(decode_value).transpose()?.map(Box::new);
+    Ok(Entry::Schema { subject, version, value })
+}
+
+fn decode_value(mut members: Members) -> Result<SchemaValue, Unreadable> {
+    // Subject and version are the key's. Offset and time are the record's; `md5` is of the content and made anew.
+    for name in ["subject", "version", "offset", "ts", "md5"] {
+        members.take(name);
+    }
+    let id = members
+        .take_integer("id")?
+        .filter(|id| *id >= 0)
+        .ok_or_else(|| Unreadable("a schema without an id".to_owned()))?;
+    let kind = match members.take_text("schemaType")?.as_deref() {
+        None => SchemaKind::Avro,
+        Some(name) => kind_of(name).ok_or_else(|| Unreadable(format!("schemaType {name} is not known here")))?,
+    };
+    let references = members.take("references").map(references).transpose()?.unwrap_or_default();
+    let metadata = members.take("metadata").map(|value| Metadata::from_json(&value)).transpose().map_err(Unreadable)?;
+    let rule_set = members.take("ruleSet");
+    let text = members.take_text("schema")?.unwrap_or_default();
+    let deleted = members.take_bool("deleted")?.unwrap_or(false);
+    let unknown = members.rest();
+    Ok(SchemaValue {
+        id: SchemaId(id),
+        content: Content::new(kind, &text, references, metadata, rule_set),
+        deleted,
+        unknown: (!unknown.is_empty()).then(|| Box::new(unknown)),
+    })
+}
+
+fn references(value: Value) -> Result<Vec<Reference>, Unreadable> {
+    let Value::Array(items) = value else {
+        return Err(Unreadable("references: expected an array".to_owned()));
+    };
+    items.into_iter().map(reference).collect()
+}
+
+fn reference(item: Value) -> Result<Reference, Unreadable> {
+    let Value::Object(members) = item else {
+        return Err(Unreadable("references: expected objects".to_owned()));
+    };
+    let mut members = Members(members);
+    Ok(Reference {
+        name: members.take_text("name")?.unwrap_or_default(),
+        subject: members.take_text("subject")?.unwrap_or_default(),
+        version: members.take_integer("version")?.unwrap_or(-1),
+    })
+}

@@ -1,0 +1,194 @@
+//! Reading: subjects, versions, ids, guids, contexts. All from memory.
+//!
+//! Source: schema-registry.md §2.2, §8.1, §8.5.
+
+use crate::state::{State, Stored, Visible};
+use crate::{Error, Guid, Registry, SchemaId, Subject, VersionRef};
+
+/// A page of a list: so many items after so many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// Items left out at the beginning.
+    pub offset: usize,
+    /// Items at most.
+    pub limit: usize,
+}
+
+impl Page {
+    /// All of it.
+    pub const ALL: Page = Page { offset: 0, limit: usize::MAX };
+
+    fn of<T>(self, items: impl Iterator<Item = T>) -> Vec<T> {
+        items.skip(self.offset).take(self.limit).collect()
+    }
+}
+
+// === Subjects and versions ===
+
+impl Registry {
+    /// Subjects with a version that counts, sorted. `Visible::Deleted`: those of which every version is deleted.
+    pub fn subjects(&self, prefix: &Subject, visible: Visible, page: Page) -> Result<Vec<Subject>, Error> {
+        self.read(|state| {
+            let counts = |subject: &&Subject| match visible {
+                Visible::Live | Visible::All => state.has(subject, visible),
+                Visible::Deleted => !state.has(subject, Visible::Live),
+            };
+            Ok(page.of(state.subjects(prefix).filter(counts).cloned()))
+        })
+    }
+
+    /// The versions of a subject that count, oldest first.
+    pub fn versions(&self, subject: &Subject, visible: Visible, page: Page) -> Result<Vec<Stored>, Error> {
+        self.read(|state| {
+            let is_there = match visible {
+                Visible::Live => state.has(subject, Visible::Live),
+                Visible::All | Visible::Deleted => state.has(subject, Visible::All),
+            };
+            match is_there {
+                true => Ok(page.of(state.versions(subject, visible))),
+                false => Err(Error::SubjectNotFound(subject.clone())),
+            }
+        })
+    }
+
+    /// One version. An unqualified subject is sought in all contexts, the default one first.
+    pub fn version(&self, subject: &Subject, version: VersionRef, deleted: bool) -> Result<Stored, Error> {
+        self.read(|state| {
+            let visible = if deleted { Visible::All } else { Visible::Live };
+            let places = state.places(subject, visible);
+            if places.is_empty() {
+                return Err(Error::SubjectNotFound(subject.clone()));
+            }
+            let found = places.iter().find_map(|place| match version {
+                VersionRef::Latest => state.latest(place),
+                VersionRef::Number(number) => {
+                    state.version(place, number).filter(|stored| visible.shows(stored.deleted))
+                }
+            });
+            found.ok_or(Error::VersionNotFound(version))
+        })
+    }
+
+    /// The newest version whose metadata has all these properties.
+    pub fn version_with(
+        &self,
+        subject: &Subject,
+        properties: &[(String, String)],
+        deleted: bool,
+    ) -> Result<Stored, Error> {
+        let visible = if deleted { Visible::All } else { Visible::Live };
+        let has_all = |stored: &Stored| {
+            let metadata = stored.content.metadata();
+            properties.iter().all(|(name, value)| metadata.and_then(|metadata| metadata.property(name)) == Some(value))
+        };
+        let versions = self.versions(subject, visible, Page::ALL)?;
+        versions.into_iter().rev().find(has_all).ok_or(Error::SchemaNotFound)
+    }
+
+    /// All versions under a prefix, sorted by subject and version. `latest_only`: the newest that counts of each subject.
+    pub fn schemas(
+        &self,
+        prefix: &Subject,
+        deleted: bool,
+        latest_only: bool,
+        page: Page,
+    ) -> Result<Vec<Stored>, Error> {
+        let visible = if deleted { Visible::All } else { Visible::Live };
+        self.read(|state| {
+            let of = |subject: &Subject| -> Vec<Stored> {
+                let mut versions = state.versions(subject, visible);
+                if latest_only { versions.next_back().into_iter().collect() } else { versions.collect() }
+            };
+            Ok(page.of(state.subjects(prefix).flat_map(of)))
+        })
+    }
+
+    /// The versions that refer to a version.
+    pub fn referrers(&self, subject: &Subject, version: VersionRef, deleted: bool) -> Result<Vec<Stored>, Error> {
+        self.read(|state| {
+            let target = match version {
+                VersionRef::Latest => state.latest(subject),
+                VersionRef::Number(number) => state.version(subject, number),
+            };
+            match target {
+                Some(target) => Ok(state
+                    .referrers(subject, target.version)
+                    .filter(|referrer| deleted || !referrer.deleted)
+                    .collect()),
+                // Like other reads of a version it looks into other contexts; nobody refers to it by this name there.
+                None if state.places(subject, Visible::All).iter().any(|place| place != subject) => Ok(Vec::new()),
+                None if state.has(subject, Visible::All) => Err(Error::VersionNotFound(version)),
+                None => Err(Error::SubjectNotFound(subject.clone())),
+            }
+        })
+    }
+}
+
+// === Ids and guids ===
+
+impl Registry {
+    /// A version that carries an id: that of `subject` if it does, else any in the subject's context. An unqualified subject
+    /// that does not carry it is sought in all contexts first.
+    pub fn schema(&self, id: SchemaId, subject: Option<&Subject>) -> Result<Stored, Error> {
+        self.read(|state| {
+            let found = match subject {
+                None => any_holder(state, crate::DEFAULT_CONTEXT, id),
+                Some(subject) => {
+                    let places = state.places(subject, Visible::All);
+                    let held = places
+                        .iter()
+                        .find_map(|place| state.holders(place.context(), id).find(|holder| holder.subject == *place));
+                    held.or_else(|| any_holder(state, subject.context(), id))
+                }
+            };
+            found.ok_or(Error::IdNotFound(id))
+        })
+    }
+
+    /// The versions that carry an id in a context, oldest record first.
+    pub fn holders(&self, context: &str, id: SchemaId, deleted: bool, page: Page) -> Result<Vec<Stored>, Error> {
+        self.read(|state| {
+            if state.content(context, id).is_none() {
+                return Err(Error::SchemaNotFound);
+            }
+            Ok(page.of(state.holders(context, id).filter(|stored| deleted || !stored.deleted)))
+        })
+    }
+
+    /// The highest id ever given out in a context.
+    pub fn max_id(&self, context: &str) -> Result<i32, Error> {
+        self.read(|state| Ok(state.max_id(context)))
+    }
+
+    /// A version that has this content, in the default context or else in any.
+    pub fn schema_by_guid(&self, guid: Guid) -> Result<Stored, Error> {
+        self.read(|state| {
+            let found = state
+                .contexts()
+                .find_map(|context| state.ids_of(context, guid).iter().find_map(|id| any_holder(state, context, *id)));
+            found.ok_or_else(|| Error::GuidNotFound(guid.to_string()))
+        })
+    }
+
+    /// The ids of a content, by context.
+    pub fn ids_of(&self, guid: Guid) -> Result<Vec<(String, SchemaId)>, Error> {
+        self.read(|state| {
+            Ok(state
+                .contexts()
+                .flat_map(|context| state.ids_of(context, guid).iter().map(|id| (context.to_owned(), *id)))
+                .collect())
+        })
+    }
+
+    /// All contexts whose name begins so, the default one first.
+    pub fn contexts(&self, prefix: &str, page: Page) -> Result<Vec<String>, Error> {
+        self.read(
+            |state| Ok(page.of(state.contexts().filter(|context| context.starts_with(prefix)).map(str::to_owned))),
+        )
+    }
+}
+
+/// A version that carries the id, one that is not deleted if there is one.
+fn any_holder(state: &State, context: &str, id: SchemaId) -> Option<Stored> {
+    state.holders(context, id).find(|stored| !stored.deleted).or_else(|| state.holders(context, id).next())
+}

@@ -1,0 +1,56 @@
+//! Which configuration and which mode apply: the subject's own, its context's, the one for all contexts, the server's default.
+//!
+//! Source: schema-registry.md §9.2, §10.
+
+use super::State;
+use crate::config::global;
+use crate::{Config, Mode, Subject};
+
+impl State {
+    /// The stored configuration of exactly this scope.
+    pub(crate) fn config(&self, scope: Option<&Subject>) -> Option<&Config> {
+        self.configs.get(&scope.cloned())
+    }
+
+    /// The stored mode of exactly this scope.
+    pub(crate) fn mode(&self, scope: Option<&Subject>) -> Option<Mode> {
+        self.modes.get(&scope.cloned()).copied()
+    }
+
+    /// The configuration that applies to a subject.
+    pub(crate) fn config_in_force(&self, subject: &Subject) -> Config {
+        if let Some(own) = self.configs.get(&Some(subject.clone())).filter(|_| !subject.is_context()) {
+            return match self.config(None) {
+                Some(global) => own.clone().filled_from(global),
+                None => own.clone(),
+            };
+        }
+        let of_context = self.config(scope_of_context(subject).as_ref());
+        of_context.or_else(|| self.config(Some(&global()))).cloned().unwrap_or_default()
+    }
+
+    /// The mode that applies to a subject, or to all.
+    pub(crate) fn mode_in_force(&self, subject: Option<&Subject>) -> Mode {
+        let own = subject.and_then(|subject| self.mode(Some(subject)));
+        let of_context = || self.mode(subject.and_then(scope_of_context).as_ref());
+        own.or_else(of_context).or_else(|| self.mode(Some(&global()))).unwrap_or_default()
+    }
+
+    /// Subjects with a mode of their own within a context, or anywhere in the default context.
+    pub(crate) fn modes_within(&self, scope: Option<&Subject>) -> Vec<Subject> {
+        let context = scope.map_or(crate::names::DEFAULT_CONTEXT, Subject::context);
+        let is_inside = |subject: &&Subject| subject.context() == context && Some(*subject) != scope;
+        self.modes
+            .keys()
+            .flatten()
+            .filter(is_inside)
+            .filter(|_| scope.is_none_or(Subject::is_context))
+            .cloned()
+            .collect()
+    }
+}
+
+/// The scope of a subject's context; `None` is that of the default context.
+fn scope_of_context(subject: &Subject) -> Option<Subject> {
+    (!subject.is_unqualified()).then(|| Subject::of_context(subject.context()))
+}

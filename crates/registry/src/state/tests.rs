@@ -1,0 +1,248 @@
+//! Records in, state out: the bytes as other writers leave them.
+
+use postern_schema::SchemaKind;
+use serde_json::json;
+
+use super::{Change, State, Verdict, Visible};
+use crate::log::{self, Entry, LogKey};
+use crate::{Content, Level, Mode, SchemaId, Subject};
+
+/// Applies a record; the answer is what became of it, `None` when it was skipped.
+fn fold(state: &mut State, key: &str, value: Option<&str>) -> Option<Verdict> {
+    let entry = Entry::decode(Some(key.as_bytes()), value.map(str::as_bytes)).ok()?;
+    Some(state.apply(key.as_bytes(), entry, Some(7)))
+}
+
+fn subject(name: &str) -> Subject {
+    Subject::parse(name)
+}
+
+/// A SCHEMA record as the registry we replace writes it.
+fn schema(state: &mut State, name: &str, version: u32, id: i32, text: &str, deleted: bool) -> Option<Verdict> {
+    let key = format!(r#"{{"keytype":"SCHEMA","subject":"{name}","version":{version},"magic":1}}"#);
+    let value = json!({"subject": name, "version": version, "id": id, "schemaType": "AVRO", "schema": text, "deleted": deleted});
+    fold(state, &key, Some(&value.to_string()))
+}
+
+fn tombstone(state: &mut State, name: &str, version: u32) {
+    fold(state, &format!(r#"{{"keytype":"SCHEMA","subject":"{name}","version":{version},"magic":1}}"#), None);
+}
+
+fn versions(state: &State, name: &str, visible: Visible) -> Vec<u32> {
+    state.versions(&subject(name), visible).map(|stored| stored.version).collect()
+}
+
+#[test]
+fn records_are_written_byte_for_byte_as_known() {
+    let s = subject("s");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("JSON");
+    assert_eq!(text(log::schema::key(&s, 1)), r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}"#);
+    assert_eq!(text(log::schema::key(&subject(""), 1)), r#"{"keytype":"SCHEMA","version":1,"magic":1}"#);
+    assert_eq!(text(log::config::key(Some(&s))), r#"{"keytype":"CONFIG","subject":"s","magic":0}"#);
+    assert_eq!(text(log::config::key(None)), r#"{"keytype":"CONFIG","magic":0}"#);
+    assert_eq!(text(log::mode::key(None)), r#"{"keytype":"MODE","magic":0}"#);
+    assert_eq!(text(log::delete_subject::key(&s)), r#"{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}"#);
+    assert_eq!(text(log::clear_subject::key(Some(&s))), r#"{"keytype":"CLEAR_SUBJECT","subject":"s","magic":0}"#);
+    assert_eq!(text(log::context::key(".c")), r#"{"keytype":"CONTEXT","tenant":"default","context":".c","magic":0}"#);
+    let reference = crate::Reference { name: "A".to_owned(), subject: "a".to_owned(), version: 1 };
+    let metadata = crate::Metadata::from_json(&json!({"properties": {"k": "v"}})).expect("metadata");
+    let content = Content::new(SchemaKind::Avro, "\"int\"", vec![reference], Some(metadata), None);
+    assert_eq!(
+        text(log::schema::value(&s, 1, SchemaId(5), &content, false, None)),
+        r#"{"subject":"s","version":1,"id":5,"schemaType":"AVRO","references":[{"name":"A","subject":"a","version":1}],"metadata":{"properties":{"k":"v"}},"schema":"\"int\"","deleted":false}"#
+    );
+    assert_eq!(text(log::delete_subject::value(&s, 3)), r#"{"subject":"s","version":3}"#);
+    assert_eq!(text(log::mode::value(None, Mode::ReadOnly)), r#"{"mode":"READONLY"}"#);
+    let config =
+        crate::Config { compatibility_level: Some(Level::Full), normalize: Some(true), ..crate::Config::default() };
+    assert_eq!(
+        text(log::config::value(Some(&s), &config)),
+        r#"{"subject":"s","normalize":true,"compatibilityLevel":"FULL"}"#
+    );
+}
+
+#[test]
+fn one_id_per_content_and_context() {
+    let mut state = State::default();
+    schema(&mut state, "a", 1, 1, "\"int\"", false);
+    schema(&mut state, "b", 1, 1, "\"int\"", false);
+    schema(&mut state, ":.c:a", 1, 1, "\"long\"", false);
+    let holders: Vec<_> = state.holders(".", SchemaId(1)).map(|stored| stored.subject.to_string()).collect();
+    assert_eq!(holders, ["a", "b"]);
+    assert_eq!(state.content(".c", SchemaId(1)).map(|content| content.text()), Some("\"long\""));
+    assert_eq!(state.contexts().collect::<Vec<_>>(), [".", ".c"]);
+    assert_eq!((state.max_id("."), state.max_id(".c"), state.max_id(".d")), (1, 1, 0));
+}
+
+#[test]
+fn an_id_goes_with_its_last_version_and_is_not_given_out_again() {
+    let mut state = State::default();
+    schema(&mut state, "a", 1, 4, "\"int\"", false);
+    schema(&mut state, "b", 1, 4, "\"int\"", false);
+    tombstone(&mut state, "a", 1);
+    assert!(state.content(".", SchemaId(4)).is_some());
+    tombstone(&mut state, "b", 1);
+    assert!(state.content(".", SchemaId(4)).is_none());
+    let guid = Content::new(SchemaKind::Avro, "\"int\"", vec![], None, None).guid();
+    assert!(state.ids_of(".", guid).is_empty());
+    assert_eq!((state.max_id("."), state.next_version(&subject("a"))), (4, 1));
+}
+
+#[test]
+fn a_subject_is_deleted_up_to_a_version() {
+    let mut state = State::default();
+    for version in 1..=3 {
+        schema(&mut state, "s", version, version as i32, &format!("\"{version}\""), false);
+    }
+    let verdict = fold(
+        &mut state,
+        r#"{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}"#,
+        Some(r#"{"subject":"s","version":2}"#),
+    );
+    assert_eq!(verdict, Some(Verdict::Applied(Change::Subject(subject("s")))));
+    assert_eq!(versions(&state, "s", Visible::Live), [3]);
+    assert_eq!(versions(&state, "s", Visible::Deleted), [1, 2]);
+    // Restored by the same record without the mark.
+    schema(&mut state, "s", 1, 1, "\"1\"", false);
+    assert_eq!(versions(&state, "s", Visible::Live), [1, 3]);
+    // A clear forgets what is still deleted.
+    fold(&mut state, r#"{"keytype":"CLEAR_SUBJECT","subject":"s","magic":0}"#, Some(r#"{"subject":"s"}"#));
+    assert_eq!(versions(&state, "s", Visible::All), [1, 3]);
+}
+
+#[test]
+fn the_first_in_the_log_wins_a_version() {
+    let mut state = State::default();
+    schema(&mut state, "s", 1, 1, "\"int\"", false);
+    assert!(matches!(schema(&mut state, "s", 1, 2, "\"long\"", false), Some(Verdict::Lost(_))));
+    assert_eq!(state.version(&subject("s"), 1).map(|stored| stored.id), Some(SchemaId(1)));
+    assert_eq!(state.max_id("."), 1);
+    // The loser is the last record of its key, so the winner must be written back …
+    assert_eq!(state.unmended().collect::<Vec<_>>(), [&(subject("s"), 1)]);
+    let back = state.rewritten(&subject("s"), 1, None).expect("there");
+    let text = |bytes: Option<bytes::Bytes>| String::from_utf8(bytes.expect("bytes").to_vec()).expect("JSON");
+    assert_eq!(
+        text(back.value.clone()),
+        r#"{"subject":"s","version":1,"id":1,"schemaType":"AVRO","schema":"\"int\"","deleted":false}"#
+    );
+    // … and with that all is well.
+    fold(&mut state, &text(back.key), Some(&text(back.value)));
+    assert_eq!(state.unmended().count(), 0);
+}
+
+#[test]
+fn the_first_in_the_log_wins_an_id() {
+    let mut state = State::default();
+    schema(&mut state, "a", 1, 1, "\"int\"", false);
+    assert!(matches!(schema(&mut state, "b", 1, 1, "\"long\"", false), Some(Verdict::Lost(_))));
+    assert_eq!(versions(&state, "b", Visible::All), [0; 0]);
+    // Its key is its own: nothing to mend, and the writer takes the next id under the same key.
+    assert_eq!(state.unmended().count(), 0);
+    assert!(matches!(schema(&mut state, "b", 1, 2, "\"long\"", false), Some(Verdict::Applied(_))));
+}
+
+#[test]
+fn variants_of_other_writers_are_read() {
+    let mut state = State::default();
+    // Very old: magic 0, neither type nor mark; white space; null members written out.
+    fold(
+        &mut state,
+        r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":0}"#,
+        Some(r#"{"subject":"s","version":1,"id":1,"schema":"\"int\""}"#),
+    );
+    fold(
+        &mut state,
+        r#"{"subject": "s", "version": 2, "magic": 1, "keytype": "SCHEMA"}"#,
+        Some(
+            r#"{"id": 2, "schema": "\"long\"", "references": [], "metadata": null, "offset": 7, "ts": 8, "novel": {"x": 1.50}}"#,
+        ),
+    );
+    fold(
+        &mut state,
+        r#"{"keytype":"SCHEMA","version":1,"magic":1}"#,
+        Some(r#"{"version":1,"id":1,"schema":"\"int\""}"#),
+    );
+    assert_eq!(versions(&state, "s", Visible::Live), [1, 2]);
+    assert_eq!(versions(&state, "", Visible::Live), [1]);
+    // Rewritten under the key it has in the topic, with the member that is not understood.
+    let rewritten = state.rewritten(&subject("s"), 2, Some(true)).expect("there");
+    assert_eq!(
+        rewritten.key.as_deref(),
+        Some(&br#"{"subject": "s", "version": 2, "magic": 1, "keytype": "SCHEMA"}"#[..])
+    );
+    let value: serde_json::Value = serde_json::from_slice(&rewritten.value.expect("value")).expect("JSON");
+    assert_eq!((value["novel"].to_string(), value["deleted"].clone()), (r#"{"x":1.50}"#.to_owned(), json!(true)));
+}
+
+#[test]
+fn both_spellings_of_a_global_key_are_one_setting() {
+    let mut state = State::default();
+    let (ours, theirs) = (r#"{"keytype":"CONFIG","magic":0}"#, r#"{"keytype":"CONFIG","subject":null,"magic":0}"#);
+    fold(&mut state, ours, Some(r#"{"compatibilityLevel":"FULL"}"#));
+    fold(&mut state, theirs, Some(r#"{"compatibilityLevel":"NONE"}"#));
+    assert_eq!(state.config(None).map(crate::Config::level), Some(Level::None));
+    // Both would survive compaction, so both are buried.
+    let keys: Vec<_> = state.tombstones(&LogKey::Config(None)).into_iter().filter_map(|record| record.key).collect();
+    assert_eq!(keys, [ours, theirs]);
+    assert_eq!(state.key(&LogKey::Config(None)), theirs.as_bytes());
+    fold(&mut state, theirs, None);
+    assert_eq!(state.config(None), None);
+}
+
+#[test]
+fn what_is_not_understood_changes_nothing() {
+    let mut state = State::default();
+    for (key, value) in [
+        (r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":2}"#, Some(r#"{"id":1,"schema":"x"}"#)),
+        (r#"{"keytype":"SCHEMA","subject":"s","version":0,"magic":1}"#, Some(r#"{"id":1,"schema":"x"}"#)),
+        (r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}"#, Some(r#"{"schema":"x"}"#)),
+        (r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}"#, Some("[]")),
+        (r#"{"keytype":"NOVEL","magic":0}"#, Some("{}")),
+        (r#"{"keytype":7}"#, None),
+        ("not JSON", None),
+        ("", None),
+    ] {
+        assert_eq!(fold(&mut state, key, value), None, "{key}");
+    }
+    assert!(Entry::decode(None, None).is_err());
+    assert_eq!(fold(&mut state, r#"{"keytype":"NOOP","magic":0}"#, None), Some(Verdict::Applied(Change::None)));
+    assert_eq!(state.subjects(&subject(":*:")).count(), 0);
+}
+
+#[test]
+fn referrers_are_known_in_both_directions() {
+    let mut state = State::default();
+    schema(&mut state, "a", 1, 1, "\"int\"", false);
+    let key = r#"{"keytype":"SCHEMA","subject":"b","version":1,"magic":1}"#;
+    fold(&mut state, key, Some(r#"{"id":2,"schema":"\"A\"","references":[{"name":"A","subject":"a","version":1}]}"#));
+    assert!(state.check_unreferenced(&subject("a"), 1, false).is_err());
+    fold(&mut state, r#"{"keytype":"DELETE_SUBJECT","subject":"b","magic":0}"#, Some(r#"{"subject":"b","version":1}"#));
+    assert!(state.check_unreferenced(&subject("a"), 1, false).is_ok());
+    assert!(state.check_unreferenced(&subject("a"), 1, true).is_err());
+    fold(&mut state, key, None);
+    assert!(state.check_unreferenced(&subject("a"), 1, true).is_ok());
+}
+
+#[test]
+fn the_nearest_setting_counts() {
+    let mut state = State::default();
+    let config = |state: &mut State, name: Option<&str>, value: &str| {
+        let scope = name.map_or(String::new(), |name| format!(r#""subject":"{name}","#));
+        fold(state, &format!(r#"{{"keytype":"CONFIG",{scope}"magic":0}}"#), Some(value));
+    };
+    assert_eq!(state.config_in_force(&subject("s")).level(), Level::Backward);
+    config(&mut state, Some(":.__GLOBAL:"), r#"{"compatibilityLevel":"FORWARD"}"#);
+    assert_eq!(state.config_in_force(&subject("s")).level(), Level::Forward);
+    config(&mut state, None, r#"{"compatibilityLevel":"FULL","normalize":true}"#);
+    assert_eq!(state.config_in_force(&subject("s")).level(), Level::Full);
+    assert_eq!(state.config_in_force(&subject(":.c:s")).level(), Level::Forward);
+    config(&mut state, Some("s"), r#"{"compatibilityGroup":"g"}"#);
+    let own = state.config_in_force(&subject("s"));
+    assert_eq!(
+        (own.level(), own.normalize, own.compatibility_group.as_deref()),
+        (Level::Backward, Some(true), Some("g"))
+    );
+    fold(&mut state, r#"{"keytype":"MODE","magic":0}"#, Some(r#"{"mode":"READONLY"}"#));
+    assert_eq!(state.mode_in_force(Some(&subject("s"))), Mode::ReadOnly);
+    assert_eq!(state.mode_in_force(Some(&subject(":.c:s"))), Mode::ReadWrite);
+}

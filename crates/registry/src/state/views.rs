@@ -1,0 +1,204 @@
+//! Questions to the state: versions, ids, contents, contexts, referrers, and the keys under which they stand in the topic.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use postern_kafka::Record;
+use serde_json::{Map, Value};
+
+use super::{State, Version};
+use crate::log::{self, LogKey};
+use crate::names::DEFAULT_CONTEXT;
+use crate::{Content, Error, Guid, SchemaId, Subject};
+
+/// One version of a subject, as it is stored. Cheap to clone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// Where it is registered.
+    pub subject: Subject,
+    /// As which version.
+    pub version: u32,
+    /// The id of its content in the subject's context.
+    pub id: SchemaId,
+    /// The schema itself.
+    pub content: Arc<Content>,
+    /// When its record was written, in milliseconds since 1970.
+    pub timestamp_ms: Option<i64>,
+    /// Softly deleted: only seen by those who ask for it.
+    pub deleted: bool,
+}
+
+/// Which versions count: live ones, softly deleted ones, both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Visible {
+    /// What is not deleted.
+    #[default]
+    Live,
+    /// That, and what is softly deleted.
+    All,
+    /// Only what is softly deleted.
+    Deleted,
+}
+
+impl Visible {
+    /// Whether a version is counted.
+    pub(crate) fn shows(self, deleted: bool) -> bool {
+        match self {
+            Visible::Live => !deleted,
+            Visible::All => true,
+            Visible::Deleted => deleted,
+        }
+    }
+}
+
+fn stored(subject: &Subject, version: u32, at: &Version) -> Stored {
+    Stored {
+        subject: subject.clone(),
+        version,
+        id: at.id,
+        content: at.content.clone(),
+        timestamp_ms: at.timestamp_ms,
+        deleted: at.deleted,
+    }
+}
+
+// === Versions ===
+
+impl State {
+    /// One version, deleted or not.
+    pub(crate) fn version(&self, subject: &Subject, version: u32) -> Option<Stored> {
+        self.versions_of(subject)?.get(&version).map(|at| stored(subject, version, at))
+    }
+
+    /// All versions that count, oldest first.
+    pub(crate) fn versions(&self, subject: &Subject, visible: Visible) -> impl DoubleEndedIterator<Item = Stored> {
+        let all = self.versions_of(subject).into_iter().flatten();
+        all.filter(move |(_, at)| visible.shows(at.deleted)).map(|(version, at)| stored(subject, *version, at))
+    }
+
+    /// The newest version that is not deleted.
+    pub(crate) fn latest(&self, subject: &Subject) -> Option<Stored> {
+        self.versions(subject, Visible::Live).next_back()
+    }
+
+    /// Whether any version counts.
+    pub(crate) fn has(&self, subject: &Subject, visible: Visible) -> bool {
+        self.versions_of(subject).is_some_and(|versions| versions.values().any(|at| visible.shows(at.deleted)))
+    }
+
+    /// The number of the next version. Softly deleted ones hold their numbers.
+    pub(crate) fn next_version(&self, subject: &Subject) -> u32 {
+        self.versions_of(subject).and_then(|versions| versions.last_key_value()).map_or(1, |(version, _)| version + 1)
+    }
+
+    /// All subjects that a prefix stands for, sorted by their qualified names.
+    pub(crate) fn subjects<'a>(&'a self, prefix: &'a Subject) -> impl Iterator<Item = &'a Subject> {
+        self.subjects.keys().filter(|subject| prefix.is_prefix_of(subject))
+    }
+
+    /// What a mode change looks at: (subject, version, deleted) of a subject, a context, or (`None`) everything.
+    pub(crate) fn versions_in_scope(&self, scope: Option<&Subject>) -> Vec<(Subject, u32, bool)> {
+        let is_inside = |subject: &Subject| match scope {
+            None => true,
+            Some(scope) if *scope == crate::config::global() => true,
+            Some(scope) if scope.is_context() => subject.context() == scope.context(),
+            Some(scope) => scope == subject,
+        };
+        let subjects = self.subjects.iter().filter(|(subject, _)| is_inside(subject));
+        subjects
+            .flat_map(|(subject, versions)| {
+                versions.iter().map(|(version, at)| (subject.clone(), *version, at.deleted))
+            })
+            .collect()
+    }
+
+    fn versions_of(&self, subject: &Subject) -> Option<&BTreeMap<u32, Version>> {
+        self.subjects.get(subject)
+    }
+}
+
+// === Ids, contents, contexts ===
+
+impl State {
+    /// What an id names.
+    pub(crate) fn content(&self, context: &str, id: SchemaId) -> Option<&Arc<Content>> {
+        Some(&self.contexts.get(context)?.ids.get(&id)?.content)
+    }
+
+    /// The versions that carry an id, oldest record first. Empty: there is no such id.
+    pub(crate) fn holders(&self, context: &str, id: SchemaId) -> impl Iterator<Item = Stored> {
+        let bound = self.contexts.get(context).and_then(|context| context.ids.get(&id));
+        bound
+            .into_iter()
+            .flat_map(|bound| &bound.holders)
+            .filter_map(|(subject, version)| self.version(subject, *version))
+    }
+
+    /// The ids of a content; nearly always none or one.
+    pub(crate) fn ids_of(&self, context: &str, guid: Guid) -> &[SchemaId] {
+        self.contexts.get(context).and_then(|context| context.guids.get(&guid)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The highest id ever given out in a context; 0: none yet.
+    pub(crate) fn max_id(&self, context: &str) -> i32 {
+        self.contexts.get(context).map_or(0, |context| context.max_id)
+    }
+
+    /// Whether a context has its record, so that none needs to be written.
+    pub(crate) fn is_context_recorded(&self, context: &str) -> bool {
+        context == DEFAULT_CONTEXT || self.contexts.get(context).is_some_and(|context| context.recorded)
+    }
+
+    /// All contexts that exist, the default one first.
+    pub(crate) fn contexts(&self) -> impl Iterator<Item = &str> {
+        let known = self.contexts.iter().filter(|(_, context)| context.recorded || !context.ids.is_empty());
+        let others = known.map(|(name, _)| &**name).filter(|name| *name != DEFAULT_CONTEXT);
+        std::iter::once(DEFAULT_CONTEXT).chain(others)
+    }
+}
+
+// === References ===
+
+impl State {
+    /// Who refers to a version.
+    pub(crate) fn referrers(&self, subject: &Subject, version: u32) -> impl Iterator<Item = Stored> {
+        let referrers = self.referrers.get(&(subject.clone(), version));
+        referrers.into_iter().flatten().filter_map(|(subject, version)| self.version(subject, *version))
+    }
+
+    /// A version that is referred to cannot be deleted. `with_deleted`: softly deleted referrers count, too.
+    pub(crate) fn check_unreferenced(&self, subject: &Subject, version: u32, with_deleted: bool) -> Result<(), Error> {
+        match self.referrers(subject, version).any(|referrer| with_deleted || !referrer.deleted) {
+            true => Err(Error::Referenced { subject: subject.clone(), version }),
+            false => Ok(()),
+        }
+    }
+}
+
+// === Keys and records ===
+
+impl State {
+    /// The bytes under which the next value of a key is to be written: as it stands in the topic.
+    pub(crate) fn key(&self, key: &LogKey) -> Vec<u8> {
+        match self.spellings.get(key).and_then(|spellings| spellings.last()) {
+            Some(spelling) => spelling.to_vec(),
+            None => key.canonical(),
+        }
+    }
+
+    /// Tombstones for all spellings of a key.
+    pub(crate) fn tombstones(&self, key: &LogKey) -> Vec<Record> {
+        match self.spellings.get(key) {
+            Some(spellings) => spellings.iter().map(|spelling| log::record(spelling.to_vec(), None)).collect(),
+            None => vec![log::record(key.canonical(), None)],
+        }
+    }
+
+    /// A stored version written again, deleted or not.
+    pub(crate) fn rewritten(&self, subject: &Subject, version: u32, deleted: Option<bool>) -> Option<Record> {
+        let at = self.versions_of(subject)?.get(&version)?;
+        let unknown: Option<&Map<String, Value>> = at.unknown.as_deref();
+        let value = log::schema::value(subject, version, at.id, &at.content, deleted.unwrap_or(at.deleted), unknown);
+        Some(log::record(self.key(&LogKey::Schema { subject: subject.clone(), version }), Some(value)))
+    }
+}
