@@ -221,6 +221,8 @@ impl Topics {
         match answer {
             Ok((topic, partitions)) => {
                 rest.missing.remove(name);
+                // It has appeared: missing later means deleted, and is believed as soon as of any other topic.
+                rest.created.remove(name);
                 if known.len() >= TOPICS_MAX && !known.contains_key(name) {
                     make_room(&mut known);
                 }

@@ -59,7 +59,7 @@ pub struct NewTopic {
     pub validate_only: bool,
 }
 
-/// A topic that was created, as it is; 0 where that cannot be known (defaults, when only validating).
+/// A topic that was created, as it is; 0 where that cannot be known (defaults of the broker, when only validating).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreatedTopic {
     /// How many partitions.
@@ -96,7 +96,7 @@ impl Admin {
     pub(crate) async fn create_topic(&self, topic: &NewTopic) -> Result<CreatedTopic, Error> {
         check_counts(topic)?;
         self.call(Request::CreateTopic(topic)).await?.topic_verdict()?;
-        if topic.validate_only { Ok(asked_for(topic)) } else { self.read_back(&topic.name).await }
+        Ok(if topic.validate_only { asked_for(topic) } else { self.read_back(topic).await })
     }
 
     pub(crate) async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
@@ -116,26 +116,27 @@ impl Admin {
         self.call(Request::AddPartitions { topic, total }).await?.topic_verdict()
     }
 
-    /// librdkafka drops the counts from the cluster's answer, so the topic is described, once it can be.
-    async fn read_back(&self, name: &TopicName) -> Result<CreatedTopic, Error> {
+    /// librdkafka drops the counts from the cluster's answer, so the topic is described, once it can be. It was created in any
+    /// case: where it cannot be described, what was asked for is the best that is known.
+    async fn read_back(&self, topic: &NewTopic) -> CreatedTopic {
         let end = Instant::now() + APPEARS_WITHIN;
         loop {
-            let described = self.topic(name, false).await;
-            match described {
-                Ok(topic) if !topic.partitions.is_empty() => {
-                    let replicas = topic.partitions.first().map_or(0, |p| p.replicas.len());
-                    return Ok(CreatedTopic {
-                        partitions: count(topic.partitions.len()),
-                        replication_factor: count(replicas),
-                    });
+            match self.topic(&topic.name, false).await {
+                Ok(described) if !described.partitions.is_empty() => {
+                    return CreatedTopic {
+                        partitions: count(described.partitions.len()),
+                        replication_factor: count(described.partitions[0].replicas.len()),
+                    };
                 }
                 Ok(_) | Err(Error { kind: ErrorKind::UnknownTopic | ErrorKind::Retriable, .. })
                     if Instant::now() < end =>
                 {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
-                Ok(_) => return Err(Error::unknown_topic(format!("topic {name} was created, but does not appear"))),
-                Err(error) => return Err(error),
+                unseen => {
+                    tracing::warn!(topic = %topic.name, error = ?unseen.err(), "created, but it cannot be described");
+                    return asked_for(topic);
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use postern_kafka::{ConfigSource, ErrorKind, NewTopic, Offset, PartitionId, Record};
 
-use crate::target::{Target, fresh_name, new_topic, value};
+use crate::target::{Target, connect, fresh_name, new_topic, value};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_topic_is_known_to_be_unknown_within_a_second() {
@@ -95,6 +95,39 @@ async fn topics_are_created_described_widened_and_deleted() {
     target.cluster.create_topic(&new_topic(&topic, 1)).await.expect("created again");
     let receipts = target.append(&topic, vec![value("a"), value("b")]).await;
     assert_eq!(receipts.into_iter().map(|r| r.expect("written").offset.0).collect::<Vec<_>>(), [0, 1]);
+}
+
+/// A topic in use is asked for anew in the background: what others do with it is seen within seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_do_with_a_topic_is_noticed() {
+    let target = Target::start().await;
+    let others = connect(&target.address);
+    let topic = target.topic(1).await;
+    assert_eq!(target.cluster.partitions_for_produce(&topic).await, Ok(1));
+
+    others.add_partitions(&topic, 2).await.expect("widened");
+    let mut never_waited = true;
+    eventually(|| {
+        let known = target.cluster.known_partitions(&topic);
+        never_waited &= known.is_some();
+        known == Some(2)
+    })
+    .await;
+    assert!(never_waited, "the count was known all the time");
+    let to_the_new_one = Record { partition: Some(PartitionId(1)), ..value("x") };
+    assert_eq!(target.append(&topic, vec![to_the_new_one]).await.remove(0).expect("written").offset, Offset(0));
+
+    others.delete_topic(&topic).await.expect("deleted");
+    eventually(|| target.cluster.known_partitions(&topic).is_none()).await;
+    assert_eq!(target.cluster.partitions_for_produce(&topic).await.expect_err("gone").kind, ErrorKind::UnknownTopic);
+}
+
+async fn eventually(mut true_now: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !true_now() {
+        assert!(started.elapsed() < Duration::from_secs(6), "not within 6 seconds");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
