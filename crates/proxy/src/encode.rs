@@ -1,0 +1,82 @@
+//! From the JSON text of a key or value to the bytes of a record.
+//!
+//! The formats of the REST proxy (rest-v2.md §6): base64 text, JSON as it is, or a schema's framing. What a schema does with a value is
+//! `schema`'s; what stands before the payload is `registry`'s.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use postern_registry::Writer;
+use postern_schema::{Encoded, SchemaKind, json};
+
+use crate::Error;
+
+/// How keys and values stand in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Base64 text; the bytes go into the record as they are.
+    Binary,
+    /// Any JSON; its compact text goes into the record.
+    Json,
+    /// JSON in the encoding of a schema of this kind; framed bytes go into the record.
+    Schema(SchemaKind),
+}
+
+/// How one side, key or value, of all records of a request is encoded: decided once per request.
+pub(crate) enum Encoder<'a> {
+    Binary,
+    Json,
+    Schema(&'a Writer),
+    /// A schema format without a schema: only nulls can be written.
+    OnlyNull,
+}
+
+impl Encoder<'_> {
+    /// Appends the bytes of one key or value to `out`; false: it is Kafka's null, nothing was appended.
+    /// `json` is `None` where the member is absent. `place` names the value in an error.
+    pub(crate) fn encode(
+        &self,
+        json: Option<&str>,
+        out: &mut Vec<u8>,
+        place: impl Fn() -> String,
+    ) -> Result<bool, Error> {
+        let json = json.unwrap_or("null");
+        let is_null = json == "null";
+        match self {
+            Encoder::Binary | Encoder::Json | Encoder::OnlyNull if is_null => Ok(false),
+            Encoder::Binary => {
+                decode_base64(json, out).map(|()| true).map_err(|message| Error::NotBase64 { path: place(), message })
+            }
+            Encoder::Json => json::rewrite(json.as_bytes(), out)
+                .map(|()| true)
+                .map_err(|error| Error::DoesNotFit(error.within(&place()))),
+            Encoder::Schema(writer) => match writer.frame(json.as_bytes(), out) {
+                Ok(Encoded::Payload) => Ok(true),
+                Ok(Encoded::Null) => Ok(false),
+                Err(error) => Err(Error::DoesNotFit(error.within(&place()))),
+            },
+            // `produce` refuses such a request before it encodes anything.
+            Encoder::OnlyNull => Ok(false),
+        }
+    }
+}
+
+/// Standard alphabet, padding optional: what the proxy we replace takes (rest-v2.md §6.2).
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+fn decode_base64(json: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    let found = || json.chars().take(40).collect::<String>();
+    let text: Cow<'_, str> =
+        sonic_rs::from_str(json).map_err(|_| format!("expected a base64 string, found {}", found()))?;
+    // More padding than needed is taken, too; nothing may follow it.
+    BASE64
+        .decode_vec(text.trim_end_matches('='), out)
+        .map_err(|error| format!("expected standard base64 (A-Z a-z 0-9 + /), found {}: {error}", found()))
+}

@@ -1,0 +1,62 @@
+//! The verbs of the gate: produce and administer; who may, and how much at once.
+//!
+//! Every verb takes a grant ([`access`]) that only a [`Caller`] can give, and speaks of topics, records and schemas. Nothing here knows a
+//! status code, a header or a dialect: that is `http`'s. Nothing here knows how a record reaches a broker: that is `kafka`'s.
+
+mod access;
+mod administer;
+mod encode;
+mod error;
+mod limits;
+mod produce;
+
+use std::sync::Arc;
+
+use postern_kafka::{Cluster, Inflight};
+use postern_registry::Registry;
+use tokio::sync::OnceCell;
+
+pub use access::{Caller, Describe, ManageTopic, WriteTopic};
+pub use encode::Format;
+pub use error::Error;
+pub use limits::Limits;
+pub use postern_kafka::{
+    AppendError, Broker, ByteCount, ClusterDescription, ConfigEntry, ConfigSource, ConfigSynonym, CreatedTopic,
+    Error as ClusterError, ErrorKind, Fate, IllegalTopicName, NewTopic, NodeId, Offset, OffsetRange,
+    PartitionDescription, PartitionId, Receipt, TooLarge, TopicDescription, TopicName,
+};
+pub use postern_registry::{Error as RegistryError, ResolveError, SchemaId, SchemaRef, Side};
+pub use postern_schema::SchemaKind;
+pub use produce::{JsonText, ProduceRequest, Produced, Spec};
+
+/// All verbs over one cluster and one registry. Cheap to clone.
+#[derive(Clone)]
+pub struct Proxy(Arc<Parts>);
+
+struct Parts {
+    cluster: Cluster,
+    registry: Registry,
+    inflight: Inflight,
+    /// The id of the cluster, which never changes, once it is known.
+    cluster_id: OnceCell<String>,
+}
+
+impl Proxy {
+    /// A gate to `cluster`, with the schemas of `registry`, within `limits`.
+    pub fn new(cluster: Cluster, registry: Registry, limits: Limits) -> Proxy {
+        let inflight = Inflight::new(limits.unacknowledged);
+        Proxy(Arc::new(Parts { cluster, registry, inflight, cluster_id: OnceCell::new() }))
+    }
+
+    fn cluster(&self) -> &Cluster {
+        &self.0.cluster
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    fn inflight(&self) -> &Inflight {
+        &self.0.inflight
+    }
+}
