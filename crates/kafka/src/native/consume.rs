@@ -74,6 +74,7 @@ impl Consumption {
 
 impl Drop for Consumption {
     fn drop(&mut self) {
+        // Waits for librdkafka's main thread to take note, not for the network.
         // SAFETY: topic and queue are still live; the fetching ends before they go.
         unsafe { c::rd_kafka_consume_stop(self.topic.raw(), self.partition.0) };
     }
