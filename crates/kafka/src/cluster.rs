@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
 use crate::{
-    Admitted, ClusterDescription, ConfigEntry, CreatedTopic, Deliveries, Error, ErrorKind, NewTopic, OffsetRange,
-    PartitionId, Reader, Settings, TopicDescription, TopicName, admin::Admin, producer::Producers,
+    Admitted, ClusterDescription, ConfigEntry, CreatedTopic, Deliveries, Error, ErrorKind, NewTopic, NodeId,
+    OffsetRange, PartitionId, Reader, Settings, TopicDescription, TopicName, admin::Admin, producer::Producers,
 };
 
 /// A Kafka cluster. Cheap to clone; one producer and one administrative client per cluster.
@@ -120,6 +120,14 @@ impl Cluster {
     /// `UnknownTopic`; see [`Cluster::describe_cluster`].
     pub async fn topic_configs(&self, topic: &TopicName) -> Result<Vec<ConfigEntry>, Error> {
         self.0.admin.topic_configs(topic).await
+    }
+
+    /// The configs of a broker, defaults included.
+    ///
+    /// # Errors
+    /// See [`Cluster::describe_cluster`]; a broker that does not exist is asked for until the call's time is over.
+    pub async fn broker_configs(&self, broker: NodeId) -> Result<Vec<ConfigEntry>, Error> {
+        self.0.admin.broker_configs(broker).await
     }
 
     /// Where a partition begins and ends now.

@@ -1,7 +1,7 @@
 //! Configs of topics, with where each value comes from. Source: KIP-226.
 
 use super::Admin;
-use crate::{Error, TopicName, native::Request};
+use crate::{Error, NodeId, TopicName, native::Request};
 
 /// One config and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,9 @@ impl ConfigSource {
 
 impl Admin {
     pub(crate) async fn topic_configs(&self, topic: &TopicName) -> Result<Vec<ConfigEntry>, Error> {
-        self.call(Request::DescribeConfigs(topic)).await?.configs()
+        self.call(Request::TopicConfigs(topic)).await?.configs()
+    }
+    pub(crate) async fn broker_configs(&self, broker: NodeId) -> Result<Vec<ConfigEntry>, Error> {
+        self.call(Request::BrokerConfigs(broker)).await?.configs()
     }
 }

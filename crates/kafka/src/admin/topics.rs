@@ -59,7 +59,7 @@ pub struct NewTopic {
     pub validate_only: bool,
 }
 
-/// A topic that was created, as it is; 0 where that cannot be known (defaults of the broker, when only validating).
+/// A topic that was created, as it is; 0 where that cannot be known (defaults that a broker does not tell, when only validating).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreatedTopic {
     /// How many partitions.
@@ -96,7 +96,7 @@ impl Admin {
     pub(crate) async fn create_topic(&self, topic: &NewTopic) -> Result<CreatedTopic, Error> {
         check_counts(topic)?;
         self.call(Request::CreateTopic(topic)).await?.topic_verdict()?;
-        Ok(if topic.validate_only { asked_for(topic) } else { self.read_back(topic).await })
+        Ok(if topic.validate_only { self.foreseen(topic).await } else { self.read_back(topic).await })
     }
 
     pub(crate) async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
@@ -114,6 +114,32 @@ impl Admin {
             return Err(invalid_partitions(total));
         }
         self.call(Request::AddPartitions { topic, total }).await?.topic_verdict()
+    }
+
+    /// The counts that a topic would have: those asked for, else the defaults among the configs of a broker.
+    async fn foreseen(&self, topic: &NewTopic) -> CreatedTopic {
+        let mut counts = asked_for(topic);
+        if counts.partitions > 0 && counts.replication_factor > 0 {
+            return counts;
+        }
+        let defaults = async {
+            let brokers = self.describe_cluster().await?.brokers;
+            let missing = || Error::new(ErrorKind::Other, "_STATE", "the cluster names no broker");
+            self.broker_configs(brokers.first().ok_or_else(missing)?.id).await
+        };
+        match defaults.await {
+            Ok(configs) => {
+                let default = |name| configs.iter().find(|entry| entry.name == name)?.value.as_ref()?.parse().ok();
+                if counts.partitions == 0 {
+                    counts.partitions = default("num.partitions").unwrap_or(0);
+                }
+                if counts.replication_factor == 0 {
+                    counts.replication_factor = default("default.replication.factor").unwrap_or(0);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the cluster does not tell its defaults for new topics"),
+        }
+        counts
     }
 
     /// librdkafka drops the counts from the cluster's answer, so the topic is described, once it can be. It was created in any

@@ -13,7 +13,7 @@ use super::{
     Client, Queue, Reply,
     raw::{self, ErrorText},
 };
-use crate::{Error, NewTopic, PartitionId, TopicName, error::Code, settings::millis};
+use crate::{Error, NewTopic, NodeId, PartitionId, TopicName, error::Code, settings::millis};
 
 /// How long after librdkafka should have given up we stop waiting for it.
 const GRACE: Duration = Duration::from_secs(1);
@@ -28,7 +28,8 @@ pub(crate) enum Request<'a> {
     AddPartitions { topic: &'a TopicName, total: i32 },
     DescribeTopics { names: &'a [String], authorized_operations: bool },
     DescribeCluster,
-    DescribeConfigs(&'a TopicName),
+    TopicConfigs(&'a TopicName),
+    BrokerConfigs(NodeId),
     EarliestOffset(&'a TopicName, PartitionId),
     LatestOffset(&'a TopicName, PartitionId),
 }
@@ -75,7 +76,12 @@ impl AdminCall {
                 unsafe { c::rd_kafka_DescribeCluster(self.client(), options.0, self.queue.raw()) };
                 Ok(())
             }
-            Request::DescribeConfigs(topic) => self.describe_configs(topic),
+            Request::TopicConfigs(topic) => {
+                self.describe_configs(c::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, topic.as_str())
+            }
+            Request::BrokerConfigs(NodeId(id)) => {
+                self.describe_configs(c::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_BROKER, &id.to_string())
+            }
             Request::EarliestOffset(topic, partition) => {
                 self.list_offset(topic, partition, c::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST)
             }
@@ -142,12 +148,11 @@ impl AdminCall {
         Ok(())
     }
 
-    fn describe_configs(&self, topic: &TopicName) -> Result<(), Error> {
-        let name = raw::c_string(topic.as_str())?;
+    fn describe_configs(&self, kind: c::rd_kafka_ResourceType_t, name: &str) -> Result<(), Error> {
+        let name = raw::c_string(name)?;
         let options = self.options(c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
         // SAFETY: all live; librdkafka copies what it is given, so the object is destroyed here.
         unsafe {
-            let kind = c::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
             let mut resources = [c::rd_kafka_ConfigResource_new(kind, name.as_ptr())];
             c::rd_kafka_DescribeConfigs(self.client(), resources.as_mut_ptr(), 1, options.0, self.queue.raw());
             c::rd_kafka_ConfigResource_destroy(resources[0]);
