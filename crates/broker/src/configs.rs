@@ -122,7 +122,8 @@ impl Setting {
             Double => match value.parse::<f64>() {
                 Ok(number) if !(0.0..=1.0).contains(&number) => {
                     let bound = if number < 0.0 { "at least 0" } else { "no more than 1" };
-                    return refused(&format!("Value must be {bound}"));
+                    let message = format!("Invalid value {number:?} for configuration {name}: Value must be {bound}");
+                    return Err(message);
                 }
                 Ok(_) => 0,
                 Err(_) => return mistyped("DOUBLE"),
@@ -148,9 +149,11 @@ impl Setting {
                 };
                 match value == "*" || list(value).all(fits) {
                     true => Ok(()),
-                    false => refused(
-                        "Must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
-                    ),
+                    false => Err(format!(
+                        "Invalid value [{}] for configuration {name}: {name} must be the literal '*' or a list of \
+                         replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+                        list(value).collect::<Vec<_>>().join(", ")
+                    )),
                 }
             }
         }
@@ -176,6 +179,7 @@ impl TopicConfig {
             own.get(name).map_or_else(default, |value| value.trim())
         };
         let number = |name: &str| text(name).parse::<i64>().unwrap_or(i64::MAX);
+        let cleans_by = |wanted: &str| list(text("cleanup.policy")).any(|policy| policy == wanted);
         let log = LogConfig {
             segment_bytes: number("segment.bytes") as u64,
             segment_ms: number("segment.ms"),
@@ -184,7 +188,8 @@ impl TopicConfig {
             timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
             stamps_append_time: text("message.timestamp.type") == "LogAppendTime",
-            is_compacted: list(text("cleanup.policy")).any(|policy| policy == "compact"),
+            is_compacted: cleans_by("compact"),
+            deletes: cleans_by("delete"),
         };
         TopicConfig { own, log }
     }

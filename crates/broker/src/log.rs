@@ -23,5 +23,7 @@ pub(crate) mod partition;
 pub(crate) mod producers;
 mod recovery;
 pub(crate) mod segment;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use partition::{AppendError, Appended, FetchError, Partition};

@@ -17,12 +17,12 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::create_topics::{Refusal, checked};
+use super::create_topics::{Refusal, checked, sentence};
 use super::{Call, Cut, blocking};
 use crate::code;
 use crate::configs::{self, Kind, SETTINGS, Setting, TopicConfig};
 use crate::node::{NODE_ID, Node};
-use crate::topics::Topic;
+use crate::topics::{self, Topic};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -68,6 +68,7 @@ pub(super) async fn describe(
             other => Err((ResponseError::InvalidRequest, format!("Unsupported resource type: {other}"))),
         };
         let result = DescribeConfigsResult::default()
+            .with_error_message(None)
             .with_resource_type(asked.resource_type)
             .with_resource_name(asked.resource_name);
         match described {
@@ -77,9 +78,7 @@ pub(super) async fn describe(
                 }
                 result.with_configs(configs)
             }
-            Err((error, message)) => {
-                result.with_error_code(code(error)).with_error_message(Some(StrBytes::from_string(message)))
-            }
+            Err((error, message)) => result.with_error_code(code(error)).with_error_message(sentence(message)),
         }
     });
     Ok(DescribeConfigsResponse::default().with_results(results.collect()))
@@ -143,6 +142,7 @@ fn entry(name: &'static str, value: String, source: Source, kind: Kind) -> Descr
         .with_value(Some(StrBytes::from_string(value)))
         .with_config_source(source as i8)
         .with_config_type(wire_type(kind))
+        .with_documentation(None)
 }
 
 fn synonym(name: &'static str, value: &str, source: Source) -> DescribeConfigsSynonym {
@@ -153,10 +153,8 @@ fn synonym(name: &'static str, value: &str, source: Source) -> DescribeConfigsSy
 }
 
 fn find(node: &Node, name: &str) -> Result<Arc<Topic>, Refusal> {
-    crate::topics::check_name(name).map_err(|message| (ResponseError::InvalidTopicException, message))?;
-    node.topics.find(name).ok_or_else(|| {
-        (ResponseError::UnknownTopicOrPartition, "This server does not host this topic-partition.".to_owned())
-    })
+    topics::check_name(name).map_err(|message| (ResponseError::InvalidTopicException, message))?;
+    node.topics.find(name).ok_or((ResponseError::UnknownTopicOrPartition, String::new()))
 }
 
 // === AlterConfigs, IncrementalAlterConfigs ===
@@ -237,7 +235,7 @@ pub(super) async fn alter_incrementally(
 fn outcome(done: Result<(), Refusal>) -> (i16, Option<StrBytes>) {
     match done {
         Ok(()) => (0, None),
-        Err((error, message)) => (code(error), Some(StrBytes::from_string(message))),
+        Err((error, message)) => (code(error), sentence(message)),
     }
 }
 
@@ -258,7 +256,10 @@ async fn change(
         }
         other => return Err((ResponseError::InvalidRequest, format!("Unsupported resource type: {other}"))),
     }
-    let topic = find(node, name)?;
+    let topic = find(node, name).map_err(|(error, message)| match message.is_empty() {
+        true => (error, format!("The topic '{name}' does not exist.")),
+        false => (error, message),
+    })?;
     let mut own = if replace { BTreeMap::new() } else { topic.config().own.clone() };
     for (name, change) in changes {
         apply(&mut own, name, change)?;
@@ -275,8 +276,12 @@ async fn change(
 }
 
 fn apply(own: &mut BTreeMap<String, String>, name: String, change: Change) -> Result<(), Refusal> {
-    let Some(setting) = configs::find(&name) else {
-        return Err((ResponseError::InvalidConfig, format!("Unknown topic config name: {name}")));
+    let setting = match (configs::find(&name), &change) {
+        (Some(setting), _) => setting,
+        (None, Change::Delete) => return Ok(()),
+        (None, Change::Set(_) | Change::Append(_) | Change::Subtract(_)) => {
+            return Err((ResponseError::InvalidConfig, format!("Unknown topic config name: {name}")));
+        }
     };
     let parts = || {
         let text = own.get(&name).map_or(setting.default, String::as_str);
@@ -289,7 +294,8 @@ fn apply(own: &mut BTreeMap<String, String>, name: String, change: Change) -> Re
         }
         Change::Set(value) => value,
         Change::Append(_) | Change::Subtract(_) if setting.kind != Kind::List => {
-            let message = format!("Can't append to or subtract from config {name}: it is not a list.");
+            let verb = if matches!(change, Change::Append(_)) { "APPEND" } else { "SUBTRACT" };
+            let message = format!("Can't {verb} to key {name} because its type is not LIST.");
             return Err((ResponseError::InvalidConfig, message));
         }
         Change::Append(added) => {

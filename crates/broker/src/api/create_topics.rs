@@ -19,10 +19,14 @@ use crate::node::{NODE_ID, Node};
 use crate::topics::{self, CreateError};
 
 /// More partitions than this one node should have to keep apart.
-const MOST_PARTITIONS: i32 = 10_000;
+pub(super) const MOST_PARTITIONS: i32 = 10_000;
 
-/// An error for a topic and the sentence for the client.
+/// An error and the sentence for the client; an empty one where Apache Kafka leaves it to the code.
 pub(super) type Refusal = (ResponseError, String);
+
+pub(super) fn sentence(message: String) -> Option<StrBytes> {
+    (!message.is_empty()).then(|| StrBytes::from_string(message))
+}
 
 /// What a topic is to be, checked.
 struct Plan {
@@ -47,6 +51,7 @@ pub(super) async fn answer(
             .with_name(topic.name.clone())
             .with_num_partitions(-1)
             .with_replication_factor(-1)
+            .with_error_message(None)
             .with_configs(None);
         let outcome = match named.remove(&topic.name.0) {
             // Its other mention was answered for both.
@@ -66,9 +71,7 @@ pub(super) async fn answer(
                 .with_num_partitions(plan.partitions as i32)
                 .with_replication_factor(1)
                 .with_configs(Some(shown(node, &plan.config))),
-            Err((error, message)) => {
-                result.with_error_code(code(error)).with_error_message(Some(StrBytes::from_string(message)))
-            }
+            Err((error, message)) => result.with_error_code(code(error)).with_error_message(sentence(message)),
         });
     }
     Ok(CreateTopicsResponse::default().with_topics(results))
@@ -102,18 +105,6 @@ fn plan(node: &Node, topic: &CreatableTopic) -> Result<Plan, Refusal> {
         let partitions = assigned(topic)?;
         return Ok(Plan { partitions, config, wanted_replicas: None });
     }
-    let partitions = match topic.num_partitions {
-        -1 => node.settings.default_partitions.max(1),
-        1.. => topic.num_partitions,
-        _ => {
-            let message = "Number of partitions was set to an invalid non-positive value.";
-            return Err((ResponseError::InvalidPartitions, message.to_owned()));
-        }
-    };
-    if partitions > MOST_PARTITIONS {
-        let message = format!("Excessively large number of partitions per request: {partitions}");
-        return Err((ResponseError::PolicyViolation, message));
-    }
     let wanted_replicas = match topic.replication_factor {
         -1 | 1 => None,
         wanted @ 2.. if !node.settings.strict_replication => Some(wanted),
@@ -129,6 +120,18 @@ fn plan(node: &Node, topic: &CreatableTopic) -> Result<Plan, Refusal> {
             return Err((ResponseError::InvalidReplicationFactor, message.to_owned()));
         }
     };
+    let partitions = match topic.num_partitions {
+        -1 => node.settings.default_partitions.max(1),
+        1.. => topic.num_partitions,
+        _ => {
+            let message = "Number of partitions was set to an invalid non-positive value.";
+            return Err((ResponseError::InvalidPartitions, message.to_owned()));
+        }
+    };
+    if partitions > MOST_PARTITIONS {
+        let message = "Excessively large number of partitions per request.";
+        return Err((ResponseError::PolicyViolation, message.to_owned()));
+    }
     Ok(Plan { partitions: partitions as usize, config, wanted_replicas })
 }
 
@@ -148,7 +151,12 @@ fn config(topic: &CreatableTopic) -> Result<TopicConfig, Refusal> {
 /// Whether a topic can have this setting with this value.
 pub(super) fn checked(name: &str, value: &str) -> Result<(), Refusal> {
     let checked = match settings::find(name) {
-        Some(setting) => setting.check(value),
+        Some(setting) => setting.check(value).and_then(|()| match (name, value) {
+            ("remote.storage.enable", "true") => Err("Tiered Storage functionality is disabled in the broker. \
+                 Topic cannot be configured with remote log storage."
+                .to_owned()),
+            _ => Ok(()),
+        }),
         None => Err(format!("Unknown topic config name: {name}")),
     };
     checked.map_err(|message| (ResponseError::InvalidConfig, message))
@@ -189,9 +197,6 @@ pub(super) fn check_replicas(brokers: &[i32]) -> Result<(), Refusal> {
     }
     let mut sorted = brokers.to_vec();
     sorted.sort_unstable();
-    if let Some(negative) = sorted.first().filter(|broker| **broker < 0) {
-        return refuse(format!("The manual partition assignment includes an invalid broker ID {negative}."));
-    }
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         return refuse(format!("The manual partition assignment includes the broker {} more than once.", pair[0]));
     }

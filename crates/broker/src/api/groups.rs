@@ -41,14 +41,14 @@ pub(super) async fn find_coordinator(
     let (host, port) = (metadata::host(call.caller), i32::from(call.caller.local.port()));
     let error = fault.or((request.key_type != GROUP).then_some(code(ResponseError::InvalidRequest)));
     if call.version <= 3 {
-        let response = FindCoordinatorResponse::default();
+        let response = FindCoordinatorResponse::default().with_error_message(None);
         return Ok(match error {
             Some(error) => response.with_error_code(error).with_node_id((-1).into()).with_port(-1),
             None => response.with_node_id(NODE_ID).with_host(host).with_port(port),
         });
     }
     let coordinators = request.coordinator_keys.into_iter().map(|key| {
-        let coordinator = Coordinator::default().with_key(key);
+        let coordinator = Coordinator::default().with_key(key).with_error_message(None);
         match error {
             Some(error) => coordinator.with_error_code(error).with_node_id((-1).into()).with_port(-1),
             None => coordinator.with_node_id(NODE_ID).with_host(host.clone()).with_port(port),

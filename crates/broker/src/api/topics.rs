@@ -18,7 +18,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::create_topics::{Refusal, check_replicas};
+use super::create_topics::{MOST_PARTITIONS, Refusal, check_replicas, sentence};
 use super::{Call, Cut, blocking};
 use crate::code;
 use crate::node::Node;
@@ -47,7 +47,7 @@ pub(super) async fn delete(
         let fault = call.fault(node, ApiKey::DeleteTopics, name.as_ref().map(|name| name.as_str())).await?;
         responses.push(match (fault, topic) {
             (Some(error), _) => result.with_error_code(error),
-            (None, None) => result.with_error_code(code(missing)).with_error_message(Some(message_of(missing))),
+            (None, None) => result.with_error_code(code(missing)),
             (None, Some(topic)) => {
                 let (deleter, doomed) = (node.clone(), topic.clone());
                 match blocking(move || deleter.topics.delete(&doomed)).await {
@@ -58,7 +58,7 @@ pub(super) async fn delete(
                         }
                         result
                     }
-                    Ok(false) => result.with_error_code(code(missing)).with_error_message(Some(message_of(missing))),
+                    Ok(false) => result.with_error_code(code(missing)),
                     Err(error) => {
                         tracing::error!(topic = topic.name.as_str(), %error, "a topic could not be deleted");
                         result.with_error_code(code(ResponseError::KafkaStorageError))
@@ -68,13 +68,6 @@ pub(super) async fn delete(
         });
     }
     Ok(DeleteTopicsResponse::default().with_responses(responses))
-}
-
-fn message_of(error: ResponseError) -> StrBytes {
-    StrBytes::from_static_str(match error {
-        ResponseError::UnknownTopicId => "This server does not host this topic ID.",
-        _ => "This server does not host this topic-partition.",
-    })
 }
 
 // === CreatePartitions ===
@@ -106,9 +99,7 @@ pub(super) async fn create_partitions(
         };
         results.push(match grown {
             Ok(()) => result,
-            Err((error, message)) => {
-                result.with_error_code(code(error)).with_error_message(Some(StrBytes::from_string(message)))
-            }
+            Err((error, message)) => result.with_error_code(code(error)).with_error_message(sentence(message)),
         });
     }
     Ok(CreatePartitionsResponse::default().with_results(results))
@@ -116,10 +107,7 @@ pub(super) async fn create_partitions(
 
 async fn grow(node: &Arc<Node>, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
     let Some(topic) = node.topics.find(&asked.name) else {
-        return Err((
-            ResponseError::UnknownTopicOrPartition,
-            message_of(ResponseError::UnknownTopicOrPartition).to_string(),
-        ));
+        return Err((ResponseError::UnknownTopicOrPartition, String::new()));
     };
     let (name, has) = (asked.name.as_str(), topic.partitions().len());
     let refuse = |message: String| Err((ResponseError::InvalidPartitions, message));
@@ -133,7 +121,7 @@ async fn grow(node: &Arc<Node>, asked: &CreatePartitionsTopic, validate_only: bo
             ));
         }
     };
-    if count > 10_000 {
+    if count > MOST_PARTITIONS as usize {
         return refuse(format!("Excessively large number of partitions per request: {count}"));
     }
     if let Some(assignments) = &asked.assignments {
@@ -179,6 +167,10 @@ pub(super) async fn delete_records(
                 partitions.push(result.with_error_code(code(ResponseError::UnknownTopicOrPartition)));
                 continue;
             };
+            if topic.as_ref().is_some_and(|topic| !topic.config().log.deletes) {
+                partitions.push(result.with_error_code(code(ResponseError::PolicyViolation)));
+                continue;
+            }
             partitions.push(match blocking(move || partition.delete_before(part.offset)).await {
                 Ok(Some(start)) => result.with_low_watermark(start),
                 Ok(None) => result.with_error_code(code(ResponseError::OffsetOutOfRange)),

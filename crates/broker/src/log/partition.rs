@@ -27,6 +27,8 @@ pub(crate) struct LogConfig {
     pub(crate) stamps_append_time: bool,
     /// `cleanup.policy` contains `compact`: records need keys.
     pub(crate) is_compacted: bool,
+    /// `cleanup.policy` contains `delete`: old records, and records by order, may go.
+    pub(crate) deletes: bool,
 }
 
 #[derive(Debug)]

@@ -202,7 +202,6 @@ fn replay(dir: &Path, base: i64, producers: &mut Producers) -> io::Result<(Tail,
         let bytes = length - tail.bytes;
         tracing::warn!(path = %path.display(), bytes, "a torn end was cut off");
         file.set_len(tail.bytes)?;
-        file.sync_all()?;
     }
     Ok((tail, next_offset))
 }

@@ -1,0 +1,197 @@
+//! Partitions as a whole: what is appended is read back, after any crash that left a prefix of the last segment.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::batch::Header;
+use super::batch::tests::sample;
+use super::disk::Files;
+use super::partition::LogConfig;
+use super::{AppendError, FetchError, Partition};
+use crate::configs::TopicConfig;
+
+fn open(dir: &Path, clean: bool) -> Partition {
+    Partition::open(Arc::new(Files::new(4)), dir.to_owned(), 0, clean).unwrap()
+}
+
+fn config() -> LogConfig {
+    LogConfig { index_interval: 100, ..TopicConfig::default().log }
+}
+
+/// Appends and answers the base offset.
+fn append(partition: &Partition, batch: &[u8], config: &LogConfig) -> Result<i64, AppendError> {
+    partition.append(batch, &Header::read(batch).unwrap(), config, 1_000).map(|appended| appended.base_offset)
+}
+
+/// All batches from `offset` on as offset and size, read as a client would: fetch after fetch.
+fn batches(partition: &Partition, mut offset: i64) -> Vec<String> {
+    let mut found = Vec::new();
+    loop {
+        let (bytes, _) = partition.read(offset, 300, true).unwrap();
+        let mut rest = &bytes[..];
+        if rest.is_empty() {
+            return found;
+        }
+        while !rest.is_empty() {
+            let header = Header::read(rest).unwrap();
+            let batch = &rest[..header.bytes];
+            assert!(super::batch::checksum_holds(batch, &header));
+            found.push(format!("{}+{}", header.base_offset, header.records));
+            offset = header.last_offset() + 1;
+            rest = &rest[header.bytes..];
+        }
+    }
+}
+
+#[test]
+fn every_prefix_of_a_segment_recovers_to_whole_batches() {
+    let dir = tempfile::tempdir().unwrap();
+    let partition = open(dir.path(), false);
+    let mut ends = vec![(0, 0)];
+    for n in 0..40 {
+        let batch = sample(&vec!["value"; 1 + n % 3], (5, 0, ends[n].1 as i32), n as i64);
+        append(&partition, &batch, &config()).unwrap();
+        ends.push((ends[n].0 + batch.len(), ends[n].1 + 1 + (n as i64) % 3));
+    }
+    drop(partition);
+    let log = dir.path().join("00000000000000000000.log");
+    let whole = std::fs::read(&log).unwrap();
+    assert_eq!(whole.len(), ends[40].0);
+    for cut in 0..=whole.len() {
+        std::fs::write(&log, &whole[..cut]).unwrap();
+        let partition = open(dir.path(), false);
+        let kept = ends.iter().filter(|(bytes, _)| *bytes <= cut).count() - 1;
+        assert_eq!(partition.bounds().end, ends[kept].1, "cut at {cut}");
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[kept].0 as u64);
+        // The producers' sequences are those of what is left: the next batch is taken, the last one is known.
+        if kept > 0 {
+            let last = sample(&vec!["value"; 1 + (kept - 1) % 3], (5, 0, ends[kept - 1].1 as i32), 0);
+            assert_eq!(append(&partition, &last, &config()).unwrap(), ends[kept - 1].1);
+            let gap = sample(&["v"], (5, 0, ends[kept].1 as i32 + 1), 0);
+            assert!(matches!(append(&partition, &gap, &config()), Err(AppendError::Gap)));
+        }
+        let next = sample(&["v"], (5, 0, ends[kept].1 as i32), 0);
+        assert_eq!(append(&partition, &next, &config()).unwrap(), ends[kept].1);
+    }
+}
+
+#[test]
+fn a_flipped_byte_in_the_last_segment_ends_the_log_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let partition = open(dir.path(), false);
+    let batch = sample(&["one", "two"], (-1, -1, -1), 0);
+    (0..3).for_each(|_| drop(append(&partition, &batch, &config())));
+    drop(partition);
+    let log = dir.path().join("00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[batch.len() + 70] ^= 1;
+    std::fs::write(&log, &bytes).unwrap();
+    assert_eq!(batches(&open(dir.path(), false), 0), ["0+2"]);
+}
+
+#[test]
+fn segments_roll_and_torn_or_missing_indexes_are_rebuilt() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = LogConfig { segment_bytes: 1000, ..config() };
+    let partition = open(dir.path(), false);
+    for n in 0..60 {
+        append(&partition, &sample(&["v"], (5, 0, n), 10 * i64::from(n)), &config).unwrap();
+    }
+    let expected: Vec<String> = (0..60).map(|n| format!("{n}+1")).collect();
+    let check = |partition: &Partition| {
+        assert_eq!(batches(partition, 0), expected);
+        assert_eq!(batches(partition, 33), expected[33..]);
+        for n in 0..60 {
+            assert_eq!(partition.find_time(10 * n - 5).unwrap(), Some((n, 10 * n)));
+        }
+        assert_eq!(partition.find_max_time().unwrap(), Some((59, 590)));
+        assert_eq!(partition.find_time(591).unwrap(), None);
+        assert_eq!(append(partition, &sample(&["v"], (5, 0, 59), 0), &config).unwrap(), 59, "a duplicate");
+    };
+    check(&partition);
+    drop(partition);
+    let indexes: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "index"))
+        .collect();
+    assert!(indexes.len() >= 4, "{indexes:?}");
+    for (at, index) in indexes.iter().enumerate() {
+        let length = std::fs::metadata(index).unwrap().len();
+        match at % 2 {
+            0 => std::fs::remove_file(index).unwrap(),
+            _ => File::options().write(true).open(index).unwrap().set_len(length / 2).unwrap(),
+        }
+    }
+    check(&open(dir.path(), false));
+}
+
+#[test]
+fn after_an_orderly_stop_nothing_need_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let partition = open(dir.path(), false);
+    for n in 0..20 {
+        append(&partition, &sample(&["v"], (5, 0, n), 7), &config()).unwrap();
+    }
+    partition.close().unwrap();
+    drop(partition);
+    let again = open(dir.path(), true);
+    assert_eq!(again.bounds().end, 20);
+    assert_eq!(batches(&again, 12).len(), 8);
+    assert_eq!(append(&again, &sample(&["v"], (5, 0, 19), 7), &config()).unwrap(), 19);
+    assert_eq!(append(&again, &sample(&["v"], (5, 0, 20), 7), &config()).unwrap(), 20);
+    drop(again);
+    // The note is of another length of the log now, and not believed.
+    assert_eq!(open(dir.path(), true).bounds().end, 21);
+}
+
+#[test]
+fn a_read_begins_with_the_batch_that_has_the_offset_and_keeps_to_its_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let partition = open(dir.path(), false);
+    let batch = sample(&["a", "b", "c"], (-1, -1, -1), 0);
+    (0..4).for_each(|_| drop(append(&partition, &batch, &config())));
+    let bytes = batch.len() as u64;
+    let length = |offset, max, at_least_one| partition.read(offset, max, at_least_one).unwrap().0.len() as u64;
+    assert_eq!(length(4, u64::from(u32::MAX), true), 3 * bytes);
+    assert_eq!(length(4, 2 * bytes, true), 2 * bytes);
+    assert_eq!(length(4, 2 * bytes - 1, true), bytes);
+    assert_eq!(length(4, 1, true), bytes);
+    assert_eq!(length(4, 1, false), 0);
+    assert_eq!(length(12, 100, true), 0);
+    let (records, _) = partition.read(5, 1, true).unwrap();
+    assert_eq!(Header::read(&records).unwrap().base_offset, 3);
+    assert!(matches!(partition.read(13, 1, true), Err(FetchError::OutOfRange(bounds)) if bounds.end == 12));
+    assert!(matches!(partition.read(-1, 1, true), Err(FetchError::OutOfRange(_))));
+}
+
+#[test]
+fn deleted_records_stay_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = LogConfig { segment_bytes: 300, ..config() };
+    let partition = open(dir.path(), false);
+    (0..20).for_each(|_| drop(append(&partition, &sample(&["v"], (-1, -1, -1), 0), &config)));
+    assert_eq!(partition.delete_before(21).unwrap(), None);
+    assert_eq!(partition.delete_before(9).unwrap(), Some(9));
+    assert!(matches!(partition.read(8, 1, true), Err(FetchError::OutOfRange(_))));
+    drop(partition);
+    let again = open(dir.path(), false);
+    assert_eq!((again.bounds().start, again.bounds().end), (9, 20));
+    assert_eq!(again.delete_before(-1).unwrap(), Some(20));
+    assert_eq!(batches(&again, 20), Vec::<String>::new());
+    assert_eq!(append(&again, &sample(&["v"], (-1, -1, -1), 0), &config).unwrap(), 20);
+}
+
+#[test]
+fn append_time_replaces_the_producers() {
+    let dir = tempfile::tempdir().unwrap();
+    let partition = open(dir.path(), false);
+    let config = LogConfig { stamps_append_time: true, ..config() };
+    let batch = sample(&["v"], (5, 0, 0), 77);
+    let header = Header::read(&batch).unwrap();
+    let first = partition.append(&batch, &header, &config, 1_000).unwrap();
+    let again = partition.append(&batch, &header, &config, 2_000).unwrap();
+    assert_eq!((first.append_time_ms, again.append_time_ms), (1_000, 1_000));
+    assert_eq!(partition.find_time(78).unwrap(), Some((0, 1_000)));
+}

@@ -1,0 +1,381 @@
+//! The broker over a real socket, from a client that speaks every version it announces.
+
+#[expect(unreachable_pub, reason = "shared by test binaries")]
+mod wire;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::PartitionProduceResponse;
+use kafka_protocol::messages::*;
+use postern_broker::{ErrorCode, Fault, StartError};
+use tokio::io::AsyncWriteExt;
+
+use wire::{Client, TestBroker, batch, text, topic};
+
+async fn create(client: &mut Client, name: &str, configs: &[(&str, &str)]) -> uuid::Uuid {
+    let configs = configs
+        .iter()
+        .map(|(name, value)| CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value))));
+    let wanted = CreatableTopic::default()
+        .with_name(topic(name))
+        .with_num_partitions(1)
+        .with_replication_factor(1)
+        .with_configs(configs.collect());
+    let response = client.call(7, CreateTopicsRequest::default().with_topics(vec![wanted])).await;
+    assert_eq!(response.topics[0].error_code, 0, "{:?}", response.topics[0].error_message);
+    response.topics[0].topic_id
+}
+
+fn produce_request(name: &str, id: uuid::Uuid, version: i16, records: Bytes) -> ProduceRequest {
+    let partition = PartitionProduceData::default().with_index(0).with_records(Some(records));
+    let data = TopicProduceData::default().with_partition_data(vec![partition]);
+    let data = if version >= 13 { data.with_topic_id(id) } else { data.with_name(topic(name)) };
+    ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![data])
+}
+
+async fn produce(client: &mut Client, name: &str, records: Bytes) -> PartitionProduceResponse {
+    let response = client.call(9, produce_request(name, uuid::Uuid::nil(), 9, records)).await;
+    response.responses[0].partition_responses[0].clone()
+}
+
+fn fetch_request(name: &str, id: uuid::Uuid, version: i16, offset: i64, wait_ms: i32) -> FetchRequest {
+    let partition = FetchPartition::default().with_fetch_offset(offset).with_partition_max_bytes(1 << 20);
+    let wanted = FetchTopic::default().with_partitions(vec![partition]);
+    let wanted = if version >= 13 { wanted.with_topic_id(id) } else { wanted.with_topic(topic(name)) };
+    let request = FetchRequest::default().with_max_wait_ms(wait_ms).with_min_bytes(1).with_max_bytes(1 << 20);
+    request.with_topics(vec![wanted])
+}
+
+fn error(code: i16) -> Option<ErrorCode> {
+    ErrorCode::try_from_code(code)
+}
+
+#[tokio::test]
+async fn every_version_of_data_apis_is_answered_in_that_version() {
+    let test = TestBroker::start().await;
+    let client = &mut test.client().await;
+    let id = create(client, "t", &[]).await;
+    for version in 3..=13 {
+        let response = client.call(version, produce_request("t", id, version, batch(&["v"], (-1, -1, -1)))).await;
+        let part = &response.responses[0].partition_responses[0];
+        assert_eq!((part.error_code, part.base_offset), (0, i64::from(version) - 3));
+    }
+    for version in 4..=16 {
+        let response = client.call(version, fetch_request("t", id, version, 4, 0)).await;
+        let part = &response.responses[0].partitions[0];
+        let records = part.records.as_ref().unwrap();
+        assert_eq!((part.error_code, part.high_watermark), (0, 11));
+        assert_eq!(records[..8], 4i64.to_be_bytes(), "version {version}");
+        assert_eq!(records.len(), 7 * batch(&["v"], (-1, -1, -1)).len());
+    }
+    for version in 1..=10 {
+        for (asked, offset) in [(-1, 11), (-2, 0), (1_700_000_000_000, 0), (1_700_000_000_001, -1)] {
+            let part = ListOffsetsPartition::default().with_timestamp(asked);
+            let wanted = ListOffsetsTopic::default().with_name(topic("t")).with_partitions(vec![part]);
+            let response = client.call(version, ListOffsetsRequest::default().with_topics(vec![wanted])).await;
+            assert_eq!(response.topics[0].partitions[0].offset, offset, "version {version}, {asked}");
+        }
+    }
+    for version in 0..=13 {
+        let wanted = MetadataRequestTopic::default().with_name(Some(topic("t")));
+        let response = client.call(version, MetadataRequest::default().with_topics(Some(vec![wanted]))).await;
+        assert_eq!(response.brokers[0].node_id, 1);
+        assert_eq!(response.topics[0].partitions[0].leader_id, 1);
+    }
+    for version in 0..=4 {
+        assert_eq!(client.call(version, ApiVersionsRequest::default()).await.error_code, 0);
+    }
+    for version in 0..=5 {
+        assert_eq!(
+            client.call(version, InitProducerIdRequest::default().with_transactional_id(None)).await.error_code,
+            0
+        );
+    }
+    for version in 0..=2 {
+        assert_eq!(
+            client.call(version, DescribeClusterRequest::default()).await.cluster_id.as_str(),
+            test.broker.cluster_id()
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_version_of_group_apis_is_answered_in_that_version() {
+    let test = TestBroker::start().await;
+    let client = &mut test.client().await;
+    create(client, "t", &[]).await;
+    for version in 0..=5 {
+        let request = FindCoordinatorRequest::default();
+        let request =
+            if version >= 4 { request.with_coordinator_keys(vec![text("g")]) } else { request.with_key(text("g")) };
+        let response = client.call(version, request).await;
+        let node = response.coordinators.first().map_or(response.node_id, |coordinator| coordinator.node_id);
+        assert_eq!(node, 1, "version {version}");
+    }
+    for version in 0..=9 {
+        let group = GroupId(text(&format!("g{version}")));
+        let protocol =
+            JoinGroupRequestProtocol::default().with_name(text("range")).with_metadata(Bytes::from_static(b"m"));
+        let mut join = JoinGroupRequest::default()
+            .with_group_id(group.clone())
+            .with_session_timeout_ms(10_000)
+            .with_protocol_type(text("consumer"))
+            .with_protocols(vec![protocol]);
+        join.rebalance_timeout_ms = if version >= 1 { 10_000 } else { -1 };
+        let mut joined = client.call(version, join.clone()).await;
+        if version >= 4 {
+            assert_eq!(error(joined.error_code), Some(ErrorCode::MemberIdRequired));
+            joined = client.call(version, join.with_member_id(joined.member_id)).await;
+        }
+        assert_eq!((joined.error_code, joined.generation_id, joined.members.len()), (0, 1, 1), "version {version}");
+        assert_eq!(joined.leader, joined.member_id);
+        let sync = SyncGroupRequest::default()
+            .with_group_id(group.clone())
+            .with_generation_id(1)
+            .with_member_id(joined.member_id.clone());
+        assert_eq!(client.call(version.min(4), sync).await.error_code, 0);
+        let beat = HeartbeatRequest::default()
+            .with_group_id(group.clone())
+            .with_generation_id(1)
+            .with_member_id(joined.member_id.clone());
+        assert_eq!(client.call(version.min(4), beat).await.error_code, 0);
+        let part = OffsetCommitRequestPartition::default().with_committed_offset(7);
+        let commit = OffsetCommitRequestTopic::default().with_name(topic("t")).with_partitions(vec![part]);
+        let commit = OffsetCommitRequest::default()
+            .with_group_id(group.clone())
+            .with_generation_id_or_member_epoch(1)
+            .with_member_id(joined.member_id.clone())
+            .with_topics(vec![commit]);
+        let committed = client.call(version.max(2), commit).await;
+        assert_eq!(committed.topics[0].partitions[0].error_code, 0);
+        let fetch = OffsetFetchRequest::default();
+        let offset = if version >= 8 {
+            let group = OffsetFetchRequestGroup::default().with_group_id(group.clone()).with_topics(None);
+            let fetched = client.call(version, fetch.with_groups(vec![group])).await;
+            fetched.groups[0].topics[0].partitions[0].committed_offset
+        } else {
+            let version = version.max(2);
+            let fetched = client.call(version, fetch.with_group_id(group.clone()).with_topics(None)).await;
+            fetched.topics[0].partitions[0].committed_offset
+        };
+        assert_eq!(offset, 7, "version {version}");
+        let described =
+            client.call(version.min(6), DescribeGroupsRequest::default().with_groups(vec![group.clone()])).await;
+        assert_eq!(described.groups[0].group_state.as_str(), "Stable");
+        assert_eq!(described.groups[0].members[0].client_host.as_str(), "/127.0.0.1");
+        assert_eq!(client.call(version.min(5), ListGroupsRequest::default()).await.groups.len(), version as usize + 1);
+        let leave = LeaveGroupRequest::default().with_group_id(group);
+        let leave = match version.min(5) {
+            ..=2 => leave.with_member_id(joined.member_id),
+            _ => leave.with_members(vec![MemberIdentity::default().with_member_id(joined.member_id)]),
+        };
+        assert_eq!(client.call(version.min(5), leave).await.error_code, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_version_of_api_versions_is_told_in_version_0() {
+    let test = TestBroker::start().await;
+    let client = &mut test.client().await;
+    // Key 18, version 99, correlation 5, client id null, and whatever that version has.
+    let frame = [0, 0, 0, 12, 0, 18, 0, 99, 0, 0, 0, 5, 0xff, 0xff, 1, 2];
+    client.socket.write_all(&frame).await.unwrap();
+    let response = client.receive::<ApiVersionsRequest>(0).await.unwrap();
+    assert_eq!(error(response.error_code), Some(ErrorCode::UnsupportedVersion));
+    assert!(response.api_keys.iter().any(|api| api.api_key == 18 && api.max_version == 4));
+}
+
+#[tokio::test]
+async fn bad_frames_close_their_connection_and_harm_nobody_else() {
+    let test = TestBroker::start().await;
+    let other = &mut test.client().await;
+    let frames: [&[u8]; 6] = [
+        &[0xff, 0xff, 0xff, 0xff],
+        &[0x7f, 0xff, 0xff, 0xff, 0, 0],
+        &[0, 0, 0, 3, 1, 2, 3],
+        &[0, 0, 0, 10, 0x7f, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff],
+        &[0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 1, 0xff, 0xff],
+        // Metadata, version 1, two thousand million topics.
+        &[0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff],
+    ];
+    for frame in frames {
+        let client = &mut test.client().await;
+        client.socket.write_all(frame).await.unwrap();
+        assert!(client.receive::<MetadataRequest>(0).await.is_none(), "{frame:?}");
+    }
+    assert_eq!(other.call(4, ApiVersionsRequest::default()).await.error_code, 0);
+}
+
+#[tokio::test]
+async fn a_waiting_fetch_is_woken_by_the_append() {
+    let test = TestBroker::start().await;
+    let (reader, writer) = (&mut test.client().await, &mut test.client().await);
+    create(writer, "t", &[]).await;
+    reader.send(12, fetch_request("t", uuid::Uuid::nil(), 12, 0, 30_000)).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let begun = Instant::now();
+    assert_eq!(produce(writer, "t", batch(&["a", "b"], (-1, -1, -1))).await.base_offset, 0);
+    let response = reader.receive::<FetchRequest>(12).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(500));
+    assert_eq!(response.responses[0].partitions[0].high_watermark, 2);
+    // With nothing new the answer comes when the time is up, and is empty.
+    let begun = Instant::now();
+    let response = reader.call(12, fetch_request("t", uuid::Uuid::nil(), 12, 2, 100)).await;
+    assert!(begun.elapsed() >= Duration::from_millis(100));
+    assert_eq!(response.responses[0].partitions[0].records.as_ref().unwrap().len(), 0);
+    let response = reader.call(12, fetch_request("t", uuid::Uuid::nil(), 12, 3, 100)).await;
+    assert_eq!(error(response.responses[0].partitions[0].error_code), Some(ErrorCode::OffsetOutOfRange));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_and_not_stored() {
+    let test = TestBroker::start().await;
+    let client = &mut test.client().await;
+    create(client, "t", &[("max.message.bytes", "100")]).await;
+    create(client, "compacted", &[("cleanup.policy", "compact")]).await;
+    let good = batch(&["v"], (-1, -1, -1));
+    let mut flipped = good.to_vec();
+    flipped[62] ^= 1;
+    let mut old = good.to_vec();
+    old[16] = 1;
+    let two = [&good[..], &good[..]].concat();
+    let cases = [
+        ("t", Bytes::from(flipped), ErrorCode::CorruptMessage),
+        ("t", good.slice(..40), ErrorCode::CorruptMessage),
+        ("t", Bytes::new(), ErrorCode::CorruptMessage),
+        ("t", Bytes::from(old), ErrorCode::InvalidRecord),
+        ("t", Bytes::from(two), ErrorCode::InvalidRecord),
+        ("t", batch(&["a value of fifty characters, or not very many less"], (-1, -1, -1)), ErrorCode::MessageTooLarge),
+        ("t", batch(&["v"], (3, 0, -1)), ErrorCode::InvalidRecord),
+        ("compacted", good.clone(), ErrorCode::InvalidRecord),
+        ("absent", good.clone(), ErrorCode::UnknownTopicOrPartition),
+    ];
+    for (name, records, expected) in cases {
+        let answer = produce(client, name, records).await;
+        assert_eq!((error(answer.error_code), answer.base_offset), (Some(expected), -1));
+    }
+    assert_eq!(produce(client, "t", good).await.base_offset, 0);
+}
+
+#[tokio::test]
+async fn idempotent_producers_are_deduplicated_also_after_a_crash() {
+    let test = TestBroker::start().await;
+    let client = &mut test.client().await;
+    create(client, "t", &[]).await;
+    let at = |sequence| batch(&["a", "b"], (77, 0, sequence));
+    assert_eq!(produce(client, "t", at(0)).await.base_offset, 0);
+    assert_eq!(produce(client, "t", at(2)).await.base_offset, 2);
+    assert_eq!(produce(client, "t", at(0)).await.base_offset, 0);
+    assert_eq!(error(produce(client, "t", at(6)).await.error_code), Some(ErrorCode::OutOfOrderSequenceNumber));
+    let TestBroker { broker, dir } = test;
+    let settings = postern_broker::Settings::for_test(dir.path());
+    assert!(matches!(postern_broker::Broker::start(settings.clone()).await, Err(StartError::InUse { .. })));
+    let cluster_id = broker.cluster_id().to_owned();
+    // Without a shutdown: the directory is as a crash leaves it.
+    drop(broker);
+    let broker = loop {
+        match postern_broker::Broker::start(settings.clone()).await {
+            Ok(broker) => break broker,
+            Err(StartError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(broker.cluster_id(), cluster_id);
+    assert_eq!(cluster_id.len(), 22);
+    let test = TestBroker { broker, dir };
+    let client = &mut test.client().await;
+    assert_eq!(produce(client, "t", at(2)).await.base_offset, 2);
+    assert_eq!(produce(client, "t", at(4)).await.base_offset, 4);
+    let old_epoch = produce(client, "t", batch(&["x"], (77, 1, 0))).await;
+    assert_eq!(old_epoch.base_offset, 6);
+    assert_eq!(error(produce(client, "t", at(6)).await.error_code), Some(ErrorCode::InvalidProducerEpoch));
+    test.broker.shutdown().await;
+}
+
+#[tokio::test]
+async fn unknown_topics_are_made_only_where_settings_and_request_allow() {
+    let ask = |allow: bool| {
+        let wanted = MetadataRequestTopic::default().with_name(Some(topic("new")));
+        MetadataRequest::default().with_topics(Some(vec![wanted])).with_allow_auto_topic_creation(allow)
+    };
+    let closed = TestBroker::start().await;
+    let answer = closed.client().await.call(12, ask(true)).await;
+    assert_eq!(error(answer.topics[0].error_code), Some(ErrorCode::UnknownTopicOrPartition));
+    let open = TestBroker::with(|settings| settings.auto_create_topics = true).await;
+    let client = &mut open.client().await;
+    let answer = client.call(12, ask(false)).await;
+    assert_eq!(error(answer.topics[0].error_code), Some(ErrorCode::UnknownTopicOrPartition));
+    let answer = client.call(12, ask(true)).await;
+    assert_eq!((answer.topics[0].error_code, answer.topics[0].partitions.len()), (0, 1));
+    assert_eq!(client.call(12, MetadataRequest::default().with_topics(None)).await.topics.len(), 1);
+    assert_eq!(client.call(12, MetadataRequest::default().with_topics(Some(vec![]))).await.topics.len(), 0);
+}
+
+#[tokio::test]
+async fn more_replicas_than_brokers_become_one_unless_strict() {
+    let wanted = || {
+        let wanted = CreatableTopic::default().with_name(topic("t")).with_num_partitions(2).with_replication_factor(3);
+        CreateTopicsRequest::default().with_topics(vec![wanted])
+    };
+    let lenient = TestBroker::start().await;
+    let made = lenient.client().await.call(7, wanted()).await;
+    assert_eq!(
+        (made.topics[0].error_code, made.topics[0].num_partitions, made.topics[0].replication_factor),
+        (0, 2, 1)
+    );
+    assert_eq!(made.topics[0].configs.as_ref().unwrap().len(), 33);
+    let strict = TestBroker::with(|settings| settings.strict_replication = true).await;
+    let client = &mut strict.client().await;
+    let refused = client.call(7, wanted()).await;
+    assert_eq!(error(refused.topics[0].error_code), Some(ErrorCode::InvalidReplicationFactor));
+    assert_eq!(client.call(12, MetadataRequest::default().with_topics(None)).await.topics.len(), 0);
+}
+
+#[tokio::test]
+async fn faults_are_met_as_ordered() {
+    let test = TestBroker::start().await;
+    let client = &mut test.client().await;
+    create(client, "t", &[]).await;
+    let faults = test.broker.faults();
+    faults.add(ApiKey::Produce, Some("t"), Fault::Error(ErrorCode::NotLeaderOrFollower), 1);
+    faults.add(ApiKey::Produce, Some("t"), Fault::LoseAnswer, 1);
+    let answer = produce(client, "t", batch(&["v"], (-1, -1, -1))).await;
+    assert_eq!(error(answer.error_code), Some(ErrorCode::NotLeaderOrFollower));
+    client.send(9, produce_request("t", uuid::Uuid::nil(), 9, batch(&["v"], (-1, -1, -1)))).await;
+    assert!(client.receive::<ProduceRequest>(9).await.is_none());
+    let client = &mut test.client().await;
+    assert_eq!(produce(client, "t", batch(&["v"], (-1, -1, -1))).await.base_offset, 1, "the lost one was stored");
+    faults.add(ApiKey::Produce, None, Fault::NeverAnswer, 1);
+    client.send(9, produce_request("t", uuid::Uuid::nil(), 9, batch(&["v"], (-1, -1, -1)))).await;
+    let silence = tokio::time::timeout(Duration::from_millis(200), client.receive::<ProduceRequest>(9)).await;
+    assert!(silence.is_err());
+    let client = &mut test.client().await;
+    assert_eq!(produce(client, "t", batch(&["v"], (-1, -1, -1))).await.base_offset, 2);
+    assert_eq!(faults.left(), 0);
+}
+
+#[tokio::test]
+async fn acks_0_gets_no_answer_and_pipelined_requests_are_answered_in_order() {
+    let test = TestBroker::start().await;
+    let client = &mut test.client().await;
+    create(client, "t", &[]).await;
+    let silent = produce_request("t", uuid::Uuid::nil(), 9, batch(&["v"], (-1, -1, -1))).with_acks(0);
+    client.send(9, silent).await;
+    for _ in 0..20 {
+        client.send(9, produce_request("t", uuid::Uuid::nil(), 9, batch(&["v"], (-1, -1, -1)))).await;
+    }
+    for n in 0..20 {
+        let response = client.receive::<ProduceRequest>(9).await.unwrap();
+        assert_eq!(response.responses[0].partition_responses[0].base_offset, n + 1);
+    }
+}
