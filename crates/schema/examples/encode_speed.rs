@@ -1,6 +1,6 @@
 //! Encodes per second of one record: this crate's plan walk against `apache-avro` over a tree of `serde_json`.
 //!
-//! `cargo run --release -p postern-schema --example encode_speed`. One thread; the median of interleaved rounds.
+//! `cargo run --release -p postern-schema --example encode_speed [RECORDS]`. One thread; the median of interleaved rounds.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -17,9 +17,9 @@ const VALUE: &str = r#"{"timestamp": 1681248783000000, "band": "y", "instrument"
 const SHUFFLED: &str = r#"{"stdevSky": 2328.906118708811, "meanSky": -213.75839364883444, "instrument": "LSSTCam-ComCam", "band": "y", "timestamp": 1681248783000000}"#;
 
 const ROUNDS: usize = 7;
-const PER_ROUND: usize = 200_000;
 
 fn main() {
+    let per_round = std::env::args().nth(1).and_then(|records| records.parse().ok()).unwrap_or(1_000_000);
     let ours = Schema::compile(SchemaKind::Avro, SCHEMA, &[], Strictness::New).expect("the schema above is valid");
     let theirs = apache_avro::Schema::parse_str(SCHEMA).expect("the schema above is valid");
     let mut out = Vec::new();
@@ -37,9 +37,9 @@ fn main() {
 
     let mut rates = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
-        rates[0].push(rate(PER_ROUND * 5, || encode(VALUE)));
-        rates[1].push(rate(PER_ROUND * 5, || encode(SHUFFLED)));
-        rates[2].push(rate(PER_ROUND, || tree(VALUE)));
+        rates[0].push(rate(per_round, || encode(VALUE)));
+        rates[1].push(rate(per_round, || encode(SHUFFLED)));
+        rates[2].push(rate(per_round / 10, || tree(VALUE)));
     }
     let [in_order, shuffled, tree] = rates.map(median);
     println!("fields in order      {:>10.0} records/s", in_order);

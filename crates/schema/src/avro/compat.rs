@@ -67,8 +67,11 @@ impl<'m> Pairs<'m> {
     }
 
     fn readable(&mut self, reader: NodeId, writer: NodeId, depth: usize) -> bool {
-        if !self.both_named(reader, writer) {
-            return self.readable_by_kind(reader, writer, depth);
+        match (self.reader.kind(reader).definition(), self.writer.kind(writer).definition()) {
+            // Not worth remembering: two large unions have too many such pairs.
+            (Some(ours), Some(theirs)) if !same_name(ours, theirs) => return false,
+            (Some(_), Some(_)) => {}
+            (None, _) | (_, None) => return self.readable_by_kind(reader, writer, depth),
         }
         let pair = (reader, writer);
         if self.refuted.contains(&pair) {
@@ -85,6 +88,7 @@ impl<'m> Pairs<'m> {
         verdict
     }
 
+    /// The same of two types whose names, if they have any, go together.
     fn readable_by_kind(&mut self, reader: NodeId, writer: NodeId, depth: usize) -> bool {
         let Some(depth) = depth.checked_sub(1) else { return false };
         match (self.reader.kind(reader), self.writer.kind(writer)) {
@@ -93,20 +97,13 @@ impl<'m> Pairs<'m> {
             (Kind::Array(ours), Kind::Array(theirs)) | (Kind::Map(ours), Kind::Map(theirs)) => {
                 self.readable(*ours, *theirs, depth)
             }
-            (Kind::Fixed(ours), Kind::Fixed(theirs)) => {
-                same_name(&ours.definition, &theirs.definition) && ours.size == theirs.size
-            }
-            (Kind::Enum(ours), Kind::Enum(theirs)) => {
-                same_name(&ours.definition, &theirs.definition) && missing_symbols(ours, theirs).is_empty()
-            }
-            (Kind::Record(ours), Kind::Record(theirs)) => {
-                same_name(&ours.definition, &theirs.definition)
-                    && ours.fields.iter().all(|field| match self.source(field, writer) {
-                        Source::Field(source) => self.readable(field.node, source.node, depth),
-                        Source::Absent => field.default.is_some(),
-                        Source::Several => false,
-                    })
-            }
+            (Kind::Fixed(ours), Kind::Fixed(theirs)) => ours.size == theirs.size,
+            (Kind::Enum(ours), Kind::Enum(theirs)) => missing_symbols(ours, theirs).is_empty(),
+            (Kind::Record(ours), Kind::Record(_)) => ours.fields.iter().all(|field| match self.source(field, writer) {
+                Source::Field(source) => self.readable(field.node, source.node, depth),
+                Source::Absent => field.default.is_some(),
+                Source::Several => false,
+            }),
             (Kind::Primitive(ours), Kind::Primitive(theirs)) => promotes(*ours, *theirs),
             (
                 Kind::Primitive(_) | Kind::Array(_) | Kind::Map(_) | Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_),
@@ -150,10 +147,12 @@ struct Report<'m> {
 impl<'m> Report<'m> {
     fn compare(&mut self, reader: NodeId, writer: NodeId) {
         let (kind, written) = (self.pairs.reader.kind(reader), self.pairs.writer.kind(writer));
-        if self.pairs.both_named(reader, writer) && !self.reported.insert((reader, writer)) {
+        if self.pairs.both_named(reader, writer)
+            && (!self.reported.insert((reader, writer)) || self.pairs.verdict(reader, writer))
+        {
             return;
         }
-        // Two segments for a field and its type; a pair refuted for its depth is so here, too.
+        // A field takes three segments; what was refuted for its depth is met here.
         if self.path.len() > 3 * MAX_DEPTH {
             return self.mismatch("types nested too deep to be compared".to_owned());
         }

@@ -41,7 +41,7 @@ impl Name {
     }
 
     /// The shortest way to refer to it from inside `space`.
-    pub(crate) fn from_within(&self, space: &str) -> &str {
+    pub(crate) fn within(&self, space: &str) -> &str {
         if self.space() == space && !TYPE_WORDS.contains(&self.simple()) { self.simple() } else { &self.full }
     }
 }
@@ -70,9 +70,9 @@ mod tests {
     #[test]
     fn a_name_is_short_only_in_its_own_namespace() {
         let name = Name::new("a.C", "");
-        assert_eq!((name.from_within("a"), name.from_within("b"), name.from_within("")), ("C", "a.C", "a.C"));
-        assert_eq!(Name::new("C", "").from_within("a"), "C");
-        assert_eq!(Name::new("a.enum", "").from_within("a"), "a.enum");
+        assert_eq!((name.within("a"), name.within("b"), name.within("")), ("C", "a.C", "a.C"));
+        assert_eq!(Name::new("C", "").within("a"), "C");
+        assert_eq!(Name::new("a.enum", "").within("a"), "a.enum");
     }
 
     #[test]

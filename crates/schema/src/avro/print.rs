@@ -41,7 +41,7 @@ impl Printer<'_> {
         if let Some(definition) = node.kind.definition() {
             let by_name = definition.external && self.style != Style::Comparable;
             if by_name || std::mem::replace(&mut self.seen[id.index()], true) {
-                return json::quote(definition.name.from_within(space), &mut self.out);
+                return json::quote(definition.name.within(space), &mut self.out);
             }
         }
         match &node.kind {
@@ -69,7 +69,7 @@ impl Printer<'_> {
         }
         if let Some(definition) = node.kind.definition() {
             let space = definition.name.space();
-            self.aliases(definition.aliases.iter().map(|alias| alias.from_within(space)));
+            self.aliases(definition.aliases.iter().map(|alias| alias.within(space)));
         }
         self.out.push('}');
     }

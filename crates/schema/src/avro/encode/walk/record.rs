@@ -83,8 +83,10 @@ impl Walk<'_> {
         let start = self.out.len();
         let base = self.spans.len();
         while members.next_key_seed(Key { walk: self })?.is_some() {
+            // What fails inside leaves its own spans on the stack.
+            let key = self.spans.len() - 1;
             if let Err(error) = members.next_value_seed(self.value(values)) {
-                let Span { start, end } = self.spans[self.spans.len() - 1];
+                let Span { start, end } = self.spans[key];
                 let key = String::from_utf8_lossy(&self.out[start..end]).into_owned();
                 self.failed_within(Segment::Key(key));
                 return Err(error);

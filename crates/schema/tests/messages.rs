@@ -1,0 +1,233 @@
+//! What people are told: where, what was expected, what was found.
+
+use postern_schema::{CompileError, EncodeError, Reference, Schema, SchemaKind, Strictness};
+
+fn compile(text: &str) -> Result<Schema, CompileError> {
+    Schema::compile(SchemaKind::Avro, text, &[], Strictness::New)
+}
+
+fn misfit(schema: &str, json: &str) -> EncodeError {
+    let schema = compile(schema).unwrap_or_else(|error| panic!("{schema}: {error}"));
+    let mut out = b"before".to_vec();
+    let error = schema.encode(json.as_bytes(), &mut out).expect_err(json);
+    assert_eq!(out, b"before", "nothing is written on error");
+    error
+}
+
+const SATELLITE: &str = r#"{"type":"record","name":"Satellite","namespace":"sky","fields":[
+    {"name":"id","type":"int"},
+    {"name":"orbit","type":{"type":"array","items":{"type":"record","name":"Turn","fields":[{"name":"angle","type":"double"}]}}},
+    {"name":"tags","type":{"type":"map","values":"long"}},
+    {"name":"state","type":["null","string",{"type":"enum","name":"State","symbols":["UP","DOWN"]}],"default":null}]}"#;
+
+#[test]
+fn a_misfit_has_a_path_and_says_both_sides() {
+    for (json, message) in [
+        (r#"{"id":"x"}"#, r#"id: expected int, found string "x""#),
+        (r#"{"id":2147483648}"#, "id: expected int (a whole number from -2147483648 to 2147483647), found 2147483648"),
+        (r#"{"id":1.5}"#, "id: expected int (a whole number from -2147483648 to 2147483647), found 1.5"),
+        (
+            r#"{"id":1,"orbit":[{"angle":1},{"angle":2},{"angle":"x"}]}"#,
+            r#"orbit[2].angle: expected double, found string "x""#,
+        ),
+        (r#"{"orbit":[{"angle":1,"more":2},{}]}"#, "orbit[1].angle: expected double, found no such field"),
+        (r#"{"orbit":{}}"#, "orbit: expected array, found an object"),
+        (r#"{"orbit":[7]}"#, "orbit[0]: expected record sky.Turn (an object), found 7"),
+        (r#"{"tags":{"a b":null}}"#, r#"tags["a b"]: expected long, found null"#),
+        (r#"{"tags":[]}"#, "tags: expected map (an object), found a list"),
+        (r#"{"tags":{"a":1e16,"b":"1"}}"#, r#"tags["b"]: expected long, found string "1""#),
+        (r#"{"state":"UP"}"#, r#"state: expected union (null, {"string": …} or {"sky.State": …}), found string "UP""#),
+        (
+            r#"{"state":{"State":"UP"}}"#,
+            r#"state: expected union (null, {"string": …} or {"sky.State": …}), found the branch "State""#,
+        ),
+        (
+            r#"{"state":{"sky.State":"LOST"}}"#,
+            r#"state["sky.State"]: expected enum sky.State ("UP" or "DOWN"), found "LOST""#,
+        ),
+        (r#"{"state":{"string":1}}"#, "state.string: expected string, found 1"),
+        (r#"{"id":1,"orbit":[],"tags":{}}"#, NO_STATE),
+        (
+            r#"{"id":NaN}"#,
+            "id: expected JSON, found NaN, which JSON does not have; send null where the schema allows it",
+        ),
+        (r#"{"id":1,"orbit":["#, "orbit[0]: expected JSON, found a text that ends too early"),
+        ("[]", "expected record sky.Satellite (an object), found a list"),
+    ] {
+        assert_eq!(misfit(SATELLITE, json).to_string(), message, "{json}");
+    }
+    let error = misfit(SATELLITE, r#"{"orbit":[{"angle":"x"}]}"#).within("records[3].value");
+    assert_eq!(error.path(), "records[3].value.orbit[0].angle");
+    assert_eq!((error.expected(), error.found()), ("double", r#"string "x""#));
+}
+
+const NO_STATE: &str = r#"state: expected union (null, {"string": …} or {"sky.State": …}), found no such field (its default is not filled in)"#;
+
+#[test]
+fn keys_are_named_around_what_failed_inside() {
+    let schema = r#"{"type":"map","values":{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":{"type":"map","values":"int"}}]}}"#;
+    for (json, path) in [
+        (r#"{"x y":{"b":{"k":1},"a":null}}"#, r#"["x y"].a"#),
+        (r#"{"x":{"a":1,"b":{"k":1,"l":null}}}"#, r#"["x"].b["l"]"#),
+        (r#"{"x":{"a":1}}"#, r#"["x"].b"#),
+        (r#"{"x":{"a":1,"b":{"k":1,"l":"#, r#"["x"].b["l"]"#),
+    ] {
+        assert_eq!(misfit(schema, json).path(), path, "{json}");
+    }
+}
+
+#[test]
+fn bytes_say_which_character_does_not_fit() {
+    let fixed = r#"{"type":"fixed","name":"F","size":2}"#;
+    let expected = "expected fixed F (a string of 2 characters up to U+00FF), found";
+    assert_eq!(misfit(fixed, r#""abc""#).to_string(), format!("{expected} a string of 3 characters"));
+    assert_eq!(misfit(fixed, r#""aĀ""#).to_string(), format!("{expected} the character U+0100"));
+    let found = misfit("\"int\"", &format!("\"{}\"", "x".repeat(500)));
+    assert_eq!(found.found(), format!("string \"{}…\"", "x".repeat(59)));
+}
+
+#[test]
+fn nesting_has_an_end() {
+    // Unoptimized code needs several times the stack.
+    let stack = if cfg!(debug_assertions) { 8 << 20 } else { 1 << 20 };
+    let checks = || {
+        let list = r#"{"type":"record","name":"Node","fields":[{"name":"next","type":["null","Node"]}]}"#;
+        let nested = |levels: usize| r#"{"next":{"Node":"#.repeat(levels) + "{\"next\":null}" + &"}}".repeat(levels);
+        let schema = compile(list).expect("the schema above is valid");
+        let mut out = Vec::new();
+        assert!(schema.encode(nested(124).as_bytes(), &mut out).is_ok());
+        assert_eq!(out.len(), 125);
+        let deeper = [
+            nested(125),
+            nested(100_000),
+            r#"{"next":null,"more":"#.to_owned() + &"[".repeat(1_000_000),
+            r#"{"next":null,"more":"#.to_owned() + &r#"{"a":"#.repeat(1_000_000),
+        ];
+        for json in deeper {
+            let error = misfit(list, &json);
+            assert_eq!((error.expected(), error.found()), ("at most 250 levels of nesting", "a deeper value"));
+        }
+        let long = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":"long"}]}"#;
+        // The second walk, by digits, reads parts of the text without such a limit: it must not come that far.
+        let error = misfit(long, &(r#"{"a":1e17,"b":"#.to_owned() + &"[".repeat(1_000_000)));
+        assert_eq!(error.expected(), "at most 250 levels of nesting");
+    };
+    let thread = std::thread::Builder::new().stack_size(stack).spawn(checks).expect("a thread starts");
+    thread.join().expect("no check failed");
+}
+
+#[test]
+fn a_schema_that_is_none_is_told_why_and_where() {
+    for (text, message) in [
+        ("", "expected a schema, found an empty text"),
+        (
+            "string",
+            "expected JSON, found expected value at line 1 column 1; the name of a type stands in quotes: \"string\"",
+        ),
+        ("42", "expected the name of a type, an object or a list (a union), found 42"),
+        (
+            r#"{"type":"record","name":"R","fields":[{"name":"i","type":"int"},]}"#,
+            "expected JSON, found trailing comma at line 1 column 65",
+        ),
+        (
+            r#"{"type":"record","name":"R","fields":[{"name":"i","type":"integer"}]}"#,
+            r#"fields[0].type: expected the name of a type, found "integer"; Avro calls it "int" (32 bits) or "long" (64 bits)"#,
+        ),
+        (
+            r#"{"type":"record","name":"R","fields":[{"name":"i","type":"Gone"}]}"#,
+            r#"fields[0].type: expected the name of a type, found "Gone"; no type of that name is defined before this place or in a referenced schema"#,
+        ),
+        (
+            r#"{"type":"record","name":"R","fields":[{"name":"i","type":"array","items":"int"}]}"#,
+            r#"fields[0].type: expected the name of a type, found "array"; put the whole type into an object of its own, like {"type": {"type": "array", "items": "int"}}"#,
+        ),
+        (
+            r#"{"type":"record","name":"R","fields":[{"name":"i","type":["null","int"],"default":"x"}]}"#,
+            r#"fields[0].default: expected a default of type null or int, found "x""#,
+        ),
+        (
+            r#"{"type":"record","name":"R","fields":[{"name":"i","type":"int"},{"name":"i","type":"int"}]}"#,
+            r#"fields[1].name: expected fields with different names, found a second "i""#,
+        ),
+        (r#"{"type":"record","name":"R"}"#, "expected an object with \"fields\", found one without"),
+        (
+            r#"{"type":"record","name":"a-b","fields":[]}"#,
+            "name: expected a name: a letter or _, then letters, digits and _, found \"a-b\"",
+        ),
+        (r#"["int",["null"]]"#, "[1]: expected a type that is no union, found a union within a union"),
+        (
+            r#"{"type":"enum","name":"E","symbols":["A"],"default":"B"}"#,
+            "default: expected one of the symbols, found \"B\"",
+        ),
+        (r#"{"type":"fixed","name":"F","size":-1}"#, "size: expected a number of bytes from 0 to 2147483647, found -1"),
+        (
+            r#"{"type":{"type":"int"}}"#,
+            "type: expected the name of a type, found an object; write that schema here, without the object around it",
+        ),
+        (r#"{"type":"array","items":{"type":"map"}}"#, "items: expected an object with \"values\", found one without"),
+    ] {
+        let error = compile(text).expect_err(text);
+        assert_eq!(error.to_string(), message, "{text}");
+    }
+    let deep = r#"{"type":"array","items":"#.repeat(200) + "\"int\"" + &"}".repeat(200);
+    let error = compile(&deep).expect_err("too deep");
+    assert_eq!(error.expected(), "JSON");
+    let error = Schema::compile(SchemaKind::Json, "{}", &[], Strictness::New).expect_err("not built");
+    assert!(error.to_string().contains("JSON Schema, which this server does not read yet"), "{error}");
+}
+
+#[test]
+fn what_is_stored_may_have_other_names_and_defaults() {
+    for text in [
+        r#"{"type":"record","name":"Größe","fields":[{"name":"é","type":"int"}]}"#,
+        r#"{"type":"record","name":"R","fields":[{"name":"i","type":"int","default":"x"}]}"#,
+    ] {
+        assert!(compile(text).is_err(), "{text}");
+        assert!(Schema::compile(SchemaKind::Avro, text, &[], Strictness::Stored).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn references_are_known_by_full_name_and_printed_by_it() {
+    let referring = |name: &str, text: &str, references: &[Reference]| {
+        let schema = Schema::compile(SchemaKind::Avro, text, references, Strictness::New);
+        schema.map(|schema| Reference { name: name.to_owned(), schema })
+    };
+    let inner = r#"{"type":"record","name":"Inner","namespace":"n","fields":[{"name":"i","type":"int"}]}"#;
+    let inner = referring("n.Inner", inner, &[]).expect("it stands alone");
+    let middle = r#"{"type":"record","name":"Middle","namespace":"n","fields":[{"name":"one","type":"Inner"},{"name":"two","type":"n.Inner"}]}"#;
+    assert!(referring("n.Middle", middle, &[]).is_err());
+    let middle = referring("n.Middle", middle, std::slice::from_ref(&inner)).expect("Inner is known");
+    let outer =
+        r#"{"type":"record","name":"Outer","fields":[{"name":"m","type":"n.Middle"},{"name":"i","type":"n.Inner"}]}"#;
+    let outer = referring("Outer", outer, &[middle.clone(), inner.clone()]).expect("both are known").schema;
+    assert_eq!(
+        outer.canonical(),
+        r#"{"type":"record","name":"Outer","fields":[{"name":"m","type":"n.Middle"},{"name":"i","type":"n.Inner"}]}"#
+    );
+    assert_eq!(outer.full_name(), Some("Outer"));
+    let mut out = Vec::new();
+    outer.encode(br#"{"i":{"i":3},"m":{"two":{"i":2},"one":{"i":1}}}"#, &mut out).expect("it fits");
+    assert_eq!(out, [2, 4, 6]);
+
+    let inlined = r#"{"type":"record","name":"Outer","fields":[{"name":"m","type":{"type":"record","name":"Middle","namespace":"n","fields":[
+        {"name":"one","type":{"type":"record","name":"Inner","fields":[{"name":"i","type":"int"}]}},{"name":"two","type":"Inner"}]}},{"name":"i","type":"n.Inner"}]}"#;
+    let inlined = compile(inlined).expect("it stands alone");
+    assert!(inlined.equivalent(&outer) && outer.equivalent(&inlined));
+    assert!(inlined.cannot_read(&outer).is_empty() && outer.cannot_read(&inlined).is_empty());
+    assert_ne!(inlined.canonical(), outer.canonical());
+    assert!(referring("x", r#"{"type":"fixed","name":"n.Inner","size":1}"#, &[inner]).is_err(), "the name is taken");
+}
+
+#[test]
+fn equivalent_means_all_but_the_order_of_attributes() {
+    let base = r#"{"type":"record","name":"R","doc":"d","aliases":["A","B"],"z":1,"y":{"b":1,"a":2},"fields":[{"name":"i","type":"int"}]}"#;
+    let same = r#"{"y":{"a":2,"b":1},"z":1,"fields":[{"type":{"type":"int"},"name":"i"}],"aliases":["A","B"],"doc":"d","name":"R","type":"record"}"#;
+    let schema = compile(base).expect("valid");
+    assert!(schema.equivalent(&compile(same).expect("valid")));
+    for (from, to) in
+        [("\"d\"", "\"e\""), (r#"["A","B"]"#, r#"["B","A"]"#), ("\"z\":1", "\"z\":2"), ("\"int\"", "\"long\"")]
+    {
+        assert!(!schema.equivalent(&compile(&base.replace(from, to)).expect("valid")), "{from} to {to}");
+    }
+}
