@@ -1,0 +1,157 @@
+//! One listener's API: tables of routes joined, and what holds for every request before its handler runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use postern_proxy::Proxy;
+use postern_registry::Registry;
+
+use crate::body::{Bounds, Reader};
+use crate::call::{Call, Params};
+use crate::negotiate::{Offer, media_type_of, negotiate};
+use crate::path;
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::router::{Handler, Media, Route};
+use crate::{registry as dialect, v2, v3};
+
+pub(crate) const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
+const OPTIONS_ANSWER: &[Offer] = &[Offer { media_type: TEXT, weight: 1000 }, Offer { media_type: JSON, weight: 900 }];
+
+/// What a dialect adds to the headers of every answer, given those of the request.
+type Dress = fn(&HeaderMap, &mut HeaderMap);
+
+/// What one listener answers. Cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Parts>);
+
+struct Parts {
+    paths: matchit::Router<Endpoint>,
+    reader: Reader,
+    /// What the body of a 415 may be in.
+    errors: &'static [Offer],
+    dress: Option<Dress>,
+}
+
+/// All operations of one path.
+#[derive(Default)]
+struct Endpoint {
+    params: Vec<&'static str>,
+    operations: Vec<(Method, Media, Handler)>,
+}
+
+/// The REST proxy: API v2 and v3 side by side.
+pub fn rest(proxy: Proxy, bounds: &Bounds) -> Api {
+    let mut routes = v2::routes(proxy.clone());
+    routes.extend(v3::routes(proxy));
+    Api::new(routes, v2::ERRORS, None, bounds)
+}
+
+/// The registry.
+pub fn registry(registry: Registry, bounds: &Bounds) -> Api {
+    Api::new(dialect::routes(registry), dialect::ANSWER, Some(dialect::dress), bounds)
+}
+
+impl Api {
+    /// Joins `routes`; several may share a path with different methods.
+    pub(crate) fn new(routes: Vec<Route>, errors: &'static [Offer], dress: Option<Dress>, bounds: &Bounds) -> Api {
+        let mut endpoints: BTreeMap<&'static str, Endpoint> = BTreeMap::new();
+        for Route { method, path, media, handler } in routes {
+            endpoints.entry(path).or_default().operations.push((method, media, handler));
+        }
+        let mut paths = matchit::Router::new();
+        for (path, endpoint) in endpoints {
+            let params = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.split('}').next()).collect();
+            paths
+                .insert(path, Endpoint { params, ..endpoint })
+                .expect("the tables of routes name each path in one way");
+        }
+        Api(Arc::new(Parts { paths, reader: Reader::new(bounds), errors, dress }))
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let Some(dress) = self.0.dress else { return self.route(request).await };
+        let headers = request.headers().clone();
+        let mut response = self.route(request).await;
+        dress(&headers, response.headers_mut());
+        response
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let path = path::clean(head.uri.path());
+        let Ok(found) = self.0.paths.at(&path) else {
+            return Problem::not_found().into_reply().into_response(JSON);
+        };
+        let endpoint = found.value;
+        if head.method == Method::OPTIONS {
+            return endpoint.options(text(&head.headers, ACCEPT));
+        }
+        // HEAD is GET without the body, which hyper leaves away by itself.
+        let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
+        let Some((_, media, handler)) = endpoint.operations.iter().find(|(known, ..)| known == method) else {
+            let problem = Problem::generic(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
+            return problem.into_reply().header(ALLOW, endpoint.allow()).into_response(JSON);
+        };
+        let content_type = match (text(&head.headers, CONTENT_TYPE), media.consumes) {
+            (None, _) | (_, None) => None,
+            (Some(named), Some(known)) => match media_type_of(named, known) {
+                Some(known) => Some(known),
+                None => return self.unsupported(&head.headers, named, known),
+            },
+        };
+        let Some(media_type) = negotiate(text(&head.headers, ACCEPT), media.produces) else {
+            return Problem::generic(StatusCode::NOT_ACCEPTABLE, "HTTP 406 Not Acceptable")
+                .into_reply()
+                .into_response(JSON);
+        };
+        let values = found.params.iter().map(|(_, value)| path::decode(value).into_owned());
+        let params = Params(endpoint.params.iter().copied().zip(values).collect());
+        let call = Call { params, content_type, body, reader: self.0.reader.clone(), head };
+        let reply = handler(call).await.unwrap_or_else(Problem::into_reply);
+        reply.into_response(media_type)
+    }
+
+    fn unsupported(&self, headers: &HeaderMap, named: &str, known: &[&str]) -> Response<Full<Bytes>> {
+        let message =
+            format!("HTTP 415 Unsupported Media Type: Content-Type is {named}, expected one of {}", known.join(", "));
+        let media_type = negotiate(text(headers, ACCEPT), self.0.errors).unwrap_or(JSON);
+        Problem::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_reply().into_response(media_type)
+    }
+}
+
+impl Endpoint {
+    fn methods(&self) -> String {
+        let mut methods: Vec<&str> = self.operations.iter().map(|(method, ..)| method.as_str()).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.push("OPTIONS");
+        methods.join(",")
+    }
+
+    fn allow(&self) -> HeaderValue {
+        HeaderValue::try_from(self.methods()).expect("names of methods are header text")
+    }
+
+    /// The methods in `Allow`, and as a text for those who do not ask for JSON.
+    fn options(&self, accept: Option<&str>) -> Response<Full<Bytes>> {
+        let methods = match negotiate(accept, OPTIONS_ANSWER) {
+            Some(JSON) => String::new(),
+            Some(_) | None => self.methods(),
+        };
+        Reply::bytes(StatusCode::OK, methods).header(ALLOW, self.allow()).into_response(TEXT)
+    }
+}
+
+/// A header's value; one that is no text counts as one that fits nothing.
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}

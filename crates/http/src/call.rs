@@ -1,0 +1,76 @@
+//! One request on its way to a handler: routed, its media types settled, its body not read yet.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::HOST;
+use hyper::http::request::Parts;
+
+use crate::body::{Body, Reader};
+use crate::path;
+use crate::problem::Problem;
+
+/// What a handler is given.
+pub(crate) struct Call {
+    pub(crate) head: Parts,
+    /// The media type of the body, one of those that the route takes; `None` where the client named none.
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) params: Params,
+    pub(crate) body: Incoming,
+    pub(crate) reader: Reader,
+}
+
+/// The parameters of a path, decoded.
+#[derive(Debug)]
+pub(crate) struct Params(pub(crate) Vec<(&'static str, String)>);
+
+impl Params {
+    /// A parameter that the route's path names.
+    pub(crate) fn get(&self, name: &'static str) -> &str {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        &found.expect("a handler asks only for parameters of its own route").1
+    }
+
+    /// The same as a number. Anything that is none is a path that does not exist.
+    pub(crate) fn number<T: FromStr>(&self, name: &'static str) -> Result<T, Problem> {
+        path::number(self.get(name)).ok_or_else(|| Problem::generic(StatusCode::NOT_FOUND, "HTTP 404 Not Found"))
+    }
+}
+
+impl Call {
+    /// A query parameter, decoded; the first counts if it is repeated.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        let pairs = self.head.uri.query()?.split('&');
+        pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .find(|(key, _)| form_decode(key) == name)
+            .map(|(_, value)| form_decode(value).into_owned())
+    }
+
+    /// A boolean query parameter: true only for `true`, in any case.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.query(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// Scheme and authority for links, as the client addressed us.
+    pub(crate) fn base_url(&self) -> String {
+        let host = self.head.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let authority = self.head.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or("localhost");
+        format!("http://{authority}")
+    }
+
+    /// Reads the body; what remains of the call goes with it.
+    pub(crate) async fn read(self) -> Result<(Params, Body), Problem> {
+        Ok((self.params, self.reader.read(self.body).await?))
+    }
+}
+
+/// `application/x-www-form-urlencoded`: plus is a space.
+fn form_decode(text: &str) -> Cow<'_, str> {
+    match text.contains('+') {
+        true => Cow::Owned(path::decode(&text.replace('+', " ")).into_owned()),
+        false => path::decode(text),
+    }
+}

@@ -1,0 +1,116 @@
+//! Media types: which one a body is in, which one an answer shall be in (RFC 9110 §8.3, §12.5.1; rest-v2.md §2.3).
+
+/// A media type that an operation can answer in, and how gladly.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer {
+    pub(crate) media_type: &'static str,
+    /// The server's own weight, in thousandths: decides among types that the client likes equally.
+    pub(crate) weight: u16,
+}
+
+/// The offer that `accept` likes best; `None`: nothing on offer is acceptable, or the header cannot be read.
+///
+/// Highest client weight first, then the server's weight, then the more specific range. No header, or an empty one, takes the first offer.
+/// A weight of 0 is the last resort, not a refusal: so the servers we replace read it (rest-v3.md §1).
+pub(crate) fn negotiate(accept: Option<&str>, offers: &'static [Offer]) -> Option<&'static str> {
+    let first = offers.first().map(|offer| offer.media_type);
+    let Some(accept) = accept.map(str::trim).filter(|accept| !accept.is_empty()) else { return first };
+    if first.is_some_and(|first| first == accept) || accept == "*/*" {
+        return first;
+    }
+    let ranges: Vec<Range<'_>> = accept.split(',').filter_map(Range::parse).collect();
+    let liked = |offer: &&'static Offer| {
+        let range =
+            ranges.iter().filter(|range| range.covers(offer.media_type)).max_by_key(|range| range.specificity())?;
+        Some((range.weight, offer.weight, range.specificity()))
+    };
+    // Of equals the first on offer wins, hence the reversed walk.
+    offers
+        .iter()
+        .rev()
+        .filter_map(|offer| Some((liked(&offer)?, offer.media_type)))
+        .max_by_key(|(rank, _)| *rank)
+        .map(|(_, found)| found)
+}
+
+/// Which of `known` a `Content-Type` names; parameters and letter case do not count. `None`: none of them.
+pub(crate) fn media_type_of(content_type: &str, known: &[&'static str]) -> Option<&'static str> {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    known.iter().find(|media_type| media_type.eq_ignore_ascii_case(essence)).copied()
+}
+
+/// One item of an `Accept` header.
+struct Range<'a> {
+    kind: &'a str,
+    subtype: &'a str,
+    /// In thousandths.
+    weight: u16,
+}
+
+impl<'a> Range<'a> {
+    fn parse(item: &'a str) -> Option<Range<'a>> {
+        let mut parts = item.split(';');
+        let (kind, subtype) = parts.next()?.trim().split_once('/')?;
+        let quality = parts.find_map(|part| part.trim().strip_prefix("q=").or_else(|| part.trim().strip_prefix("Q=")));
+        let weight = match quality.map(|quality| quality.trim().parse::<f32>()) {
+            None => 1000,
+            Some(Ok(quality)) if (0.0..=1.0).contains(&quality) => (quality * 1000.0) as u16,
+            Some(_) => return None,
+        };
+        (!kind.is_empty() && !subtype.is_empty()).then_some(Range { kind, subtype, weight })
+    }
+
+    fn covers(&self, media_type: &str) -> bool {
+        let (kind, subtype) = media_type.split_once('/').unwrap_or((media_type, ""));
+        (self.kind == "*" || self.kind.eq_ignore_ascii_case(kind))
+            && (self.subtype == "*" || self.subtype.eq_ignore_ascii_case(subtype))
+    }
+
+    fn specificity(&self) -> u8 {
+        u8::from(self.kind != "*") + u8::from(self.subtype != "*")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFERS: &[Offer] = &[
+        Offer { media_type: "application/vnd.kafka.v2+json", weight: 900 },
+        Offer { media_type: "application/vnd.kafka.binary.v2+json", weight: 100 },
+    ];
+
+    #[test]
+    fn the_client_decides_then_the_server() {
+        let v2 = Some("application/vnd.kafka.v2+json");
+        let binary = Some("application/vnd.kafka.binary.v2+json");
+        for (accept, expected) in [
+            (None, v2),
+            (Some(""), v2),
+            (Some("*/*"), v2),
+            (Some("application/*"), v2),
+            (Some("APPLICATION/VND.KAFKA.V2+JSON"), v2),
+            (Some("application/vnd.kafka.binary.v2+json"), binary),
+            (Some("application/vnd.kafka.binary.v2+json, application/vnd.kafka.v2+json"), v2),
+            (Some("application/vnd.kafka.binary.v2+json, application/vnd.kafka.v2+json;q=0.5"), binary),
+            (Some("text/html, image/gif, image/jpeg, */*; q=0.2"), v2),
+            (Some("application/vnd.kafka.v2+json;q=0, */*"), binary),
+            (Some("application/vnd.kafka.v2+json;q=0"), v2),
+            (Some("*/vnd.kafka.v2+json"), v2),
+            (Some("application/json"), None),
+            (Some("nonsense"), None),
+            (Some("application/vnd.kafka.v2+json;q=2"), None),
+            (Some(",;"), None),
+        ] {
+            assert_eq!(negotiate(accept, OFFERS), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_and_case_of_a_content_type_do_not_count() {
+        let known = &["application/vnd.kafka.v2+json"];
+        assert!(media_type_of("Application/vnd.Kafka.v2+json; charset=utf-8", known).is_some());
+        assert!(media_type_of("*/*", known).is_none());
+        assert!(media_type_of("application/json", known).is_none());
+    }
+}

@@ -1,0 +1,68 @@
+//! Paths as clients write them: joined carelessly, with parameters, encoded.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// The path that is routed: empty segments and a slash at the end are dropped (clients join URLs carelessly), so is what follows a `;` in
+/// a segment (RFC 3986 §3.3 leaves its meaning to servers; the ones we replace drop it). Nothing is decoded and `.`, `..` are plain names.
+pub(crate) fn clean(path: &str) -> Cow<'_, str> {
+    let careless =
+        path.contains("//") || path.contains(';') || (path.len() > 1 && path.ends_with('/')) || path.is_empty();
+    if !careless {
+        return Cow::Borrowed(path);
+    }
+    let mut clean = String::with_capacity(path.len());
+    for segment in path.split('/') {
+        let segment = segment.split(';').next().unwrap_or_default();
+        if !segment.is_empty() {
+            clean.push('/');
+            clean.push_str(segment);
+        }
+    }
+    if clean.is_empty() {
+        clean.push('/');
+    }
+    Cow::Owned(clean)
+}
+
+/// One segment, decoded once; `%2F` becomes a slash inside of it. Bytes that are no UTF-8 become U+FFFD, which no name contains.
+pub(crate) fn decode(segment: &str) -> Cow<'_, str> {
+    percent_decode_str(segment).decode_utf8_lossy()
+}
+
+/// A decimal number in a path: `007` and `+7` are taken, too. `None`: no such number, which is a 404 everywhere.
+pub(crate) fn number<T: std::str::FromStr>(segment: &str) -> Option<T> {
+    segment.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn careless_paths_are_cleaned() {
+        for (path, expected) in [
+            ("/topics", "/topics"),
+            ("/topics/", "/topics"),
+            ("//v3//clusters", "/v3/clusters"),
+            ("/topics/a;v=1/partitions;x", "/topics/a/partitions"),
+            ("/", "/"),
+            ("//", "/"),
+            ("", "/"),
+            ("/a/../b", "/a/../b"),
+            ("/a%2F%2Fb", "/a%2F%2Fb"),
+        ] {
+            assert_eq!(clean(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn segments_are_decoded_once() {
+        assert_eq!(decode("a%2Fb%252F+"), "a/b%2F+");
+        assert_eq!(number::<i32>("+7"), Some(7));
+        assert_eq!(number::<i32>("007"), Some(7));
+        assert_eq!(number::<i32>("2147483648"), None);
+        assert_eq!(number::<i32>("1.0"), None);
+    }
+}

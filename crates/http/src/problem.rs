@@ -1,0 +1,158 @@
+//! What a client is told when something is refused: status, number, sentence.
+//!
+//! The numbers of the REST proxy's dialects stand in this file only (rest-v2.md §8–9, rest-v3.md §13); the registry's stand in
+//! `registry/problem.rs`.
+
+use std::fmt;
+
+use hyper::StatusCode;
+use postern_proxy::{AppendError, ClusterError, Error, ErrorKind, Fate, ResolveError};
+use serde::Serialize;
+
+use crate::reply::Reply;
+
+/// A refused request as its client sees it.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) code: u32,
+    pub(crate) message: String,
+}
+
+/// The two dialects of the REST proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    V2,
+    V3,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: u32, message: impl fmt::Display) -> Problem {
+        Problem { status, code, message: message.to_string() }
+    }
+
+    /// One whose number is its status.
+    pub(crate) fn generic(status: StatusCode, message: impl fmt::Display) -> Problem {
+        Problem::new(status, u32::from(status.as_u16()), message)
+    }
+
+    /// 404/404: no such path.
+    pub(crate) fn not_found() -> Problem {
+        Problem::generic(StatusCode::NOT_FOUND, "HTTP 404 Not Found")
+    }
+
+    /// 404/404: what a path names is not there.
+    pub(crate) fn missing(message: impl fmt::Display) -> Problem {
+        Problem::generic(StatusCode::NOT_FOUND, message)
+    }
+
+    /// 404/40402: the topic has no such partition.
+    pub(crate) fn no_such_partition(message: impl fmt::Display) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, 40402, message)
+    }
+
+    /// 404/40403: there is no such topic.
+    pub(crate) fn no_such_topic(message: impl fmt::Display) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, 40403, message)
+    }
+
+    /// 400/40002: what no cluster would take.
+    pub(crate) fn invalid_request(message: impl fmt::Display) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, 40002, message)
+    }
+
+    /// 422/42206: there is no body, or it names what cannot be.
+    pub(crate) fn payload(message: impl fmt::Display) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, 42206, message)
+    }
+
+    /// 400/400.
+    pub(crate) fn bad_request(message: impl fmt::Display) -> Problem {
+        Problem::generic(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 422/422.
+    pub(crate) fn unprocessable(message: impl fmt::Display) -> Problem {
+        Problem::generic(StatusCode::UNPROCESSABLE_ENTITY, message)
+    }
+
+    /// 501/501: the operation exists in the server we replace and is not built here yet.
+    pub(crate) fn not_built(what: &str) -> Problem {
+        Problem::generic(
+            StatusCode::NOT_IMPLEMENTED,
+            format!("{what} is not built into Postern yet. Nothing was done."),
+        )
+    }
+
+    pub(crate) fn into_reply(self) -> Reply {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error_code: u32,
+            message: &'a str,
+        }
+        Reply::json(self.status, &Body { error_code: self.code, message: &self.message })
+    }
+}
+
+/// What a client of `dialect` is told about `error`.
+pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
+    let status = |status: u16| StatusCode::from_u16(status).expect("the statuses of this table are statuses");
+    match (dialect, error) {
+        (Dialect::V2, Error::NoSuchTopic(_)) => Problem::new(StatusCode::NOT_FOUND, 40401, error),
+        (Dialect::V3, Error::NoSuchTopic(_)) => Problem::new(StatusCode::NOT_FOUND, 40403, error),
+        (_, Error::MissingSchema(postern_proxy::Side::Key)) => Problem::new(status(422), 42201, error),
+        (_, Error::MissingSchema(postern_proxy::Side::Value)) => Problem::new(status(422), 42202, error),
+        (_, Error::NegativePartition { .. }) => Problem::unprocessable(error),
+        (_, Error::Schema(_, ResolveError::InvalidSchema { .. })) => Problem::new(status(422), 42205, error),
+        (_, Error::Schema(_, ResolveError::WrongKind { .. })) => Problem::unprocessable(error),
+        (_, Error::Schema(_, ResolveError::Refused { .. })) => Problem::new(status(422), 42207, error),
+        (_, Error::DoesNotFit(_)) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
+        (_, Error::NotBase64 { .. }) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
+        (_, Error::TooLarge(_)) => Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, error),
+        (_, Error::Cluster(error)) => cluster(error),
+    }
+}
+
+/// What a client is told about a refusal of the cluster, outside of the results of single records. Both dialects use the same numbers.
+fn cluster(error: &ClusterError) -> Problem {
+    let (status, code) = match error.kind {
+        ErrorKind::UnknownTopic | ErrorKind::UnknownPartition => (StatusCode::NOT_FOUND, 40403),
+        ErrorKind::TopicExists | ErrorKind::InvalidTopic | ErrorKind::InvalidRequest => {
+            (StatusCode::BAD_REQUEST, 40002)
+        }
+        // The original answers 500 to an assignment that cannot be; it is the client's fault all the same.
+        ErrorKind::InvalidReplicaAssignment => (StatusCode::BAD_REQUEST, 40002),
+        ErrorKind::Authentication => (StatusCode::UNAUTHORIZED, 40101),
+        ErrorKind::Authorization => (StatusCode::FORBIDDEN, 40301),
+        ErrorKind::RecordTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 413),
+        ErrorKind::Throttled => (StatusCode::TOO_MANY_REQUESTS, 42901),
+        ErrorKind::BrokerUnavailable => (StatusCode::SERVICE_UNAVAILABLE, 50302),
+        ErrorKind::Retriable => (StatusCode::INTERNAL_SERVER_ERROR, 50003),
+        ErrorKind::Other => (StatusCode::INTERNAL_SERVER_ERROR, 50002),
+    };
+    Problem::new(status, code, error)
+}
+
+/// The number and sentence of one record that failed among others (rest-v2.md §5.2); the sentence says whether it was written.
+pub(crate) fn record_problem(failed: &AppendError) -> (u32, String) {
+    let code = match failed.error.kind {
+        ErrorKind::Authentication => 40101,
+        ErrorKind::Authorization => 40301,
+        ErrorKind::UnknownTopic
+        | ErrorKind::UnknownPartition
+        | ErrorKind::Throttled
+        | ErrorKind::BrokerUnavailable
+        | ErrorKind::Retriable => 50003,
+        ErrorKind::TopicExists
+        | ErrorKind::InvalidTopic
+        | ErrorKind::InvalidRequest
+        | ErrorKind::InvalidReplicaAssignment
+        | ErrorKind::RecordTooLarge
+        | ErrorKind::Other => 50002,
+    };
+    let fate = match failed.fate {
+        Fate::NotWritten => "The record was not written.",
+        Fate::Unknown => "Whether the record was written is not known.",
+    };
+    (code, format!("{} {fate}", failed.error))
+}

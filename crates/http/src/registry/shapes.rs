@@ -1,0 +1,149 @@
+//! The objects of answers: schemas as versions, and schemas by id (schema-registry.md §4.1, §4.2, §4.4).
+
+use postern_registry::{Content, Error, Metadata, Reference, SchemaKind, Stored, Subject, kind_name};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::problem::problem;
+use crate::call::Call;
+use crate::problem::Problem;
+
+/// A version of a subject, or (without a subject) what was registered.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Version<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    version: u32,
+    id: i32,
+    guid: String,
+    schema_type: &'static str,
+    #[serde(skip_serializing_if = "<[Reference]>::is_empty")]
+    references: &'a [Reference],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Metadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule_set: Option<&'a Value>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    schema: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<&'a str>,
+}
+
+impl<'a> Version<'a> {
+    pub(super) fn of(stored: &'a Stored) -> Version<'a> {
+        let content = &stored.content;
+        Version {
+            subject: Some(stored.subject.as_str()),
+            version: stored.version,
+            id: stored.id.0,
+            guid: content.guid().to_string(),
+            schema_type: kind_name(content.kind()),
+            references: content.references(),
+            metadata: content.metadata(),
+            rule_set: content.rule_set(),
+            schema: content.text(),
+            ts: stored.timestamp_ms,
+            deleted: Some(stored.deleted),
+            aliases: Vec::new(),
+        }
+    }
+
+    /// Without what only a stored record has.
+    pub(super) fn without_record(self) -> Version<'a> {
+        Version { ts: None, deleted: None, ..self }
+    }
+
+    /// Without the subject, which the client named itself.
+    pub(super) fn without_subject(self) -> Version<'a> {
+        Version { subject: None, ..self }
+    }
+
+    /// With the subjects that are other names of this one.
+    pub(super) fn with_aliases(self, aliases: &'a [Subject]) -> Version<'a> {
+        Version { aliases: aliases.iter().map(Subject::as_str).collect(), ..self }
+    }
+}
+
+/// What an id or a guid names.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ById<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    guid: String,
+    schema_type: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    schema: &'a str,
+    #[serde(skip_serializing_if = "<[Reference]>::is_empty")]
+    references: &'a [Reference],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Metadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule_set: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_id: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<i64>,
+    deleted: bool,
+}
+
+impl<'a> ById<'a> {
+    pub(super) fn of(stored: &'a Stored) -> ById<'a> {
+        let content = &stored.content;
+        ById {
+            subject: Some(stored.subject.as_str()),
+            version: Some(stored.version),
+            guid: content.guid().to_string(),
+            schema_type: kind_name(content.kind()),
+            schema: content.text(),
+            references: content.references(),
+            metadata: content.metadata(),
+            rule_set: content.rule_set(),
+            max_id: None,
+            ts: stored.timestamp_ms,
+            deleted: stored.deleted,
+        }
+    }
+
+    /// A guid belongs to no subject.
+    pub(super) fn without_version(self) -> ById<'a> {
+        ById { subject: None, version: None, ..self }
+    }
+}
+
+/// A stored version as the query wants it printed: `format`, `referenceFormat`, `findTags`.
+pub(super) fn as_asked(call: &Call, mut stored: Stored) -> Result<Stored, Problem> {
+    let content = &stored.content;
+    let resolves = call.query("format").is_some_and(|format| format.eq_ignore_ascii_case("resolved"));
+    if resolves && content.kind() == SchemaKind::Avro && !content.references().is_empty() {
+        return Err(problem(&Error::NotBuilt("The format \"resolved\"")));
+    }
+    if call.query("findTags").is_some() {
+        return Err(problem(&Error::NotBuilt("Finding tags")));
+    }
+    if call.query("referenceFormat").is_some_and(|format| format.eq_ignore_ascii_case("qualified"))
+        && !content.references().is_empty()
+    {
+        let qualify = |reference: &Reference| Reference {
+            subject: stored.subject.sibling(&reference.subject).as_str().to_owned(),
+            ..reference.clone()
+        };
+        let references = content.references().iter().map(qualify).collect();
+        let (metadata, rule_set) = (content.metadata().cloned(), content.rule_set().cloned());
+        stored.content = Content::new(content.kind(), content.text(), references, metadata, rule_set).into();
+    }
+    Ok(stored)
+}
+
+/// An answer of the registry, or what its refusal is to the client.
+pub(super) fn told<T>(result: Result<T, Error>) -> Result<T, Problem> {
+    result.map_err(|error| problem(&error))
+}

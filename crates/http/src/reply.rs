@@ -1,0 +1,100 @@
+//! Answers: a status, a media type, a body that is whole.
+//!
+//! JSON is written as the servers we replace write it: compact, UTF-8, and characters outside the basic plane as two escapes
+//! (rest-v2.md §3.3).
+
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+
+/// An answer on its way out.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
+}
+
+impl Reply {
+    /// `status` with `value` as JSON.
+    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
+        Reply::bytes(status, to_json(value))
+    }
+
+    /// 200 with `value` as JSON.
+    pub(crate) fn ok(value: &impl Serialize) -> Reply {
+        Reply::json(StatusCode::OK, value)
+    }
+
+    /// `status` with a body that is written already.
+    pub(crate) fn bytes(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+        Reply { status, headers: Vec::new(), body: body.into() }
+    }
+
+    /// `status` without a body.
+    pub(crate) fn empty(status: StatusCode) -> Reply {
+        Reply::bytes(status, Bytes::new())
+    }
+
+    /// The same with one more header.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Reply {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The message for hyper, in `media_type`. An answer without a body names none.
+    pub(crate) fn into_response(self, media_type: &'static str) -> Response<Full<Bytes>> {
+        let has_body = !self.body.is_empty();
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        if has_body {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        }
+        for (name, value) in self.headers {
+            response.headers_mut().append(name, value);
+        }
+        response
+    }
+}
+
+/// Compact JSON.
+pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    value
+        .serialize(&mut Serializer::with_formatter(&mut out, EscapedPlanes))
+        .expect("our answers have text keys and no failing parts");
+    out
+}
+
+/// Writes characters outside the basic plane as a pair of escapes, everything else as serde_json does.
+struct EscapedPlanes;
+
+impl Formatter for EscapedPlanes {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(|c| c > '\u{FFFF}') {
+            CompactFormatter.write_string_fragment(writer, &rest[..at])?;
+            let c = rest[at..].chars().next().expect("found there");
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04X}")?;
+            }
+            rest = &rest[at + c.len_utf8()..];
+        }
+        CompactFormatter.write_string_fragment(writer, rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_json;
+
+    #[test]
+    fn characters_outside_the_basic_plane_are_two_escapes() {
+        assert_eq!(to_json(&"grün 😀!"), "\"grün \\uD83D\\uDE00!\"".as_bytes());
+    }
+}

@@ -1,0 +1,97 @@
+//! Tables of routes, and what holds for every request before its handler runs: path, method, media types, in this order.
+//!
+//! A dialect lists its operations in one [`Table`]; [`crate::api::Api`] joins tables and answers what no handler has to know: unknown paths
+//! (404), unknown methods (405 with `Allow`), OPTIONS, HEAD, media types that do not fit (415, 406).
+
+use std::pin::Pin;
+
+use hyper::Method;
+
+use crate::call::Call;
+use crate::negotiate::Offer;
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+/// The media types of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Media {
+    /// What a body may come in; `None`: the header is not looked at.
+    pub(crate) consumes: Option<&'static [&'static str]>,
+    /// What an answer may be in, the default first.
+    pub(crate) produces: &'static [Offer],
+}
+
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
+pub(crate) type Handler = Box<dyn Fn(Call) -> Answer + Send + Sync>;
+
+/// One operation.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// A pattern such as `/topics/{topic}`.
+    pub(crate) path: &'static str,
+    pub(crate) media: Media,
+    pub(crate) handler: Handler,
+}
+
+/// The operations of one dialect over `state`.
+pub(crate) struct Table<S> {
+    state: S,
+    pub(crate) routes: Vec<Route>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Table<S> {
+    pub(crate) fn new(state: S) -> Table<S> {
+        Table { state, routes: Vec::new() }
+    }
+
+    pub(crate) fn get<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
+    where
+        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Reply, Problem>> + Send + 'static,
+    {
+        self.on(Method::GET, path, media, handler)
+    }
+
+    pub(crate) fn post<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
+    where
+        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Reply, Problem>> + Send + 'static,
+    {
+        self.on(Method::POST, path, media, handler)
+    }
+
+    pub(crate) fn put<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
+    where
+        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Reply, Problem>> + Send + 'static,
+    {
+        self.on(Method::PUT, path, media, handler)
+    }
+
+    pub(crate) fn patch<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
+    where
+        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Reply, Problem>> + Send + 'static,
+    {
+        self.on(Method::PATCH, path, media, handler)
+    }
+
+    pub(crate) fn delete<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
+    where
+        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Reply, Problem>> + Send + 'static,
+    {
+        self.on(Method::DELETE, path, media, handler)
+    }
+
+    fn on<F, A>(mut self, method: Method, path: &'static str, media: Media, handler: F) -> Table<S>
+    where
+        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Reply, Problem>> + Send + 'static,
+    {
+        let state = self.state.clone();
+        let handler: Handler = Box::new(move |call| Box::pin(handler(state.clone(), call)));
+        self.routes.push(Route { method, path, media, handler });
+        self
+    }
+}

@@ -1,0 +1,91 @@
+//! API v2: the dialect of `application/vnd.kafka.*.v2+json`.
+//!
+//! Source: rest-v2.md. The consumer operations are in the table with their methods and answer 501.
+
+mod brokers;
+mod consumers;
+mod produce;
+mod root;
+mod topics;
+
+use postern_proxy::{Error, Proxy};
+
+use crate::api::JSON;
+use crate::negotiate::Offer;
+use crate::problem::{self, Dialect, Problem};
+use crate::router::{Media, Route, Table};
+
+const V2: &str = "application/vnd.kafka.v2+json";
+const BINARY: &str = "application/vnd.kafka.binary.v2+json";
+const JSON_RECORDS: &str = "application/vnd.kafka.json.v2+json";
+const AVRO: &str = "application/vnd.kafka.avro.v2+json";
+const JSON_SCHEMA: &str = "application/vnd.kafka.jsonschema.v2+json";
+const PROTOBUF: &str = "application/vnd.kafka.protobuf.v2+json";
+
+const fn offer(media_type: &'static str, weight: u16) -> Offer {
+    Offer { media_type, weight }
+}
+
+/// Bodies of a 415, which comes before an operation's own types count.
+pub(crate) const ERRORS: &[Offer] = &[offer(JSON, 1000), offer(V2, 1000)];
+
+const ANSWER: &[Offer] = &[offer(V2, 900)];
+const CONSUMER_ANSWER: &[Offer] = &[
+    offer(V2, 900),
+    offer(BINARY, 100),
+    offer(JSON_RECORDS, 100),
+    offer(AVRO, 100),
+    offer(JSON_SCHEMA, 100),
+    offer(PROTOBUF, 100),
+];
+const RECORDS_ANSWER: &[Offer] = &[
+    offer(BINARY, 1000),
+    offer(V2, 900),
+    offer(JSON_RECORDS, 100),
+    offer(AVRO, 100),
+    offer(JSON_SCHEMA, 100),
+    offer(PROTOBUF, 100),
+];
+
+/// Anything but `/brokers`, produce and consumers.
+const PLAIN: Media = Media { consumes: Some(&[V2]), produces: ANSWER };
+const ANY: Media = Media { consumes: None, produces: ANSWER };
+/// The embedded formats of records; plain v2 is none of them.
+const PRODUCE: Media = Media { consumes: Some(&[BINARY, JSON_RECORDS, AVRO, JSON_SCHEMA, PROTOBUF]), produces: ANSWER };
+const CONSUMER: Media =
+    Media { consumes: Some(&[V2, BINARY, JSON_RECORDS, AVRO, JSON_SCHEMA, PROTOBUF]), produces: CONSUMER_ANSWER };
+const RECORDS: Media = Media { produces: RECORDS_ANSWER, ..CONSUMER };
+
+/// All operations of the dialect (rest-v2.md §1).
+#[rustfmt::skip]
+pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
+    Table::new(proxy)
+        .get("/", PLAIN, root::show)
+        .post("/", PLAIN, root::accept)
+        .get("/brokers", ANY, brokers::list)
+        .get("/topics", PLAIN, topics::list)
+        .get("/topics/{topic}", PLAIN, topics::show)
+        .post("/topics/{topic}", PRODUCE, produce::to_topic)
+        .get("/topics/{topic}/partitions", PLAIN, topics::partitions)
+        .get("/topics/{topic}/partitions/{partition}", PLAIN, topics::partition)
+        .post("/topics/{topic}/partitions/{partition}", PRODUCE, produce::to_partition)
+        .get("/topics/{topic}/partitions/{partition}/offsets", PLAIN, topics::offsets)
+        .post("/consumers/{group}", CONSUMER, consumers::not_built)
+        .delete("/consumers/{group}/instances/{instance}", CONSUMER, consumers::not_built)
+        .post("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::not_built)
+        .get("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::not_built)
+        .delete("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::not_built)
+        .post("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::not_built)
+        .get("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::not_built)
+        .get("/consumers/{group}/instances/{instance}/records", RECORDS, consumers::not_built)
+        .post("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::not_built)
+        .get("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::not_built)
+        .post("/consumers/{group}/instances/{instance}/positions", CONSUMER, consumers::not_built)
+        .post("/consumers/{group}/instances/{instance}/positions/beginning", CONSUMER, consumers::not_built)
+        .post("/consumers/{group}/instances/{instance}/positions/end", CONSUMER, consumers::not_built)
+        .routes
+}
+
+fn problem(error: Error) -> Problem {
+    problem::problem(Dialect::V2, &error)
+}

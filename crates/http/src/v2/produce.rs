@@ -1,0 +1,116 @@
+//! `POST /topics/{topic}`, `POST /topics/{topic}/partitions/{partition}` — records in (rest-v2.md §5).
+
+mod request;
+
+use hyper::StatusCode;
+use postern_proxy::{
+    AppendError, Caller, ClusterError, ErrorKind, Fate, Format, IllegalTopicName, Produced, Proxy, SchemaId,
+    SchemaKind, TopicName,
+};
+
+use self::request::Envelope;
+use super::{AVRO, BINARY, JSON_RECORDS, JSON_SCHEMA, PROTOBUF, problem};
+use crate::call::{Call, Params};
+use crate::problem::{Problem, record_problem};
+use crate::reply::{Reply, to_json};
+
+pub(super) async fn to_topic(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    produce(proxy, call, |_| Ok(None)).await
+}
+
+/// A record's own partition wins over the one of the path.
+pub(super) async fn to_partition(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    produce(proxy, call, |params| params.number("partition").map(Some)).await
+}
+
+async fn produce(
+    proxy: Proxy,
+    call: Call,
+    partition: impl Fn(&Params) -> Result<Option<i32>, Problem>,
+) -> Result<Reply, Problem> {
+    let format = format_of(call.content_type);
+    if let Format::Schema(kind @ (SchemaKind::Json | SchemaKind::Protobuf)) = format {
+        return Err(Problem::not_built(&format!("Producing in the {kind:?} schema format")));
+    }
+    let partition = partition(&call.params)?;
+    let (params, body) = call.read().await?;
+    let mut envelope = Envelope::read(&body)?;
+    let request = envelope.take_request(format, partition)?;
+    let topic = match TopicName::parse(params.get("topic")) {
+        Ok(topic) => topic,
+        Err(error) => return Ok(render(&nowhere(&error, request.records.len()))),
+    };
+    let grant = Caller::anonymous().may_write(topic).map_err(problem)?;
+    let produced = proxy.produce(grant, request).await.map_err(problem)?;
+    Ok(render(&produced))
+}
+
+/// No `Content-Type` means binary.
+fn format_of(content_type: Option<&'static str>) -> Format {
+    match content_type {
+        Some(JSON_RECORDS) => Format::Json,
+        Some(AVRO) => Format::Schema(SchemaKind::Avro),
+        Some(JSON_SCHEMA) => Format::Schema(SchemaKind::Json),
+        Some(PROTOBUF) => Format::Schema(SchemaKind::Protobuf),
+        Some(BINARY | _) | None => Format::Binary,
+    }
+}
+
+/// An illegal name of a topic fails each record, not the request (§5.2).
+fn nowhere(error: &IllegalTopicName, records: usize) -> Produced {
+    let error = ClusterError {
+        kind: ErrorKind::InvalidTopic,
+        name: "INVALID_TOPIC_EXCEPTION".to_owned(),
+        message: error.to_string(),
+    };
+    let failed = AppendError { error, fate: Fate::NotWritten };
+    Produced { key_schema: None, value_schema: None, outcomes: vec![Err(failed); records] }
+}
+
+/// The answer is 200 even where every record failed, unless one was refused for want of rights: then its status counts (§5.2).
+fn render(produced: &Produced) -> Reply {
+    let mut status = StatusCode::OK;
+    let mut out = Vec::with_capacity(80 + 64 * produced.outcomes.len());
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(b"{\"offsets\":[");
+    for (n, outcome) in produced.outcomes.iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        match outcome {
+            Ok(receipt) => {
+                out.extend_from_slice(b"{\"partition\":");
+                out.extend_from_slice(digits.format(receipt.partition.0).as_bytes());
+                out.extend_from_slice(b",\"offset\":");
+                out.extend_from_slice(digits.format(receipt.offset.0).as_bytes());
+                out.extend_from_slice(b",\"error_code\":null,\"error\":null}");
+            }
+            Err(failed) => {
+                let (code, message) = record_problem(failed);
+                status = match (status, code) {
+                    (StatusCode::OK, 40101) => StatusCode::UNAUTHORIZED,
+                    (StatusCode::OK, 40301) => StatusCode::FORBIDDEN,
+                    (status, _) => status,
+                };
+                out.extend_from_slice(b"{\"partition\":null,\"offset\":null,\"error_code\":");
+                out.extend_from_slice(digits.format(code).as_bytes());
+                out.extend_from_slice(b",\"error\":");
+                out.extend_from_slice(&to_json(&message));
+                out.push(b'}');
+            }
+        }
+    }
+    out.extend_from_slice(b"],\"key_schema_id\":");
+    push_id(&mut out, produced.key_schema);
+    out.extend_from_slice(b",\"value_schema_id\":");
+    push_id(&mut out, produced.value_schema);
+    out.push(b'}');
+    Reply::bytes(status, out)
+}
+
+fn push_id(out: &mut Vec<u8>, id: Option<SchemaId>) {
+    match id {
+        Some(id) => out.extend_from_slice(itoa::Buffer::new().format(id.0).as_bytes()),
+        None => out.extend_from_slice(b"null"),
+    }
+}

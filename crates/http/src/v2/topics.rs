@@ -1,0 +1,119 @@
+//! `GET /topics`, `GET /topics/{topic}`, `…/partitions`, `…/partitions/{partition}`, `…/partitions/{partition}/offsets` — what is there
+//! (rest-v2.md §4.3–4.6).
+
+use std::collections::BTreeMap;
+
+use hyper::StatusCode;
+use postern_proxy::{Caller, Describe, NodeId, PartitionDescription, PartitionId, Proxy, TopicDescription, TopicName};
+use serde::Serialize;
+
+use super::problem;
+use crate::call::{Call, Params};
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+#[derive(Serialize)]
+struct Topic<'a> {
+    name: &'a str,
+    configs: BTreeMap<&'a str, Option<&'a str>>,
+    partitions: Vec<Partition>,
+}
+
+#[derive(Serialize)]
+struct Partition {
+    partition: i32,
+    /// -1: there is none.
+    leader: i32,
+    replicas: Vec<Replica>,
+}
+
+#[derive(Serialize)]
+struct Replica {
+    broker: i32,
+    leader: bool,
+    in_sync: bool,
+}
+
+#[derive(Serialize)]
+struct Offsets {
+    beginning_offset: i64,
+    end_offset: i64,
+}
+
+pub(super) async fn list(proxy: Proxy, _: Call) -> Result<Reply, Problem> {
+    let topics = proxy.topics(may_describe()?, false).await.map_err(problem)?;
+    let names: Vec<&str> = topics.iter().filter(|topic| !topic.is_internal).map(|topic| topic.name.as_str()).collect();
+    Ok(Reply::ok(&names))
+}
+
+pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let name = topic_name(&call.params)?;
+    let topic = proxy.topic(may_describe()?, &name, false).await.map_err(problem)?;
+    let configs = proxy.topic_configs(may_describe()?, &name).await.map_err(problem)?;
+    let configs = configs.iter().map(|entry| (entry.name.as_str(), entry.value.as_deref())).collect();
+    Ok(Reply::ok(&Topic {
+        name: &topic.name,
+        configs,
+        partitions: topic.partitions.iter().map(partition_of).collect(),
+    }))
+}
+
+pub(super) async fn partitions(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+    Ok(Reply::ok(&topic.partitions.iter().map(partition_of).collect::<Vec<_>>()))
+}
+
+pub(super) async fn partition(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let id = PartitionId(call.params.number("partition")?);
+    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+    let found =
+        topic.partitions.iter().find(|partition| partition.id == id).ok_or_else(|| no_such_partition(&topic, id))?;
+    Ok(Reply::ok(&partition_of(found)))
+}
+
+pub(super) async fn offsets(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let id = PartitionId(call.params.number("partition")?);
+    let name = topic_name(&call.params)?;
+    let topic = described(&proxy, &name).await?;
+    if !topic.partitions.iter().any(|partition| partition.id == id) {
+        return Err(no_such_partition(&topic, id));
+    }
+    let range = proxy.offsets(may_describe()?, &name, id).await.map_err(problem)?;
+    Ok(Reply::ok(&Offsets { beginning_offset: range.earliest.0, end_offset: range.latest.0 }))
+}
+
+/// The topic that a path names. An illegal name is no unknown topic (rest-v2.md §4.4).
+fn topic_name(params: &Params) -> Result<TopicName, Problem> {
+    TopicName::parse(params.get("topic")).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, 40002, error))
+}
+
+fn may_describe() -> Result<Describe, Problem> {
+    Caller::anonymous().may_describe().map_err(problem)
+}
+
+async fn described(proxy: &Proxy, name: &TopicName) -> Result<TopicDescription, Problem> {
+    proxy.topic(may_describe()?, name, false).await.map_err(problem)
+}
+
+fn no_such_partition(topic: &TopicDescription, id: PartitionId) -> Problem {
+    let message = format!(
+        "Partition not found: topic '{}' has {} partition(s), no partition {}.",
+        topic.name,
+        topic.partitions.len(),
+        id.0
+    );
+    Problem::new(StatusCode::NOT_FOUND, 40402, message)
+}
+
+fn partition_of(partition: &PartitionDescription) -> Partition {
+    let replica = |broker: &NodeId| Replica {
+        broker: broker.0,
+        leader: partition.leader == Some(*broker),
+        in_sync: partition.in_sync.contains(broker),
+    };
+    Partition {
+        partition: partition.id.0,
+        leader: partition.leader.map_or(-1, |leader| leader.0),
+        replicas: partition.replicas.iter().map(replica).collect(),
+    }
+}

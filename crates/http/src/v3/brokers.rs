@@ -1,0 +1,58 @@
+//! `GET …/brokers`, `GET …/brokers/{broker}` — the brokers of the cluster (rest-v3.md §4).
+
+use postern_proxy::{Broker as Described, NodeId, Proxy};
+use serde::Serialize;
+
+use super::links::Links;
+use super::resource::{Metadata, Related};
+use super::{may_describe, problem};
+use crate::call::Call;
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+#[derive(Serialize)]
+struct Broker<'a> {
+    kind: &'static str,
+    metadata: Metadata,
+    cluster_id: &'a str,
+    broker_id: i32,
+    host: &'a str,
+    port: u16,
+    rack: Option<&'a str>,
+    configs: Related,
+    partition_replicas: Related,
+}
+
+pub(super) async fn list(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &call).await?;
+    let cluster = proxy.describe_cluster(may_describe()?).await.map_err(problem)?;
+    let brokers = cluster.brokers.iter().map(|broker| broker_of(&links, broker));
+    Ok(Reply::ok(&links.list("KafkaBrokerList", "brokers", brokers)))
+}
+
+pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let id = NodeId(call.params.number("broker")?);
+    let links = Links::of(&proxy, &call).await?;
+    let cluster = proxy.describe_cluster(may_describe()?).await.map_err(problem)?;
+    let broker = cluster.brokers.iter().find(|broker| broker.id == id).ok_or_else(|| no_such_broker(id))?;
+    Ok(Reply::ok(&broker_of(&links, broker)))
+}
+
+pub(super) fn no_such_broker(id: NodeId) -> Problem {
+    Problem::missing(format!("Broker {id} cannot be found: no broker of this id is up."))
+}
+
+fn broker_of<'a>(links: &'a Links, broker: &'a Described) -> Broker<'a> {
+    let path = format!("brokers/{}", broker.id);
+    Broker {
+        kind: "KafkaBroker",
+        metadata: links.metadata(&path, format_args!("broker={}", broker.id)),
+        cluster_id: links.cluster_id(),
+        broker_id: broker.id.0,
+        host: &broker.host,
+        port: broker.port,
+        rack: broker.rack.as_deref(),
+        configs: links.related(format_args!("{path}/configs")),
+        partition_replicas: links.related(format_args!("{path}/partition-replicas")),
+    }
+}

@@ -1,0 +1,115 @@
+//! Where the resources of the cluster are: their URLs, and their names in `crn:` notation (rest-v3.md §2.3, §2.4).
+
+use std::fmt::Display;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use postern_proxy::Proxy;
+
+use super::resource::{Collection, Metadata, Related};
+use super::{may_describe, problem};
+use crate::call::Call;
+use crate::problem::Problem;
+
+/// What may stand in a path as it is (RFC 3986 §3.3), but for `;` and `%`, which would be read as something else.
+#[rustfmt::skip]
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'!').remove(b'$').remove(b'&').remove(b'\'')
+    .remove(b'(').remove(b')').remove(b'*').remove(b'+').remove(b',').remove(b'=').remove(b':').remove(b'@');
+
+/// A name from the outside as one segment of a path.
+pub(super) fn segment(name: &str) -> impl Display {
+    utf8_percent_encode(name, SEGMENT)
+}
+
+/// The cluster that a path names, not compared with the one that is there yet.
+pub(super) struct Asked {
+    base_url: String,
+    cluster_id: String,
+}
+
+impl Asked {
+    pub(super) fn of(call: &Call) -> Asked {
+        Asked { base_url: call.base_url(), cluster_id: call.params.get("cluster").to_owned() }
+    }
+
+    /// 404 unless it is the cluster of this proxy.
+    pub(super) async fn links(self, proxy: &Proxy) -> Result<Links, Problem> {
+        let ours = proxy.cluster_id(may_describe()?).await.map_err(problem)?;
+        if self.cluster_id != ours {
+            let message = format!("Cluster {} cannot be found. The cluster of this proxy is {ours}.", self.cluster_id);
+            return Err(Problem::missing(message));
+        }
+        Ok(Links::new(&self.base_url, ours))
+    }
+}
+
+/// Makes the links of a cluster that is there.
+pub(super) struct Links {
+    cluster_id: String,
+    /// Of the cluster itself.
+    url: String,
+    /// Of the cluster itself. The part after `crn://` is the authority, of which there is none.
+    name: String,
+}
+
+impl Links {
+    pub(super) fn new(base_url: &str, cluster_id: &str) -> Links {
+        Links {
+            cluster_id: cluster_id.to_owned(),
+            url: format!("{base_url}/v3/clusters/{}", segment(cluster_id)),
+            name: format!("crn:///kafka={cluster_id}"),
+        }
+    }
+
+    /// For the cluster that `call` names; 404 unless it is the one of this proxy.
+    pub(super) async fn of(proxy: &Proxy, call: &Call) -> Result<Links, Problem> {
+        Asked::of(call).links(proxy).await
+    }
+
+    pub(super) fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// The cluster itself.
+    pub(super) fn cluster(&self) -> Metadata {
+        Metadata { url: self.url.clone(), resource_name: self.name.clone() }
+    }
+
+    /// What lies at `path` below the cluster and is called `name` there, as in `brokers/1` and `broker=1`.
+    pub(super) fn metadata(&self, path: impl Display, name: impl Display) -> Metadata {
+        Metadata { url: self.url(path), resource_name: format!("{}/{name}", self.name) }
+    }
+
+    /// A link to what lies at `path` below the cluster.
+    pub(super) fn related(&self, path: impl Display) -> Related {
+        Related { related: self.url(path) }
+    }
+
+    /// The list that lies at `path` below the cluster.
+    pub(super) fn list<T>(
+        &self,
+        kind: &'static str,
+        path: impl Display,
+        data: impl IntoIterator<Item = T>,
+    ) -> Collection<T> {
+        Collection::new(kind, self.url(path), data)
+    }
+
+    fn url(&self, path: impl Display) -> String {
+        format!("{}/{path}", self.url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_encoded_where_a_path_needs_it() {
+        let links = Links::new("http://proxy:8082", "C1");
+        let metadata = links.metadata(format_args!("topics/{}", segment("a-b.c_d")), "topic=a-b.c_d");
+        assert_eq!(metadata.url, "http://proxy:8082/v3/clusters/C1/topics/a-b.c_d");
+        assert_eq!(metadata.resource_name, "crn:///kafka=C1/topic=a-b.c_d");
+        assert_eq!(segment("a/b c;ü%:x").to_string(), "a%2Fb%20c%3B%C3%BC%25:x");
+    }
+}

@@ -1,0 +1,108 @@
+//! `GET …/topics/{topic}/partitions`, `…/{partition}`, `…/{partition}/offset` — partitions and where they end
+//! (rest-v3.md §7.1, §7.2).
+
+use postern_proxy::{PartitionDescription, PartitionId, Proxy, TopicDescription};
+use serde::Serialize;
+
+use super::links::Links;
+use super::resource::{Metadata, Related};
+use super::{described, may_describe, problem, topic_name};
+use crate::call::Call;
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+/// The only value of `offset_type`, and its default.
+const OFFSET_TYPE: &str = "earliest_and_latest";
+
+#[derive(Serialize)]
+struct Partition<'a> {
+    kind: &'static str,
+    metadata: Metadata,
+    cluster_id: &'a str,
+    topic_name: &'a str,
+    partition_id: i32,
+    leader: Option<Related>,
+    replicas: Related,
+    reassignment: Related,
+}
+
+#[derive(Serialize)]
+struct PartitionWithOffsets<'a> {
+    kind: &'static str,
+    metadata: Metadata,
+    cluster_id: &'a str,
+    topic_name: &'a str,
+    partition_id: i32,
+    earliest_offset: i64,
+    latest_offset: i64,
+}
+
+pub(super) async fn list(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &call).await?;
+    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+    let partitions = topic.partitions.iter().map(|partition| partition_of(&links, &topic.name, partition));
+    Ok(Reply::ok(&links.list("KafkaPartitionList", format_args!("topics/{}/partitions", topic.name), partitions)))
+}
+
+pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let id = PartitionId(call.params.number("partition")?);
+    let links = Links::of(&proxy, &call).await?;
+    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+    let partition = find(&topic, id).ok_or_else(|| Problem::missing(no_such_partition(&topic, id)))?;
+    Ok(Reply::ok(&partition_of(&links, &topic.name, partition)))
+}
+
+pub(super) async fn offsets(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let id = PartitionId(call.params.number("partition")?);
+    match call.query("offset_type").as_deref() {
+        None | Some(OFFSET_TYPE) => {}
+        Some(other) => {
+            return Err(Problem::bad_request(format!("offset_type: expected {OFFSET_TYPE}, found '{other}'.")));
+        }
+    }
+    let links = Links::of(&proxy, &call).await?;
+    let name = topic_name(&call.params)?;
+    let topic = described(&proxy, &name).await?;
+    if find(&topic, id).is_none() {
+        return Err(Problem::no_such_partition(no_such_partition(&topic, id)));
+    }
+    let range = proxy.offsets(may_describe()?, &name, id).await.map_err(problem)?;
+    let resource_name = format!("topic={name}/partition={id}/offset_type={OFFSET_TYPE}");
+    Ok(Reply::ok(&PartitionWithOffsets {
+        kind: "KafkaPartitionWithOffsets",
+        metadata: links.metadata(format_args!("topics/{name}/partitions/{id}/offset"), resource_name),
+        cluster_id: links.cluster_id(),
+        topic_name: name.as_str(),
+        partition_id: id.0,
+        earliest_offset: range.earliest.0,
+        latest_offset: range.latest.0,
+    }))
+}
+
+pub(super) fn find(topic: &TopicDescription, id: PartitionId) -> Option<&PartitionDescription> {
+    topic.partitions.iter().find(|partition| partition.id == id)
+}
+
+/// The sentence; its number depends on the operation.
+pub(super) fn no_such_partition(topic: &TopicDescription, id: PartitionId) -> String {
+    let count = topic.partitions.len();
+    format!(
+        "Partition {id} of topic {} cannot be found: the topic has {count} partition(s), numbered from 0.",
+        topic.name
+    )
+}
+
+fn partition_of<'a>(links: &'a Links, topic: &'a str, partition: &PartitionDescription) -> Partition<'a> {
+    let id = partition.id;
+    let path = format!("topics/{topic}/partitions/{id}");
+    Partition {
+        kind: "KafkaPartition",
+        metadata: links.metadata(&path, format_args!("topic={topic}/partition={id}")),
+        cluster_id: links.cluster_id(),
+        topic_name: topic,
+        partition_id: id.0,
+        leader: partition.leader.map(|leader| links.related(format_args!("{path}/replicas/{leader}"))),
+        replicas: links.related(format_args!("{path}/replicas")),
+        reassignment: links.related(format_args!("{path}/reassignment")),
+    }
+}

@@ -1,0 +1,90 @@
+//! `GET …/partitions/{partition}/replicas`, `…/replicas/{broker}`, `GET …/brokers/{broker}/partition-replicas` — who
+//! keeps what (rest-v3.md §4, §7.3).
+
+use postern_proxy::{NodeId, PartitionDescription, PartitionId, Proxy};
+use serde::Serialize;
+
+use super::brokers::no_such_broker;
+use super::links::Links;
+use super::partitions::{find, no_such_partition};
+use super::resource::{Metadata, Related};
+use super::{described, may_describe, problem, topic_name};
+use crate::call::Call;
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+#[derive(Serialize)]
+struct Replica<'a> {
+    kind: &'static str,
+    metadata: Metadata,
+    cluster_id: &'a str,
+    topic_name: &'a str,
+    partition_id: i32,
+    broker_id: i32,
+    is_leader: bool,
+    is_in_sync: bool,
+    broker: Related,
+}
+
+pub(super) async fn list(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let id = PartitionId(call.params.number("partition")?);
+    let links = Links::of(&proxy, &call).await?;
+    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+    let partition = find(&topic, id).ok_or_else(|| Problem::missing(no_such_partition(&topic, id)))?;
+    let replicas = partition.replicas.iter().map(|broker| replica_of(&links, &topic.name, partition, *broker));
+    Ok(Reply::ok(&links.list(
+        "KafkaReplicaList",
+        format_args!("topics/{}/partitions/{id}/replicas", topic.name),
+        replicas,
+    )))
+}
+
+pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let id = PartitionId(call.params.number("partition")?);
+    let broker = NodeId(call.params.number("broker")?);
+    let links = Links::of(&proxy, &call).await?;
+    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+    let partition = find(&topic, id).ok_or_else(|| Problem::missing(no_such_partition(&topic, id)))?;
+    if !partition.replicas.contains(&broker) {
+        let message = format!(
+            "Replica {broker} cannot be found: broker {broker} does not keep partition {id} of topic {}.",
+            topic.name
+        );
+        return Err(Problem::missing(message));
+    }
+    Ok(Reply::ok(&replica_of(&links, &topic.name, partition, broker)))
+}
+
+/// All replicas on one broker, those of internal topics included, sorted by topic and partition.
+pub(super) async fn of_broker(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
+    let broker = NodeId(call.params.number("broker")?);
+    let links = Links::of(&proxy, &call).await?;
+    let cluster = proxy.describe_cluster(may_describe()?).await.map_err(problem)?;
+    if !cluster.brokers.iter().any(|known| known.id == broker) {
+        return Err(no_such_broker(broker));
+    }
+    let topics = proxy.topics(may_describe()?, false).await.map_err(problem)?;
+    let partitions =
+        topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (topic.name.as_str(), partition)));
+    let kept = partitions.filter(|(_, partition)| partition.replicas.contains(&broker));
+    let replicas = kept.map(|(topic, partition)| replica_of(&links, topic, partition, broker));
+    Ok(Reply::ok(&links.list("KafkaReplicaList", format_args!("brokers/{broker}/partition-replicas"), replicas)))
+}
+
+fn replica_of<'a>(links: &'a Links, topic: &'a str, partition: &PartitionDescription, broker: NodeId) -> Replica<'a> {
+    let id = partition.id;
+    Replica {
+        kind: "KafkaReplica",
+        metadata: links.metadata(
+            format_args!("topics/{topic}/partitions/{id}/replicas/{broker}"),
+            format_args!("topic={topic}/partition={id}/replica={broker}"),
+        ),
+        cluster_id: links.cluster_id(),
+        topic_name: topic,
+        partition_id: id.0,
+        broker_id: broker.0,
+        is_leader: partition.leader == Some(broker),
+        is_in_sync: partition.in_sync.contains(&broker),
+        broker: links.related(format_args!("brokers/{broker}")),
+    }
+}

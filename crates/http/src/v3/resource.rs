@@ -1,0 +1,42 @@
+//! What all resources of API v3 have in common (rest-v3.md §2.1, §2.2).
+//!
+//! A resource is a small struct of its own whose members stand in the order in which they are written, `kind` and
+//! `metadata` first.
+
+use serde::Serialize;
+
+/// Where a resource is, and what it is called.
+#[derive(Serialize)]
+pub(super) struct Metadata {
+    #[serde(rename = "self")]
+    pub(super) url: String,
+    pub(super) resource_name: String,
+}
+
+/// A link to something else.
+#[derive(Serialize)]
+pub(super) struct Related {
+    pub(super) related: String,
+}
+
+/// A list of resources, always whole: there is no paging.
+#[derive(Serialize)]
+pub(super) struct Collection<T> {
+    kind: &'static str,
+    metadata: CollectionMetadata,
+    data: Vec<T>,
+}
+
+#[derive(Serialize)]
+struct CollectionMetadata {
+    #[serde(rename = "self")]
+    url: String,
+    next: Option<String>,
+}
+
+impl<T> Collection<T> {
+    /// The list at `url`; `kind` is that of the list.
+    pub(super) fn new(kind: &'static str, url: String, data: impl IntoIterator<Item = T>) -> Collection<T> {
+        Collection { kind, metadata: CollectionMetadata { url, next: None }, data: data.into_iter().collect() }
+    }
+}

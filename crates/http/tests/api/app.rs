@@ -1,0 +1,228 @@
+//! A whole Postern for one test: embedded broker, registry, proxy and REST API, on free ports, in a folder of its own.
+//!
+//! ```ignore
+//! let app = TestApp::start().await;
+//! let reply = app.post("/v3/clusters/…/topics", json!({"topic_name": "lab"})).await;
+//! assert_eq!((reply.status, reply.error_code()), (400, Some(40002)));
+//! assert_eq!(app.partitions("lab").await, None);
+//! ```
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use postern_broker::Broker;
+use postern_http::Bounds;
+use postern_kafka::{Cluster, ErrorKind, PartitionId, TopicName};
+use postern_proxy::{Limits, Proxy};
+use postern_registry::Registry;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// A running Postern. Dropped, it ends.
+pub(crate) struct TestApp {
+    rest: SocketAddr,
+    /// The cluster, to look at what really happened.
+    pub(crate) cluster: Cluster,
+    /// Its id, as it stands in the paths of API v3.
+    pub(crate) cluster_id: String,
+    serving: JoinHandle<bool>,
+    _broker: Broker,
+    _dir: TempDir,
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl TestApp {
+    /// With everything at its default.
+    pub(crate) async fn start() -> TestApp {
+        TestApp::start_with(|_| {}).await
+    }
+
+    /// As Apache Kafka would be: a topic that wants more replicas than there are brokers is refused.
+    pub(crate) async fn strict() -> TestApp {
+        TestApp::start_with(|settings| settings.strict_replication = true).await
+    }
+
+    /// With settings of the broker changed by `change`.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut postern_broker::Settings)) -> TestApp {
+        let dir = TempDir::new().expect("a folder can be made");
+        let mut settings = postern_broker::Settings::for_test(dir.path());
+        change(&mut settings);
+        let broker = Broker::start(settings).await.expect("the broker starts");
+        let settings = postern_kafka::Settings::for_test(broker.address().to_string());
+        let cluster = Cluster::connect(settings).expect("the clients start");
+        let registry = Registry::start(cluster.clone(), postern_registry::Settings::default());
+        let proxy = Proxy::new(cluster.clone(), registry, Limits::default());
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let rest = listener.local_addr().expect("it is bound");
+        let bounds = Bounds::default();
+        let api = postern_http::rest(proxy, &bounds);
+        let stop = std::future::pending();
+        let serving = tokio::spawn(postern_http::serve::serve(listener, api, bounds, stop, Duration::ZERO));
+        TestApp { rest, cluster, cluster_id: broker.cluster_id().to_owned(), serving, _broker: broker, _dir: dir }
+    }
+
+    /// Scheme and authority, as links begin.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.rest)
+    }
+
+    /// A path of API v3 below the cluster.
+    pub(crate) fn v3(&self, path: &str) -> String {
+        format!("/v3/clusters/{}/{path}", self.cluster_id)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.request(Method::GET, path).send().await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.request(Method::POST, path).json(&body).send().await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Reply {
+        self.request(Method::PATCH, path).json(&body).send().await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.request(Method::DELETE, path).send().await
+    }
+
+    /// Any other request.
+    pub(crate) fn request(&self, method: Method, path: &str) -> Call {
+        let call = Call { to: self.rest, method, path: path.to_owned(), headers: Vec::new(), body: Bytes::new() };
+        call.header(HOST.as_str(), &self.rest.to_string())
+    }
+
+    /// Makes a topic, past the API.
+    pub(crate) async fn topic(&self, name: &str, partitions: i32) {
+        let new = postern_kafka::NewTopic {
+            name: topic_name(name),
+            partitions: Some(partitions),
+            replication_factor: Some(1),
+            assignments: None,
+            configs: Vec::new(),
+            validate_only: false,
+        };
+        self.cluster.create_topic(&new).await.expect("the topic can be made");
+    }
+
+    /// How many partitions a topic has; `None`: there is none of this name.
+    pub(crate) async fn partitions(&self, name: &str) -> Option<usize> {
+        match self.cluster.topic(&topic_name(name), false).await {
+            Ok(topic) => Some(topic.partitions.len()),
+            Err(error) if error.kind == ErrorKind::UnknownTopic => None,
+            Err(error) => panic!("the topic cannot be looked up: {error}"),
+        }
+    }
+
+    /// The offset that the next record of a partition will get.
+    pub(crate) async fn end_offset(&self, name: &str, partition: i32) -> i64 {
+        let range = self.cluster.offsets(&topic_name(name), PartitionId(partition)).await;
+        range.expect("the partition is there").latest.0
+    }
+}
+
+/// A request that is being put together.
+pub(crate) struct Call {
+    to: SocketAddr,
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Call {
+    /// Sets a header; the last of one name counts.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Call {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The body as it stands, without a `Content-Type`.
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Call {
+        self.body = body.into();
+        self
+    }
+
+    /// A JSON body, as `application/json` where no other type is set afterwards.
+    pub(crate) fn json(self, body: &Value) -> Call {
+        self.body(body.to_string()).header(CONTENT_TYPE.as_str(), "application/json")
+    }
+
+    /// Sends it over a connection of its own, and reads the whole answer.
+    pub(crate) async fn send(self) -> Reply {
+        let mut request = Request::builder().method(self.method).uri(self.path);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(self.body)).expect("tests send good requests");
+        let stream = TcpStream::connect(self.to).await.expect("it listens");
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("it speaks HTTP");
+        tokio::spawn(connection);
+        let (head, body) = sender.send_request(request).await.expect("it answers").into_parts();
+        let body = body.collect().await.expect("the answer is whole").to_bytes();
+        Reply { status: head.status.as_u16(), headers: head.headers, body }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    /// The value of a header; empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("headers are text"))
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("answers are UTF-8")
+    }
+
+    /// The body as JSON; null where there is none.
+    pub(crate) fn json(&self) -> Value {
+        match self.body.is_empty() {
+            true => Value::Null,
+            false => serde_json::from_slice(&self.body).expect("answers are JSON"),
+        }
+    }
+
+    /// The number of an error.
+    pub(crate) fn error_code(&self) -> Option<i64> {
+        self.json()["error_code"].as_i64()
+    }
+
+    /// Status and number of an error, which most tests want to see.
+    pub(crate) fn refusal(&self) -> (u16, i64) {
+        (self.status, self.error_code().unwrap_or_default())
+    }
+
+    /// The sentence of an error.
+    pub(crate) fn message(&self) -> String {
+        self.json()["message"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName::parse(name).expect("tests use legal names")
+}

@@ -1,0 +1,9 @@
+//! The API from outside: real HTTP, the embedded broker behind it. One binary, because each would link the C library
+//! anew.
+
+mod app;
+mod v3_clusters;
+mod v3_configs;
+mod v3_http;
+mod v3_partitions;
+mod v3_topics;

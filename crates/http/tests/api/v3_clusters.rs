@@ -1,0 +1,138 @@
+//! API v3: the cluster, its brokers, and what holds for every path below it.
+
+use hyper::Method;
+
+use crate::app::TestApp;
+
+#[tokio::test]
+async fn the_list_holds_the_one_cluster_in_the_order_of_its_members() {
+    let app = TestApp::start().await;
+    let (url, id) = (app.url(), &app.cluster_id);
+    assert_eq!(id.len(), 22);
+    let cluster = format!(
+        r#"{{"kind":"KafkaCluster","metadata":{{"self":"{url}/v3/clusters/{id}","resource_name":"crn:///kafka={id}"}},"cluster_id":"{id}","controller":{{"related":"{url}/v3/clusters/{id}/brokers/1"}},"acls":{{"related":"{url}/v3/clusters/{id}/acls"}},"brokers":{{"related":"{url}/v3/clusters/{id}/brokers"}},"broker_configs":{{"related":"{url}/v3/clusters/{id}/broker-configs"}},"consumer_groups":{{"related":"{url}/v3/clusters/{id}/consumer-groups"}},"topics":{{"related":"{url}/v3/clusters/{id}/topics"}},"partition_reassignments":{{"related":"{url}/v3/clusters/{id}/topics/-/partitions/-/reassignment"}}}}"#
+    );
+    let list = format!(
+        r#"{{"kind":"KafkaClusterList","metadata":{{"self":"{url}/v3/clusters","next":null}},"data":[{cluster}]}}"#
+    );
+    // Clients join URLs carelessly.
+    for path in ["/v3/clusters", "//v3/clusters", "/v3//clusters/"] {
+        let reply = app.get(path).await;
+        assert_eq!((reply.status, reply.header("content-type")), (200, "application/json"), "{path}");
+        assert_eq!(reply.text(), list, "{path}");
+    }
+    assert_eq!(app.get(&format!("/v3/clusters/{id}")).await.text(), cluster);
+}
+
+#[tokio::test]
+async fn brokers_are_listed_and_shown() {
+    let app = TestApp::start().await;
+    let (url, id) = (app.url(), &app.cluster_id);
+    let list = app.get(&app.v3("brokers")).await.json();
+    let broker = &list["data"][0];
+    let port = broker["port"].as_u64().expect("a number");
+    assert_eq!(
+        app.get(&app.v3("brokers/1")).await.text(),
+        format!(
+            r#"{{"kind":"KafkaBroker","metadata":{{"self":"{url}/v3/clusters/{id}/brokers/1","resource_name":"crn:///kafka={id}/broker=1"}},"cluster_id":"{id}","broker_id":1,"host":"127.0.0.1","port":{port},"rack":null,"configs":{{"related":"{url}/v3/clusters/{id}/brokers/1/configs"}},"partition_replicas":{{"related":"{url}/v3/clusters/{id}/brokers/1/partition-replicas"}}}}"#
+        )
+    );
+    assert_eq!(&app.get(&app.v3("brokers/+01")).await.json(), broker);
+    for missing in ["brokers/99", "brokers/-1", "brokers/abc", "brokers/1.0", "brokers/2147483648"] {
+        assert_eq!(app.get(&app.v3(missing)).await.refusal(), (404, 404), "{missing}");
+    }
+}
+
+#[tokio::test]
+async fn links_follow_the_host_header() {
+    let app = TestApp::start().await;
+    let reply = app.request(Method::GET, "/v3/clusters").header("host", "proxy.example:1234").send().await;
+    assert_eq!(reply.json()["metadata"]["self"], "http://proxy.example:1234/v3/clusters");
+    assert_eq!(
+        reply.json()["data"][0]["topics"]["related"],
+        format!("http://proxy.example:1234/v3/clusters/{}/topics", app.cluster_id)
+    );
+}
+
+/// Every operation below a cluster, and whether it is there already.
+const OPERATIONS: &[(&str, &str, Built)] = &[
+    ("GET", "", Built::Yes),
+    ("GET", "acls", Built::Later),
+    ("POST", "acls", Built::Later),
+    ("DELETE", "acls", Built::Later),
+    ("POST", "acls:batch", Built::Later),
+    ("GET", "broker-configs", Built::Later),
+    ("GET", "broker-configs/n", Built::Later),
+    ("PUT", "broker-configs/n", Built::Later),
+    ("DELETE", "broker-configs/n", Built::Later),
+    ("POST", "broker-configs:alter", Built::Later),
+    ("GET", "brokers", Built::Yes),
+    ("GET", "brokers/1", Built::Yes),
+    ("GET", "brokers/-/configs", Built::Later),
+    ("GET", "brokers/1/configs", Built::Later),
+    ("GET", "brokers/1/configs/n", Built::Later),
+    ("PUT", "brokers/1/configs/n", Built::Later),
+    ("DELETE", "brokers/1/configs/n", Built::Later),
+    ("POST", "brokers/1/configs:alter", Built::Later),
+    ("GET", "brokers/1/partition-replicas", Built::Yes),
+    ("GET", "consumer-groups", Built::Later),
+    ("GET", "consumer-groups/g", Built::Later),
+    ("GET", "consumer-groups/g/consumers", Built::Later),
+    ("GET", "consumer-groups/g/consumers/m", Built::Later),
+    ("GET", "consumer-groups/g/consumers/m/assignments", Built::Later),
+    ("GET", "consumer-groups/g/consumers/m/assignments/t/partitions/0", Built::Later),
+    ("GET", "consumer-groups/g/lags", Built::Later),
+    ("GET", "consumer-groups/g/lags/t/partitions/0", Built::Later),
+    ("GET", "consumer-groups/g/lag-summary", Built::Later),
+    ("GET", "topics", Built::Yes),
+    ("POST", "topics", Built::Yes),
+    ("GET", "topics/t", Built::Yes),
+    ("PATCH", "topics/t", Built::Yes),
+    ("DELETE", "topics/t", Built::Yes),
+    ("GET", "topics/t/configs", Built::Yes),
+    ("GET", "topics/t/configs/n", Built::Yes),
+    ("PUT", "topics/t/configs/n", Built::Later),
+    ("DELETE", "topics/t/configs/n", Built::Later),
+    ("POST", "topics/t/configs:alter", Built::Later),
+    ("GET", "topics/-/configs", Built::Yes),
+    ("POST", "topics/-/configs:alter", Built::Later),
+    ("GET", "topics/t/partitions", Built::Yes),
+    ("GET", "topics/t/partitions/0", Built::Yes),
+    ("GET", "topics/t/partitions/0/offset", Built::Yes),
+    ("GET", "topics/t/partitions/0/replicas", Built::Yes),
+    ("GET", "topics/t/partitions/0/replicas/1", Built::Yes),
+    ("GET", "topics/-/partitions/-/reassignment", Built::Yes),
+    ("GET", "topics/t/partitions/-/reassignment", Built::Yes),
+    ("GET", "topics/t/partitions/0/reassignment", Built::Yes),
+    ("POST", "topics/t/records", Built::LaterForAnyCluster),
+    ("POST", "topics/t/records:batch", Built::LaterForAnyCluster),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Built {
+    Yes,
+    Later,
+    LaterForAnyCluster,
+}
+
+#[tokio::test]
+async fn every_operation_is_there_and_knows_its_cluster() {
+    let app = TestApp::start().await;
+    app.topic("t", 1).await;
+    assert_eq!(OPERATIONS.len(), 50, "all but the list of clusters");
+    for (method, path, built) in OPERATIONS {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        // Good for the operations that want one, ignored by those that do not look at it.
+        let body = serde_json::json!({"topic_name": "t2", "partitions_count": 2});
+        let body = if *path == "topics/t" { serde_json::json!({"partitions_count": 2}) } else { body };
+        let elsewhere = app.request(method.clone(), &format!("/v3/clusters/nope/{path}")).json(&body).send().await;
+        let expected = if *built == Built::LaterForAnyCluster { (501, 501) } else { (404, 404) };
+        assert_eq!(elsewhere.refusal(), expected, "{method} {path}");
+        if *built != Built::Yes {
+            let here = app.request(method.clone(), &app.v3(path)).json(&body).send().await;
+            assert_eq!(here.refusal(), (501, 501), "{method} {path}");
+            assert!(here.message().ends_with("is not built into Postern yet. Nothing was done."), "{here:?}");
+        }
+    }
+    assert_eq!((app.partitions("t").await, app.partitions("t2").await), (Some(1), None), "nothing was changed");
+}
