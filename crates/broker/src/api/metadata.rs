@@ -1,8 +1,9 @@
 //! Metadata (3), versions 0 to 13, and DescribeCluster (60), versions 0 to 2: the one broker, the topics.
 //!
 //! Topics are asked for by name or (version 10 on) by id; none at all means every topic (null, or an empty list in
-//! version 0). An unknown name is made into a topic if the settings and the request allow it. Not done: authorised
-//! operations (there is no authorizer: the "not asked" value is answered).
+//! version 0). An unknown name is made into a topic if the settings and the request allow it. There is no authorizer, so
+//! everybody may do everything to a topic, and is told so when asking. Not done: authorised operations of the cluster (the
+//! "not asked" value is answered).
 
 use std::sync::Arc;
 
@@ -22,6 +23,10 @@ use crate::configs::TopicConfig;
 use crate::node::{NODE_ID, Node};
 use crate::topics::{self, CreateError, Topic};
 
+/// What can be done to a topic, a bit for each code of Kafka's `AclOperation`: read, write, create, delete, alter, describe,
+/// describe configs, alter configs.
+const ALL_TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+
 pub(super) async fn answer(
     node: &Arc<Node>,
     call: &Call<'_>,
@@ -31,7 +36,7 @@ pub(super) async fn answer(
         .with_node_id(NODE_ID)
         .with_host(host(call.caller))
         .with_port(i32::from(call.caller.local.port()));
-    let topics = match request.topics {
+    let mut topics: Vec<_> = match request.topics {
         None => node.topics.all().iter().map(|topic| described(topic)).collect(),
         Some(asked) if asked.is_empty() && call.version == 0 => {
             node.topics.all().iter().map(|topic| described(topic)).collect()
@@ -50,6 +55,11 @@ pub(super) async fn answer(
             topics
         }
     };
+    if request.include_topic_authorized_operations {
+        for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
+            topic.topic_authorized_operations = ALL_TOPIC_OPERATIONS;
+        }
+    }
     Ok(MetadataResponse::default()
         .with_brokers(vec![broker])
         .with_cluster_id(Some(StrBytes::from_string(node.cluster_id.clone())))

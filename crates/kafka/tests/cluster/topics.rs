@@ -76,7 +76,7 @@ async fn topics_are_created_described_widened_and_deleted() {
     let listed = listed.iter().find(|t| t.name == topic.as_str()).expect("among them");
     assert_eq!(listed.partitions, described.partitions);
     // The embedded broker, which lets everybody do everything, does not say so (yet).
-    assert!(!target.is_foreign() || listed.authorized_operations.contains(&"WRITE"), "{listed:?}");
+    assert!(listed.authorized_operations.contains(&"WRITE"), "{listed:?}");
 
     assert_eq!(target.cluster.partitions_for_produce(&topic).await, Ok(3));
     target.cluster.add_partitions(&topic, 5).await.expect("widened");
