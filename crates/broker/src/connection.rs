@@ -89,14 +89,15 @@ async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> End {
             return end;
         }
         input.reserve(READ_BYTES);
+        // A stop comes first: what was read is answered, a busy client does not keep the broker from ending.
         tokio::select! {
             biased;
+            _ = stop.wait_for(|stopping| *stopping) => return End::Over,
             read = timeout(idle, socket.read_buf(&mut input)) => match read {
                 Ok(Ok(0)) | Err(_) => return End::Over,
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return End::Io(error),
             },
-            _ = stop.wait_for(|stopping| *stopping) => return End::Over,
         }
     }
 }

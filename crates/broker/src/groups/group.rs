@@ -19,6 +19,9 @@ use tokio::time::Instant;
 
 use super::Committed;
 
+#[cfg(test)]
+mod tests;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Phase {
     #[default]
