@@ -227,11 +227,26 @@ impl Registry {
         })
     }
 
+    /// The subject that is meant by this name: what its alias says, if it has one. Aliases do not chain.
+    pub fn real_name(&self, subject: Subject) -> Subject {
+        let state = self.core().state.read();
+        match state.config(Some(&subject)).and_then(|config| config.alias.as_deref()).filter(|alias| !alias.is_empty())
+        {
+            Some(alias) => subject.sibling(alias),
+            None => subject,
+        }
+    }
+
+    /// The subjects that are other names of this one.
+    pub fn aliases(&self, subject: &Subject) -> Vec<Subject> {
+        self.core().state.read().aliases(subject)
+    }
+
     /// Changes a configuration member by member; `None`: the one for all. The answer is the whole of it.
     pub async fn change_config(&self, subject: Option<&Subject>, change: ConfigChange) -> Result<Config, Error> {
         let subject = scope(subject);
-        if subject.is_some_and(|subject| !subject.is_configurable()) {
-            return Err(Error::InvalidSubject(subject.cloned().expect("just looked at")));
+        if let Some(subject) = subject.filter(|subject| !subject.is_configurable()) {
+            return Err(Error::InvalidSubject(subject.clone()));
         }
         let writer = self.writer(Operation::UpdateConfig).await?;
         let (record, config) = self.read(|state| {

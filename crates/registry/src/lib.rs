@@ -45,6 +45,8 @@ pub use lookup::Found;
 pub use metadata::{Metadata, Name, VERSION_PROPERTY};
 pub use mode::Mode;
 pub use names::{DEFAULT_CONTEXT, Guid, SchemaId, Side, Subject, VersionRef};
+pub use postern_kafka::Fate;
+pub use postern_schema::SchemaKind;
 pub use read::Page;
 pub use register::{RegisterOptions, Registered};
 pub use resolve::{ResolveError, SchemaRef};
@@ -108,6 +110,12 @@ impl Registry {
     /// Whether calls are answered, or why not yet.
     pub fn check_ready(&self) -> Result<(), Error> {
         self.core.progress.check_ready()
+    }
+
+    /// The id of the cluster that keeps the topic.
+    pub async fn cluster_id(&self) -> Result<String, Error> {
+        let description = self.core.cluster.describe_cluster().await;
+        description.map(|cluster| cluster.cluster_id).map_err(|error| Error::NotReady(error.to_string()))
     }
 
     pub(crate) fn core(&self) -> &core::Core {

@@ -104,8 +104,9 @@ impl Registry {
             Ok(same_references(state, &stored.subject, content.references(), stored.content.references()))
         })?;
         let is_inlined = content.references().is_empty() && !stored.content.references().is_empty();
-        if !is_inlined && !(same_references && stored.content.text().len() == content.text().len()) {
-            // With the same references, texts of another length cannot differ by the order of attributes alone.
+        // With the same references, texts of another length cannot differ by the order of attributes alone.
+        let may_be_equal = same_references && stored.content.text().len() == content.text().len();
+        if !is_inlined && !may_be_equal {
             return Ok(false);
         }
         let other = stored.content.metadata();

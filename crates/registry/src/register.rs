@@ -28,8 +28,8 @@ pub struct RegisterOptions {
 pub struct Registered {
     /// As what.
     pub stored: Stored,
-    /// It was not before.
-    pub is_new: bool,
+    /// It was there already, and was found by looking it up as it was given.
+    pub looked_up: bool,
 }
 
 impl Registry {
@@ -53,13 +53,13 @@ impl Registry {
         // 3, 4: what is known is returned without any further condition.
         let config = self.read(|state| Ok(state.config_in_force(subject)))?;
         if let Some(stored) = self.already_there(subject, &draft, &config, options)? {
-            return Ok(Registered { stored, is_new: false });
+            return Ok(Registered { stored, looked_up: true });
         }
         self.read(|state| state.mode_in_force(Some(subject)).check_register(subject, draft.id.is_some()))?;
         let turn = self.writer(Operation::Register).await?;
         loop {
             let attempt = match self.decide(subject, &draft, options)? {
-                Decision::Known(stored) => return Ok(Registered { stored, is_new: false }),
+                Decision::Known(stored) => return Ok(Registered { stored, looked_up: false }),
                 Decision::Write(attempt) => attempt,
             };
             turn.append(attempt.records).await?;
@@ -69,7 +69,7 @@ impl Registry {
                 .filter(|stored| stored.id == attempt.id && stored.content.guid() == attempt.guid && !stored.deleted)
             {
                 self.drop_replaced(&turn, &stored).await;
-                return Ok(Registered { stored, is_new: true });
+                return Ok(Registered { stored, looked_up: false });
             }
             if !turn.has_time() {
                 return Err(turn.out_of_time());
@@ -113,10 +113,10 @@ impl Registry {
         })?;
         mode.check_register(subject, draft.id.is_some())?;
         let prepared = self.prepare_new(subject, draft, mode, &config, previous.as_ref(), next, options)?;
-        if draft.version == 0 {
-            if let Some(stored) = self.known_version(subject, draft, &prepared)? {
-                return Ok(Decision::Known(stored));
-            }
+        if draft.version == 0
+            && let Some(stored) = self.known_version(subject, draft, &prepared)?
+        {
+            return Ok(Decision::Known(stored));
         }
         // 13
         if !mode.is_import() && !options.force {

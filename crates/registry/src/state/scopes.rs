@@ -29,6 +29,18 @@ impl State {
         of_context.or_else(|| self.config(Some(&global()))).cloned().unwrap_or_default()
     }
 
+    /// The subjects whose configuration names this one as what they stand for.
+    pub(crate) fn aliases(&self, subject: &Subject) -> Vec<Subject> {
+        let stands_for = |(scope, config): (&Option<Subject>, &Config)| {
+            let scope = scope.as_ref()?;
+            let alias = config.alias.as_deref()?;
+            (scope.sibling(alias) == *subject).then(|| scope.clone())
+        };
+        let mut aliases: Vec<Subject> = self.configs.iter().filter_map(stands_for).collect();
+        aliases.sort();
+        aliases
+    }
+
     /// The mode that applies to a subject, or to all.
     pub(crate) fn mode_in_force(&self, subject: Option<&Subject>) -> Mode {
         let own = subject.and_then(|subject| self.mode(Some(subject)));
