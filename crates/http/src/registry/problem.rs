@@ -42,3 +42,57 @@ pub(crate) fn problem(error: &Error) -> Problem {
     };
     Problem::new(StatusCode::from_u16(status).expect("the statuses of this table are statuses"), code, error)
 }
+
+#[cfg(test)]
+mod tests {
+    use postern_registry::{NotPermitted, SchemaId, SchemaKind, Subject, VersionRef};
+
+    use super::*;
+
+    /// Numbers are what clients act upon; this is the list of them.
+    #[test]
+    fn the_table_of_numbers() {
+        let subject = || Subject::parse("s");
+        let store = |timed_out| {
+            let (cause, fate) = ("no answer".to_owned(), postern_registry::Fate::Unknown);
+            Error::Store { operation: "register the schema", cause, fate, timed_out }
+        };
+        for (error, status, code) in [
+            (Error::NotReady("it waits for Kafka".to_owned()), 503, 503),
+            (Error::SubjectNotFound(subject()), 404, 40401),
+            (Error::VersionNotFound(VersionRef::Latest), 404, 40402),
+            (Error::IdNotFound(SchemaId(1)), 404, 40403),
+            (Error::GuidNotFound("x".to_owned()), 404, 40403),
+            (Error::SchemaNotFound, 404, 40403),
+            (Error::SubjectSoftDeleted(subject()), 404, 40404),
+            (Error::SubjectNotSoftDeleted(subject()), 404, 40405),
+            (Error::VersionSoftDeleted(subject(), 1), 404, 40406),
+            (Error::VersionNotSoftDeleted(subject(), 1), 404, 40407),
+            (Error::NoSubjectConfig(subject()), 404, 40408),
+            (Error::NoSubjectMode(subject()), 404, 40409),
+            (Error::Incompatible { subject: subject(), messages: vec![] }, 409, 40901),
+            (Error::InvalidSchema { kind: SchemaKind::Avro, message: "x".to_owned() }, 422, 42201),
+            (Error::UnknownKind("THRIFT".to_owned()), 422, 42201),
+            (Error::EmptySchema, 422, 42201),
+            (Error::InvalidReference("x".to_owned()), 422, 42201),
+            (Error::ReferenceNotFound { subject: subject(), version: VersionRef::Number(1) }, 422, 42201),
+            (Error::VersionNotNext { asked: 5, next: 2 }, 422, 42201),
+            (Error::InvalidVersion("x".to_owned()), 422, 42202),
+            (Error::InvalidLevel("x".to_owned()), 422, 42203),
+            (Error::InvalidMode("x".to_owned()), 422, 42204),
+            (Error::ForwardModeIsGlobal, 422, 42204),
+            (Error::NotPermitted(NotPermitted::ImportOverSubjects), 422, 42205),
+            (Error::Referenced { subject: subject(), version: 1 }, 422, 42206),
+            (Error::InvalidSubject(subject()), 422, 42208),
+            (Error::TooLarge("x".to_owned()), 422, 42209),
+            (Error::ContextNotEmpty(".c".to_owned()), 422, 42211),
+            (Error::NotBuilt("This"), 501, 501),
+            (store(false), 503, 50001),
+            (store(true), 503, 50002),
+        ] {
+            let problem = problem(&error);
+            assert_eq!((problem.status.as_u16(), problem.code), (status, code), "{error}");
+            assert!(problem.message.ends_with(['.', ']', 'x']), "a sentence: {}", problem.message);
+        }
+    }
+}

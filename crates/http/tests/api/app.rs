@@ -16,7 +16,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderMap};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use postern_broker::Broker;
-use postern_http::Bounds;
+use postern_http::{Api, Bounds};
 use postern_kafka::{Cluster, ErrorKind, PartitionId, TopicName};
 use postern_proxy::{Limits, Proxy};
 use postern_registry::Registry;
@@ -28,18 +28,22 @@ use tokio::task::JoinHandle;
 /// A running Postern. Dropped, it ends.
 pub(crate) struct TestApp {
     rest: SocketAddr,
+    /// Where the registry's API listens.
+    registry: SocketAddr,
+    /// The schemas, past the API.
+    pub(crate) schemas: Registry,
     /// The cluster, to look at what really happened.
     pub(crate) cluster: Cluster,
     /// Its id, as it stands in the paths of API v3.
     pub(crate) cluster_id: String,
-    serving: JoinHandle<bool>,
+    serving: [JoinHandle<bool>; 2],
     _broker: Broker,
     _dir: TempDir,
 }
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.serving.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -62,16 +66,15 @@ impl TestApp {
         let broker = Broker::start(settings).await.expect("the broker starts");
         let settings = postern_kafka::Settings::for_test(broker.address().to_string());
         let cluster = Cluster::connect(settings).expect("the clients start");
-        let registry = Registry::start(cluster.clone(), postern_registry::Settings::default());
-        let proxy = Proxy::new(cluster.clone(), registry, Limits::default());
+        let schemas = Registry::start(cluster.clone(), postern_registry::Settings::default());
+        let proxy = Proxy::new(cluster.clone(), schemas.clone(), Limits::default());
 
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let rest = listener.local_addr().expect("it is bound");
         let bounds = Bounds::default();
-        let api = postern_http::rest(proxy, &bounds);
-        let stop = std::future::pending();
-        let serving = tokio::spawn(postern_http::serve::serve(listener, api, bounds, stop, Duration::ZERO));
-        TestApp { rest, cluster, cluster_id: broker.cluster_id().to_owned(), serving, _broker: broker, _dir: dir }
+        let (rest, rest_serving) = serve(postern_http::rest(proxy, &bounds), &bounds).await;
+        let (registry, registry_serving) = serve(postern_http::registry(schemas.clone(), &bounds), &bounds).await;
+        let cluster_id = broker.cluster_id().to_owned();
+        let serving = [rest_serving, registry_serving];
+        TestApp { rest, registry, schemas, cluster, cluster_id, serving, _broker: broker, _dir: dir }
     }
 
     /// Scheme and authority, as links begin.
@@ -102,8 +105,12 @@ impl TestApp {
 
     /// Any other request.
     pub(crate) fn request(&self, method: Method, path: &str) -> Call {
-        let call = Call { to: self.rest, method, path: path.to_owned(), headers: Vec::new(), body: Bytes::new() };
-        call.header(HOST.as_str(), &self.rest.to_string())
+        Call::new(self.rest, method, path)
+    }
+
+    /// A request to the registry.
+    pub(crate) fn registry(&self, method: Method, path: &str) -> Call {
+        Call::new(self.registry, method, path)
     }
 
     /// Makes a topic, past the API.
@@ -145,6 +152,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    fn new(to: SocketAddr, method: Method, path: &str) -> Call {
+        let call = Call { to, method, path: path.to_owned(), headers: Vec::new(), body: Bytes::new() };
+        call.header(HOST.as_str(), &to.to_string())
+    }
+
     /// Sets a header; the last of one name counts.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Call {
         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
@@ -221,6 +233,14 @@ impl Reply {
     pub(crate) fn message(&self) -> String {
         self.json()["message"].as_str().unwrap_or_default().to_owned()
     }
+}
+
+/// Serves an API on a free port.
+async fn serve(api: Api, bounds: &Bounds) -> (SocketAddr, JoinHandle<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let stop = std::future::pending();
+    (address, tokio::spawn(postern_http::serve::serve(listener, api, bounds.clone(), stop, Duration::ZERO)))
 }
 
 fn topic_name(name: &str) -> TopicName {

@@ -2,6 +2,8 @@
 //! anew.
 
 mod app;
+mod registry;
+mod registry_better;
 mod v3_clusters;
 mod v3_configs;
 mod v3_http;
