@@ -164,6 +164,25 @@ macro_rules! served {
                 _ => Err(Cut::Bad(BadFrame::UnknownApi(api as i16))),
             }
         }
+
+        /// Decodes a body as [`answer`] would, and does nothing with it.
+        #[cfg(test)]
+        fn decodes(request: Request) -> bool {
+            /// The request type that a handler takes.
+            fn body_of<'a, T: Decodable + Default, F>(
+                _: fn(&'a Arc<Node>, &'a Call<'a>, T) -> F,
+                api: ApiKey,
+                version: i16,
+                body: Bytes,
+            ) -> bool {
+                decode::<T>(api, version, body).is_ok()
+            }
+            let Request { head, api, body } = request;
+            match api {
+                $(ApiKey::$api => body_of(|node, call, body| $handler(node, call, body), api, head.version, body),)*
+                _ => false,
+            }
+        }
     };
 }
 
@@ -243,4 +262,63 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame of this API and version: no client id, then `body`.
+    fn frame(api: ApiKey, version: i16, body: &[u8]) -> Bytes {
+        let mut frame = vec![];
+        frame.put_i16(api as i16);
+        frame.put_i16(version);
+        frame.put_i32(1);
+        frame.put_i16(-1);
+        if api.request_header_version(version) >= 2 {
+            frame.put_u8(0);
+        }
+        frame.extend_from_slice(body);
+        frame.into()
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_announces_what_can_be_decoded() {
+        assert!(SERVED.is_sorted_by_key(|served| served.api as i16));
+        for served in SERVED {
+            let decoded = served.api.valid_versions();
+            assert!(served.oldest_decoded >= decoded.min && served.newest <= decoded.max, "{:?}", served.api);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_decoders_panic_or_reserve_what_is_not_there() {
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        let mut decoded = 0;
+        for served in SERVED {
+            for version in served.oldest_decoded..=served.newest {
+                for _ in 0..400 {
+                    // Mostly small numbers, so that lengths and counts are believed and the walk goes deep.
+                    let body: Vec<u8> = (0..random() % 80)
+                        .map(|_| match random() % 8 {
+                            0 => random() as u8,
+                            1 => 0xff,
+                            2 => (random() % 4) as u8,
+                            _ => 0,
+                        })
+                        .collect();
+                    if let Ok(request) = Request::read(frame(served.api, version, &body)) {
+                        decoded += usize::from(decodes(request));
+                    }
+                }
+            }
+        }
+        assert!(decoded > 1000, "{decoded}");
+    }
 }
