@@ -123,7 +123,9 @@ impl Reader {
                     }
                 }
                 Ok(Some(Err(error))) => {
-                    return Err(Problem::bad_request(format!("The request body broke off: {error}. Nothing was done.")));
+                    return Err(Problem::bad_request(format!(
+                        "The request body broke off: {error}. Nothing was done."
+                    )));
                 }
                 Err(_) => {
                     let message =

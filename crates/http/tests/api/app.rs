@@ -37,7 +37,8 @@ pub(crate) struct TestApp {
     /// Its id, as it stands in the paths of API v3.
     pub(crate) cluster_id: String,
     serving: [JoinHandle<bool>; 2],
-    _broker: Broker,
+    /// The embedded broker, to arrange faults.
+    pub(crate) broker: Broker,
     _dir: TempDir,
 }
 
@@ -67,6 +68,7 @@ impl TestApp {
         let settings = postern_kafka::Settings::for_test(broker.address().to_string());
         let cluster = Cluster::connect(settings).expect("the clients start");
         let schemas = Registry::start(cluster.clone(), postern_registry::Settings::default());
+        schemas.ready().await;
         let proxy = Proxy::new(cluster.clone(), schemas.clone(), Limits::default());
 
         let bounds = Bounds::default();
@@ -74,7 +76,7 @@ impl TestApp {
         let (registry, registry_serving) = serve(postern_http::registry(schemas.clone(), &bounds), &bounds).await;
         let cluster_id = broker.cluster_id().to_owned();
         let serving = [rest_serving, registry_serving];
-        TestApp { rest, registry, schemas, cluster, cluster_id, serving, _broker: broker, _dir: dir }
+        TestApp { rest, registry, schemas, cluster, cluster_id, serving, broker, _dir: dir }
     }
 
     /// Scheme and authority, as links begin.
@@ -133,6 +135,21 @@ impl TestApp {
             Err(error) if error.kind == ErrorKind::UnknownTopic => None,
             Err(error) => panic!("the topic cannot be looked up: {error}"),
         }
+    }
+
+    /// All records of partition 0, key and value.
+    pub(crate) async fn records(&self, name: &str) -> Vec<(Option<Bytes>, Option<Bytes>)> {
+        let end = self.end_offset(name, 0).await;
+        let mut reader = self.cluster.reader(&topic_name(name), PartitionId(0)).expect("the partition can be read");
+        let mut records = Vec::new();
+        let mut next = 0;
+        while next < end {
+            for record in reader.next().await.expect("the partition can be read") {
+                next = record.offset.0 + 1;
+                records.push((record.key, record.value));
+            }
+        }
+        records
     }
 
     /// The offset that the next record of a partition will get.

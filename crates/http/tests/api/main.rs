@@ -4,6 +4,9 @@
 mod app;
 mod registry;
 mod registry_better;
+mod v2_fates;
+mod v2_produce;
+mod v2_topics;
 mod v3_clusters;
 mod v3_configs;
 mod v3_http;
