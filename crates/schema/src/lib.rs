@@ -1,6 +1,6 @@
 //! Schemas: compile a text once, then encode JSON by it, compare it, and print it canonically. Pure: no IO, no clock, no runtime.
 //!
-//! [`Schema`] is the door: a thin enum over the formats. Avro is built ([`avro`](self), in `avro/`); JSON Schema and
+//! [`Schema`] is the door: a thin enum over the formats. Avro is built (in `avro/`); JSON Schema and
 //! Protobuf get their own folders beside it and answer until then that they are not built yet.
 //! [`json`] holds what concerns JSON text without any schema.
 //!
