@@ -29,6 +29,9 @@ async fn main() -> ExitCode {
         }
     }
     settings.data_dir = data_dir.into();
+    // Before the address is told: who reads it may stop us at once.
+    let mut terminate = signal(SignalKind::terminate()).expect("handlers can be installed");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("handlers can be installed");
     let broker = match Broker::start(settings).await {
         Ok(broker) => broker,
         Err(error) => {
@@ -37,8 +40,6 @@ async fn main() -> ExitCode {
         }
     };
     println!("{}", broker.address());
-    let mut terminate = signal(SignalKind::terminate()).expect("handlers can be installed");
-    let mut interrupt = signal(SignalKind::interrupt()).expect("handlers can be installed");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

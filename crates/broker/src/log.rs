@@ -10,8 +10,9 @@
 //! | `<base>.log` | batches, appended; the last one is the active segment | always |
 //! | `<base>.index` | once, when the segment is sealed | offset and time look-ups; rebuilt when torn or missing |
 //! | `<base>.producers` | when the segment with that base is begun | recovery, before the active segment is replayed |
-//! | `clean` | at an orderly stop | instead of a replay, when the node says the stop was orderly |
 //! | `start` | when records were deleted up to an offset | always |
+//!
+//! At an orderly stop a partition also gives a note for the next start, which the node keeps (`node`).
 //!
 //! Not here: who may append, which topic this is (`topics`), what a client is told (`api`).
 //! Source: Apache Kafka's documentation, "Message Format" and "Log"; KIP-98 for producers' sequences.

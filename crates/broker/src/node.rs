@@ -5,7 +5,7 @@
 //! lock           held while a process uses the directory
 //! cluster-id     22 characters, made once
 //! producer-ids   the first producer id never given out
-//! clean          there between an orderly stop and the next start
+//! clean          between an orderly stop and the next start: where every partition stands
 //! offsets        what groups committed
 //! topics/<id>/   a topic: `topic` says what it is, a directory per partition holds its log
 //! ```
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::log::disk::{self, Durability, Files};
-use crate::topics::Topics;
+use crate::topics::{Notes, Topics};
 use crate::{Settings, StartError};
 
 /// The only broker there is.
@@ -52,9 +52,9 @@ impl Node {
         let lock = lock(&dir)?;
         check_format(&dir)?;
         let cluster_id = cluster_id(&dir).map_err(failed)?;
-        let clean = take_clean_mark(&dir).map_err(failed)?;
+        let notes = take_notes(&dir).map_err(failed)?;
         let files = Arc::new(Files::new(settings.max_open_files));
-        let topics = Topics::open(files, dir.join("topics"), clean).map_err(failed)?;
+        let topics = Topics::open(files, dir.join("topics"), &notes).map_err(failed)?;
         let groups = Groups::open(dir.join("offsets")).map_err(failed)?;
         let producer_ids = ProducerIds::open(dir.join("producer-ids")).map_err(failed)?;
         Ok(Node {
@@ -87,8 +87,14 @@ impl Node {
 
     /// Writes down an orderly stop. Nothing may be appended any more.
     pub(crate) fn close(&self) -> io::Result<()> {
-        self.topics.close()?;
-        disk::write_whole(&self.settings.data_dir.join("clean"), b"", Durability::Synced)
+        let mut out = Vec::new();
+        for ((topic, partition), note) in self.topics.close()? {
+            out.extend_from_slice(topic.as_bytes());
+            disk::put_u32(&mut out, partition as u32);
+            disk::put_u32(&mut out, note.len() as u32);
+            out.extend_from_slice(&note);
+        }
+        disk::write_whole(&self.settings.data_dir.join("clean"), &out, Durability::Synced)
     }
 }
 
@@ -142,15 +148,22 @@ fn base64url(bytes: &[u8]) -> String {
     text
 }
 
-fn take_clean_mark(dir: &Path) -> io::Result<bool> {
+/// Reads what [`Node::close`] wrote, once: after a crash there must be none.
+fn take_notes(dir: &Path) -> io::Result<Notes> {
     let path = dir.join("clean");
-    let clean = disk::read_whole(&path)?.is_some();
+    let contents = disk::read_whole(&path)?.unwrap_or_default();
     match std::fs::remove_file(&path) {
         Ok(()) => disk::sync_dir(dir)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    Ok(clean)
+    let mut from = disk::Reader::new(&contents);
+    let mut next = || {
+        let place = (uuid::Uuid::from_slice(from.bytes(16)?).ok()?, from.u32()? as i32);
+        let length = from.u32()? as usize;
+        Some((place, from.bytes(length)?.to_vec()))
+    };
+    Ok(std::iter::from_fn(&mut next).collect())
 }
 
 /// Gives out producer ids, each once in the life of the data directory; reserved on disk in blocks.

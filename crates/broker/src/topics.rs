@@ -20,6 +20,9 @@ const MAX_NAME_BYTES: usize = 249;
 /// Topics that belong to the cluster rather than to its users.
 const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
+/// What partitions say at an orderly stop, for the next start.
+pub(crate) type Notes = HashMap<(Uuid, i32), Vec<u8>>;
+
 #[derive(Debug)]
 pub(crate) struct Topic {
     pub(crate) name: StrBytes,
@@ -89,8 +92,8 @@ impl Topic {
 }
 
 impl Topics {
-    /// Finds and recovers all topics below `dir`; `clean` if the last stop was orderly.
-    pub(crate) fn open(files: Arc<Files>, dir: PathBuf, clean: bool) -> io::Result<Topics> {
+    /// Finds and recovers all topics below `dir`; `notes` are what [`Topics::close`] gave, none if it was not called.
+    pub(crate) fn open(files: Arc<Files>, dir: PathBuf, notes: &Notes) -> io::Result<Topics> {
         std::fs::create_dir_all(&dir)?;
         let mut known = Known::default();
         for entry in std::fs::read_dir(&dir)? {
@@ -100,7 +103,7 @@ impl Topics {
                 std::fs::remove_dir_all(&path)?;
                 continue;
             }
-            let Some(topic) = open_topic(&files, &path, clean)? else {
+            let Some(topic) = open_topic(&files, &path, notes)? else {
                 tracing::warn!(path = %path.display(), "left alone: not the directory of a topic");
                 continue;
             };
@@ -153,7 +156,7 @@ impl Topics {
             topic.describe(partitions, &topic.config(), Durability::Synced, &temporary)?;
             std::fs::rename(&temporary, &dir)?;
             disk::sync_dir(&self.dir)?;
-            topic.state.write().partitions = open_partitions(&self.files, &dir, 0..partitions, false)?.into();
+            topic.state.write().partitions = open_partitions(&self.files, &dir, 0..partitions, |_| None)?.into();
             Ok(Arc::new(topic))
         })();
         let topic = made.map_err(CreateError::Storage)?;
@@ -165,7 +168,7 @@ impl Topics {
     pub(crate) fn grow(&self, topic: &Topic, count: usize) -> io::Result<()> {
         let _changing = self.changing.lock();
         let State { partitions, config } = topic.state.read().clone();
-        let added = open_partitions(&self.files, &topic.dir, partitions.len()..count, false)?;
+        let added = open_partitions(&self.files, &topic.dir, partitions.len()..count, |_| None)?;
         topic.describe(count, &config, Durability::Synced, &topic.dir)?;
         topic.state.write().partitions = partitions.iter().cloned().chain(added).collect();
         Ok(())
@@ -200,14 +203,15 @@ impl Topics {
         Ok(true)
     }
 
-    /// Has every partition write down where it stands.
-    pub(crate) fn close(&self) -> io::Result<()> {
+    /// Has the disk keep all partitions; answers what the next start needs to know of each.
+    pub(crate) fn close(&self) -> io::Result<Notes> {
+        let mut notes = Notes::new();
         for topic in self.all() {
             for partition in topic.partitions().iter() {
-                partition.close()?;
+                notes.extend(partition.close()?.map(|note| ((topic.id, partition.index), note)));
             }
         }
-        Ok(())
+        Ok(notes)
     }
 }
 
@@ -235,7 +239,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     Err(format!("Topic name is invalid: {complaint}"))
 }
 
-fn open_topic(files: &Arc<Files>, dir: &Path, clean: bool) -> io::Result<Option<Topic>> {
+fn open_topic(files: &Arc<Files>, dir: &Path, notes: &Notes) -> io::Result<Option<Topic>> {
     let Some(contents) = disk::read_whole(&dir.join("topic"))? else { return Ok(None) };
     let mut from = disk::Reader::new(&contents);
     let described = (|| {
@@ -249,20 +253,21 @@ fn open_topic(files: &Arc<Files>, dir: &Path, clean: bool) -> io::Result<Option<
         Some((name, id, partitions, own))
     })();
     let Some((name, id, count, own)) = described else { return Ok(None) };
-    let partitions = open_partitions(files, dir, 0..count, clean)?.into();
+    let partitions = open_partitions(files, dir, 0..count, |index| notes.get(&(id, index)).map(Vec::as_slice))?.into();
     let state = State { partitions, config: Arc::new(TopicConfig::new(own)) };
     Ok(Some(Topic { name, id, dir: dir.to_owned(), state: RwLock::new(state) }))
 }
 
-fn open_partitions(
+fn open_partitions<'a>(
     files: &Arc<Files>,
     dir: &Path,
     indexes: std::ops::Range<usize>,
-    clean: bool,
+    note: impl Fn(i32) -> Option<&'a [u8]>,
 ) -> io::Result<Vec<Arc<Partition>>> {
     indexes
         .map(|index| {
-            let partition = Partition::open(files.clone(), dir.join(index.to_string()), index as i32, clean)?;
+            let partition =
+                Partition::open(files.clone(), dir.join(index.to_string()), index as i32, note(index as i32))?;
             Ok(Arc::new(partition))
         })
         .collect()
@@ -273,7 +278,7 @@ mod tests {
     use super::*;
 
     fn topics(dir: &Path) -> Topics {
-        Topics::open(Arc::new(Files::new(8)), dir.to_owned(), false).unwrap()
+        Topics::open(Arc::new(Files::new(8)), dir.to_owned(), &Notes::new()).unwrap()
     }
 
     #[test]

@@ -50,6 +50,8 @@ struct Log {
     waiting: Vec<Arc<Notify>>,
     /// The topic was deleted.
     is_gone: bool,
+    /// The disk may not have all of the active segment.
+    is_unsynced: bool,
 }
 
 /// Where a batch lies.
@@ -88,9 +90,9 @@ pub(crate) enum FetchError {
 }
 
 impl Partition {
-    /// Opens what lies in `dir`, which need not exist; `clean` if the last stop was orderly.
-    pub(crate) fn open(files: Arc<Files>, dir: PathBuf, index: i32, clean: bool) -> io::Result<Partition> {
-        let found = recovery::open(&files, &dir, clean)?;
+    /// Opens what lies in `dir`, which need not exist; `note` is what [`Partition::close`] gave, if the stop was orderly.
+    pub(crate) fn open(files: Arc<Files>, dir: PathBuf, index: i32, note: Option<&[u8]>) -> io::Result<Partition> {
+        let found = recovery::open(&files, &dir, note)?;
         let log = Log {
             segments: found.segments.into_iter().map(Arc::new).collect(),
             start_offset: found.start_offset,
@@ -98,6 +100,7 @@ impl Partition {
             producers: found.producers,
             waiting: Vec::new(),
             is_gone: false,
+            is_unsynced: note.is_none(),
         };
         Ok(Partition { index, dir, files, log: Mutex::new(log) })
     }
@@ -143,6 +146,7 @@ impl Partition {
             .append(&self.files, &prelude, batch, &header, config.index_interval, now_ms)
             .map_err(AppendError::Storage)?;
         log.end_offset = header.last_offset() + 1;
+        log.is_unsynced = true;
         if header.is_idempotent() {
             log.producers.record(&header, now_ms);
         }
@@ -248,14 +252,16 @@ impl Partition {
         }
     }
 
-    /// Writes down what the next start needs to know, and has the disk keep the active segment.
-    pub(crate) fn close(&self) -> io::Result<()> {
-        let log = self.log.lock();
-        if let Some(active) = log.segments.last().filter(|_| !log.is_gone) {
+    /// Has the disk keep the active segment, and answers what the next start needs to know to read nothing; `None` if
+    /// there is nothing to know.
+    pub(crate) fn close(&self) -> io::Result<Option<Vec<u8>>> {
+        let mut log = self.log.lock();
+        let Some(active) = log.segments.last().filter(|_| !log.is_gone).cloned() else { return Ok(None) };
+        if log.is_unsynced {
             active.sync(&self.files)?;
-            recovery::write_clean(&self.dir, active.base, &active.tail(), log.end_offset, &log.producers)?;
+            log.is_unsynced = false;
         }
-        Ok(())
+        Ok(Some(recovery::note(active.base, &active.tail(), log.end_offset, &log.producers)))
     }
 
     /// The segment that takes the next batch: the active one, or a new one if that is full or old.

@@ -23,7 +23,8 @@ pub(super) struct Found {
 /// The index interval when an index is rebuilt; the topic's own setting need not be known for that.
 const REBUILT_INTERVAL: u64 = 4096;
 
-pub(super) fn open(files: &Files, dir: &Path, clean: bool) -> io::Result<Found> {
+/// `note` is what [`note`] gave at the last stop, if that was orderly.
+pub(super) fn open(files: &Files, dir: &Path, note: Option<&[u8]>) -> io::Result<Found> {
     let bases = bases(dir)?;
     let mut found = Found { segments: Vec::new(), producers: Producers::default(), start_offset: 0, end_offset: 0 };
     let Some((&active, sealed)) = bases.split_last() else {
@@ -34,7 +35,10 @@ pub(super) fn open(files: &Files, dir: &Path, clean: bool) -> io::Result<Found> 
     for &base in sealed {
         found.segments.push(Segment::new(files, dir, base, sealed_tail(dir, base)?));
     }
-    let noted = if clean { read_clean(dir, active)? } else { None };
+    let noted = match note {
+        Some(note) => read_note(note, dir, active)?,
+        None => None,
+    };
     let (tail, end_offset, producers) = match noted {
         Some(noted) => noted,
         None => {
@@ -50,14 +54,8 @@ pub(super) fn open(files: &Files, dir: &Path, clean: bool) -> io::Result<Found> 
     Ok(found)
 }
 
-/// Notes at an orderly stop what [`open`] needs to know.
-pub(super) fn write_clean(
-    dir: &Path,
-    base: i64,
-    tail: &Tail,
-    end_offset: i64,
-    producers: &Producers,
-) -> io::Result<()> {
+/// What [`open`] needs to know after an orderly stop, to read nothing.
+pub(super) fn note(base: i64, tail: &Tail, end_offset: i64, producers: &Producers) -> Vec<u8> {
     let mut out = Vec::new();
     disk::put_i64(&mut out, base);
     disk::put_i64(&mut out, tail.bytes as i64);
@@ -73,13 +71,13 @@ pub(super) fn write_clean(
         disk::put_i64(&mut out, entry.max_timestamp_before);
     }
     producers.encode(&mut out);
-    disk::write_whole(&dir.join("clean"), &out, Durability::Cached)
+    out
 }
 
-fn read_clean(dir: &Path, active: i64) -> io::Result<Option<(Tail, i64, Producers)>> {
-    let Some(contents) = disk::read_whole(&dir.join("clean"))? else { return Ok(None) };
+/// The note as it was made; `None` if the log is not as the note says.
+fn read_note(note: &[u8], dir: &Path, active: i64) -> io::Result<Option<(Tail, i64, Producers)>> {
     let length = std::fs::metadata(segment::path(dir, active, "log"))?.len();
-    let mut from = disk::Reader::new(&contents);
+    let mut from = disk::Reader::new(note);
     Ok((|| {
         if from.i64()? != active || from.i64()? as u64 != length {
             return None;

@@ -11,8 +11,8 @@ use super::partition::LogConfig;
 use super::{AppendError, FetchError, Partition};
 use crate::configs::TopicConfig;
 
-fn open(dir: &Path, clean: bool) -> Partition {
-    Partition::open(Arc::new(Files::new(4)), dir.to_owned(), 0, clean).unwrap()
+fn open(dir: &Path, note: Option<&[u8]>) -> Partition {
+    Partition::open(Arc::new(Files::new(4)), dir.to_owned(), 0, note).unwrap()
 }
 
 fn config() -> LogConfig {
@@ -47,7 +47,7 @@ fn batches(partition: &Partition, mut offset: i64) -> Vec<String> {
 #[test]
 fn every_prefix_of_a_segment_recovers_to_whole_batches() {
     let dir = tempfile::tempdir().unwrap();
-    let partition = open(dir.path(), false);
+    let partition = open(dir.path(), None);
     let mut ends = vec![(0, 0)];
     for n in 0..24 {
         let batch = sample(&vec!["value"; 1 + n % 3], (5, 0, ends[n].1 as i32), n as i64);
@@ -60,7 +60,7 @@ fn every_prefix_of_a_segment_recovers_to_whole_batches() {
     assert_eq!(whole.len(), ends[24].0);
     for cut in 0..=whole.len() {
         std::fs::write(&log, &whole[..cut]).unwrap();
-        let partition = open(dir.path(), false);
+        let partition = open(dir.path(), None);
         let kept = ends.iter().filter(|(bytes, _)| *bytes <= cut).count() - 1;
         assert_eq!(partition.bounds().end, ends[kept].1, "cut at {cut}");
         assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[kept].0 as u64);
@@ -79,7 +79,7 @@ fn every_prefix_of_a_segment_recovers_to_whole_batches() {
 #[test]
 fn a_flipped_byte_in_the_last_segment_ends_the_log_there() {
     let dir = tempfile::tempdir().unwrap();
-    let partition = open(dir.path(), false);
+    let partition = open(dir.path(), None);
     let batch = sample(&["one", "two"], (-1, -1, -1), 0);
     (0..3).for_each(|_| drop(append(&partition, &batch, &config())));
     drop(partition);
@@ -87,14 +87,14 @@ fn a_flipped_byte_in_the_last_segment_ends_the_log_there() {
     let mut bytes = std::fs::read(&log).unwrap();
     bytes[batch.len() + 70] ^= 1;
     std::fs::write(&log, &bytes).unwrap();
-    assert_eq!(batches(&open(dir.path(), false), 0), ["0+2"]);
+    assert_eq!(batches(&open(dir.path(), None), 0), ["0+2"]);
 }
 
 #[test]
 fn segments_roll_and_torn_or_missing_indexes_are_rebuilt() {
     let dir = tempfile::tempdir().unwrap();
     let config = LogConfig { segment_bytes: 1000, ..config() };
-    let partition = open(dir.path(), false);
+    let partition = open(dir.path(), None);
     for n in 0..60 {
         append(&partition, &sample(&["v"], (5, 0, n), 10 * i64::from(n)), &config).unwrap();
     }
@@ -124,32 +124,32 @@ fn segments_roll_and_torn_or_missing_indexes_are_rebuilt() {
             _ => File::options().write(true).open(index).unwrap().set_len(length / 2).unwrap(),
         }
     }
-    check(&open(dir.path(), false));
+    check(&open(dir.path(), None));
 }
 
 #[test]
 fn after_an_orderly_stop_nothing_need_be_read() {
     let dir = tempfile::tempdir().unwrap();
-    let partition = open(dir.path(), false);
+    let partition = open(dir.path(), None);
     for n in 0..20 {
         append(&partition, &sample(&["v"], (5, 0, n), 7), &config()).unwrap();
     }
-    partition.close().unwrap();
+    let note = partition.close().unwrap();
     drop(partition);
-    let again = open(dir.path(), true);
+    let again = open(dir.path(), note.as_deref());
     assert_eq!(again.bounds().end, 20);
     assert_eq!(batches(&again, 12).len(), 8);
     assert_eq!(append(&again, &sample(&["v"], (5, 0, 19), 7), &config()).unwrap(), 19);
     assert_eq!(append(&again, &sample(&["v"], (5, 0, 20), 7), &config()).unwrap(), 20);
     drop(again);
     // The note is of another length of the log now, and not believed.
-    assert_eq!(open(dir.path(), true).bounds().end, 21);
+    assert_eq!(open(dir.path(), note.as_deref()).bounds().end, 21);
 }
 
 #[test]
 fn a_read_begins_with_the_batch_that_has_the_offset_and_keeps_to_its_limits() {
     let dir = tempfile::tempdir().unwrap();
-    let partition = open(dir.path(), false);
+    let partition = open(dir.path(), None);
     let batch = sample(&["a", "b", "c"], (-1, -1, -1), 0);
     (0..4).for_each(|_| drop(append(&partition, &batch, &config())));
     let bytes = batch.len() as u64;
@@ -170,13 +170,13 @@ fn a_read_begins_with_the_batch_that_has_the_offset_and_keeps_to_its_limits() {
 fn deleted_records_stay_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let config = LogConfig { segment_bytes: 300, ..config() };
-    let partition = open(dir.path(), false);
+    let partition = open(dir.path(), None);
     (0..20).for_each(|_| drop(append(&partition, &sample(&["v"], (-1, -1, -1), 0), &config)));
     assert_eq!(partition.delete_before(21).unwrap(), None);
     assert_eq!(partition.delete_before(9).unwrap(), Some(9));
     assert!(matches!(partition.read(8, 1, true), Err(FetchError::OutOfRange(_))));
     drop(partition);
-    let again = open(dir.path(), false);
+    let again = open(dir.path(), None);
     assert_eq!((again.bounds().start, again.bounds().end), (9, 20));
     assert_eq!(again.delete_before(-1).unwrap(), Some(20));
     assert_eq!(batches(&again, 20), Vec::<String>::new());
@@ -186,7 +186,7 @@ fn deleted_records_stay_deleted() {
 #[test]
 fn append_time_replaces_the_producers() {
     let dir = tempfile::tempdir().unwrap();
-    let partition = open(dir.path(), false);
+    let partition = open(dir.path(), None);
     let config = LogConfig { stamps_append_time: true, ..config() };
     let batch = sample(&["v"], (5, 0, 0), 77);
     let header = Header::read(&batch).unwrap();
