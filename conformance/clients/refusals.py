@@ -7,6 +7,10 @@ from outside import AVRO, BINARY, JSON, V2, Outside, by_hand
 out = Outside(__doc__)
 topic = out.name("refusals")
 out.same("create", out.create_topic(topic).status_code, 201)
+# Many schemas that have nothing to do with each other, under one subject.
+for side in ("key", "value"):
+    level = out.session.put(f"{out.registry}/config/{topic}-{side}", json={"compatibility": "NONE"}, timeout=30)
+    out.same(f"compatibility of {side}s", (level.status_code, level.json()), (200, {"compatibility": "NONE"}))
 
 
 def record(**fields):

@@ -1,0 +1,131 @@
+//! The settings by name: one table from which arguments, variables, file keys and `--help` are read.
+//!
+//! A setting has one name everywhere: `rest-listen` is the argument `--rest-listen`, the variable `POSTERN_REST_LISTEN` and
+//! the key `rest-listen` of the file.
+
+/// One setting, as an operator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// As an argument (after `--`) and as a key of the file.
+    pub(crate) name: &'static str,
+    /// What follows the name as an argument; `None`: nothing, naming it switches it on.
+    pub(crate) operand: Option<&'static str>,
+    /// What holds when nothing is written, in the spelling of the setting; empty: nothing does.
+    pub(crate) default: &'static str,
+    /// One or two sentences for `--help`.
+    pub(crate) about: &'static str,
+}
+
+impl Setting {
+    /// The name of its variable.
+    pub(crate) fn variable(&self) -> String {
+        format!("POSTERN_{}", self.name.to_uppercase().replace('-', "_"))
+    }
+}
+
+pub(crate) const BOOTSTRAP_SERVERS: Setting = Setting {
+    name: "bootstrap-servers",
+    operand: Some("HOST:PORT,…"),
+    default: "",
+    about: "The Kafka cluster to use. Without it a broker for one node is started inside this process.",
+};
+
+pub(crate) const REST_LISTEN: Setting = Setting {
+    name: "rest-listen",
+    operand: Some("IP:PORT"),
+    default: "127.0.0.1:8082",
+    about: "Where the REST proxy listens. Port 0: any free one.",
+};
+
+pub(crate) const REGISTRY_LISTEN: Setting = Setting {
+    name: "registry-listen",
+    operand: Some("IP:PORT"),
+    default: "127.0.0.1:8081",
+    about: "Where the Schema Registry listens.",
+};
+
+pub(crate) const BROKER_LISTEN: Setting = Setting {
+    name: "broker-listen",
+    operand: Some("IP:PORT"),
+    default: "127.0.0.1:9092",
+    about: "Where the embedded broker listens.",
+};
+
+pub(crate) const DATA_DIR: Setting = Setting {
+    name: "data-dir",
+    operand: Some("DIR"),
+    default: "./postern-data",
+    about: "Where the embedded broker keeps its data. Made if it is not there.",
+};
+
+pub(crate) const BROKER_AUTO_CREATE_TOPICS: Setting = Setting {
+    name: "broker-auto-create-topics",
+    operand: None,
+    default: "false",
+    about: "The embedded broker creates an unknown topic when somebody produces to it.",
+};
+
+pub(crate) const BROKER_STRICT_REPLICATION: Setting = Setting {
+    name: "broker-strict-replication",
+    operand: None,
+    default: "false",
+    about: "The embedded broker refuses topics with more than one replica, as Apache Kafka would on one node. \
+            Without it such topics get one replica, and are told so.",
+};
+
+pub(crate) const LOG: Setting = Setting {
+    name: "log",
+    operand: Some("FILTER"),
+    // The client library tells of every connection that a broker closes, as they do with idle ones.
+    default: "info,postern_kafka::librdkafka=warn",
+    about: "What is logged to standard error: a level (error, warn, info, debug, trace), or levels by part, \
+            such as info,postern_registry=debug.",
+};
+
+pub(crate) const CONFIG: Setting = Setting {
+    name: "config",
+    operand: Some("FILE"),
+    default: "",
+    about: "A TOML file with these settings, each under its own name, such as \
+            log = \"debug\".",
+};
+
+/// All of them, in the order of `--help`.
+pub(crate) const ALL: [Setting; 9] = [
+    BOOTSTRAP_SERVERS,
+    REST_LISTEN,
+    REGISTRY_LISTEN,
+    BROKER_LISTEN,
+    DATA_DIR,
+    BROKER_AUTO_CREATE_TOPICS,
+    BROKER_STRICT_REPLICATION,
+    LOG,
+    CONFIG,
+];
+
+/// The setting of this name.
+pub(crate) fn named(name: &str) -> Option<Setting> {
+    ALL.into_iter().find(|setting| setting.name == name)
+}
+
+/// The name among `names` that `name` was probably meant to be.
+pub(crate) fn nearest(name: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
+    let (distance, near) = names.into_iter().map(|known| (edits(name, &known), known)).min()?;
+    (distance <= 3).then_some(near)
+}
+
+/// The number of letters to insert, delete or replace to make one word of the other (Levenshtein).
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}

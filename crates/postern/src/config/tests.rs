@@ -1,0 +1,256 @@
+use std::{collections::BTreeMap, io};
+
+use super::*;
+
+/// A world of one map of variables and one of files.
+#[derive(Default)]
+struct Map {
+    variables: BTreeMap<&'static str, &'static str>,
+    files: BTreeMap<&'static str, &'static str>,
+}
+
+impl Outside for Map {
+    fn variables(&self) -> Vec<(String, String)> {
+        self.variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn file(&self, path: &str) -> io::Result<String> {
+        self.files.get(path).map(|text| (*text).to_owned()).ok_or(io::ErrorKind::NotFound.into())
+    }
+}
+
+fn with(arguments: &[&str], variables: &[(&'static str, &'static str)], file: &'static str) -> Result<Command, Faults> {
+    let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let files = BTreeMap::from([("postern.toml", file)]);
+    read(&arguments, &Map { variables: variables.iter().copied().collect(), files })
+}
+
+fn config(arguments: &[&str], variables: &[(&'static str, &'static str)], file: &'static str) -> Config {
+    match with(arguments, variables, file) {
+        Ok(Command::Run(config)) => *config,
+        other => panic!("expected a configuration, found {other:?}"),
+    }
+}
+
+/// The lines between the first and the last: one per fault.
+fn faults(arguments: &[&str], variables: &[(&'static str, &'static str)], file: &'static str) -> Vec<String> {
+    let text = with(arguments, variables, file).expect_err("should not start").to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[1..lines.len() - 1].iter().map(|line| line.trim().to_owned()).collect()
+}
+
+fn embedded() -> ClusterChoice {
+    ClusterChoice::Embedded {
+        listen: "127.0.0.1:9092".parse().expect("an address"),
+        data_dir: "./postern-data".into(),
+        auto_create_topics: false,
+        strict_replication: false,
+    }
+}
+
+#[test]
+fn nothing_written_means_all_on_loopback_with_a_broker_inside() {
+    let config = config(&[], &[], "");
+    assert_eq!(config.cluster, embedded());
+    assert_eq!(config.rest_listen.to_string(), "127.0.0.1:8082");
+    assert_eq!(config.registry_listen.to_string(), "127.0.0.1:8081");
+    assert_eq!(config.log, "info,postern_kafka::librdkafka=warn");
+}
+
+#[test]
+fn every_setting_has_an_argument_a_variable_and_a_key() {
+    let wanted = Config {
+        cluster: ClusterChoice::Embedded {
+            listen: "127.0.0.1:3".parse().expect("an address"),
+            data_dir: "/d".into(),
+            auto_create_topics: true,
+            strict_replication: true,
+        },
+        rest_listen: "0.0.0.0:1".parse().expect("an address"),
+        registry_listen: "127.0.0.1:2".parse().expect("an address"),
+        log: "debug".into(),
+    };
+    let arguments = [
+        "--rest-listen",
+        "0.0.0.0:1",
+        "--registry-listen=localhost:2",
+        "--broker-listen",
+        "127.0.0.1:3",
+        "--data-dir",
+        "/d",
+        "--broker-auto-create-topics",
+        "--broker-strict-replication",
+        "--log",
+        "debug",
+    ];
+    assert_eq!(config(&arguments, &[], ""), wanted);
+    let variables = [
+        ("POSTERN_REST_LISTEN", "0.0.0.0:1"),
+        ("POSTERN_REGISTRY_LISTEN", "127.0.0.1:2"),
+        ("POSTERN_BROKER_LISTEN", "127.0.0.1:3"),
+        ("POSTERN_DATA_DIR", "/d"),
+        ("POSTERN_BROKER_AUTO_CREATE_TOPICS", "true"),
+        ("POSTERN_BROKER_STRICT_REPLICATION", "true"),
+        ("POSTERN_LOG", "debug"),
+    ];
+    assert_eq!(config(&[], &variables, ""), wanted);
+    let file = r#"
+        rest-listen = "0.0.0.0:1"
+        registry-listen = "127.0.0.1:2"
+        broker-listen = "127.0.0.1:3"
+        data-dir = "/d"
+        broker-auto-create-topics = true
+        broker-strict-replication = true
+        log = "debug"
+    "#;
+    assert_eq!(config(&["--config", "postern.toml"], &[], file), wanted);
+    assert_eq!(config(&[], &[("POSTERN_CONFIG", "postern.toml")], file), wanted);
+
+    let remote = ClusterChoice::Remote { bootstrap_servers: "a:1,b:2".into() };
+    assert_eq!(config(&["--bootstrap-servers", "a:1,b:2"], &[], "").cluster, remote);
+    assert_eq!(config(&[], &[("POSTERN_BOOTSTRAP_SERVERS", "a:1,b:2")], "").cluster, remote);
+    assert_eq!(config(&["--config", "postern.toml"], &[], "bootstrap-servers = 'a:1,b:2'").cluster, remote);
+}
+
+#[test]
+fn an_argument_counts_more_than_a_variable_and_that_more_than_the_file() {
+    let file = "rest-listen = '127.0.0.1:1'\nregistry-listen = '127.0.0.1:1'\nlog = 'warn'";
+    let variables = [("POSTERN_REST_LISTEN", "127.0.0.1:2"), ("POSTERN_REGISTRY_LISTEN", "127.0.0.1:22")];
+    let arguments = ["--config", "postern.toml", "--rest-listen", "127.0.0.1:3"];
+    let config = config(&arguments, &variables, file);
+    assert_eq!(config.rest_listen.port(), 3);
+    assert_eq!(config.registry_listen.port(), 22);
+    assert_eq!(config.log, "warn");
+}
+
+#[test]
+fn of_a_repeated_argument_the_last_counts() {
+    assert_eq!(config(&["--log", "warn", "--log=debug"], &[], "").log, "debug");
+}
+
+#[test]
+fn a_switch_can_be_taken_back_by_a_stronger_source() {
+    let config = config(
+        &["--config", "postern.toml", "--broker-strict-replication=false"],
+        &[],
+        "broker-strict-replication = true",
+    );
+    assert_eq!(config.cluster, embedded());
+}
+
+#[test]
+fn all_faults_are_named_at_once() {
+    let found = faults(
+        &["--rest-listen", "8082", "--rgistry-listen", "127.0.0.1:1", "here", "--data-dir"],
+        &[("POSTERN_REST_LISTN", "x"), ("POSTERN_BROKER_LISTEN", "somewhere"), ("POSTERN_LOG", "loud")],
+        "",
+    );
+    assert_eq!(
+        found,
+        [
+            "--rgistry-listen: unknown argument: expected --registry-listen, perhaps",
+            "here: unknown argument",
+            "data-dir: the argument --data-dir has no value: expected DIR",
+            "POSTERN_REST_LISTN: unknown variable: expected POSTERN_REST_LISTEN, perhaps",
+            "rest-listen: found \"8082\" in the argument --rest-listen: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082",
+            "broker-listen: found \"somewhere\" in the variable POSTERN_BROKER_LISTEN: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082",
+            "log: found \"loud\" in the variable POSTERN_LOG: expected a level (off, error, warn, info, debug, trace) or levels by part, such as info,postern_http=debug",
+        ]
+    );
+}
+
+#[test]
+fn the_file_is_read_as_strictly_as_the_rest() {
+    let found = faults(
+        &["--config", "postern.toml"],
+        &[],
+        "rest-lissen = 'x'\ndata-dir = 3\nbroker-auto-create-topics = 'yes'\nconfig = 'other.toml'\n",
+    );
+    assert_eq!(
+        found,
+        [
+            "broker-auto-create-topics: found \"yes\" in the file postern.toml: expected true or false",
+            "config: unknown key in the file postern.toml",
+            "data-dir: found 3 in the file postern.toml: expected a text in quotes",
+            "rest-lissen: unknown key in the file postern.toml: expected rest-listen, perhaps",
+        ]
+    );
+    let found = faults(&["--config=postern.toml"], &[], "log = 'info'\nrest-listen = ,");
+    assert!(found[0].starts_with("config: the file postern.toml is not TOML: line 2: "), "{found:?}");
+    let found = faults(&[], &[("POSTERN_CONFIG", "gone.toml")], "");
+    assert_eq!(
+        found,
+        [
+            "config: the file \"gone.toml\" in the variable POSTERN_CONFIG cannot be read (entity not found): expected a TOML file"
+        ]
+    );
+}
+
+#[test]
+fn a_remote_cluster_and_settings_of_the_broker_exclude_each_other() {
+    let found = faults(
+        &["--bootstrap-servers", "kafka:9092", "--broker-strict-replication", "--config", "postern.toml"],
+        &[("POSTERN_BROKER_LISTEN", "127.0.0.1:1")],
+        "broker-auto-create-topics = true",
+    );
+    assert_eq!(
+        found,
+        [
+            "broker-listen: found \"127.0.0.1:1\" in the variable POSTERN_BROKER_LISTEN beside bootstrap-servers in the argument --bootstrap-servers: expected one of the two, no broker is started then",
+            "broker-auto-create-topics: found \"true\" in the file postern.toml beside bootstrap-servers in the argument --bootstrap-servers: expected one of the two, no broker is started then",
+            "broker-strict-replication: found \"true\" in the argument --broker-strict-replication beside bootstrap-servers in the argument --bootstrap-servers: expected one of the two, no broker is started then",
+        ]
+    );
+}
+
+#[test]
+fn an_empty_or_misshapen_bootstrap_list_does_not_start_a_broker_instead() {
+    for list in ["", "kafka", "kafka:", ":9092", "kafka:0", "kafka:9092,", "http://kafka:9092", "kafka:99999"] {
+        let found = with(&["--bootstrap-servers", list], &[], "").expect_err(list).to_string();
+        assert!(found.contains(&format!("bootstrap-servers: found {list:?}")), "{found}");
+    }
+    for list in ["kafka:9092", "10.0.0.1:1,[::1]:2"] {
+        let cluster = config(&["--bootstrap-servers", list], &[], "").cluster;
+        assert_eq!(cluster, ClusterChoice::Remote { bootstrap_servers: list.to_owned() });
+    }
+}
+
+#[test]
+fn two_listeners_do_not_share_an_address() {
+    let found = faults(&["--rest-listen", "0.0.0.0:8081"], &[], "");
+    assert_eq!(
+        found,
+        [
+            "registry-listen: 127.0.0.1:8081 (its default) is also rest-listen (from the argument --rest-listen): expected an address of its own"
+        ]
+    );
+    let any = ["--rest-listen", "127.0.0.1:0", "--registry-listen", "127.0.0.1:0", "--broker-listen", "127.0.0.1:0"];
+    assert_eq!(config(&any, &[], "").registry_listen.port(), 0);
+    // The broker's default address is free for others when no broker is started.
+    let config = config(&["--bootstrap-servers", "kafka:9092", "--rest-listen", "127.0.0.1:9092"], &[], "");
+    assert_eq!(config.rest_listen.port(), 9092);
+}
+
+#[test]
+fn help_and_version_come_before_any_fault() {
+    assert_eq!(with(&["--nonsense", "--help"], &[("POSTERN_X", "")], ""), Ok(Command::Help));
+    assert_eq!(with(&["-V"], &[], ""), Ok(Command::Version));
+}
+
+#[test]
+fn help_names_every_setting_with_its_default_within_the_width_of_a_terminal() {
+    let text = help();
+    for setting in setting::ALL {
+        assert!(text.contains(&format!("--{}", setting.name)), "{}", setting.name);
+        if setting.operand.is_some() && !setting.default.is_empty() {
+            assert!(text.contains(&format!("(default: {})", setting.default)), "{}", setting.name);
+        }
+    }
+    let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 100).collect();
+    assert_eq!(wide, Vec::<&str>::new());
+}
+
+#[test]
+fn a_name_far_from_all_others_gets_no_suggestion() {
+    assert_eq!(faults(&["--frobnicate"], &[], ""), ["--frobnicate: unknown argument"]);
+}

@@ -1,0 +1,59 @@
+//! The second step, value by value: text to meaning. An error says what was expected.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use tracing_subscriber::EnvFilter;
+
+/// An address to listen on. No look-up of names: a listener belongs to an interface of this machine.
+pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    const EXPECTED: &str = "IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082";
+    if let Some(port) = text.strip_prefix("localhost:") {
+        let port = port.parse().map_err(|_| EXPECTED)?;
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    text.parse().map_err(|_| EXPECTED)
+}
+
+/// A bootstrap list, kept as text because the client library takes it so. An empty one is refused: it comes from a variable
+/// that is not set, and would quietly start another cluster than the one meant.
+pub(super) fn bootstrap_servers(text: &str) -> Result<String, &'static str> {
+    let is_server = |server: &str| {
+        server.trim().rsplit_once(':').is_some_and(|(host, port)| {
+            let host_is_plain = !host.is_empty() && !host.contains(['/', ' ', '@']);
+            host_is_plain && port.parse::<u16>().is_ok_and(|port| port != 0)
+        })
+    };
+    if text.split(',').all(is_server) {
+        Ok(text.to_owned())
+    } else {
+        Err("HOST:PORT, or several with commas between, such as kafka-1:9092,kafka-2:9092")
+    }
+}
+
+/// A directory, which need not exist.
+pub(super) fn directory(text: &str) -> Result<PathBuf, &'static str> {
+    if text.is_empty() { Err("a directory") } else { Ok(PathBuf::from(text)) }
+}
+
+/// On or off.
+pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
+    text.parse().map_err(|_| "true or false")
+}
+
+/// A filter for the log; checked here, used in `log.rs`.
+pub(super) fn filter(text: &str) -> Result<String, &'static str> {
+    const EXPECTED: &str =
+        "a level (off, error, warn, info, debug, trace) or levels by part, such as info,postern_http=debug";
+    // The library takes any lone word for the name of a part, so that `--log verbose` would log that part and nothing else.
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_directive = |directive: &str| {
+        directive.contains(['=', '[']) || directive.contains('_') || levels.contains(&directive.to_lowercase().as_str())
+    };
+    if text.is_empty() || !text.split(',').all(|part| is_directive(part.trim())) {
+        return Err(EXPECTED);
+    }
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| EXPECTED)
+}

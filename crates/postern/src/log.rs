@@ -1,0 +1,16 @@
+//! The log: lines on standard error, for eyes and for whatever collects that stream.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// From here on `tracing` events that pass `filter` become lines. Colours only where somebody looks.
+pub(crate) fn start(filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
