@@ -96,8 +96,10 @@ impl Settings {
             named("fetch.min.bytes", "1"),
             named("fetch.wait.max.ms", "500"),
             named("fetch.error.backoff.ms", "50"),
-            // What is fetched ahead is memory.
+            // What is fetched ahead is memory. A reader that has emptied the queue is not kept waiting for more, as it
+            // would be for a second by default.
             named("queued.max.messages.kbytes", "4096"),
+            named("fetch.queue.backoff.ms", "2"),
             named("fetch.message.max.bytes", "1048576"),
         ]);
         settings.extend(self.client.iter().filter(|(name, _)| !is_of_producers(name)).cloned());
