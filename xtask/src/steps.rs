@@ -31,9 +31,12 @@ impl Steps {
 
     /// One step. Those after it run even if it fails, so that one run tells everything.
     pub(crate) fn step(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
-        if !self.wants(name) {
-            return;
+        if self.wants(name) {
+            self.run(name, work);
         }
+    }
+
+    fn run(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
         println!("\n=== {name}");
         let start = Instant::now();
         let verdict = match work() {
@@ -48,10 +51,15 @@ impl Steps {
         self.done.push((name.to_owned(), took, verdict));
     }
 
-    /// A step without which the others make no sense: if it fails, none of them runs.
+    /// A step without which those after it make no sense. It runs, named or not, as long as one of them may; if it fails,
+    /// none of them does.
     pub(crate) fn required(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
-        self.step(name, work);
-        self.stopped |= matches!(self.done.last(), Some((done, _, Verdict::Failed(_))) if done == name);
+        let is_done = |wanted: &String| self.done.iter().any(|(name, ..)| name.starts_with(wanted.as_str()));
+        if self.stopped || (!self.wanted.is_empty() && self.wanted.iter().all(is_done)) {
+            return;
+        }
+        self.run(name, work);
+        self.stopped = matches!(self.done.last(), Some((_, _, Verdict::Failed(_))));
     }
 
     /// A step that cannot run here.
