@@ -175,6 +175,10 @@ async fn an_envelope_that_is_wrong_is_refused_by_name() {
         assert_eq!(reply.refusal(), refusal, "{body}: {}", reply.text());
         assert!(reply.message().contains(says), "{body}: {}", reply.message());
     }
+    let deep = format!(r#"{{"records":[{{"value":{}}}]}}"#, "[".repeat(100_000));
+    let reply = produce(&app, "/topics/plain", JSON, deep).await;
+    assert_eq!(reply.refusal(), (400, 400));
+    assert!(reply.message().contains("1000 levels"), "{}", reply.message());
     let broken = produce(&app, "/topics/plain", JSON, &b"{\"records\":[{\"value\":\"\xFF\"}]}"[..]).await;
     assert_eq!(broken.refusal(), (400, 400));
     let wrong_type = produce(&app, "/topics/plain", "application/json", r#"{"records":[{"value":1}]}"#).await;

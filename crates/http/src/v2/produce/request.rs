@@ -36,6 +36,11 @@ impl<'a> Envelope<'a> {
         if matches!(text.trim_ascii(), "" | "null") {
             return Err(Problem::unprocessable("The request body must not be null: expected an object with records."));
         }
+        if nests_too_deep(text) {
+            return Err(Problem::bad_request(format!(
+                "The request body nests deeper than the {MAX_NESTING} levels that are taken."
+            )));
+        }
         let reading = Reading::default();
         let mut json = sonic_rs::Deserializer::from_str(text);
         let read = EnvelopeSeed(&reading).deserialize(&mut json).and_then(|envelope| json.end().map(|()| envelope));
@@ -63,6 +68,30 @@ impl<'a> Envelope<'a> {
         };
         Ok(ProduceRequest { format, key_schema, value_schema, records })
     }
+}
+
+/// How deep arrays and objects may nest (rest-v2.md §3.2). The JSON reader skips over values by recursion and knows no bound itself.
+const MAX_NESTING: usize = 1000;
+
+fn nests_too_deep(text: &str) -> bool {
+    let opens = |byte: &u8| matches!(byte, b'[' | b'{');
+    // Without so many brackets, wherever they stand, there is nothing to look at: the one pass that every body pays for.
+    if text.as_bytes().iter().filter(|byte| opens(byte)).count() <= MAX_NESTING {
+        return false;
+    }
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    text.bytes().any(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_NESTING
+    })
 }
 
 impl<'a> Schema<'a> {
@@ -333,5 +362,20 @@ impl<'de> Visitor<'de> for RecordSeed<'_> {
             }
         }
         Ok(spec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_and_brackets_in_texts_do_not() {
+        let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(!nests_too_deep(&nested(1000)));
+        assert!(nests_too_deep(&nested(1001)));
+        assert!(!nests_too_deep(&format!("[{}]", vec!["[]"; 5000].join(","))));
+        assert!(!nests_too_deep(&format!(r#"["{}\"{}"]"#, "[".repeat(2000), "{".repeat(2000))));
+        assert!(nests_too_deep(&"[".repeat(1_000_000)));
     }
 }
