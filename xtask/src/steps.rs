@@ -70,7 +70,7 @@ impl Steps {
         }
     }
 
-    /// Prints every step with its time and its verdict; an error if one failed, or if none ran.
+    /// Prints every step with its time and its verdict; an error if one failed, or if one was asked for that does not exist.
     pub(crate) fn summary(self) -> Outcome {
         let (mut passed, mut failed, mut skipped) = (0, 0, 0);
         println!("\n=== summary");
@@ -97,10 +97,12 @@ impl Steps {
             println!("  the steps after the one that failed did not run");
         }
         println!("{passed} passed, {failed} failed, {skipped} skipped");
-        match (passed, failed) {
-            (0, 0) => Err(format!("no step is called {}", self.wanted.join(", "))),
-            (_, 0) => Ok(()),
-            (_, failed) => Err(format!("{failed} of the steps failed")),
+        let unknown = |wanted: &&String| !self.done.iter().any(|(name, ..)| name.starts_with(wanted.as_str()));
+        match (failed, self.wanted.iter().find(unknown)) {
+            (0, None) => Ok(()),
+            // Those that did not run because an earlier one failed are not misspelt.
+            (0, Some(wanted)) => Err(format!("no step is called {wanted}")),
+            (failed, _) => Err(format!("{failed} of the steps failed")),
         }
     }
 }
