@@ -100,7 +100,6 @@ impl Steps {
         let unknown = |wanted: &&String| !self.done.iter().any(|(name, ..)| name.starts_with(wanted.as_str()));
         match (failed, self.wanted.iter().find(unknown)) {
             (0, None) => Ok(()),
-            // Those that did not run because an earlier one failed are not misspelt.
             (0, Some(wanted)) => Err(format!("no step is called {wanted}")),
             (failed, _) => Err(format!("{failed} of the steps failed")),
         }
