@@ -165,7 +165,7 @@ fn list(value: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A topic's own settings and what follows from them and the defaults.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TopicConfig {
     pub(crate) own: BTreeMap<String, String>,
     pub(crate) log: LogConfig,
@@ -190,6 +190,14 @@ impl TopicConfig {
             stamps_append_time: text("message.timestamp.type") == "LogAppendTime",
             is_compacted: cleans_by("compact"),
             deletes: cleans_by("delete"),
+            retention_ms: number("retention.ms"),
+            retention_bytes: number("retention.bytes"),
+            tombstones_kept_ms: number("delete.retention.ms"),
+            min_compaction_lag_ms: number("min.compaction.lag.ms"),
+            max_compaction_lag_ms: number("max.compaction.lag.ms"),
+            min_dirty_ratio: text("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
+            flush_messages: number("flush.messages"),
+            flush_ms: number("flush.ms"),
         };
         TopicConfig { own, log }
     }

@@ -13,6 +13,7 @@ mod offsets;
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use kafka_protocol::protocol::StrBytes;
 use parking_lot::{Mutex, MutexGuard};
@@ -37,9 +38,10 @@ struct State {
 }
 
 impl Groups {
-    pub(crate) fn open(path: PathBuf) -> io::Result<Groups> {
+    /// `syncs`: commits wait for the disk.
+    pub(crate) fn open(path: PathBuf, syncs: bool) -> io::Result<Groups> {
         let mut groups: HashMap<StrBytes, Group> = HashMap::new();
-        let log = OffsetLog::open(path, |change| change.apply(&mut groups))?;
+        let log = OffsetLog::open(path, syncs, |change| change.apply(&mut groups))?;
         groups.retain(|_, group| !group.offsets.is_empty());
         Ok(Groups { state: Mutex::new(State { groups, log }), nearer: Notify::new() })
     }
@@ -115,6 +117,20 @@ impl Groups {
         for (id, group) in &state.groups {
             let places = group.offsets.keys().filter(|(name, _)| name == topic);
             changes.extend(places.map(|place| Change::Forget { group: id.clone(), place: place.clone() }));
+        }
+        Self::write(state, changes)
+    }
+
+    /// Forgets what groups without members committed longer than `kept` ago, counted from when the last one left.
+    pub(crate) fn expire_offsets(&self, kept: Duration, now_ms: i64) -> io::Result<()> {
+        let state = self.state.lock();
+        let kept_ms = kept.as_millis() as i64;
+        let mut changes = Vec::new();
+        for (id, group) in state.groups.iter().filter(|(_, group)| group.members.is_empty()) {
+            let is_idle = group.emptied.is_none_or(|since| since.elapsed() >= kept);
+            let is_old = |committed: &Committed| now_ms.saturating_sub(committed.committed_ms) > kept_ms;
+            let old = group.offsets.iter().filter(|(_, committed)| is_idle && is_old(committed));
+            changes.extend(old.map(|(place, _)| Change::Forget { group: id.clone(), place: place.clone() }));
         }
         Self::write(state, changes)
     }

@@ -18,6 +18,7 @@ mod node;
 mod output;
 mod shape;
 mod topics;
+mod upkeep;
 
 use std::io;
 use std::net::SocketAddr;
@@ -58,10 +59,28 @@ pub struct Settings {
     pub max_connections: usize,
     /// Partition files open at one time. Default 512.
     pub max_open_files: usize,
+    /// When the disk is to have what was acknowledged. Default [`Flush::System`].
+    pub flush: Flush,
+    /// How often retention and compaction look at the logs. Default 15 seconds.
+    pub upkeep_interval: Duration,
+    /// How long the commits of a group without members are kept. Default 7 days.
+    pub offsets_retention: Duration,
     /// A connection on which nothing happens this long is closed. Default 10 minutes.
     pub idle_timeout: Duration,
     /// How long [`Broker::shutdown`] lets requests finish. Default 5 seconds.
     pub shutdown_timeout: Duration,
+}
+
+/// When the disk is to have what was acknowledged. In any case nothing acknowledged is lost with the process; what the
+/// power takes with it depends on this. Topics may ask for more (`flush.messages`, `flush.ms`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// When the operating system sees fit, and at an orderly stop.
+    System,
+    /// Before it is acknowledged; appends that wait at the same time share one flush.
+    EveryAppend,
+    /// At the latest this long after.
+    Interval(Duration),
 }
 
 impl Default for Settings {
@@ -75,6 +94,9 @@ impl Default for Settings {
             max_request_bytes: 100 * 1024 * 1024,
             max_connections: 4096,
             max_open_files: 512,
+            flush: Flush::System,
+            upkeep_interval: Duration::from_secs(15),
+            offsets_retention: Duration::from_secs(7 * 86_400),
             idle_timeout: Duration::from_secs(600),
             shutdown_timeout: Duration::from_secs(5),
         }
@@ -151,11 +173,15 @@ pub struct Broker {
     /// Holds the connections; there until `shutdown` takes it.
     accepting: Option<JoinHandle<()>>,
     deadlines: JoinHandle<()>,
+    /// Ends when the broker stops.
+    upkeep: JoinHandle<()>,
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
+        self.node.stop();
         self.deadlines.abort();
+        self.upkeep.abort();
         if let Some(accepting) = &self.accepting {
             accepting.abort();
         }
@@ -179,7 +205,8 @@ impl Broker {
         let accepting = Some(tokio::spawn(accept(node.clone(), listener)));
         let watched = node.clone();
         let deadlines = tokio::spawn(async move { watched.groups.run_deadlines().await });
-        Ok(Broker { node, accepting, deadlines })
+        let upkeep = tokio::spawn(upkeep::run(node.clone()));
+        Ok(Broker { node, accepting, deadlines, upkeep })
     }
 
     /// Where clients connect.
@@ -208,6 +235,7 @@ impl Broker {
             accepting.abort();
             let _ = accepting.await;
         }
+        let _ = (&mut self.upkeep).await;
         let node = self.node.clone();
         match tokio::task::spawn_blocking(move || node.close()).await {
             Ok(Ok(())) => tracing::info!("broker stopped"),

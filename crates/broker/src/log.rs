@@ -8,8 +8,9 @@
 //! | file | when it is written | read |
 //! |---|---|---|
 //! | `<base>.log` | batches, appended; the last one is the active segment | always |
-//! | `<base>.index` | once, when the segment is sealed | offset and time look-ups; rebuilt when torn or missing |
+//! | `<base>.index` | once, when the segment is sealed and the disk has it | offset and time look-ups; rebuilt when torn or missing |
 //! | `<base>.producers` | when the segment with that base is begun | recovery, before the active segment is replayed |
+//! | `cleaned`, `*.compacted`, `*.replaced` | by compaction (`compaction`) | by its next round; at the next start |
 //! | `start` | when records were deleted up to an offset | always |
 //!
 //! At an orderly stop a partition also gives a note for the next start, which the node keeps (`node`).
@@ -18,13 +19,17 @@
 //! Source: Apache Kafka's documentation, "Message Format" and "Log"; KIP-98 for producers' sequences.
 
 pub(crate) mod batch;
+mod codec;
+mod compaction;
 pub(crate) mod disk;
 pub(crate) mod index;
 pub(crate) mod partition;
 pub(crate) mod producers;
+pub(crate) mod records;
 mod recovery;
 pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub(crate) use partition::{AppendError, Appended, FetchError, Partition};

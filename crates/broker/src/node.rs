@@ -24,7 +24,7 @@ use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::log::disk::{self, Durability, Files};
 use crate::topics::{Notes, Topics};
-use crate::{Settings, StartError};
+use crate::{Flush, Settings, StartError};
 
 /// The only broker there is.
 pub(crate) const NODE_ID: BrokerId = BrokerId(1);
@@ -55,7 +55,7 @@ impl Node {
         let notes = take_notes(&dir).map_err(failed)?;
         let files = Arc::new(Files::new(settings.max_open_files));
         let topics = Topics::open(files, dir.join("topics"), &notes).map_err(failed)?;
-        let groups = Groups::open(dir.join("offsets")).map_err(failed)?;
+        let groups = Groups::open(dir.join("offsets"), settings.flush == Flush::EveryAppend).map_err(failed)?;
         let producer_ids = ProducerIds::open(dir.join("producer-ids")).map_err(failed)?;
         Ok(Node {
             settings,
@@ -152,11 +152,8 @@ fn base64url(bytes: &[u8]) -> String {
 fn take_notes(dir: &Path) -> io::Result<Notes> {
     let path = dir.join("clean");
     let contents = disk::read_whole(&path)?.unwrap_or_default();
-    match std::fs::remove_file(&path) {
-        Ok(()) => disk::sync_dir(dir)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
+    disk::remove_if_there(&path)?;
+    disk::sync_dir(dir)?;
     let mut from = disk::Reader::new(&contents);
     let mut next = || {
         let place = (uuid::Uuid::from_slice(from.bytes(16)?).ok()?, from.u32()? as i32);

@@ -1,7 +1,6 @@
 //! ListOffsets (2), versions 1 to 10, and OffsetForLeaderEpoch (23), versions 2 to 4.
 //!
-//! A time, or one of the marks below. Inside a compressed batch its first offset is answered: never too late, at most
-//! a batch too early. There is one leader epoch, 0, for there was never another leader. Not done: tiers.
+//! A time, or one of the marks below. There is one leader epoch, 0, for there was never another leader. Not done: tiers.
 
 use std::io;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! OffsetCommit (8), versions 2 to 9; OffsetFetch (9), 1 to 9; OffsetDelete (47), version 0: how far groups have read.
 //!
-//! A commit is in the page cache when it is answered, like a record. Not done: expiry of old commits, transactions.
+//! A commit is in the page cache when it is answered, like a record, or on the disk where every append is. Not done:
+//! transactions.
 
 use std::sync::Arc;
 
@@ -19,10 +20,10 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
-use super::{Call, Cut};
-use crate::code;
+use super::{Call, Cut, blocking, now_ms};
 use crate::groups::{Committed, Phase};
 use crate::node::Node;
+use crate::{Flush, code};
 
 /// Kafka's `offset.metadata.max.bytes`.
 const MOST_METADATA_BYTES: usize = 4096;
@@ -41,6 +42,7 @@ pub(super) async fn commit(
         group.may_commit(&request.member_id, instance, request.generation_id_or_member_epoch, Instant::now())
     });
     let refusal = fault.or(allowed.err().map(code));
+    let committed_ms = now_ms();
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
@@ -63,6 +65,7 @@ pub(super) async fn commit(
                             offset: part.committed_offset,
                             leader_epoch: part.committed_leader_epoch,
                             metadata: StrBytes::from_string(metadata.to_string()),
+                            committed_ms,
                         },
                     ));
                     0
@@ -74,7 +77,14 @@ pub(super) async fn commit(
         topics.push(OffsetCommitResponseTopic::default().with_name(asked.name).with_partitions(partitions));
     }
     let owned_id = StrBytes::from_string(id.to_string());
-    if let Err(error) = node.groups.commit(&owned_id, offsets) {
+    let stored = match node.settings.flush {
+        Flush::EveryAppend => {
+            let storing = node.clone();
+            blocking(move || storing.groups.commit(&owned_id, offsets)).await
+        }
+        Flush::System | Flush::Interval(_) => node.groups.commit(&owned_id, offsets),
+    };
+    if let Err(error) = stored {
         tracing::error!(group = id.as_str(), %error, "offsets could not be stored");
         let failed = topics.iter_mut().flat_map(|topic| &mut topic.partitions).filter(|part| part.error_code == 0);
         failed.for_each(|part| part.error_code = code(ResponseError::CoordinatorNotAvailable));

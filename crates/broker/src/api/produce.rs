@@ -2,9 +2,10 @@
 //!
 //! One batch of magic 2 per partition, as the protocol demands from version 3 on. Checked before anything is stored:
 //! checksum, size against `max.message.bytes`, times against the topic's limits, keys where the topic is compacted
-//! (uncompressed batches only), the producer's sequence. Answered when `write(2)` has taken it, which is all that
-//! `acks=1` and `acks=all` can mean on one node; `acks=0` gets no answer. Appends happen in the connection's own task.
-//! Not done: transactions, looking into compressed batches.
+//! and, in batches that are not compressed, that the records are records; the producer's sequence. Answered when
+//! `write(2)` has taken it, which is all that `acks=1` and `acks=all` can mean on one node, or when the disk has, where
+//! settings or topic ask for that; `acks=0` gets no answer. Appends happen in the connection's own task. Not done:
+//! transactions.
 
 use std::sync::Arc;
 
@@ -15,13 +16,14 @@ use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Answer, Call, Cut, now_ms};
-use crate::code;
 use crate::log::batch::{self, Header, Malformed};
 use crate::log::partition::LogConfig;
-use crate::log::{AppendError, Appended};
+use crate::log::records;
+use crate::log::{AppendError, Appended, Partition};
 use crate::node::Node;
 use crate::output::Output;
 use crate::topics::Topic;
+use crate::{Flush, code};
 
 /// Absent with `acks=0`.
 pub(super) struct Produced(Option<ProduceResponse>);
@@ -47,6 +49,7 @@ pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: ProduceRe
         _ => Some(ResponseError::InvalidRequiredAcks),
     };
     let mut failed = false;
+    let mut unsynced = Vec::new();
     for data in request.topic_data {
         let topic = if call.version >= 13 { node.topics.find_id(data.topic_id) } else { node.topics.find(&data.name) };
         let name = topic.as_ref().map_or(&data.name.0, |topic| &topic.name);
@@ -63,13 +66,16 @@ pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: ProduceRe
                 (None, Some(error), _) => Err((error, None)),
                 (None, None, None) if call.version >= 13 => Err((ResponseError::UnknownTopicId, None)),
                 (None, None, None) => Err((ResponseError::UnknownTopicOrPartition, None)),
-                (None, None, Some(topic)) => store(topic, part.index, part.records, now_ms),
+                (None, None, Some(topic)) => store(node, topic, part.index, part.records, now_ms),
             };
             partitions.push(match stored {
-                Ok(appended) => response
-                    .with_base_offset(appended.base_offset)
-                    .with_log_append_time_ms(appended.append_time_ms)
-                    .with_log_start_offset(appended.start_offset),
+                Ok((appended, must_sync)) => {
+                    unsynced.extend(must_sync.map(|sync| (responses.len(), partitions.len(), sync)));
+                    response
+                        .with_base_offset(appended.base_offset)
+                        .with_log_append_time_ms(appended.append_time_ms)
+                        .with_log_start_offset(appended.start_offset)
+                }
                 Err((error, message)) => {
                     failed = true;
                     response
@@ -86,6 +92,14 @@ pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: ProduceRe
                 .with_partition_responses(partitions),
         );
     }
+    for (topic, partition, MustSync { partition: log, end }) in unsynced {
+        if let Err(error) = log.sync_to(end).await {
+            tracing::error!(partition = log.index, %error, "the disk did not keep a batch");
+            let response = &mut responses[topic].partition_responses[partition];
+            response.error_code = code(ResponseError::KafkaStorageError);
+            failed = true;
+        }
+    }
     match request.acks {
         // The client asked not to be told; a closed connection is the only way to say that something went wrong.
         0 if failed => Err(Cut::Close),
@@ -94,12 +108,24 @@ pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: ProduceRe
     }
 }
 
-fn store(topic: &Topic, partition: i32, records: Option<Bytes>, now_ms: i64) -> Result<Appended, Refusal> {
+/// What the disk has to keep before the answer.
+struct MustSync {
+    partition: Arc<Partition>,
+    end: i64,
+}
+
+fn store(
+    node: &Node,
+    topic: &Topic,
+    partition: i32,
+    records: Option<Bytes>,
+    now_ms: i64,
+) -> Result<(Appended, Option<MustSync>), Refusal> {
     let partition = topic.partition(partition).ok_or((ResponseError::UnknownTopicOrPartition, None))?;
     let config = topic.config();
     let batch = records.unwrap_or_default();
     let header = check(&batch, &config.log, now_ms)?;
-    partition.append(&batch, &header, &config.log, now_ms).map_err(|error| match error {
+    let appended = partition.append(&batch, &header, &config.log, now_ms).map_err(|error| match error {
         AppendError::Gap => (ResponseError::OutOfOrderSequenceNumber, None),
         AppendError::Fenced => (ResponseError::InvalidProducerEpoch, None),
         AppendError::Gone => (ResponseError::UnknownTopicOrPartition, None),
@@ -107,7 +133,10 @@ fn store(topic: &Topic, partition: i32, records: Option<Bytes>, now_ms: i64) -> 
             tracing::error!(topic = topic.name.as_str(), partition = partition.index, %error, "a batch could not be stored");
             (ResponseError::KafkaStorageError, None)
         }
-    })
+    })?;
+    let wanted = node.settings.flush == Flush::EveryAppend || appended.unsynced >= config.log.flush_messages;
+    let end = appended.base_offset + i64::from(header.records);
+    Ok((appended, (wanted && appended.unsynced > 0).then_some(MustSync { partition, end })))
 }
 
 /// Everything that can be said about a batch without knowing what is stored.
@@ -147,21 +176,18 @@ fn check(batch: &[u8], config: &LogConfig, now_ms: i64) -> Result<Header, Refusa
         return Err((ResponseError::UnsupportedCompressionType, None));
     }
     check_times(&header, config, now_ms)?;
-    if header.codec() == 0 {
-        let mut keyless = None;
+    if header.codec() == 0 || config.is_compacted {
+        let Ok(body) = records::body(batch, &header) else { return Err((ResponseError::CorruptMessage, None)) };
         let mut count = 0;
-        for record in batch::records(batch, &header) {
+        for record in records::walk(&body, &header) {
             let Some(record) = record else { return Err((ResponseError::InvalidRecord, None)) };
-            if !record.has_key && keyless.is_none() {
-                keyless = Some(record.offset - header.base_offset);
+            if config.is_compacted && record.key.is_none() {
+                return invalid("Compacted topic cannot accept message without key");
             }
             count += 1;
         }
         if count != header.records {
             return invalid("The batch has fewer records than it says");
-        }
-        if config.is_compacted && keyless.is_some() {
-            return invalid("Compacted topic cannot accept message without key");
         }
     }
     Ok(header)

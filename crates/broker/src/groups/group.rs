@@ -48,6 +48,8 @@ pub(crate) struct Group {
     /// When waiting for joins (`Preparing`) or for syncs (`Completing`) ends.
     deadline: Option<Instant>,
     joins: u64,
+    /// When the last member left, if there was one in the life of this process.
+    pub(crate) emptied: Option<Instant>,
     pub(crate) offsets: BTreeMap<(StrBytes, i32), Committed>,
 }
 
@@ -424,6 +426,7 @@ impl Group {
         self.generation += 1;
         if self.members.is_empty() {
             self.phase = Phase::Empty;
+            self.emptied = Some(now);
             self.protocol = None;
             self.leader = None;
             self.deadline = None;

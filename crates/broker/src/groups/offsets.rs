@@ -19,6 +19,7 @@ pub(crate) struct Committed {
     pub(crate) offset: i64,
     pub(crate) leader_epoch: i32,
     pub(crate) metadata: StrBytes,
+    pub(crate) committed_ms: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,13 +34,17 @@ pub(super) struct OffsetLog {
     path: PathBuf,
     file: File,
     bytes: u64,
+    /// Behind `bytes` is a part of an entry that could not be cut off.
+    is_torn: bool,
+    /// An entry waits for the disk.
+    syncs: bool,
     /// The length after which the file is rewritten.
     shorten_at: u64,
 }
 
 impl OffsetLog {
     /// Opens the file and replays it; a torn end is cut off.
-    pub(super) fn open(path: PathBuf, mut replay: impl FnMut(Change)) -> io::Result<OffsetLog> {
+    pub(super) fn open(path: PathBuf, syncs: bool, mut replay: impl FnMut(Change)) -> io::Result<OffsetLog> {
         let file = File::options().read(true).append(true).create(true).open(&path)?;
         let contents = std::fs::read(&path)?;
         let mut rest = &contents[..];
@@ -52,18 +57,25 @@ impl OffsetLog {
             tracing::warn!(path = %path.display(), bytes = rest.len(), "a torn end was cut off");
             file.set_len(bytes)?;
         }
-        Ok(OffsetLog { path, file, bytes, shorten_at: SHORTEN_FROM_BYTES.max(bytes) })
+        Ok(OffsetLog { path, file, bytes, is_torn: false, syncs, shorten_at: SHORTEN_FROM_BYTES.max(bytes) })
     }
 
     pub(super) fn append(&mut self, changes: &[Change]) -> io::Result<()> {
         let mut out = Vec::with_capacity(changes.len() * 64);
         changes.iter().for_each(|change| write_entry(change, &mut out));
+        if self.is_torn {
+            self.file.set_len(self.bytes)?;
+        }
         if let Err(error) = self.file.write_all(&out) {
             // Cut off what may be half an entry, or nothing after it would be read.
-            self.file.set_len(self.bytes)?;
+            self.is_torn = self.file.set_len(self.bytes).is_err();
             return Err(error);
         }
+        self.is_torn = false;
         self.bytes += out.len() as u64;
+        if self.syncs {
+            self.file.sync_data()?;
+        }
         Ok(())
     }
 
@@ -127,6 +139,7 @@ fn write_entry(change: &Change, out: &mut Vec<u8>) {
         disk::put_i64(&mut entry, committed.offset);
         disk::put_u32(&mut entry, committed.leader_epoch as u32);
         disk::put_text(&mut entry, &committed.metadata);
+        disk::put_i64(&mut entry, committed.committed_ms);
     }
     disk::put_u32(out, entry.len() as u32);
     disk::put_u32(out, crc32c::crc32c(&entry));
@@ -153,6 +166,7 @@ fn read_entry(from: &[u8]) -> Option<(Change, &[u8])> {
                 offset: reader.i64()?,
                 leader_epoch: reader.u32()? as i32,
                 metadata: text(&mut reader)?,
+                committed_ms: reader.i64()?,
             },
         },
         2 => Change::Forget { group, place: (text(&mut reader)?, reader.u32()? as i32) },
@@ -171,7 +185,7 @@ mod tests {
     }
 
     fn commit(partition: i32, offset: i64) -> Change {
-        let committed = Committed { offset, leader_epoch: -1, metadata: text("m") };
+        let committed = Committed { offset, leader_epoch: -1, metadata: text("m"), committed_ms: 7 };
         Change::Commit { group: text("g"), place: (text("t"), partition), committed }
     }
 
@@ -180,7 +194,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("offsets");
         let changes = [commit(0, 5), Change::Forget { group: text("g"), place: (text("t"), 0) }, commit(1, -1)];
-        let mut log = OffsetLog::open(path.clone(), |_| unreachable!()).unwrap();
+        let mut log = OffsetLog::open(path.clone(), false, |_| unreachable!()).unwrap();
         let mut ends = vec![0];
         for change in &changes {
             log.append(std::slice::from_ref(change)).unwrap();
@@ -190,7 +204,7 @@ mod tests {
         for cut in 0..=whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let mut found = Vec::new();
-            OffsetLog::open(path.clone(), |change| found.push(change)).unwrap();
+            OffsetLog::open(path.clone(), false, |change| found.push(change)).unwrap();
             let expected = ends.iter().filter(|end| **end <= cut).count() - 1;
             assert_eq!(found, changes[..expected], "cut at {cut}");
             assert_eq!(std::fs::metadata(&path).unwrap().len(), ends[expected] as u64);
@@ -201,7 +215,7 @@ mod tests {
     fn a_long_log_is_shortened_to_what_counts() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("offsets");
-        let mut log = OffsetLog::open(path.clone(), |_| ()).unwrap();
+        let mut log = OffsetLog::open(path.clone(), false, |_| ()).unwrap();
         let mut groups = HashMap::new();
         for offset in 0..40_000 {
             log.append(&[commit(0, offset)]).unwrap();
@@ -210,7 +224,7 @@ mod tests {
         }
         assert!(std::fs::metadata(&path).unwrap().len() < SHORTEN_FROM_BYTES);
         let mut last = None;
-        OffsetLog::open(path, |change| last = Some(change)).unwrap();
+        OffsetLog::open(path, false, |change| last = Some(change)).unwrap();
         assert_eq!(last, Some(commit(0, 39_999)));
     }
 }

@@ -9,6 +9,8 @@ const PRELUDE_BYTES: usize = 12;
 /// The checksum covers everything from the attributes on.
 const CHECKED_FROM: usize = 21;
 const TIMESTAMP_TYPE_BIT: i16 = 0b1000;
+/// The base time is not one: it says from when on the batch's tombstones may go.
+const DELETE_HORIZON_BIT: i16 = 0b100_0000;
 
 /// What the header of one batch says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,20 @@ impl Header {
         self.attributes & 0b111
     }
 
+    /// Whether all records have the broker's time, which is the largest.
+    pub(crate) fn has_append_time(&self) -> bool {
+        self.attributes & TIMESTAMP_TYPE_BIT != 0
+    }
+
+    /// From when on compaction drops the batch's tombstones, once it has seen them.
+    pub(crate) fn delete_horizon(&self) -> Option<i64> {
+        (self.attributes & DELETE_HORIZON_BIT != 0).then_some(self.base_timestamp)
+    }
+
+    pub(crate) fn with_horizon_bit(self) -> Header {
+        Header { attributes: self.attributes | DELETE_HORIZON_BIT, ..self }
+    }
+
     pub(crate) fn last_sequence(&self) -> i32 {
         add_sequence(self.base_sequence, self.last_offset_delta)
     }
@@ -122,58 +138,28 @@ pub(crate) fn with_append_time(batch: &[u8], now_ms: i64) -> Vec<u8> {
     let attributes = i16::from_be_bytes(field(batch, 21)) | TIMESTAMP_TYPE_BIT;
     copy[21..23].copy_from_slice(&attributes.to_be_bytes());
     copy[35..43].copy_from_slice(&now_ms.to_be_bytes());
-    let crc = crc32c::crc32c(&copy[CHECKED_FROM..]);
-    copy[17..21].copy_from_slice(&crc.to_be_bytes());
+    seal(&mut copy);
     copy
 }
 
-/// One record of an uncompressed batch, as far as the broker looks into it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Record {
-    pub(crate) timestamp: i64,
-    pub(crate) offset: i64,
-    pub(crate) has_key: bool,
+/// A batch as `header` says, with `body` for its records; what `header` does not know is taken from `old`.
+pub(crate) fn assembled(old: &[u8], header: &Header, body: &[u8]) -> Vec<u8> {
+    let mut batch = old[..HEADER_BYTES].to_vec();
+    batch[..8].copy_from_slice(&header.base_offset.to_be_bytes());
+    batch[8..12].copy_from_slice(&((HEADER_BYTES - PRELUDE_BYTES + body.len()) as i32).to_be_bytes());
+    batch[21..23].copy_from_slice(&header.attributes.to_be_bytes());
+    batch[27..35].copy_from_slice(&header.base_timestamp.to_be_bytes());
+    batch[35..43].copy_from_slice(&header.max_timestamp.to_be_bytes());
+    batch[57..61].copy_from_slice(&header.records.to_be_bytes());
+    batch.extend_from_slice(body);
+    seal(&mut batch);
+    batch
 }
 
-/// Walks the records of an uncompressed batch; `None` inside means the bytes are not records.
-pub(crate) fn records<'a>(batch: &'a [u8], header: &'a Header) -> impl Iterator<Item = Option<Record>> + 'a {
-    let mut rest = &batch[HEADER_BYTES..];
-    let append_time = header.attributes & TIMESTAMP_TYPE_BIT != 0;
-    let mut left = header.records.max(0);
-    std::iter::from_fn(move || {
-        if left == 0 {
-            return None;
-        }
-        left -= 1;
-        let record = (|| {
-            let length = usize::try_from(varint(&mut rest)?).ok()?;
-            let mut body = rest.get(..length)?;
-            rest = &rest[length..];
-            body = body.get(1..)?; // the record's own attributes: unused
-            let timestamp_delta = varint(&mut body)?;
-            let offset_delta = varint(&mut body)?;
-            let key_length = varint(&mut body)?;
-            let timestamp =
-                if append_time { header.max_timestamp } else { header.base_timestamp.wrapping_add(timestamp_delta) };
-            Some(Record { timestamp, offset: header.base_offset.wrapping_add(offset_delta), has_key: key_length >= 0 })
-        })();
-        if record.is_none() {
-            left = 0;
-        }
-        Some(record)
-    })
-}
-
-fn varint(rest: &mut &[u8]) -> Option<i64> {
-    let mut value = 0u64;
-    for (at, byte) in rest.iter().enumerate().take(10) {
-        value |= u64::from(byte & 0x7f) << (at * 7);
-        if byte & 0x80 == 0 {
-            *rest = &rest[at + 1..];
-            return Some((value >> 1) as i64 ^ -((value & 1) as i64));
-        }
-    }
-    None
+/// Puts the checksum that fits.
+fn seal(batch: &mut [u8]) {
+    let crc = crc32c::crc32c(&batch[CHECKED_FROM..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
 }
 
 fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
@@ -182,29 +168,30 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::{codec, records};
     use super::*;
 
     /// A batch of `values` without keys, as a producer would send it.
     pub(crate) fn sample(values: &[&str], producer: (i64, i16, i32), timestamp: i64) -> Vec<u8> {
-        let mut body = Vec::new();
-        for (at, value) in values.iter().enumerate() {
-            let mut record = vec![0];
-            put_varint(&mut record, at as i64);
-            put_varint(&mut record, at as i64);
-            put_varint(&mut record, -1);
-            put_varint(&mut record, value.len() as i64);
-            record.extend_from_slice(value.as_bytes());
-            put_varint(&mut record, 0);
-            put_varint(&mut body, record.len() as i64);
-            body.extend(record);
-        }
-        let last = values.len() as i32 - 1;
+        let records: Vec<_> = values.iter().map(|value| (None, Some(*value))).collect();
+        keyed(&records, codec::NONE, producer, timestamp)
+    }
+
+    /// A batch of keys and values in a codec.
+    pub(crate) fn keyed(
+        records: &[(Option<&str>, Option<&str>)],
+        codec: i16,
+        producer: (i64, i16, i32),
+        timestamp: i64,
+    ) -> Vec<u8> {
+        let body = codec::compress(codec, &super::super::records::tests::encode(records)).unwrap();
+        let last = records.len() as i32 - 1;
         let mut batch = vec![0; 8];
         batch.extend(((HEADER_BYTES - PRELUDE_BYTES + body.len()) as i32).to_be_bytes());
         batch.extend((-1i32).to_be_bytes());
         batch.push(2);
         batch.extend([0; 4]);
-        batch.extend(0i16.to_be_bytes());
+        batch.extend(codec.to_be_bytes());
         batch.extend(last.to_be_bytes());
         batch.extend(timestamp.to_be_bytes());
         batch.extend((timestamp + i64::from(last)).to_be_bytes());
@@ -213,18 +200,8 @@ pub(crate) mod tests {
         batch.extend(producer.2.to_be_bytes());
         batch.extend((last + 1).to_be_bytes());
         batch.extend(body);
-        let crc = crc32c::crc32c(&batch[CHECKED_FROM..]);
-        batch[17..21].copy_from_slice(&crc.to_be_bytes());
+        seal(&mut batch);
         batch
-    }
-
-    fn put_varint(out: &mut Vec<u8>, value: i64) {
-        let mut zigzag = ((value << 1) ^ (value >> 63)) as u64;
-        while zigzag >= 0x80 {
-            out.push(zigzag as u8 | 0x80);
-            zigzag >>= 7;
-        }
-        out.push(zigzag as u8);
     }
 
     #[test]
@@ -234,8 +211,9 @@ pub(crate) mod tests {
         assert_eq!((header.bytes, header.records, header.last_offset_delta), (batch.len(), 2, 1));
         assert_eq!((header.producer_id, header.producer_epoch, header.last_sequence()), (7, 1, 41));
         assert!(checksum_holds(&batch, &header));
-        let found: Vec<_> = records(&batch, &header).collect();
-        assert_eq!(found[1], Some(Record { timestamp: 1001, offset: 1, has_key: false }));
+        let body = records::body(&batch, &header).unwrap();
+        let found = records::all(&body, &header).unwrap();
+        assert_eq!((found[1].timestamp, found[1].offset, found[1].key, found[1].has_value), (1001, 1, None, true));
         assert_eq!(found.len(), 2);
     }
 
@@ -245,7 +223,8 @@ pub(crate) mod tests {
         let header = Header::read(&stamped).unwrap();
         assert!(checksum_holds(&stamped, &header));
         assert_eq!(header.max_timestamp, 99);
-        assert!(records(&stamped, &header).all(|record| record.unwrap().timestamp == 99));
+        let body = records::body(&stamped, &header).unwrap();
+        assert!(records::walk(&body, &header).all(|record| record.unwrap().timestamp == 99));
     }
 
     #[test]

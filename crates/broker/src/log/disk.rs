@@ -48,6 +48,13 @@ pub(crate) fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok((crc32c::crc32c(&contents) == seal).then_some(contents))
 }
 
+pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
@@ -101,6 +108,9 @@ pub(crate) struct Files {
     open: Mutex<HashMap<FileId, Open>>,
     bound: usize,
     clock: AtomicU64,
+    /// A disk that fills up, for tests: so many bytes more can be written.
+    #[cfg(test)]
+    pub(crate) room: AtomicU64,
 }
 
 /// Names a file for the time of this process.
@@ -115,14 +125,21 @@ struct Open {
 
 impl Files {
     pub(crate) fn new(bound: usize) -> Self {
-        Files { open: Mutex::default(), bound: bound.max(1), clock: AtomicU64::new(0) }
+        Files {
+            open: Mutex::default(),
+            bound: bound.max(1),
+            clock: AtomicU64::new(0),
+            #[cfg(test)]
+            room: AtomicU64::new(u64::MAX),
+        }
     }
 
     pub(crate) fn name(&self) -> FileId {
         FileId(self.clock.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The open file, opened (and made, if missing) for appending and reading.
+    /// The open file, opened for appending and reading if need be. It must exist: who reads a file that was taken away
+    /// meanwhile does not bring it back.
     pub(crate) fn open(&self, id: FileId, path: &Path) -> io::Result<Arc<File>> {
         let used = self.clock.fetch_add(1, Ordering::Relaxed);
         let mut open = self.open.lock();
@@ -135,9 +152,29 @@ impl Files {
         {
             open.remove(&oldest);
         }
-        let file = Arc::new(File::options().read(true).append(true).create(true).open(path)?);
+        let file = Arc::new(File::options().read(true).append(true).open(path)?);
         open.insert(id, Open { file: file.clone(), used });
         Ok(file)
+    }
+
+    /// Fails half way, as a full disk does, where a test wants it.
+    #[cfg(test)]
+    pub(crate) fn check_room(&self, mut file: &File, slices: &[io::IoSlice<'_>]) -> io::Result<()> {
+        let wanted = slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
+        let room = self.room.load(Ordering::Relaxed);
+        if room < wanted {
+            let half: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(room as usize).collect();
+            file.write_all(&half)?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.room.store(room - wanted, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[cfg(not(test))]
+    #[inline]
+    pub(crate) fn check_room(&self, _: &File, _: &[io::IoSlice<'_>]) -> io::Result<()> {
+        Ok(())
     }
 
     pub(crate) fn close(&self, id: FileId) {
@@ -169,7 +206,10 @@ mod tests {
         let files = Files::new(2);
         let ids: Vec<_> = (0..5).map(|_| files.name()).collect();
         for (at, id) in ids.iter().enumerate() {
-            files.open(*id, &dir.path().join(at.to_string())).unwrap();
+            let path = dir.path().join(at.to_string());
+            assert!(files.open(*id, &path).is_err(), "nobody made it");
+            std::fs::write(&path, "").unwrap();
+            files.open(*id, &path).unwrap();
         }
         assert_eq!(files.open.lock().len(), 2);
         assert!(files.open.lock().contains_key(&ids[4]));

@@ -9,13 +9,14 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::batch::{self, Header};
+use super::compaction::Cleaned;
 use super::disk::Files;
 use super::producers::{Producers, Verdict};
 use super::recovery;
-use super::segment::{Segment, Tail};
+use super::segment::Segment;
 
 /// The settings of a topic that its log obeys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LogConfig {
     pub(crate) segment_bytes: u64,
     pub(crate) segment_ms: i64,
@@ -29,29 +30,44 @@ pub(crate) struct LogConfig {
     pub(crate) is_compacted: bool,
     /// `cleanup.policy` contains `delete`: old records, and records by order, may go.
     pub(crate) deletes: bool,
+    /// -1: for ever.
+    pub(crate) retention_ms: i64,
+    /// -1: any number.
+    pub(crate) retention_bytes: i64,
+    pub(crate) tombstones_kept_ms: i64,
+    pub(crate) min_compaction_lag_ms: i64,
+    pub(crate) max_compaction_lag_ms: i64,
+    pub(crate) min_dirty_ratio: f64,
+    pub(crate) flush_messages: i64,
+    pub(crate) flush_ms: i64,
 }
 
 #[derive(Debug)]
 pub(crate) struct Partition {
     pub(crate) index: i32,
-    dir: PathBuf,
-    files: Arc<Files>,
-    log: Mutex<Log>,
+    pub(super) dir: PathBuf,
+    pub(super) files: Arc<Files>,
+    pub(super) log: Mutex<Log>,
+    /// Who has the disk keep the log: one at a time, for all who wait.
+    pub(super) syncing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Log {
+pub(super) struct Log {
     /// In order; the last one is written to. Empty until the first append.
-    segments: Vec<Arc<Segment>>,
-    start_offset: i64,
-    end_offset: i64,
-    producers: Producers,
+    pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) start_offset: i64,
+    pub(super) end_offset: i64,
+    pub(super) producers: Producers,
     /// Woken, all of them, by the next append; then they look again.
     waiting: Vec<Arc<Notify>>,
     /// The topic was deleted.
-    is_gone: bool,
-    /// The disk may not have all of the active segment.
-    is_unsynced: bool,
+    pub(super) is_gone: bool,
+    /// The disk has everything before this offset.
+    pub(super) synced_to: i64,
+    /// When the first batch came that it may not have.
+    pub(super) unsynced_since_ms: i64,
+    pub(super) cleaned: Cleaned,
 }
 
 /// Where a batch lies.
@@ -61,6 +77,8 @@ pub(crate) struct Appended {
     /// The broker's time if the topic stamps it, else -1.
     pub(crate) append_time_ms: i64,
     pub(crate) start_offset: i64,
+    /// Offsets that the disk may not have yet, this batch's included.
+    pub(crate) unsynced: i64,
 }
 
 #[derive(Debug)]
@@ -93,6 +111,7 @@ impl Partition {
     /// Opens what lies in `dir`, which need not exist; `note` is what [`Partition::close`] gave, if the stop was orderly.
     pub(crate) fn open(files: Arc<Files>, dir: PathBuf, index: i32, note: Option<&[u8]>) -> io::Result<Partition> {
         let found = recovery::open(&files, &dir, note)?;
+        let synced_to = if note.is_some() { found.end_offset } else { -1 };
         let log = Log {
             segments: found.segments.into_iter().map(Arc::new).collect(),
             start_offset: found.start_offset,
@@ -100,9 +119,11 @@ impl Partition {
             producers: found.producers,
             waiting: Vec::new(),
             is_gone: false,
-            is_unsynced: note.is_none(),
+            synced_to,
+            unsynced_since_ms: 0,
+            cleaned: Cleaned::read(&dir)?,
         };
-        Ok(Partition { index, dir, files, log: Mutex::new(log) })
+        Ok(Partition { index, dir, files, log: Mutex::new(log), syncing: tokio::sync::Mutex::default() })
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
@@ -133,7 +154,8 @@ impl Partition {
             match log.producers.judge(header) {
                 Verdict::Append => {}
                 Verdict::Duplicate { base_offset, timestamp } => {
-                    return Ok(Appended { base_offset, append_time_ms: time(timestamp), start_offset });
+                    let unsynced = log.end_offset - log.synced_to;
+                    return Ok(Appended { base_offset, append_time_ms: time(timestamp), start_offset, unsynced });
                 }
                 Verdict::Gap => return Err(AppendError::Gap),
                 Verdict::Fenced => return Err(AppendError::Fenced),
@@ -145,8 +167,11 @@ impl Partition {
         segment
             .append(&self.files, &prelude, batch, &header, config.index_interval, now_ms)
             .map_err(AppendError::Storage)?;
+        if log.synced_to == log.end_offset {
+            log.unsynced_since_ms = now_ms;
+        }
         log.end_offset = header.last_offset() + 1;
-        log.is_unsynced = true;
+        let unsynced = log.end_offset - log.synced_to;
         if header.is_idempotent() {
             log.producers.record(&header, now_ms);
         }
@@ -155,34 +180,41 @@ impl Partition {
         for waiter in waiting {
             waiter.notify_one();
         }
-        Ok(Appended { base_offset: header.base_offset, append_time_ms: time(now_ms), start_offset })
+        Ok(Appended { base_offset: header.base_offset, append_time_ms: time(now_ms), start_offset, unsynced })
     }
 
     /// Whole batches from the one that has `offset` on. Empty at the end of the log.
     pub(crate) fn read(&self, offset: i64, max_bytes: u64, at_least_one: bool) -> Result<(Bytes, Bounds), FetchError> {
-        let (bounds, segments) = {
-            let log = self.log.lock();
-            let bounds = Bounds { start: log.start_offset, end: log.end_offset };
-            if log.is_gone {
-                return Err(FetchError::Gone);
+        let mut from = offset;
+        loop {
+            let (bounds, segment, next) = {
+                let log = self.log.lock();
+                let bounds = Bounds { start: log.start_offset, end: log.end_offset };
+                if log.is_gone {
+                    return Err(FetchError::Gone);
+                }
+                if offset < bounds.start || offset > bounds.end {
+                    return Err(FetchError::OutOfRange(bounds));
+                }
+                let at = log.segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
+                match log.segments.get(at) {
+                    Some(segment) if offset < bounds.end => {
+                        (bounds, segment.clone(), log.segments.get(at + 1).map(|next| next.base))
+                    }
+                    Some(_) | None => return Ok((Bytes::new(), bounds)),
+                }
+            };
+            let read = segment.read(&self.files, offset, max_bytes, at_least_one);
+            if segment.is_stale() {
+                continue;
             }
-            if offset < bounds.start || offset > bounds.end {
-                return Err(FetchError::OutOfRange(bounds));
-            }
-            if offset == bounds.end {
-                return Ok((Bytes::new(), bounds));
-            }
-            let first = log.segments.partition_point(|segment| segment.base <= offset).saturating_sub(1);
-            // The next one as well, should compaction have taken the end of the first.
-            (bounds, [log.segments.get(first).cloned(), log.segments.get(first + 1).cloned()])
-        };
-        for segment in segments.into_iter().flatten() {
-            let bytes = segment.read(&self.files, offset, max_bytes, at_least_one).map_err(FetchError::Storage)?;
-            if !bytes.is_empty() {
-                return Ok((bytes, bounds));
+            match (read.map_err(FetchError::Storage)?, next) {
+                (Some(bytes), _) => return Ok((bytes, bounds)),
+                // Compaction has taken the end of this one.
+                (None, Some(next)) => from = next,
+                (None, None) => return Ok((Bytes::new(), bounds)),
             }
         }
-        Ok((Bytes::new(), bounds))
     }
 
     /// Has `waiter` woken by the next append; false, and not registered, if there are records from `offset` on already.
@@ -201,16 +233,22 @@ impl Partition {
 
     /// Offset and time of the first record not older than `timestamp`.
     pub(crate) fn find_time(&self, timestamp: i64) -> io::Result<Option<(i64, i64)>> {
-        let (from, segments) = {
-            let log = self.log.lock();
-            (log.start_offset, log.segments.clone())
-        };
-        for segment in segments.iter().filter(|segment| segment.max_timestamp() >= timestamp) {
-            if let Some(found) = segment.find_time(&self.files, timestamp, from)? {
-                return Ok(Some(found));
+        'again: loop {
+            let (from, segments) = {
+                let log = self.log.lock();
+                (log.start_offset, log.segments.clone())
+            };
+            for segment in segments.iter().filter(|segment| segment.max_timestamp() >= timestamp) {
+                let found = segment.find_time(&self.files, timestamp, from);
+                if segment.is_stale() {
+                    continue 'again;
+                }
+                if let Some(found) = found? {
+                    return Ok(Some(found));
+                }
             }
+            return Ok(None);
         }
-        Ok(None)
     }
 
     /// Offset and time of the record with the largest time.
@@ -233,9 +271,8 @@ impl Partition {
             std::fs::create_dir_all(&self.dir)?;
             recovery::write_start(&self.dir, offset)?;
             log.start_offset = offset;
-            while log.segments.len() > 1 && log.segments[1].base <= offset {
-                log.segments.remove(0).remove(&self.files);
-            }
+            let count = log.segments.iter().skip(1).take_while(|next| next.base <= offset).count();
+            self.drop_first(&mut log, count);
         }
         Ok(Some(log.start_offset))
     }
@@ -245,22 +282,22 @@ impl Partition {
         let mut log = self.log.lock();
         log.is_gone = true;
         for segment in log.segments.drain(..) {
-            segment.close(&self.files);
+            segment.retire(&self.files);
         }
         for waiter in log.waiting.drain(..) {
             waiter.notify_one();
         }
     }
 
-    /// Has the disk keep the active segment, and answers what the next start needs to know to read nothing; `None` if
-    /// there is nothing to know.
+    /// Has the disk keep everything, and answers what the next start needs to know to read nothing; `None` if there is
+    /// nothing to know.
     pub(crate) fn close(&self) -> io::Result<Option<Vec<u8>>> {
-        let mut log = self.log.lock();
-        let Some(active) = log.segments.last().filter(|_| !log.is_gone).cloned() else { return Ok(None) };
-        if log.is_unsynced {
-            active.sync(&self.files)?;
-            log.is_unsynced = false;
+        if self.log.lock().is_gone {
+            return Ok(None);
         }
+        self.sync()?;
+        let log = self.log.lock();
+        let Some(active) = log.segments.last() else { return Ok(None) };
         Ok(Some(recovery::note(active.base, &active.tail(), log.end_offset, &log.producers)))
     }
 
@@ -273,14 +310,29 @@ impl Partition {
             if bytes == 0 || !(is_full || is_old) {
                 return Ok(active.clone());
             }
-            active.seal()?;
-            log.producers.forget_silent(now_ms);
-            recovery::write_producers(&self.dir, next.base_offset, &log.producers)?;
-        } else {
-            std::fs::create_dir_all(&self.dir)?;
         }
-        let segment = Arc::new(Segment::new(&self.files, &self.dir, next.base_offset, Tail::empty()));
+        self.roll(log, now_ms)
+    }
+
+    /// Begins a segment at the end of the log. The one before is sealed by the next round of upkeep.
+    pub(super) fn roll(&self, log: &mut Log, now_ms: i64) -> io::Result<Arc<Segment>> {
+        let base = log.end_offset;
+        if !log.segments.is_empty() {
+            log.producers.forget_silent(now_ms);
+            recovery::write_producers(&self.dir, base, &log.producers)?;
+        }
+        let segment = Arc::new(Segment::begin(&self.files, &self.dir, base)?);
         log.segments.push(segment.clone());
         Ok(segment)
+    }
+
+    /// Takes the oldest `count` segments away; the log begins after them.
+    pub(super) fn drop_first(&self, log: &mut Log, count: usize) {
+        for segment in log.segments.drain(..count) {
+            segment.remove(&self.files);
+        }
+        if let Some(first) = log.segments.first() {
+            log.start_offset = log.start_offset.max(first.base);
+        }
     }
 }

@@ -25,15 +25,25 @@ const REBUILT_INTERVAL: u64 = 4096;
 
 /// `note` is what [`note`] gave at the last stop, if that was orderly.
 pub(super) fn open(files: &Files, dir: &Path, note: Option<&[u8]>) -> io::Result<Found> {
-    let bases = bases(dir)?;
+    finish_compaction(dir)?;
+    let mut bases = bases(dir)?;
     let mut found = Found { segments: Vec::new(), producers: Producers::default(), start_offset: 0, end_offset: 0 };
-    let Some((&active, sealed)) = bases.split_last() else {
+    let Some((active, sealed)) = bases.split_last().map(|(active, sealed)| (*active, sealed.to_vec())) else {
         found.start_offset = read_start(dir)?.unwrap_or(0);
         found.end_offset = found.start_offset;
         return Ok(found);
     };
-    for &base in sealed {
-        found.segments.push(Segment::new(files, dir, base, sealed_tail(dir, base)?));
+    for (at, &base) in sealed.iter().enumerate() {
+        match sealed_tail(dir, base, bases[at + 1])? {
+            Sealed::Whole(tail) => found.segments.push(Segment::new(files, dir, base, tail)),
+            Sealed::Torn => {
+                // The disk lost what it had not been told to keep; what came after the hole does not count.
+                for base in bases.drain(at + 1..) {
+                    remove(dir, base)?;
+                }
+                return open(files, dir, None);
+            }
+        }
     }
     let noted = match note {
         Some(note) => read_note(note, dir, active)?,
@@ -43,7 +53,7 @@ pub(super) fn open(files: &Files, dir: &Path, note: Option<&[u8]>) -> io::Result
         Some(noted) => noted,
         None => {
             let mut producers = producers_before(dir, &bases)?;
-            let (tail, end_offset) = replay(dir, active, &mut producers)?;
+            let (tail, end_offset) = replay(dir, active, i64::MAX, &mut producers)?;
             (tail, end_offset, producers)
         }
     };
@@ -92,7 +102,8 @@ fn read_note(note: &[u8], dir: &Path, active: i64) -> io::Result<Option<(Tail, i
                 max_timestamp_before: from.i64()?,
             });
         }
-        let tail = Tail { bytes: length, max_timestamp, begun_ms, entries: Some(entries), bytes_since_entry };
+        let tail =
+            Tail { bytes: length, max_timestamp, begun_ms, entries: Some(entries), bytes_since_entry, is_torn: false };
         Some((tail, end_offset, Producers::decode(&mut from)?))
     })())
 }
@@ -129,21 +140,75 @@ fn bases(dir: &Path) -> io::Result<Vec<i64>> {
     Ok(bases)
 }
 
-fn sealed_tail(dir: &Path, base: i64) -> io::Result<Tail> {
+/// A segment that is no longer written to.
+enum Sealed {
+    Whole(Tail),
+    /// Cut off before `end`, where the next one begins.
+    Torn,
+}
+
+fn sealed_tail(dir: &Path, base: i64, end: i64) -> io::Result<Sealed> {
     let log = segment::path(dir, base, "log");
-    let bytes = std::fs::metadata(&log)?.len();
     let path = segment::path(dir, base, "index");
     if let Some(max_timestamp) = index::check(&path)? {
-        return Ok(Tail { bytes, max_timestamp, begun_ms: 0, entries: None, bytes_since_entry: 0 });
+        let file = std::fs::metadata(&log)?;
+        let written = file.modified()?.duration_since(std::time::UNIX_EPOCH);
+        let begun_ms = written.map_or(0, |since| since.as_millis() as i64);
+        return Ok(Sealed::Whole(Tail { bytes: file.len(), max_timestamp, begun_ms, entries: None, ..Tail::empty() }));
     }
-    tracing::info!(path = %path.display(), "an index is missing or torn and is rebuilt");
-    let mut tail = Tail::empty();
-    segment::scan(&File::open(&log)?, 0, bytes, |header, _| {
-        tail.note(header, REBUILT_INTERVAL, 0);
-        Ok(ControlFlow::Continue(()))
-    })?;
+    tracing::info!(path = %path.display(), "an index is missing or torn: the segment is read through");
+    let before = std::fs::metadata(&log)?.len();
+    let (tail, _) = replay(dir, base, end, &mut Producers::default())?;
+    if tail.bytes < before {
+        return Ok(Sealed::Torn);
+    }
+    File::open(&log)?.sync_data()?;
     index::write(&path, tail.entries.as_deref().unwrap_or_default(), tail.max_timestamp)?;
-    Ok(Tail { entries: None, ..tail })
+    Ok(Sealed::Whole(Tail { entries: None, ..tail }))
+}
+
+// === Compaction, cut short ===
+
+/// Puts the segment in `whole` into the place of those from `base` up to `end`; may be done again at any point.
+pub(super) fn replace(dir: &Path, whole: &Path, base: i64, end: i64) -> io::Result<()> {
+    disk::remove_if_there(&segment::path(dir, base, "index"))?;
+    for replaced in bases(dir)?.into_iter().filter(|other| (base + 1..end).contains(other)) {
+        remove(dir, replaced)?;
+    }
+    std::fs::rename(whole, segment::path(dir, base, "log"))?;
+    disk::sync_dir(dir)
+}
+
+/// Does what a round of compaction had decided, forgets what it had not.
+fn finish_compaction(dir: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("compacted") => std::fs::remove_file(&path)?,
+            Some("replaced") => {
+                let range = stem.split_once('-').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+                if let Some((base, end)) = range {
+                    replace(dir, &path, base, end)?;
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+    Ok(())
+}
+
+fn remove(dir: &Path, base: i64) -> io::Result<()> {
+    // The log last: without it nobody would know of the others.
+    for extension in ["index", "producers", "log"] {
+        disk::remove_if_there(&segment::path(dir, base, extension))?;
+    }
+    Ok(())
 }
 
 /// The producers as they were when the last segment was begun: the newest snapshot, and the segments after it.
@@ -169,8 +234,8 @@ fn producers_before(dir: &Path, bases: &[i64]) -> io::Result<Producers> {
     Ok(producers)
 }
 
-/// Reads the active segment up to the first byte that is not a whole, true batch in order, and cuts the rest off.
-fn replay(dir: &Path, base: i64, producers: &mut Producers) -> io::Result<(Tail, i64)> {
+/// Reads a segment up to the first byte that is not a whole, true batch in order and before `end`, and cuts the rest off.
+fn replay(dir: &Path, base: i64, end: i64, producers: &mut Producers) -> io::Result<(Tail, i64)> {
     let path = segment::path(dir, base, "log");
     let file = File::options().read(true).write(true).open(&path)?;
     let length = file.metadata()?.len();
@@ -181,8 +246,8 @@ fn replay(dir: &Path, base: i64, producers: &mut Producers) -> io::Result<(Tail,
         batch.resize(HEADER_BYTES, 0);
         reader.read_exact(&mut batch)?;
         let Ok(header) = Header::read(&batch) else { break };
-        if header.bytes as u64 > length - tail.bytes || header.base_offset < next_offset || header.last_offset_delta < 0
-        {
+        let in_order = header.base_offset >= next_offset && header.last_offset_delta >= 0 && header.last_offset() < end;
+        if header.bytes as u64 > length - tail.bytes || !in_order {
             break;
         }
         batch.resize(header.bytes, 0);

@@ -5,13 +5,15 @@ use std::io::{self, IoSlice, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 
-use super::batch::{self, HEADER_BYTES, Header};
-use super::disk::{FileId, Files};
+use super::batch::{HEADER_BYTES, Header};
+use super::disk::{self, FileId, Files};
 use super::index::{self, Entry};
+use super::records;
 
 /// What is read beyond the asked bytes, to get past the batches between the index entry and the offset.
 const READ_SLACK: u64 = 8 * 1024;
@@ -22,6 +24,8 @@ pub(crate) struct Segment {
     log: (FileId, PathBuf),
     index: (FileId, PathBuf),
     tail: RwLock<Tail>,
+    /// The files were taken away or replaced: what is read through this is not to be believed.
+    is_stale: AtomicBool,
 }
 
 /// What changes while a segment is written.
@@ -29,16 +33,25 @@ pub(crate) struct Segment {
 pub(crate) struct Tail {
     pub(crate) bytes: u64,
     pub(crate) max_timestamp: i64,
-    /// When its first batch came, for `segment.ms`.
+    /// When its first batch came, for `segment.ms`; of a segment found sealed, when it was last written.
     pub(crate) begun_ms: i64,
-    /// `None` once sealed: then the index file is there.
+    /// `None` once sealed: then the disk has the segment and its index file.
     pub(crate) entries: Option<Vec<Entry>>,
     pub(crate) bytes_since_entry: u64,
+    /// A batch was written in part and could not be cut off.
+    pub(crate) is_torn: bool,
 }
 
 impl Tail {
     pub(crate) fn empty() -> Self {
-        Tail { bytes: 0, max_timestamp: -1, begun_ms: 0, entries: Some(Vec::new()), bytes_since_entry: 0 }
+        Tail {
+            bytes: 0,
+            max_timestamp: -1,
+            begun_ms: 0,
+            entries: Some(Vec::new()),
+            bytes_since_entry: 0,
+            is_torn: false,
+        }
     }
 
     /// Takes note of a batch that lies, or will lie, at the end.
@@ -69,7 +82,16 @@ impl Segment {
             log: (files.name(), path(dir, base, "log")),
             index: (files.name(), path(dir, base, "index")),
             tail: RwLock::new(tail),
+            is_stale: AtomicBool::new(false),
         }
+    }
+
+    /// A segment without batches, its file on disk: also an empty log has its place.
+    pub(crate) fn begin(files: &Files, dir: &Path, base: i64) -> io::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let segment = Segment::new(files, dir, base, Tail::empty());
+        File::options().append(true).create(true).open(&segment.log.1)?;
+        Ok(segment)
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -82,6 +104,24 @@ impl Segment {
 
     pub(crate) fn begun_ms(&self) -> i64 {
         self.tail.read().begun_ms
+    }
+
+    /// The time of its newest record; where records have none, that of the file.
+    pub(crate) fn newest_ms(&self) -> i64 {
+        let tail = self.tail.read();
+        if tail.max_timestamp < 0 { tail.begun_ms } else { tail.max_timestamp }
+    }
+
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.tail.read().entries.is_none()
+    }
+
+    pub(crate) fn is_stale(&self) -> bool {
+        self.is_stale.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.log.1
     }
 
     pub(crate) fn tail(&self) -> Tail {
@@ -102,22 +142,30 @@ impl Segment {
         now_ms: i64,
     ) -> io::Result<()> {
         let file = files.open(self.log.0, &self.log.1)?;
+        if self.tail.read().is_torn {
+            file.set_len(self.bytes())?;
+            self.tail.write().is_torn = false;
+        }
         let mut slices = [IoSlice::new(prelude), IoSlice::new(&batch[prelude.len()..])];
-        if let Err(error) = write_all(&file, &mut slices) {
-            let _ = file.set_len(self.bytes());
+        if let Err(error) = write_all(files, &file, &mut slices) {
+            let is_torn = file.set_len(self.bytes()).is_err();
+            self.tail.write().is_torn = is_torn;
             return Err(error);
         }
         self.tail.write().note(header, index_interval, now_ms);
         Ok(())
     }
 
-    /// Ends writing: the index goes to its file. Recovery rebuilds it if the process dies before.
-    pub(crate) fn seal(&self) -> io::Result<()> {
-        let mut tail = self.tail.write();
-        if let Some(entries) = &tail.entries {
-            index::write(&self.index.1, entries, tail.max_timestamp)?;
-            tail.entries = None;
+    /// Ends writing: the disk keeps the batches, then the index goes to its file. So a segment that has an index is
+    /// whole, whatever happened; one that has none is read through at the next start.
+    pub(crate) fn seal(&self, files: &Files) -> io::Result<()> {
+        if self.is_sealed() {
+            return Ok(());
         }
+        self.sync(files)?;
+        let mut tail = self.tail.write();
+        index::write(&self.index.1, tail.entries.as_deref().unwrap_or_default(), tail.max_timestamp)?;
+        tail.entries = None;
         Ok(())
     }
 
@@ -126,8 +174,14 @@ impl Segment {
     }
 
     /// Whole batches from the one that has `offset` on, up to `max_bytes`; with `at_least_one` the first comes in any
-    /// case. Empty if nothing from `offset` on lies here.
-    pub(crate) fn read(&self, files: &Files, offset: i64, max_bytes: u64, at_least_one: bool) -> io::Result<Bytes> {
+    /// case. `None` if nothing from `offset` on lies here.
+    pub(crate) fn read(
+        &self,
+        files: &Files,
+        offset: i64,
+        max_bytes: u64,
+        at_least_one: bool,
+    ) -> io::Result<Option<Bytes>> {
         let (mut position, end) = self.locate(
             files,
             |entries| index::position_of(entries, offset),
@@ -150,11 +204,11 @@ impl Segment {
                 continue;
             }
             if header.bytes as u64 > max_bytes && !at_least_one {
-                return Ok(Bytes::new());
+                return Ok(Some(Bytes::new()));
             }
             let mut upto = at + header.bytes;
             if upto > chunk.len() {
-                return Ok(read_at(&file, position + at as u64, header.bytes as u64)?.into());
+                return Ok(Some(read_at(&file, position + at as u64, header.bytes as u64)?.into()));
             }
             while let Ok(next) = Header::read(&chunk[upto..])
                 && upto + next.bytes <= chunk.len()
@@ -162,9 +216,9 @@ impl Segment {
             {
                 upto += next.bytes;
             }
-            return Ok(Bytes::from(chunk).slice(at..upto));
+            return Ok(Some(Bytes::from(chunk).slice(at..upto)));
         }
-        Ok(Bytes::new())
+        Ok(None)
     }
 
     /// Offset and time of the first record that is not older than `timestamp` and not before `from`.
@@ -180,40 +234,28 @@ impl Segment {
             if header.max_timestamp < timestamp || header.last_offset() < from {
                 return Ok(ControlFlow::Continue(()));
             }
-            found = Some((header.base_offset.max(from), header.max_timestamp));
-            // Inside a compressed batch the broker does not look: its first offset is a safe answer.
-            if header.codec() == 0 {
-                let bytes = read_at(&file, position, header.bytes as u64)?;
-                let hit = batch::records(&bytes, header)
-                    .flatten()
-                    .find(|record| record.timestamp >= timestamp && record.offset >= from);
-                match hit {
-                    Some(record) => found = Some((record.offset, record.timestamp)),
-                    None => {
-                        found = None;
-                        return Ok(ControlFlow::Continue(()));
-                    }
-                }
-            }
-            Ok(ControlFlow::Break(()))
+            let bytes = read_at(&file, position, header.bytes as u64)?;
+            let body = records::body(&bytes, header)?;
+            let fits = |record: &records::Record<'_>| record.timestamp >= timestamp && record.offset >= from;
+            found = records::walk(&body, header).flatten().find(fits).map(|record| (record.offset, record.timestamp));
+            Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         Ok(found)
     }
 
-    /// Takes the segment's files away; readers that have them open may finish.
+    /// Takes the segment's files away; who reads meanwhile looks again.
     pub(crate) fn remove(&self, files: &Files) {
-        files.close(self.log.0);
-        files.close(self.index.0);
-        for path in [&self.log.1, &self.index.1, &self.log.1.with_extension("producers")] {
-            if let Err(error) = std::fs::remove_file(path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
+        self.retire(files);
+        for path in [&self.index.1, &self.log.1.with_extension("producers"), &self.log.1] {
+            if let Err(error) = disk::remove_if_there(path) {
                 tracing::warn!(path = %path.display(), %error, "a segment's file could not be removed");
             }
         }
     }
 
-    pub(crate) fn close(&self, files: &Files) {
+    /// From now on the files are another's, or nobody's.
+    pub(crate) fn retire(&self, files: &Files) {
+        self.is_stale.store(true, Ordering::Release);
         files.close(self.log.0);
         files.close(self.index.0);
     }
@@ -280,7 +322,8 @@ fn read_at(file: &File, position: u64, count: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn write_all(mut file: &File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+fn write_all(files: &Files, mut file: &File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    files.check_room(file, slices)?;
     while !slices.is_empty() {
         match file.write_vectored(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -11,6 +11,8 @@ use super::partition::LogConfig;
 use super::{AppendError, FetchError, Partition};
 use crate::configs::TopicConfig;
 
+mod upkeep;
+
 fn open(dir: &Path, note: Option<&[u8]>) -> Partition {
     Partition::open(Arc::new(Files::new(4)), dir.to_owned(), 0, note).unwrap()
 }
@@ -109,6 +111,8 @@ fn segments_roll_and_torn_or_missing_indexes_are_rebuilt() {
         assert_eq!(partition.find_time(591).unwrap(), None);
         assert_eq!(append(partition, &sample(&["v"], (5, 0, 59), 0), &config).unwrap(), 59, "a duplicate");
     };
+    check(&partition);
+    partition.flush(&config, 0).unwrap();
     check(&partition);
     drop(partition);
     let indexes: Vec<_> = std::fs::read_dir(dir.path())
