@@ -49,6 +49,10 @@ impl AvroSchema {
         print::print(&self.model, Style::Normalized)
     }
 
+    pub(crate) fn resolved(&self) -> String {
+        print::print(&self.model, Style::Resolved)
+    }
+
     pub(crate) fn full_name(&self) -> Option<&str> {
         self.model.kind(self.model.root).definition().map(|definition| definition.name.full())
     }

@@ -91,6 +91,11 @@ impl Schema {
         self.avro().normalized()
     }
 
+    /// The canonical text with all referenced types written out, so that it stands alone (`format=resolved`).
+    pub fn resolved(&self) -> String {
+        self.avro().resolved()
+    }
+
     /// MD5 of the canonical text: the guid of a schema without references and metadata.
     pub fn fingerprint(&self) -> [u8; 16] {
         use md5::Digest as _;

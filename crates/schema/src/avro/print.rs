@@ -1,8 +1,9 @@
-//! The texts of a schema: canonical, normalized, and one made only to be compared.
+//! The texts of a schema: canonical, normalized, self-contained, and one made only to be compared.
 //!
 //! Canonical is not the specification's "parsing canonical form": docs, aliases, defaults and custom attributes stay.
 //! Named types are printed in full where they first stand and by name from then on; external ones always by name,
-//! except for comparison, where a reference and the same type written out are to be the same.
+//! except where the text is to stand alone, and for comparison, where a reference and the same type written out are to be
+//! the same.
 
 use serde_json::{Map, Value};
 
@@ -16,8 +17,28 @@ pub(crate) enum Style {
     Canonical,
     /// `normalize=true`: logical types first, other properties and aliases sorted.
     Normalized,
+    /// `format=resolved`: as canonical, external types written out.
+    Resolved,
     /// Comparison: all members of objects sorted, external types written out.
     Comparable,
+}
+
+impl Style {
+    /// Whether external types stand in the text in full.
+    fn inlines(self) -> bool {
+        match self {
+            Style::Canonical | Style::Normalized => false,
+            Style::Resolved | Style::Comparable => true,
+        }
+    }
+
+    /// Whether properties stand in the order of their names.
+    fn sorts(self) -> bool {
+        match self {
+            Style::Canonical | Style::Resolved => false,
+            Style::Normalized | Style::Comparable => true,
+        }
+    }
 }
 
 /// The text of `model`.
@@ -39,7 +60,7 @@ impl Printer<'_> {
     fn node(&mut self, id: NodeId, space: &str) {
         let node = self.model.node(id);
         if let Some(definition) = node.kind.definition() {
-            let by_name = definition.external && self.style != Style::Comparable;
+            let by_name = definition.external && !self.style.inlines();
             if by_name || std::mem::replace(&mut self.seen[id.index()], true) {
                 return json::quote(definition.name.within(space), &mut self.out);
             }
@@ -65,7 +86,7 @@ impl Printer<'_> {
         }
         match self.style {
             Style::Normalized => self.normal_properties(&node.kind, &node.properties),
-            Style::Canonical | Style::Comparable => self.properties(&node.properties),
+            Style::Canonical | Style::Resolved | Style::Comparable => self.properties(&node.properties),
         }
         if let Some(definition) = node.kind.definition() {
             let space = definition.name.space();
@@ -140,9 +161,8 @@ impl Printer<'_> {
     }
 
     fn properties(&mut self, properties: &Map<String, Value>) {
-        let sorted = self.style != Style::Canonical;
         let mut properties = properties.iter().collect::<Vec<_>>();
-        if sorted {
+        if self.style.sorts() {
             properties.sort_by_key(|(name, _)| *name);
         }
         for (name, value) in properties {
@@ -168,7 +188,7 @@ impl Printer<'_> {
 
     fn property(&mut self, name: &str, value: &Value) {
         self.key(name);
-        json::value(value, self.style != Style::Canonical, &mut self.out);
+        json::value(value, self.style.sorts(), &mut self.out);
     }
 
     fn aliases<'a>(&mut self, aliases: impl Iterator<Item = &'a str>) {
