@@ -63,6 +63,10 @@ pub enum Error {
         /// And the version of it.
         version: VersionRef,
     },
+    /// Tags for what the schema does not have, or that it cannot have.
+    InvalidTags(String),
+    /// Rules that are none.
+    InvalidRules(String),
     /// Only the next version may be asked for.
     VersionNotNext {
         /// What was asked for.
@@ -191,6 +195,8 @@ impl fmt::Display for Error {
             Error::ReferenceNotFound { subject, version } => {
                 write!(f, "No schema reference found for subject \"{subject}\" and version {version}.")
             }
+            Error::InvalidTags(what) => write!(f, "Invalid tags: {what}."),
+            Error::InvalidRules(what) => write!(f, "Invalid rule set: {what}"),
             Error::VersionNotNext { asked, next } => {
                 write!(f, "Version is not one more than previous version: expected {next}, found {asked}.")
             }

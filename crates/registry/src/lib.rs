@@ -17,6 +17,7 @@ mod core;
 mod delete;
 mod error;
 mod fold;
+mod format;
 mod framing;
 mod log;
 mod lookup;
@@ -26,7 +27,9 @@ mod names;
 mod read;
 mod register;
 mod resolve;
+mod rules;
 mod state;
+mod tags;
 mod write;
 
 use std::sync::Arc;
@@ -50,7 +53,9 @@ pub use postern_schema::SchemaKind;
 pub use read::Page;
 pub use register::{RegisterOptions, Registered};
 pub use resolve::{ResolveError, SchemaRef};
+pub use rules::{RuleFault, check_rules, check_shape};
 pub use state::{Stored, Visible};
+pub use tags::{Derived, Part, TagChanges, Tagged};
 
 /// Where the schemas are kept, and how long a write may take.
 #[derive(Clone, Debug)]

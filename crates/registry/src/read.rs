@@ -2,6 +2,7 @@
 //!
 //! Source: schema-registry.md §2.2, §8.1, §8.5.
 
+use crate::rules::has_rule_of_type;
 use crate::state::{State, Stored, Visible};
 use crate::{Error, Guid, Registry, SchemaId, Subject, VersionRef};
 
@@ -86,11 +87,13 @@ impl Registry {
     }
 
     /// All versions under a prefix, sorted by subject and version. `latest_only`: the newest that counts of each subject.
+    /// `rule_type`: only those with a rule of that type.
     pub fn schemas(
         &self,
         prefix: &Subject,
         deleted: bool,
         latest_only: bool,
+        rule_type: Option<&str>,
         page: Page,
     ) -> Result<Vec<Stored>, Error> {
         let visible = if deleted { Visible::All } else { Visible::Live };
@@ -99,7 +102,10 @@ impl Registry {
                 let mut versions = state.versions(subject, visible);
                 if latest_only { versions.next_back().into_iter().collect() } else { versions.collect() }
             };
-            Ok(page.of(state.subjects(prefix).flat_map(of)))
+            let counts = |stored: &Stored| {
+                rule_type.is_none_or(|kind| stored.content.rule_set().is_some_and(|set| has_rule_of_type(set, kind)))
+            };
+            Ok(page.of(state.subjects(prefix).flat_map(of).filter(counts)))
         })
     }
 

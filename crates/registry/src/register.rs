@@ -55,6 +55,20 @@ impl Registry {
         if let Some(stored) = self.already_there(subject, &draft, &config, options)? {
             return Ok(Registered { stored, looked_up: true });
         }
+        self.register_anew(subject, draft, options).await
+    }
+
+    /// From step 5 on: without looking whether it is there as it was given.
+    pub(crate) async fn register_anew(
+        &self,
+        subject: &Subject,
+        mut draft: Draft,
+        options: RegisterOptions,
+    ) -> Result<Registered, Error> {
+        draft.rule_set = None;
+        if !subject.is_valid() {
+            return Err(Error::InvalidSubject(subject.clone()));
+        }
         self.read(|state| state.mode_in_force(Some(subject)).check_register(subject, draft.id.is_some()))?;
         let turn = self.writer(Operation::Register).await?;
         loop {

@@ -246,7 +246,7 @@ async fn racing_instances_agree_and_lose_nothing() {
         }
     }
     let mut ids: Vec<_> = third
-        .schemas(&subject(":*:"), true, false, Page::ALL)
+        .schemas(&subject(":*:"), true, false, None, Page::ALL)
         .expect("all")
         .iter()
         .map(|stored| (stored.id, stored.content.guid()))

@@ -3,7 +3,7 @@
 //! Scalars are converted as the registry we replace does (schema-registry.md §1): a number where a text is wanted, a text where a number or a
 //! flag is wanted, 1 for true; a fraction is cut off. What cannot be converted is refused, with its path, what was expected and what was found.
 
-use postern_registry::{Draft, Error, Metadata, Reference, SchemaId, SchemaKind, kind_of};
+use postern_registry::{Draft, Error, Metadata, Part, Reference, SchemaId, SchemaKind, Tagged, check_shape, kind_of};
 
 use serde_json::{Map, Value};
 
@@ -90,6 +90,25 @@ impl Members {
         metadata.map_err(|message| Problem::bad_request(format!("{}{message}.", self.place)))
     }
 
+    /// A rule set, of the right shape; whether its rules make sense is another question.
+    pub(super) fn rule_set(&mut self, name: &str) -> Result<Option<Value>, Problem> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        match check_shape(&value) {
+            Ok(()) => Ok(Some(value)),
+            Err(fault) => Err(Problem::bad_request(format!("{}{name}: {fault}", self.place))),
+        }
+    }
+
+    /// A list of `SchemaTags`.
+    pub(super) fn tagged(&mut self, name: &str) -> Result<Vec<Tagged>, Problem> {
+        let items = match self.take(name) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(self.wrong(name, "an array", &other)),
+        };
+        items.into_iter().enumerate().map(|(at, item)| tagged(&format!("{name}[{at}]"), item)).collect()
+    }
+
     /// `None`: absent; `Some(None)`: null; else what `read` makes of it.
     pub(super) fn change<T>(
         &mut self,
@@ -108,10 +127,7 @@ impl Members {
             None => SchemaKind::Avro,
             Some(name) => kind_of(&name).ok_or_else(|| problem(&Error::UnknownKind(name)))?,
         };
-        let rule_set = self.take("ruleSet");
-        if let Some(other) = rule_set.as_ref().filter(|value| !value.is_object()) {
-            return Err(self.wrong("ruleSet", "an object", other));
-        }
+        let rule_set = self.rule_set("ruleSet")?;
         Ok(Draft {
             text: self.text("schema")?.unwrap_or_default(),
             references: self.references()?,
@@ -139,16 +155,44 @@ impl Members {
 
 fn reference(at: usize, item: Value) -> Result<Reference, Problem> {
     let place = format!("references[{at}]");
-    let Value::Object(members) = item else {
-        return Err(Problem::bad_request(format!("{place}: expected an object, found {}.", kind(&item))));
-    };
-    let mut members = Members { place: format!("{place}."), members };
+    let mut members = inner(&place, item)?;
     let missing = |name: &str| problem(&Error::InvalidReference(format!("{place}.{name} is missing.")));
     Ok(Reference {
         name: members.text("name")?.ok_or_else(|| missing("name"))?,
         subject: members.text("subject")?.filter(|subject| !subject.is_empty()).ok_or_else(|| missing("subject"))?,
         version: members.integer("version")?.ok_or_else(|| missing("version"))?,
     })
+}
+
+fn tagged(place: &str, item: Value) -> Result<Tagged, Problem> {
+    let mut members = inner(place, item)?;
+    let missing = |name: &str| problem(&Error::InvalidTags(format!("{place}.{name} is missing")));
+    let entity = members.take("schemaEntity").ok_or_else(|| missing("schemaEntity"))?;
+    let mut entity = inner(&format!("{place}.schemaEntity"), entity)?;
+    let path = entity.text("entityPath")?.ok_or_else(|| missing("schemaEntity.entityPath"))?;
+    let part = entity.text("entityType")?.ok_or_else(|| missing("schemaEntity.entityType"))?;
+    let part = Part::parse(&part).ok_or_else(|| {
+        Problem::bad_request(format!(
+            "{place}.schemaEntity.entityType: expected sr_record or sr_field, found \"{part}\"."
+        ))
+    })?;
+    let tags = match members.take("tags") {
+        None => Vec::new(),
+        Some(Value::Array(tags)) => tags,
+        Some(other) => return Err(members.wrong("tags", "an array of texts", &other)),
+    };
+    let text = |tag: &Value| tag.as_str().map(str::to_owned).ok_or_else(|| members.wrong("tags[]", "a text", tag));
+    let tags = tags.iter().map(text).collect::<Result<_, _>>()?;
+    // Messages of a package may be given with a leading dot.
+    Ok(Tagged { path: path.strip_prefix('.').unwrap_or(&path).to_owned(), part, tags })
+}
+
+/// The members of an object inside the body.
+fn inner(place: &str, value: Value) -> Result<Members, Problem> {
+    match value {
+        Value::Object(members) => Ok(Members { place: format!("{place}."), members }),
+        other => Err(Problem::bad_request(format!("{place}: expected an object, found {}.", kind(&other)))),
+    }
 }
 
 fn kind(value: &Value) -> String {

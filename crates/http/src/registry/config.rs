@@ -98,8 +98,11 @@ pub(super) async fn delete(registry: Registry, call: Call) -> Result<Reply, Prob
     Ok(Reply::ok(&Shown::stored(&old)))
 }
 
-/// Rule sets are not kept, so members for them are passed over like unknown ones.
+/// Rule sets are not kept; what is none is refused all the same.
 fn asked(mut members: Members) -> Result<ConfigChange, Problem> {
+    for name in ["defaultRuleSet", "overrideRuleSet"] {
+        members.rule_set(name)?;
+    }
     let level = |members: &mut Members, name: &str| match members.text(name)? {
         None => Ok(None),
         Some(text) => Level::parse(&text).map(Some).ok_or_else(|| problem(&Error::InvalidLevel(text))),

@@ -26,6 +26,7 @@ pub(crate) fn problem(error: &Error) -> Problem {
         | Error::EmptySchema
         | Error::InvalidReference(_)
         | Error::ReferenceNotFound { .. }
+        | Error::InvalidTags(_)
         | Error::VersionNotNext { .. } => (422, 42201),
         Error::InvalidVersion(_) => (422, 42202),
         Error::InvalidLevel(_) => (422, 42203),
@@ -34,6 +35,7 @@ pub(crate) fn problem(error: &Error) -> Problem {
         Error::Referenced { .. } => (422, 42206),
         Error::InvalidSubject(_) => (422, 42208),
         Error::TooLarge(_) => (422, 42209),
+        Error::InvalidRules(_) => (422, 42210),
         Error::ContextNotEmpty(_) => (422, 42211),
         Error::NotBuilt(_) => (501, 501),
         // 503 rather than 500: it is worth trying again, and clients do.
@@ -76,6 +78,8 @@ mod tests {
             (Error::EmptySchema, 422, 42201),
             (Error::InvalidReference("x".to_owned()), 422, 42201),
             (Error::ReferenceNotFound { subject: subject(), version: VersionRef::Number(1) }, 422, 42201),
+            (Error::InvalidTags("x".to_owned()), 422, 42201),
+            (Error::InvalidRules("x".to_owned()), 422, 42210),
             (Error::VersionNotNext { asked: 5, next: 2 }, 422, 42201),
             (Error::InvalidVersion("x".to_owned()), 422, 42202),
             (Error::InvalidLevel("x".to_owned()), 422, 42203),

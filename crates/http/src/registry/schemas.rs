@@ -4,7 +4,7 @@ use postern_registry::{Error, Guid, Page, Registry, Stored};
 use serde_json::json;
 
 use super::names;
-use super::shapes::{ById, Version, as_asked, told};
+use super::shapes::{Asked, ById, Version, told};
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -14,21 +14,20 @@ const PAGE_MAX: usize = 1000;
 
 /// `GET /schemas`
 pub(super) async fn list(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    if call.query("ruleType").is_some_and(|kind| !kind.is_empty()) {
-        return told(Err(Error::NotBuilt("Listing schemas by the type of their rules")));
-    }
+    let rule_type = call.query("ruleType").filter(|kind| !kind.is_empty());
     let (prefix, page) = (names::prefix(&call, "")?, names::page(&call, PAGE_MAX)?);
-    let found = told(registry.schemas(&prefix, call.flag("deleted"), call.flag("latestOnly"), page))?;
-    let found = found.into_iter().map(|stored| as_asked(&call, stored)).collect::<Result<Vec<_>, _>>()?;
+    let (deleted, latest_only) = (call.flag("deleted"), call.flag("latestOnly"));
+    let found = told(registry.schemas(&prefix, deleted, latest_only, rule_type.as_deref(), page))?;
+    let found = found.into_iter().map(|stored| Asked::by(&registry, &call, stored)).collect::<Result<Vec<_>, _>>()?;
     if !call.flag("aliases") {
         return Ok(Reply::ok(&found.iter().map(Version::of).collect::<Vec<_>>()));
     }
-    let aliases: Vec<_> = found.iter().map(|stored| registry.aliases(&stored.subject)).collect();
+    let aliases: Vec<_> = found.iter().map(|asked| registry.aliases(&asked.stored.subject)).collect();
     Ok(Reply::ok(
         &found
             .iter()
             .zip(&aliases)
-            .map(|(stored, aliases)| Version::of(stored).with_aliases(aliases))
+            .map(|(asked, aliases)| Version::of(asked).with_aliases(aliases))
             .collect::<Vec<_>>(),
     ))
 }
@@ -40,18 +39,18 @@ pub(super) async fn types(_: Registry, _: Call) -> Result<Reply, Problem> {
 
 /// `GET /schemas/ids/{id}`
 pub(super) async fn by_id(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let stored = as_asked(&call, named(&registry, &call)?)?;
-    let mut shown = ById::of(&stored);
+    let asked = Asked::by(&registry, &call, named(&registry, &call)?)?;
+    let mut shown = ById::of(&asked);
     if call.flag("fetchMaxId") {
-        shown.max_id = Some(told(registry.max_id(stored.subject.context()))?);
+        shown.max_id = Some(told(registry.max_id(asked.stored.subject.context()))?);
     }
     Ok(Reply::ok(&shown))
 }
 
 /// `GET /schemas/ids/{id}/schema`
 pub(super) async fn text_by_id(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let stored = as_asked(&call, named(&registry, &call)?)?;
-    Ok(Reply::bytes(hyper::StatusCode::OK, stored.content.text().to_owned()))
+    let asked = Asked::by(&registry, &call, named(&registry, &call)?)?;
+    Ok(Reply::bytes(hyper::StatusCode::OK, asked.text().to_owned()))
 }
 
 /// `GET /schemas/ids/{id}/subjects`
@@ -75,8 +74,8 @@ pub(super) async fn versions(registry: Registry, call: Call) -> Result<Reply, Pr
 pub(super) async fn by_guid(registry: Registry, call: Call) -> Result<Reply, Problem> {
     let text = call.params.get("guid");
     let guid = told(Guid::parse(text).ok_or_else(|| Error::GuidNotFound(text.to_owned())))?;
-    let stored = as_asked(&call, told(registry.schema_by_guid(guid))?)?;
-    Ok(Reply::ok(&ById::of(&stored).without_version()))
+    let asked = Asked::by(&registry, &call, told(registry.schema_by_guid(guid))?)?;
+    Ok(Reply::ok(&ById::of(&asked).without_version()))
 }
 
 /// `GET /schemas/guids/{guid}/ids`

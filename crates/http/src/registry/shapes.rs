@@ -1,10 +1,11 @@
 //! The objects of answers: schemas as versions, and schemas by id (schema-registry.md §4.1, §4.2, §4.4).
 
-use postern_registry::{Content, Error, Metadata, Reference, SchemaKind, Stored, Subject, kind_name};
+use postern_registry::{Content, Error, Metadata, Reference, Registry, Stored, Subject, Tagged, kind_name};
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::names;
 use super::problem::problem;
 use crate::call::Call;
 use crate::problem::Problem;
@@ -27,6 +28,8 @@ pub(super) struct Version<'a> {
     rule_set: Option<&'a Value>,
     #[serde(skip_serializing_if = "str::is_empty")]
     schema: &'a str,
+    #[serde(skip_serializing_if = "<[SchemaTags]>::is_empty")]
+    schema_tags: &'a [SchemaTags],
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,8 +39,8 @@ pub(super) struct Version<'a> {
 }
 
 impl<'a> Version<'a> {
-    pub(super) fn of(stored: &'a Stored) -> Version<'a> {
-        let content = &stored.content;
+    pub(super) fn of(asked: &'a Asked) -> Version<'a> {
+        let (stored, content) = (&asked.stored, &asked.stored.content);
         Version {
             subject: Some(stored.subject.as_str()),
             version: stored.version,
@@ -47,7 +50,8 @@ impl<'a> Version<'a> {
             references: content.references(),
             metadata: content.metadata(),
             rule_set: content.rule_set(),
-            schema: content.text(),
+            schema: asked.text(),
+            schema_tags: &asked.tags,
             ts: stored.timestamp_ms,
             deleted: Some(stored.deleted),
             aliases: Vec::new(),
@@ -88,6 +92,8 @@ pub(super) struct ById<'a> {
     metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule_set: Option<&'a Value>,
+    #[serde(skip_serializing_if = "<[SchemaTags]>::is_empty")]
+    schema_tags: &'a [SchemaTags],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_id: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,17 +102,18 @@ pub(super) struct ById<'a> {
 }
 
 impl<'a> ById<'a> {
-    pub(super) fn of(stored: &'a Stored) -> ById<'a> {
-        let content = &stored.content;
+    pub(super) fn of(asked: &'a Asked) -> ById<'a> {
+        let (stored, content) = (&asked.stored, &asked.stored.content);
         ById {
             subject: Some(stored.subject.as_str()),
             version: Some(stored.version),
             guid: content.guid().to_string(),
             schema_type: kind_name(content.kind()),
-            schema: content.text(),
+            schema: asked.text(),
             references: content.references(),
             metadata: content.metadata(),
             rule_set: content.rule_set(),
+            schema_tags: &asked.tags,
             max_id: None,
             ts: stored.timestamp_ms,
             deleted: stored.deleted,
@@ -119,28 +126,76 @@ impl<'a> ById<'a> {
     }
 }
 
-/// A stored version as the query wants it printed: `format`, `referenceFormat`, `findTags`.
-pub(super) fn as_asked(call: &Call, mut stored: Stored) -> Result<Stored, Problem> {
-    let content = &stored.content;
-    let resolves = call.query("format").is_some_and(|format| format.eq_ignore_ascii_case("resolved"));
-    if resolves && content.kind() == SchemaKind::Avro && !content.references().is_empty() {
-        return Err(problem(&Error::NotBuilt("The format \"resolved\"")));
-    }
-    if call.query("findTags").is_some() {
-        return Err(problem(&Error::NotBuilt("Finding tags")));
-    }
-    if call.query("referenceFormat").is_some_and(|format| format.eq_ignore_ascii_case("qualified"))
-        && !content.references().is_empty()
-    {
-        let qualify = |reference: &Reference| Reference {
-            subject: stored.subject.sibling(&reference.subject).as_str().to_owned(),
-            ..reference.clone()
+/// A stored version as the query wants it printed.
+pub(super) struct Asked {
+    pub(super) stored: Stored,
+    /// In the format asked for, where that is not the stored text.
+    text: Option<String>,
+    tags: Vec<SchemaTags>,
+}
+
+impl Asked {
+    /// In a format, as it is else.
+    pub(super) fn in_format(registry: &Registry, stored: Stored, format: Option<&str>) -> Result<Asked, Problem> {
+        let text = match format {
+            None => None,
+            Some(format) => told(registry.text_in(&stored, format))?,
         };
-        let references = content.references().iter().map(qualify).collect();
-        let (metadata, rule_set) = (content.metadata().cloned(), content.rule_set().cloned());
-        stored.content = Content::new(content.kind(), content.text(), references, metadata, rule_set).into();
+        Ok(Asked { stored, text, tags: Vec::new() })
     }
-    Ok(stored)
+
+    /// By `format`, `referenceFormat` and `findTags` of the query.
+    pub(super) fn by(registry: &Registry, call: &Call, stored: Stored) -> Result<Asked, Problem> {
+        let Asked { mut stored, text, .. } = Asked::in_format(registry, stored, call.query("format").as_deref())?;
+        let wanted = names::queries(call, "findTags");
+        let tags = match wanted.is_empty() {
+            true => Vec::new(),
+            false => schema_tags(told(registry.tags(&stored.content))?, &wanted),
+        };
+        let content = &stored.content;
+        if call.query("referenceFormat").is_some_and(|format| format.eq_ignore_ascii_case("qualified"))
+            && !content.references().is_empty()
+        {
+            let qualify = |reference: &Reference| Reference {
+                subject: stored.subject.sibling(&reference.subject).as_str().to_owned(),
+                ..reference.clone()
+            };
+            let references = content.references().iter().map(qualify).collect();
+            let (metadata, rule_set) = (content.metadata().cloned(), content.rule_set().cloned());
+            stored.content = Content::new(content.kind(), content.text(), references, metadata, rule_set).into();
+        }
+        Ok(Asked { stored, text, tags })
+    }
+
+    /// The text to print.
+    pub(super) fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or(self.stored.content.text())
+    }
+}
+
+/// The tags of one part of a schema.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SchemaTags {
+    schema_entity: SchemaEntity,
+    tags: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SchemaEntity {
+    entity_path: String,
+    entity_type: &'static str,
+}
+
+/// Those of which any tag is wanted; `*` wants all.
+fn schema_tags(tagged: Vec<Tagged>, wanted: &[String]) -> Vec<SchemaTags> {
+    let is_wanted = |tagged: &Tagged| wanted.iter().any(|tag| tag == "*" || tagged.tags.contains(tag));
+    let shown = |tagged: Tagged| SchemaTags {
+        schema_entity: SchemaEntity { entity_path: tagged.path, entity_type: tagged.part.name() },
+        tags: tagged.tags,
+    };
+    tagged.into_iter().filter(is_wanted).map(shown).collect()
 }
 
 /// An answer of the registry, or what its refusal is to the client.

@@ -2,7 +2,7 @@
 
 use postern_registry::{Registry, Subject, Visible};
 
-use super::shapes::{Version, told};
+use super::shapes::{Asked, Version, told};
 use super::{body, names};
 use crate::call::Call;
 use crate::problem::Problem;
@@ -30,10 +30,11 @@ pub(super) async fn list(registry: Registry, call: Call) -> Result<Reply, Proble
 /// `POST /subjects/{subject}`
 pub(super) async fn look_up(registry: Registry, call: Call) -> Result<Reply, Problem> {
     let subject = names::subject(&registry, &call)?;
-    let (normalize, deleted) = (call.flag("normalize"), call.flag("deleted"));
+    let (normalize, deleted, format) = (call.flag("normalize"), call.flag("deleted"), call.query("format"));
     let (_, mut members) = body::read(call).await?;
     let found = told(registry.lookup(&subject, &members.draft()?, normalize, deleted))?;
-    let shown = Version::of(&found.stored);
+    let asked = Asked::in_format(&registry, found.stored, format.as_deref())?;
+    let shown = Version::of(&asked);
     Ok(Reply::ok(&if found.is_identical { shown.without_record() } else { shown }))
 }
 

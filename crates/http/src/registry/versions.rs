@@ -1,9 +1,11 @@
 //! `/subjects/{subject}/versions` — list, register, show, delete; and what refers to one (schema-registry.md §3, rows 12 to 19).
 
 use hyper::StatusCode;
-use postern_registry::{Error, RegisterOptions, Registry, Stored, Visible};
+use postern_registry::{
+    Derived, Error, RegisterOptions, Registered, Registry, Stored, TagChanges, Visible, check_rules,
+};
 
-use super::shapes::{Version, as_asked, told};
+use super::shapes::{Asked, Version, told};
 use super::{body, names, subjects};
 use crate::call::Call;
 use crate::problem::Problem;
@@ -28,28 +30,38 @@ pub(super) async fn list(registry: Registry, call: Call) -> Result<Reply, Proble
 pub(super) async fn register(registry: Registry, call: Call) -> Result<Reply, Problem> {
     let subject = names::subject(&registry, &call)?;
     let options = RegisterOptions { normalize: call.flag("normalize"), force: call.flag("force") };
+    let format = call.query("format");
     let (_, mut members) = body::read(call).await?;
     let draft = members.draft()?;
-    let tags = [members.take("schemaTagsToAdd"), members.take("schemaTagsToRemove")];
-    let changes_tags = tags.iter().flatten().any(|tags| tags.as_array().is_none_or(|tags| !tags.is_empty()));
-    if changes_tags || members.flag("propagateSchemaTags")? == Some(true) {
-        return told(Err(Error::NotBuilt("Changing tags while registering")));
-    }
-    let registered = told(registry.register(&subject, draft, options).await)?;
-    let shown = Version::of(&registered.stored).without_subject();
+    let changes = TagChanges {
+        add: members.tagged("schemaTagsToAdd")?,
+        remove: members.tagged("schemaTagsToRemove")?,
+        propagate: members.flag("propagateSchemaTags")?.unwrap_or(false),
+    };
+    let registered = match changes == TagChanges::default() {
+        true => registry.register(&subject, draft, options).await,
+        false => registry.register_tagged(&subject, draft, changes, options).await,
+    };
+    answer(&registry, told(registered)?, format.as_deref())
+}
+
+/// What a client is told that registered something.
+fn answer(registry: &Registry, registered: Registered, format: Option<&str>) -> Result<Reply, Problem> {
+    let asked = Asked::in_format(registry, registered.stored, format)?;
+    let shown = Version::of(&asked).without_subject();
     Ok(Reply::ok(&if registered.looked_up { shown } else { shown.without_record() }))
 }
 
 /// `GET /subjects/{subject}/versions/{version}`
 pub(super) async fn show(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let stored = as_asked(&call, version(&registry, &call)?)?;
-    Ok(Reply::ok(&Version::of(&stored)))
+    let asked = Asked::by(&registry, &call, version(&registry, &call)?)?;
+    Ok(Reply::ok(&Version::of(&asked)))
 }
 
 /// `GET /subjects/{subject}/versions/{version}/schema`
 pub(super) async fn text(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let stored = as_asked(&call, version(&registry, &call)?)?;
-    Ok(Reply::bytes(StatusCode::OK, stored.content.text().to_owned()))
+    let asked = Asked::by(&registry, &call, version(&registry, &call)?)?;
+    Ok(Reply::bytes(StatusCode::OK, asked.text().to_owned()))
 }
 
 /// `DELETE /subjects/{subject}/versions/{version}`
@@ -74,13 +86,35 @@ pub(super) async fn referenced_by(registry: Registry, call: Call) -> Result<Repl
 pub(super) async fn with_metadata(registry: Registry, call: Call) -> Result<Reply, Problem> {
     let subject = names::subject(&registry, &call)?;
     let pairs: Vec<_> = names::queries(&call, "key").into_iter().zip(names::queries(&call, "value")).collect();
-    let stored = as_asked(&call, told(registry.version_with(&subject, &pairs, call.flag("deleted")))?)?;
-    Ok(Reply::ok(&Version::of(&stored)))
+    let asked = Asked::by(&registry, &call, told(registry.version_with(&subject, &pairs, call.flag("deleted")))?)?;
+    Ok(Reply::ok(&Version::of(&asked)))
 }
 
-/// `POST /subjects/{subject}/versions/{version}/tags`
-pub(super) async fn tag(_: Registry, _: Call) -> Result<Reply, Problem> {
-    told(Err(Error::NotBuilt("Changing tags")))
+/// `POST /subjects/{subject}/versions/{version}/tags` — a new version, with other tags or metadata. Rules are checked and not kept.
+pub(super) async fn tag(registry: Registry, call: Call) -> Result<Reply, Problem> {
+    let version = names::version(&call)?;
+    let subject = names::subject(&registry, &call)?;
+    let (_, mut members) = body::read(call).await?;
+    let merges = members.rule_set("rulesToMerge")?;
+    let removes = members.take("rulesToRemove").is_some_and(|names| names.as_array().is_none_or(|all| !all.is_empty()));
+    if members.rule_set("ruleSet")?.is_some() && (merges.is_some() || removes) {
+        let both = "ruleSet should be omitted if specifying rulesToMerge or rulesToRemove.";
+        return told(Err(Error::InvalidRules(both.to_owned())));
+    }
+    if let Some(rules) = merges {
+        told(check_rules(&rules).map_err(|fault| Error::InvalidRules(fault.to_string())))?;
+    }
+    let derived = Derived {
+        version: members.integer("newVersion")?.filter(|version| *version > 0),
+        tags: TagChanges {
+            add: members.tagged("tagsToAdd")?,
+            remove: members.tagged("tagsToRemove")?,
+            propagate: false,
+        },
+        metadata: members.metadata("metadata")?,
+    };
+    let registered = told(registry.derive(&subject, version, derived, RegisterOptions::default()).await)?;
+    answer(&registry, registered, None)
 }
 
 fn version(registry: &Registry, call: &Call) -> Result<Stored, Problem> {

@@ -152,3 +152,32 @@ async fn what_is_not_offered_is_a_clean_404() {
         app.cluster_id.as_str()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_make_new_versions_and_can_be_found() {
+    let app = app().await;
+    let tag = |path: &str, part: &str, tag: &str| json!({"schemaEntity": {"entityPath": path, "entityType": part}, "tags": [tag]});
+    let tagged = json!({"schema": READING, "schemaTagsToAdd": [tag("Reading.t", "sr_field", "PII")]});
+    let registered = post(&app, "/subjects/s/versions", tagged).await.json();
+    assert_eq!(registered["metadata"], json!({"properties": {"confluent:version": "1"}}));
+    let second = post(
+        &app,
+        "/subjects/s/versions/1/tags",
+        json!({"tagsToAdd": [tag("Reading", "sr_record", "T")], "tagsToRemove": [tag("Reading.t", "sr_field", "PII")]}),
+    )
+    .await;
+    assert_eq!((second.status, second.json()["version"].clone()), (200, json!(2)));
+    let found = |version: u32, wanted: &str| format!("/subjects/s/versions/{version}?findTags={wanted}");
+    let shown = get(&app, &found(1, "*")).await.json();
+    assert_eq!(shown["schemaTags"], json!([tag("Reading.t", "sr_field", "PII")]));
+    assert_eq!(get(&app, &found(2, "T")).await.json()["schemaTags"], json!([tag("Reading", "sr_record", "T")]));
+    assert_eq!(get(&app, &found(2, "PII")).await.json().get("schemaTags"), None);
+    // The plain text of a later registration takes them over where it is asked to.
+    let propagated = json!({"schema": READING, "propagateSchemaTags": true});
+    assert_eq!(post(&app, "/subjects/s/versions", propagated).await.json()["version"], 2);
+    let nowhere = json!({"tagsToAdd": [tag("Reading.u", "sr_field", "T")]});
+    assert_eq!(post(&app, "/subjects/s/versions/1/tags", nowhere).await.refusal(), (422, 42201));
+    let nothing = json!({"tagsToAdd": [tag("Reading", "sr_thing", "T")]});
+    assert_eq!(post(&app, "/subjects/s/versions/1/tags", nothing).await.refusal(), (400, 400));
+    assert_eq!(get(&app, "/subjects/s/versions").await.text(), "[1,2]");
+}

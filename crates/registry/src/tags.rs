@@ -1,0 +1,247 @@
+//! Tags inside schemas: found, added and removed. A schema with other tags is another schema, so a change makes a new version.
+//!
+//! They are an attribute, `confluent:tags`, on the records and fields of an Avro or JSON schema. What can be tagged, and by which path,
+//! is each format's own (`tags/avro.rs`, `tags/json.rs`); tags in Protobuf are options, and are not built.
+//!
+//! Source: schema-registry.md §4.3, §4.3.1.
+
+mod avro;
+mod json;
+
+use postern_schema::{SchemaKind, Strictness};
+use serde_json::{Map, Value};
+
+use crate::compile::Draft;
+use crate::register::{RegisterOptions, Registered};
+use crate::state::Visible;
+use crate::{Content, Error, Metadata, Reference, Registry, Subject, VersionRef};
+
+/// The attribute.
+const ATTRIBUTE: &str = "confluent:tags";
+
+/// Something in a schema, and its tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tagged {
+    /// `Rec.field`; for JSON `object.field`.
+    pub path: String,
+    /// Record or field.
+    pub part: Part,
+    /// In the order they stand in the schema.
+    pub tags: Vec<String>,
+}
+
+/// What can be tagged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A record, an object, a message.
+    Record,
+    /// One of its fields.
+    Field,
+}
+
+impl Part {
+    /// As in requests and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Record => "sr_record",
+            Part::Field => "sr_field",
+        }
+    }
+
+    /// From its name.
+    pub fn parse(name: &str) -> Option<Part> {
+        [Part::Record, Part::Field].into_iter().find(|part| part.name() == name)
+    }
+}
+
+/// How the tags of a schema are to change: first what goes, then what comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagChanges {
+    /// To be there afterwards.
+    pub add: Vec<Tagged>,
+    /// To be gone afterwards.
+    pub remove: Vec<Tagged>,
+    /// Tags of the latest version that the new text has a place for are taken over.
+    pub propagate: bool,
+}
+
+/// A new version made from an old one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Derived {
+    /// Its number; `None`: the next.
+    pub version: Option<i32>,
+    /// How its tags differ.
+    pub tags: TagChanges,
+    /// Its metadata; `None`: that of the old one.
+    pub metadata: Option<Metadata>,
+}
+
+// === The verbs ===
+
+impl Registry {
+    /// Registers a schema after changing its tags.
+    ///
+    /// # Errors
+    /// As [`Registry::register`]; `InvalidTags` where a path fits nothing.
+    pub async fn register_tagged(
+        &self,
+        subject: &Subject,
+        mut draft: Draft,
+        mut changes: TagChanges,
+        options: RegisterOptions,
+    ) -> Result<Registered, Error> {
+        let is_change = !changes.add.is_empty() || !changes.remove.is_empty();
+        let latest = self.read(|state| Ok(state.latest(subject)))?;
+        if draft.text.trim().is_empty() {
+            let latest = latest.as_ref().ok_or(Error::EmptySchema)?;
+            take_text(&mut draft, &latest.content);
+        }
+        // Read first: what is no schema is told so, and tags are then put into a text of known form.
+        let prepared = self.prepare(subject, &draft, false, Strictness::Stored, Visible::All)?;
+        draft.text = prepared.content.text().to_owned();
+        let mut places = Places::read(draft.kind, &draft.text)?;
+        if let Some(latest) = latest.filter(|latest| changes.propagate && latest.content.kind() == draft.kind) {
+            let known = self.tags(&latest.content)?;
+            changes.add.splice(0..0, known.into_iter().filter(|tagged| places.has(tagged)));
+        }
+        draft.text = places.changed(&changes)?;
+        // With tags that are only taken over it may be there already.
+        if !is_change {
+            return self.register(subject, draft, options).await;
+        }
+        if draft.version == 0 {
+            // The next version, and marked as such.
+            draft.version = -1;
+        }
+        self.register_anew(subject, draft, options).await
+    }
+
+    /// Registers a new version that differs from an old one as `derived` says.
+    ///
+    /// # Errors
+    /// As [`Registry::register_tagged`]; `SubjectNotFound` and `VersionNotFound` for the old one.
+    pub async fn derive(
+        &self,
+        subject: &Subject,
+        version: VersionRef,
+        derived: Derived,
+        options: RegisterOptions,
+    ) -> Result<Registered, Error> {
+        let base = self.version(subject, version, false)?;
+        let mut draft = Draft::new(base.content.kind(), "");
+        take_text(&mut draft, &base.content);
+        draft.text = Places::read(draft.kind, &draft.text)?.changed(&derived.tags)?;
+        draft.metadata = derived.metadata.or_else(|| base.content.metadata().cloned());
+        draft.version = derived.version.unwrap_or(-1);
+        self.register_anew(&base.subject, draft, options).await
+    }
+
+    /// All tags of a schema, in the order of its text.
+    ///
+    /// # Errors
+    /// `NotBuilt` for Protobuf.
+    pub fn tags(&self, content: &Content) -> Result<Vec<Tagged>, Error> {
+        Ok(Places::read(content.kind(), content.text())?.tagged())
+    }
+}
+
+fn take_text(draft: &mut Draft, content: &Content) {
+    draft.kind = content.kind();
+    draft.text = content.text().to_owned();
+    draft.references = Vec::<Reference>::from(content.references());
+}
+
+// === Places ===
+
+/// A schema's document, whose taggable places can be visited.
+struct Places {
+    document: Value,
+    walk: fn(&mut Value, &mut Visit<'_>),
+}
+
+/// What is done at every place, with the members of the object that stands there.
+type Visit<'a> = dyn FnMut(&Place, &mut Map<String, Value>) + 'a;
+
+/// A place that can have tags.
+struct Place {
+    /// As it is printed.
+    path: String,
+    /// What it may be called as well.
+    other: Option<String>,
+    part: Part,
+}
+
+impl Place {
+    fn is(&self, tagged: &Tagged) -> bool {
+        let is_called = self.path == tagged.path || self.other.as_ref() == Some(&tagged.path);
+        // A place with two names is a field by one of them and a record by the other.
+        is_called && (self.part == tagged.part || self.other.is_some())
+    }
+}
+
+impl Places {
+    fn read(kind: SchemaKind, text: &str) -> Result<Places, Error> {
+        let walk = match kind {
+            SchemaKind::Avro => avro::walk,
+            SchemaKind::Json => json::walk,
+            SchemaKind::Protobuf => return Err(Error::NotBuilt("Tags in Protobuf schemas")),
+        };
+        let document = serde_json::from_str(text)
+            .map_err(|error| Error::InvalidTags(format!("tags cannot be put into this schema: {error}")))?;
+        Ok(Places { document, walk })
+    }
+
+    fn has(&mut self, tagged: &Tagged) -> bool {
+        let mut found = false;
+        (self.walk)(&mut self.document, &mut |place, _| found |= place.is(tagged));
+        found
+    }
+
+    fn tagged(mut self) -> Vec<Tagged> {
+        let mut all = Vec::new();
+        (self.walk)(&mut self.document, &mut |place, members| {
+            let tags = tags_of(members);
+            if !tags.is_empty() {
+                all.push(Tagged { path: place.path.clone(), part: place.part, tags });
+            }
+        });
+        all
+    }
+
+    /// The text with its tags changed. Every path must fit.
+    fn changed(mut self, changes: &TagChanges) -> Result<String, Error> {
+        for (tagged, comes) in
+            changes.remove.iter().map(|tagged| (tagged, false)).chain(changes.add.iter().map(|tagged| (tagged, true)))
+        {
+            let mut found = false;
+            (self.walk)(&mut self.document, &mut |place, members| {
+                if place.is(tagged) {
+                    found = true;
+                    let mut tags = tags_of(members);
+                    tags.retain(|tag| comes || !tagged.tags.contains(tag));
+                    if comes {
+                        let new: Vec<String> = tagged.tags.iter().filter(|tag| !tags.contains(tag)).cloned().collect();
+                        tags.extend(new);
+                    }
+                    match tags.is_empty() {
+                        true => members.shift_remove(ATTRIBUTE),
+                        false => members.insert(ATTRIBUTE.to_owned(), tags.into()),
+                    };
+                }
+            });
+            if !found {
+                let part = tagged.part.name();
+                return Err(Error::InvalidTags(format!("the schema has no {part} \"{}\"", tagged.path)));
+            }
+        }
+        Ok(self.document.to_string())
+    }
+}
+
+fn tags_of(members: &Map<String, Value>) -> Vec<String> {
+    let tags = members.get(ATTRIBUTE).and_then(Value::as_array);
+    tags.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+use super::*;
+
+const AVRO: &str = r#"{"type":"record","name":"R","namespace":"n","fields":[{"name":"a","type":["null",{"type":"array","items":{"type":"record","name":"I","fields":[{"name":"x","type":"int"}]}}]}]}"#;
+const JSON: &str = r#"{"type":"object","properties":{"address":{"type":"object","properties":{"zip":{"type":"string"}}},"list":{"type":"array","items":{"type":"object","properties":{"y":true}}},"one":{"oneOf":[{"type":"null"},{"type":"object","properties":{"z":{"type":"integer"}}}]}}}"#;
+
+fn tagged(path: &str, part: Part, tags: &[&str]) -> Tagged {
+    Tagged { path: path.to_owned(), part, tags: tags.iter().map(|tag| (*tag).to_owned()).collect() }
+}
+
+fn add(kind: SchemaKind, text: &str, add: Vec<Tagged>) -> Result<String, Error> {
+    Places::read(kind, text)?.changed(&TagChanges { add, ..TagChanges::default() })
+}
+
+fn all(kind: SchemaKind, text: &str) -> Vec<Tagged> {
+    Places::read(kind, text).expect("a document").tagged()
+}
+
+#[test]
+fn avro_places_go_by_full_and_simple_names() {
+    let asked = vec![
+        tagged("R", Part::Record, &["A"]),
+        tagged("n.R.a", Part::Field, &["B", "C"]),
+        tagged("I.x", Part::Field, &["D"]),
+    ];
+    let text = add(SchemaKind::Avro, AVRO, asked).expect("all paths fit");
+    let found = vec![
+        tagged("n.R", Part::Record, &["A"]),
+        tagged("n.R.a", Part::Field, &["B", "C"]),
+        tagged("n.I.x", Part::Field, &["D"]),
+    ];
+    assert_eq!(all(SchemaKind::Avro, &text), found);
+    let remove = vec![tagged("n.R.a", Part::Field, &["B", "Z"]), tagged("I.x", Part::Field, &["D"])];
+    let changes = TagChanges { remove, ..TagChanges::default() };
+    let text = Places::read(SchemaKind::Avro, &text).and_then(|places| places.changed(&changes)).expect("changed");
+    let left = vec![tagged("n.R", Part::Record, &["A"]), tagged("n.R.a", Part::Field, &["C"])];
+    assert_eq!(all(SchemaKind::Avro, &text), left);
+}
+
+#[test]
+fn json_places_go_by_structure() {
+    let asked = vec![
+        tagged("object", Part::Record, &["A"]),
+        tagged("object.address", Part::Field, &["B"]),
+        tagged("object.address.object", Part::Record, &["C"]),
+        tagged("object.address.object.zip", Part::Field, &["D"]),
+        tagged("object.list.array.object", Part::Record, &["E"]),
+        tagged("object.one.oneof.1.object.z", Part::Field, &["F"]),
+    ];
+    let text = add(SchemaKind::Json, JSON, asked).expect("all paths fit");
+    let found: Vec<(String, Vec<String>)> =
+        all(SchemaKind::Json, &text).into_iter().map(|tagged| (tagged.path, tagged.tags)).collect();
+    let expected = [
+        ("object", vec!["A"]),
+        ("object.address", vec!["B", "C"]),
+        ("object.address.object.zip", vec!["D"]),
+        ("object.list.array.object", vec!["E"]),
+        ("object.one.oneof.1.object.z", vec!["F"]),
+    ];
+    let expected = expected.map(|(path, tags)| (path.to_owned(), tags.into_iter().map(str::to_owned).collect()));
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_path_that_fits_nothing_is_refused() {
+    for (kind, text, path, part) in [
+        (SchemaKind::Avro, AVRO, "R.b", Part::Field),
+        (SchemaKind::Avro, "\"int\"", "int", Part::Record),
+        (SchemaKind::Json, JSON, "object.zip", Part::Field),
+        (SchemaKind::Json, "true", "object", Part::Record),
+    ] {
+        let refused = add(kind, text, vec![tagged(path, part, &["T"])]);
+        assert_eq!(refused, Err(Error::InvalidTags(format!("the schema has no {} \"{path}\"", part.name()))));
+    }
+}
