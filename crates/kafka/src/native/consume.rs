@@ -11,6 +11,10 @@ use crate::{Error, Offset, PartitionId, StoredRecord, TopicName, error::Code};
 /// At most this many records are handed out together.
 const BATCH: usize = 500;
 
+/// Where reading starts. Not "the beginning": that has to be asked for, and librdkafka asks before it knows the leader, which costs
+/// it half a second. A log that begins later answers "out of range", and `auto.offset.reset` goes to its beginning.
+const FIRST_OFFSET: i64 = 0;
+
 /// A partition being fetched, from its beginning, for as long as this lives.
 pub(crate) struct Consumption {
     queue: Queue,
@@ -23,14 +27,7 @@ impl Consumption {
         let topic = Topic::new(client, topic)?;
         let queue = Queue::new(client);
         // SAFETY: topic and queue are live, and stay so until `drop` has stopped the fetching.
-        let started = unsafe {
-            c::rd_kafka_consume_start_queue(
-                topic.raw(),
-                partition.0,
-                i64::from(c::RD_KAFKA_OFFSET_BEGINNING),
-                queue.raw(),
-            )
-        };
+        let started = unsafe { c::rd_kafka_consume_start_queue(topic.raw(), partition.0, FIRST_OFFSET, queue.raw()) };
         if started != 0 {
             return Err(Code::UNKNOWN_PARTITION.error(None));
         }

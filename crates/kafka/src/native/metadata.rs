@@ -20,7 +20,7 @@ impl Topic {
     /// Asks for the number of partitions; afterwards the producer knows their leaders as well. Creates the topic where the
     /// cluster does that. Blocks.
     pub(crate) fn partitions(&self, timeout: Duration) -> Result<Partitions, Error> {
-        let metadata = Metadata::ask(self.client(), Some(self), timeout)?;
+        let metadata = Metadata::ask(self.client(), Which::One(self), timeout)?;
         let [topic] = metadata.topics() else { return Ok(Partitions::Missing) };
         // SAFETY: the field belongs to metadata that is alive.
         let code = unsafe { raw::code_at(&raw const topic.err) };
@@ -35,24 +35,41 @@ impl Topic {
 }
 
 impl Client {
+    /// Asks who the brokers are, and nothing else. An idempotent producer that hears of them gets its id at once; otherwise it
+    /// waits for a timer of half a second. Blocks.
+    pub(crate) fn meet_brokers(&self, timeout: Duration) -> Result<(), Error> {
+        Metadata::ask(self, Which::Known, timeout).map(drop)
+    }
+
     /// The names of all topics, internal ones included. Blocks.
     pub(crate) fn topic_names(&self, timeout: Duration) -> Result<Vec<String>, Error> {
-        let metadata = Metadata::ask(self, None, timeout)?;
+        let metadata = Metadata::ask(self, Which::All, timeout)?;
         // SAFETY: names belong to metadata that is alive.
         Ok(metadata.topics().iter().filter_map(|topic| unsafe { raw::text(topic.topic) }).collect())
     }
 }
 
+/// Which topics a question is about.
+enum Which<'a> {
+    All,
+    /// Those that the client has met already.
+    Known,
+    One(&'a Topic),
+}
+
 struct Metadata(*const c::rd_kafka_metadata);
 
 impl Metadata {
-    fn ask(client: &Client, topic: Option<&Topic>, timeout: Duration) -> Result<Metadata, Error> {
+    fn ask(client: &Client, which: Which<'_>, timeout: Duration) -> Result<Metadata, Error> {
         let mut metadata = ptr::null();
-        let topic = topic.map_or(ptr::null_mut(), Topic::raw);
+        let (all, topic) = match which {
+            Which::All => (1, ptr::null_mut()),
+            Which::Known => (0, ptr::null_mut()),
+            Which::One(topic) => (0, topic.raw()),
+        };
         // SAFETY: client and topic are live; the answer, where there is one, is ours.
-        let code = Code(unsafe {
-            raw::rd_kafka_metadata(client.raw(), topic.is_null().into(), topic, &raw mut metadata, millis(timeout))
-        });
+        let code =
+            Code(unsafe { raw::rd_kafka_metadata(client.raw(), all, topic, &raw mut metadata, millis(timeout)) });
         if code == Code::NONE { Ok(Metadata(metadata)) } else { Err(code.error(None)) }
     }
 

@@ -17,14 +17,14 @@ pub(crate) struct Target {
     pub(crate) cluster: Cluster,
     pub(crate) address: String,
     /// Ours; kept alive here.
-    embedded: Option<Embedded>,
+    _embedded: Option<Embedded>,
 }
 
 impl Target {
     /// The foreign cluster, or a broker of our own that creates no topics by itself.
     pub(crate) async fn start() -> Target {
         match env::var(FOREIGN) {
-            Ok(address) => Target { cluster: connect(&address), address, embedded: None },
+            Ok(address) => Target { cluster: connect(&address), address, _embedded: None },
             Err(_) => Target::embedded(Embedded::start().await),
         }
     }
@@ -40,11 +40,7 @@ impl Target {
 
     fn embedded(embedded: Embedded) -> Target {
         let address = embedded.broker.address().to_string();
-        Target { cluster: connect(&address), address, embedded: Some(embedded) }
-    }
-
-    pub(crate) fn is_foreign(&self) -> bool {
-        self.embedded.is_none()
+        Target { cluster: connect(&address), address, _embedded: Some(embedded) }
     }
 
     /// A new topic.
