@@ -3,6 +3,7 @@
 //! One table (`served!`) holds all of it; what stands there is what `ApiVersions` announces. A file per API says what
 //! it does and what it does not.
 
+mod acls;
 mod api_versions;
 mod configs;
 mod create_topics;
@@ -11,6 +12,7 @@ mod fetched;
 mod group_admin;
 mod groups;
 mod list_offsets;
+mod log_dirs;
 mod metadata;
 mod offsets;
 mod produce;
@@ -208,11 +210,16 @@ served! {
     DeleteRecords 0..=2, DELETE_RECORDS => topics::delete_records;
     InitProducerId 0..=5, INIT_PRODUCER_ID => producer_id::answer;
     OffsetForLeaderEpoch 2..=4, OFFSET_FOR_LEADER_EPOCH => list_offsets::for_leader_epoch;
+    DescribeAcls 1..=3, DESCRIBE_ACLS => acls::describe;
+    CreateAcls 1..=3, CREATE_ACLS => acls::create;
+    DeleteAcls 1..=3, DELETE_ACLS => acls::delete;
     DescribeConfigs 1..=4, DESCRIBE_CONFIGS => configs::describe;
     AlterConfigs 0..=2, ALTER_CONFIGS => configs::alter;
+    DescribeLogDirs 1..=4, DESCRIBE_LOG_DIRS => log_dirs::describe;
     CreatePartitions 0..=3, CREATE_PARTITIONS => topics::create_partitions;
     DeleteGroups 0..=2, DELETE_GROUPS => group_admin::delete;
     IncrementalAlterConfigs 0..=1, INCREMENTAL_ALTER_CONFIGS => configs::alter_incrementally;
+    ListPartitionReassignments 0..=0, LIST_PARTITION_REASSIGNMENTS => log_dirs::list_reassignments;
     OffsetDelete 0..=0, OFFSET_DELETE => offsets::delete;
     DescribeCluster 0..=2, DESCRIBE_CLUSTER => metadata::describe_cluster;
 }

@@ -1,10 +1,14 @@
 //! The settings of topics that Apache Kafka 4.1 knows: names, types, defaults, what values they take.
 //!
-//! All are accepted and shown. Which have an effect here stands in `LogConfig` (how batches are taken and stored).
+//! All are accepted and shown. Which have an effect here stands in `LogConfig` (how batches are taken, stored and let go).
+//! A default is the broker's setting of the same sense, which can be changed at run time (`broker`).
 //! Source: Apache Kafka 4.1, "Topic Configs"; the list and its defaults as a 4.1.1 broker describes itself.
+
+pub(crate) mod broker;
 
 use std::collections::BTreeMap;
 
+use self::broker::Changed;
 use crate::log::partition::LogConfig;
 
 /// A setting of a topic.
@@ -18,14 +22,18 @@ pub(crate) struct Setting {
     takes: Takes,
 }
 
+/// As Kafka's protocol numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Boolean,
-    Text,
-    Int,
-    Long,
-    Double,
-    List,
+    Boolean = 1,
+    Text = 2,
+    Int = 3,
+    Short = 4,
+    Long = 5,
+    Double = 6,
+    List = 7,
+    Class = 8,
+    Password = 9,
 }
 
 /// Which values of its kind a setting takes.
@@ -99,38 +107,72 @@ pub(crate) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.binary_search_by(|setting| setting.name.cmp(name)).ok().map(|at| &SETTINGS[at])
 }
 
+/// Topic settings that a broker's setting beats only if that is set, for it has no default of its own.
+const BEATEN: [(&str, &str); 4] = [
+    ("flush.ms", "log.flush.interval.ms"),
+    ("retention.ms", "log.retention.ms"),
+    ("segment.jitter.ms", "log.roll.jitter.ms"),
+    ("segment.ms", "log.roll.ms"),
+];
+
+impl Kind {
+    pub(crate) const ALL: [(Kind, &str); 9] = [
+        (Kind::Boolean, "boolean"),
+        (Kind::Text, "string"),
+        (Kind::Int, "int"),
+        (Kind::Short, "short"),
+        (Kind::Long, "long"),
+        (Kind::Double, "double"),
+        (Kind::List, "list"),
+        (Kind::Class, "class"),
+        (Kind::Password, "password"),
+    ];
+
+    /// Whether `value` is of this kind; the number it is, 0 if it is none or has a fraction.
+    pub(crate) fn check(self, name: &str, value: &str) -> Result<i64, String> {
+        let refused = |reason: &str| Err(format!("Invalid value {value} for configuration {name}: {reason}"));
+        let number = match self {
+            Boolean if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") => Some(0),
+            Boolean => return refused("Expected value to be either true or false"),
+            Text | List | Kind::Class | Kind::Password => Some(0),
+            Int => value.parse::<i32>().ok().map(i64::from),
+            Kind::Short => value.parse::<i16>().ok().map(i64::from),
+            Long => value.parse::<i64>().ok(),
+            Double => value.parse::<f64>().ok().map(|_| 0),
+        };
+        let kind = Kind::ALL.into_iter().find(|(kind, _)| *kind == self).map_or("", |(_, kind)| kind);
+        number.map_or_else(|| refused(&format!("Not a number of type {}", kind.to_uppercase())), Ok)
+    }
+}
+
 impl Setting {
+    /// The broker's setting that gives the default; empty if there is none.
+    pub(crate) fn of_broker(&self) -> &'static str {
+        match BEATEN.iter().find(|(name, _)| *name == self.name) {
+            Some((_, of_broker)) => of_broker,
+            None => self.synonym,
+        }
+    }
+
     /// What is wrong with `value`, in Apache Kafka's words' sense.
     pub(crate) fn check(&self, value: &str) -> Result<(), String> {
-        let Setting { name, .. } = self;
-        let mistyped =
-            |kind: &str| Err(format!("Invalid value {value} for configuration {name}: Not a number of type {kind}"));
+        self.check_as(self.name, value)
+    }
+
+    /// The same under the name of the broker's setting.
+    fn check_as(&self, name: &str, value: &str) -> Result<(), String> {
         let refused = |reason: &str| Err(format!("Invalid value {value} for configuration {name}: {reason}"));
         let value = value.trim();
-        let number = match self.kind {
-            Boolean if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") => 0,
-            Boolean => return refused("Expected value to be either true or false"),
-            Text | List => 0,
-            Int => match value.parse::<i32>() {
-                Ok(number) => i64::from(number),
-                Err(_) => return mistyped("INT"),
-            },
-            Long => match value.parse::<i64>() {
-                Ok(number) => number,
-                Err(_) => return mistyped("LONG"),
-            },
-            Double => match value.parse::<f64>() {
+        let number = self.kind.check(name, value)?;
+        match self.takes {
+            Any => Ok(()),
+            Share => match value.parse::<f64>() {
                 Ok(number) if !(0.0..=1.0).contains(&number) => {
                     let bound = if number < 0.0 { "at least 0" } else { "no more than 1" };
-                    let message = format!("Invalid value {number:?} for configuration {name}: Value must be {bound}");
-                    return Err(message);
+                    Err(format!("Invalid value {number:?} for configuration {name}: Value must be {bound}"))
                 }
-                Ok(_) => 0,
-                Err(_) => return mistyped("DOUBLE"),
+                Ok(_) | Err(_) => Ok(()),
             },
-        };
-        match self.takes {
-            Any | Share => Ok(()),
             AtLeast(least) if number < least => refused(&format!("Value must be at least {least}")),
             Within(least, _) if number < least => refused(&format!("Value must be at least {least}")),
             Within(_, most) if number > most => refused(&format!("Value must be no more than {most}")),
@@ -172,14 +214,15 @@ pub(crate) struct TopicConfig {
 }
 
 impl TopicConfig {
-    /// `own` was checked, each by [`Setting::check`].
-    pub(crate) fn new(own: BTreeMap<String, String>) -> TopicConfig {
+    /// `own` was checked, each by [`Setting::check`]; the rest is as the broker has it.
+    pub(crate) fn new(own: BTreeMap<String, String>, of_broker: &Changed) -> TopicConfig {
         let text = |name: &str| {
-            let default = || find(name).map_or("", |setting| setting.default);
-            own.get(name).map_or_else(default, |value| value.trim())
+            let default = || find(name).map_or_else(String::new, |setting| of_broker.default_of(setting));
+            own.get(name).map_or_else(default, |value| value.trim().to_owned())
         };
         let number = |name: &str| text(name).parse::<i64>().unwrap_or(i64::MAX);
-        let cleans_by = |wanted: &str| list(text("cleanup.policy")).any(|policy| policy == wanted);
+        let policies = text("cleanup.policy");
+        let cleans_by = |wanted: &str| list(&policies).any(|policy| policy == wanted);
         let log = LogConfig {
             segment_bytes: number("segment.bytes") as u64,
             segment_ms: number("segment.ms"),
@@ -203,9 +246,10 @@ impl TopicConfig {
     }
 }
 
+#[cfg(test)]
 impl Default for TopicConfig {
     fn default() -> Self {
-        TopicConfig::new(BTreeMap::new())
+        TopicConfig::new(BTreeMap::new(), &Changed::open("/nowhere".into()).expect("a missing file changes nothing"))
     }
 }
 
@@ -241,7 +285,14 @@ mod tests {
     #[test]
     fn the_log_obeys_the_topics_own_settings() {
         let own = [("cleanup.policy", "delete, compact"), ("segment.bytes", "2097152")];
-        let config = TopicConfig::new(own.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let dir = tempfile::tempdir().unwrap();
+        let changed = Changed::open(dir.path().join("configs")).unwrap();
+        let other = [("log.segment.bytes", "7000000"), ("log.retention.ms", "77")];
+        let other = other.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        changed.replace(broker::Scope::Cluster, other).unwrap();
+        let config = TopicConfig::new(own, &changed);
+        assert_eq!(config.log.retention_ms, 77, "the cluster's");
         assert!(config.log.is_compacted);
         assert_eq!(config.log.segment_bytes, 2_097_152);
         assert_eq!(config.log.max_message_bytes, 1_048_588);

@@ -235,6 +235,9 @@ impl Broker {
             accepting.abort();
             let _ = accepting.await;
         }
+        // Awaited, both: afterwards nobody holds the node, and the data directory is free.
+        self.deadlines.abort();
+        let _ = (&mut self.deadlines).await;
         let _ = (&mut self.upkeep).await;
         let node = self.node.clone();
         match tokio::task::spawn_blocking(move || node.close()).await {

@@ -6,6 +6,7 @@
 //! cluster-id     22 characters, made once
 //! producer-ids   the first producer id never given out
 //! clean          between an orderly stop and the next start: where every partition stands
+//! configs        settings of the broker that were changed at run time
 //! offsets        what groups committed
 //! topics/<id>/   a topic: `topic` says what it is, a directory per partition holds its log
 //! ```
@@ -20,6 +21,7 @@ use kafka_protocol::messages::BrokerId;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::configs::broker::Changed;
 use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::log::disk::{self, Durability, Files};
@@ -54,7 +56,8 @@ impl Node {
         let cluster_id = cluster_id(&dir).map_err(failed)?;
         let notes = take_notes(&dir).map_err(failed)?;
         let files = Arc::new(Files::new(settings.max_open_files));
-        let topics = Topics::open(files, dir.join("topics"), &notes).map_err(failed)?;
+        let changed = Changed::open(dir.join("configs")).map_err(failed)?;
+        let topics = Topics::open(files, dir.join("topics"), changed, &notes).map_err(failed)?;
         let groups = Groups::open(dir.join("offsets"), settings.flush == Flush::EveryAppend).map_err(failed)?;
         let producer_ids = ProducerIds::open(dir.join("producer-ids")).map_err(failed)?;
         Ok(Node {

@@ -13,12 +13,16 @@ use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use crate::configs::TopicConfig;
+use crate::configs::broker::{Changed, Scope};
 use crate::log::Partition;
 use crate::log::disk::{self, Durability, Files};
 
 const MAX_NAME_BYTES: usize = 249;
 /// Topics that belong to the cluster rather than to its users.
 const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
+/// Settings by name.
+pub(crate) type Own = BTreeMap<String, String>;
 
 /// What partitions say at an orderly stop, for the next start.
 pub(crate) type Notes = HashMap<(Uuid, i32), Vec<u8>>;
@@ -41,6 +45,8 @@ struct State {
 pub(crate) struct Topics {
     dir: PathBuf,
     files: Arc<Files>,
+    /// The broker's settings, which are the topics' defaults.
+    pub(crate) defaults: Changed,
     known: RwLock<Known>,
     /// Held while a topic is made, changed or deleted.
     changing: Mutex<()>,
@@ -93,7 +99,7 @@ impl Topic {
 
 impl Topics {
     /// Finds and recovers all topics below `dir`; `notes` are what [`Topics::close`] gave, none if it was not called.
-    pub(crate) fn open(files: Arc<Files>, dir: PathBuf, notes: &Notes) -> io::Result<Topics> {
+    pub(crate) fn open(files: Arc<Files>, dir: PathBuf, defaults: Changed, notes: &Notes) -> io::Result<Topics> {
         std::fs::create_dir_all(&dir)?;
         let mut known = Known::default();
         for entry in std::fs::read_dir(&dir)? {
@@ -103,13 +109,13 @@ impl Topics {
                 std::fs::remove_dir_all(&path)?;
                 continue;
             }
-            let Some(topic) = open_topic(&files, &path, notes)? else {
+            let Some(topic) = open_topic(&files, &path, &defaults, notes)? else {
                 tracing::warn!(path = %path.display(), "left alone: not the directory of a topic");
                 continue;
             };
             known.insert(Arc::new(topic));
         }
-        Ok(Topics { dir, files, known: RwLock::new(known), changing: Mutex::default() })
+        Ok(Topics { dir, files, defaults, known: RwLock::new(known), changing: Mutex::default() })
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Arc<Topic>> {
@@ -142,13 +148,14 @@ impl Topics {
     }
 
     /// Makes a topic; it is on disk when this returns. Blocks on files.
-    pub(crate) fn create(&self, name: &str, partitions: usize, config: TopicConfig) -> Result<Arc<Topic>, CreateError> {
+    pub(crate) fn create(&self, name: &str, partitions: usize, own: Own) -> Result<Arc<Topic>, CreateError> {
         let _changing = self.changing.lock();
         self.room_for(name)?;
         let id = Uuid::new_v4();
         let dir = self.dir.join(id.to_string());
         let made = (|| {
-            let state = State { partitions: Arc::from([]), config: Arc::new(config) };
+            let config = Arc::new(TopicConfig::new(own, &self.defaults));
+            let state = State { partitions: Arc::from([]), config };
             let topic =
                 Topic { name: StrBytes::from_string(name.to_owned()), id, dir: dir.clone(), state: RwLock::new(state) };
             let temporary = dir.with_extension("new");
@@ -175,10 +182,22 @@ impl Topics {
     }
 
     /// Puts other settings in force. Blocks on files.
-    pub(crate) fn configure(&self, topic: &Topic, config: TopicConfig) -> io::Result<()> {
+    pub(crate) fn configure(&self, topic: &Topic, own: Own) -> io::Result<()> {
         let _changing = self.changing.lock();
+        let config = TopicConfig::new(own, &self.defaults);
         topic.describe(topic.partitions().len(), &config, Durability::Synced, &topic.dir)?;
         topic.state.write().config = Arc::new(config);
+        Ok(())
+    }
+
+    /// Puts other settings of the broker in force, and with them other defaults of all topics. Blocks on files.
+    pub(crate) fn configure_broker(&self, scope: Scope, changed: Own) -> io::Result<()> {
+        let _changing = self.changing.lock();
+        self.defaults.replace(scope, changed)?;
+        for topic in self.all() {
+            let own = topic.config().own.clone();
+            topic.state.write().config = Arc::new(TopicConfig::new(own, &self.defaults));
+        }
         Ok(())
     }
 
@@ -239,7 +258,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     Err(format!("Topic name is invalid: {complaint}"))
 }
 
-fn open_topic(files: &Arc<Files>, dir: &Path, notes: &Notes) -> io::Result<Option<Topic>> {
+fn open_topic(files: &Arc<Files>, dir: &Path, defaults: &Changed, notes: &Notes) -> io::Result<Option<Topic>> {
     let Some(contents) = disk::read_whole(&dir.join("topic"))? else { return Ok(None) };
     let mut from = disk::Reader::new(&contents);
     let described = (|| {
@@ -254,7 +273,7 @@ fn open_topic(files: &Arc<Files>, dir: &Path, notes: &Notes) -> io::Result<Optio
     })();
     let Some((name, id, count, own)) = described else { return Ok(None) };
     let partitions = open_partitions(files, dir, 0..count, |index| notes.get(&(id, index)).map(Vec::as_slice))?.into();
-    let state = State { partitions, config: Arc::new(TopicConfig::new(own)) };
+    let state = State { partitions, config: Arc::new(TopicConfig::new(own, defaults)) };
     Ok(Some(Topic { name, id, dir: dir.to_owned(), state: RwLock::new(state) }))
 }
 
@@ -278,7 +297,13 @@ mod tests {
     use super::*;
 
     fn topics(dir: &Path) -> Topics {
-        Topics::open(Arc::new(Files::new(8)), dir.to_owned(), &Notes::new()).unwrap()
+        Topics::open(
+            Arc::new(Files::new(8)),
+            dir.to_owned(),
+            Changed::open(dir.join("configs")).unwrap(),
+            &Notes::new(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -294,7 +319,7 @@ mod tests {
     fn a_topic_outlives_the_process_until_it_is_deleted() {
         let dir = tempfile::tempdir().unwrap();
         let own = BTreeMap::from([("retention.ms".to_owned(), "5".to_owned())]);
-        let made = topics(dir.path()).create("a.b", 3, TopicConfig::new(own.clone())).unwrap();
+        let made = topics(dir.path()).create("a.b", 3, own.clone()).unwrap();
         let again = topics(dir.path());
         let found = again.find("a.b").unwrap();
         assert_eq!((found.id, found.partitions().len(), &found.config().own), (made.id, 3, &own));
@@ -310,7 +335,7 @@ mod tests {
     fn names_that_collide_in_metrics_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let topics = topics(dir.path());
-        topics.create("a.b", 1, TopicConfig::default()).unwrap();
+        topics.create("a.b", 1, Own::new()).unwrap();
         assert!(matches!(topics.room_for("a_b"), Err(CreateError::Collides(other)) if other.as_str() == "a.b"));
         assert!(matches!(topics.room_for("a.b"), Err(CreateError::Exists)));
         assert!(topics.room_for("ab").is_ok());
@@ -319,7 +344,7 @@ mod tests {
     #[test]
     fn a_topic_half_made_or_half_deleted_is_cleared_away() {
         let dir = tempfile::tempdir().unwrap();
-        topics(dir.path()).create("kept", 1, TopicConfig::default()).unwrap();
+        topics(dir.path()).create("kept", 1, Own::new()).unwrap();
         std::fs::create_dir(dir.path().join("x.new")).unwrap();
         std::fs::create_dir(dir.path().join("y.deleted")).unwrap();
         assert_eq!(topics(dir.path()).all().len(), 1);

@@ -1,7 +1,8 @@
 //! DescribeConfigs (32), versions 1 to 4; AlterConfigs (33), versions 0 to 2; IncrementalAlterConfigs (44), 0 and 1.
 //!
-//! Topics have all settings that Apache Kafka 4.1 knows, and theirs can be changed. The broker shows what gives those
-//! their defaults, and cannot be changed this way. Not done: documentation texts, loggers, groups, client metrics.
+//! Topics and the broker have all settings that Apache Kafka 4.1 knows. Theirs can be changed, the broker's where Kafka's
+//! can while it runs: for the broker `1`, or under the empty name for the cluster, which is the same one broker. Not done:
+//! documentation texts, loggers, groups, client metrics.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,10 +20,11 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::create_topics::{Refusal, checked, sentence};
 use super::{Call, Cut, blocking};
-use crate::code;
-use crate::configs::{self, Kind, SETTINGS, Setting, TopicConfig};
+use crate::configs::broker::{self, BROKER_SETTINGS, Scope};
+use crate::configs::{self, Kind, SETTINGS, Setting};
 use crate::node::{NODE_ID, Node};
-use crate::topics::{self, Topic};
+use crate::topics::{self, Own, Topic};
+use crate::{Flush, code};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -31,26 +33,29 @@ const BROKER: i8 = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     DynamicTopic = 1,
+    DynamicBroker = 2,
+    DynamicCluster = 3,
     StaticBroker = 4,
     Default = 5,
 }
 
-/// A topic's value for a setting and where it comes from.
-pub(super) fn value_of(_: &Node, config: &TopicConfig, setting: &Setting) -> (String, Source) {
-    match config.own.get(setting.name) {
-        Some(value) => (value.clone(), Source::DynamicTopic),
-        None => (setting.default.to_owned(), Source::Default),
+impl From<Scope> for Source {
+    fn from(scope: Scope) -> Source {
+        match scope {
+            Scope::Broker => Source::DynamicBroker,
+            Scope::Cluster => Source::DynamicCluster,
+        }
     }
 }
 
-fn wire_type(kind: Kind) -> i8 {
-    match kind {
-        Kind::Boolean => 1,
-        Kind::Text => 2,
-        Kind::Int => 3,
-        Kind::Long => 5,
-        Kind::Double => 6,
-        Kind::List => 7,
+/// A topic's value for a setting and where it comes from.
+pub(super) fn value_of(node: &Node, own: &Own, setting: &Setting) -> (String, Source) {
+    if let Some(value) = own.get(setting.name) {
+        return (value.clone(), Source::DynamicTopic);
+    }
+    match node.topics.defaults.find(setting.of_broker()) {
+        Some((value, scope)) => (value, scope.into()),
+        None => (setting.default.to_owned(), Source::Default),
     }
 }
 
@@ -87,61 +92,117 @@ pub(super) async fn describe(
 fn describe_topic(node: &Node, name: &str, synonyms: bool) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
     let config = find(node, name)?.config();
     let described = SETTINGS.iter().map(|setting| {
-        let (value, source) = value_of(node, &config, setting);
+        let (value, source) = value_of(node, &config.own, setting);
         let mut known = vec![];
         if synonyms {
             if source == Source::DynamicTopic {
                 known.push(synonym(setting.name, &value, source));
             }
-            if !setting.synonym.is_empty() {
-                known.push(synonym(setting.synonym, setting.default, Source::Default));
-            }
+            known.extend(values_in_force(node, setting.of_broker(), None));
         }
-        entry(setting.name, value, source, setting.kind).with_synonyms(known)
+        entry(setting.name, Some(value), source, setting.kind).with_synonyms(known)
     });
     Ok(described.collect())
 }
 
 fn describe_broker(node: &Node, name: &str, synonyms: bool) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-    // An empty name asks for the defaults of all brokers that were set at run time: there are none.
-    if name.is_empty() {
-        return Ok(Vec::new());
-    }
-    if name.parse() != Ok(NODE_ID.0) {
-        let message = format!("Unexpected broker id, expected {} or empty string, but received {name}", NODE_ID.0);
-        return Err((ResponseError::InvalidRequest, message));
-    }
-    let set = [
-        ("auto.create.topics.enable", node.settings.auto_create_topics.to_string(), Kind::Boolean),
-        ("connections.max.idle.ms", node.settings.idle_timeout.as_millis().to_string(), Kind::Long),
-        ("default.replication.factor", "1".to_owned(), Kind::Int),
-        ("listeners", format!("PLAINTEXT://{}", node.address), Kind::List),
-        ("log.dirs", node.settings.data_dir.display().to_string(), Kind::Text),
-        ("max.connections", node.settings.max_connections.to_string(), Kind::Int),
-        ("node.id", NODE_ID.0.to_string(), Kind::Int),
-        ("num.partitions", node.settings.default_partitions.to_string(), Kind::Int),
-        ("socket.request.max.bytes", node.settings.max_request_bytes.to_string(), Kind::Int),
-    ];
-    let set = set.into_iter().map(|(name, value, kind)| (name, value, kind, Source::StaticBroker));
-    let defaults =
-        SETTINGS.iter().map(|setting| (setting.synonym, setting.default.to_owned(), setting.kind, Source::Default));
-    let mut described: Vec<_> = set
-        .chain(defaults)
-        .map(|(name, value, kind, source)| {
-            let known = if synonyms { vec![synonym(name, &value, source)] } else { vec![] };
-            entry(name, value, source, kind).with_read_only(true).with_synonyms(known)
-        })
-        .collect();
-    described.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(described)
+    // An empty name asks for the defaults of all brokers that were set at run time.
+    let scope = scope(name)?;
+    let statics = statics(node);
+    let described = BROKER_SETTINGS.iter().filter_map(|setting| {
+        let given = statics.get(setting.name).map(String::as_str);
+        let mut values = values_in_force(node, setting.name, given);
+        if scope == Scope::Cluster {
+            values.retain(|value| value.source == Source::DynamicCluster as i8);
+        }
+        let first = values.first().cloned();
+        if scope == Scope::Cluster && first.is_none() {
+            return None;
+        }
+        let is_sensitive = setting.kind == Kind::Password;
+        let mut entry = entry(setting.name, None, Source::Default, setting.kind)
+            .with_read_only(!setting.is_dynamic)
+            .with_is_sensitive(is_sensitive);
+        if let Some(first) = first {
+            entry.config_source = first.source;
+            entry.value = first.value.filter(|_| !is_sensitive);
+        }
+        if synonyms && !is_sensitive {
+            entry.synonyms = values;
+        }
+        Some(entry)
+    });
+    Ok(described.collect())
 }
 
-fn entry(name: &'static str, value: String, source: Source, kind: Kind) -> DescribeConfigsResourceResult {
+/// What the broker was started with, where that is not the default.
+fn statics(node: &Node) -> BTreeMap<&'static str, String> {
+    let settings = &node.settings;
+    let listeners = format!("PLAINTEXT://{}", node.address);
+    let mut given = BTreeMap::from([
+        ("advertised.listeners", listeners.clone()),
+        ("auto.create.topics.enable", settings.auto_create_topics.to_string()),
+        ("broker.id", NODE_ID.0.to_string()),
+        ("connections.max.idle.ms", settings.idle_timeout.as_millis().to_string()),
+        ("group.initial.rebalance.delay.ms", "0".to_owned()),
+        ("listeners", listeners),
+        ("log.dirs", settings.data_dir.display().to_string()),
+        ("log.retention.check.interval.ms", settings.upkeep_interval.as_millis().to_string()),
+        ("max.connections", settings.max_connections.to_string()),
+        ("node.id", NODE_ID.0.to_string()),
+        ("num.partitions", settings.default_partitions.to_string()),
+        ("offsets.retention.minutes", (settings.offsets_retention.as_secs() / 60).to_string()),
+        ("process.roles", "broker,controller".to_owned()),
+        ("socket.request.max.bytes", settings.max_request_bytes.to_string()),
+    ]);
+    match settings.flush {
+        Flush::System => {}
+        Flush::EveryAppend => drop(given.insert("log.flush.interval.messages", "1".to_owned())),
+        Flush::Interval(limit) => drop(given.insert("log.flush.interval.ms", limit.as_millis().to_string())),
+    }
+    given.retain(|name, value| broker::find(name).is_none_or(|setting| setting.default != Some(value.as_str())));
+    given
+}
+
+/// All values a setting of the broker has, the one in force first.
+fn values_in_force(node: &Node, name: &'static str, given: Option<&str>) -> Vec<DescribeConfigsSynonym> {
+    let mut values = Vec::new();
+    let Some(setting) = broker::find(name) else { return values };
+    for scope in [Scope::Broker, Scope::Cluster] {
+        let changed = node.topics.defaults.of(scope).remove(name);
+        values.extend(changed.map(|value| synonym(name, &value, scope.into())));
+    }
+    values.extend(given.map(|value| synonym(name, value, Source::StaticBroker)));
+    // Set in milliseconds, these beat a default that has another name.
+    let older = match name {
+        "log.retention.ms" => Some("log.retention.hours"),
+        "log.roll.ms" => Some("log.roll.hours"),
+        _ => None,
+    };
+    let older = older.filter(|_| !values.is_empty()).and_then(broker::find);
+    let default = older.unwrap_or(setting);
+    values.extend(default.default.map(|value| synonym(default.name, value, Source::Default)));
+    values
+}
+
+/// Which settings the name of a broker resource means.
+fn scope(name: &str) -> Result<Scope, Refusal> {
+    match name {
+        "" => Ok(Scope::Cluster),
+        name if name.parse() == Ok(NODE_ID.0) => Ok(Scope::Broker),
+        name => {
+            let message = format!("Unexpected broker id, expected {} or empty string, but received {name}", NODE_ID.0);
+            Err((ResponseError::InvalidRequest, message))
+        }
+    }
+}
+
+fn entry(name: &'static str, value: Option<String>, source: Source, kind: Kind) -> DescribeConfigsResourceResult {
     DescribeConfigsResourceResult::default()
         .with_name(StrBytes::from_static_str(name))
-        .with_value(Some(StrBytes::from_string(value)))
+        .with_value(value.map(StrBytes::from_string))
         .with_config_source(source as i8)
-        .with_config_type(wire_type(kind))
+        .with_config_type(kind as i8)
         .with_documentation(None)
 }
 
@@ -249,51 +310,96 @@ async fn change(
     validate_only: bool,
 ) -> Result<(), Refusal> {
     match resource_type {
-        TOPIC => {}
-        BROKER => {
-            let message = "The settings of this broker cannot be changed while it runs.";
-            return Err((ResponseError::InvalidRequest, message.to_owned()));
-        }
-        other => return Err((ResponseError::InvalidRequest, format!("Unsupported resource type: {other}"))),
+        TOPIC => change_topic(node, name, changes, replace, validate_only).await,
+        BROKER => change_broker(node, name, changes, replace, validate_only).await,
+        other => Err((ResponseError::InvalidRequest, format!("Unsupported resource type: {other}"))),
     }
+}
+
+async fn change_topic(
+    node: &Arc<Node>,
+    name: &str,
+    changes: Vec<(String, Change)>,
+    replace: bool,
+    validate_only: bool,
+) -> Result<(), Refusal> {
     let topic = find(node, name).map_err(|(error, message)| match message.is_empty() {
         true => (error, format!("The topic '{name}' does not exist.")),
         false => (error, message),
     })?;
-    let mut own = if replace { BTreeMap::new() } else { topic.config().own.clone() };
+    let mut own = if replace { Own::new() } else { topic.config().own.clone() };
     for (name, change) in changes {
-        apply(&mut own, name, change)?;
+        let setting = match (configs::find(&name), &change) {
+            (Some(setting), _) => setting,
+            (None, Change::Delete) => continue,
+            (None, Change::Set(_) | Change::Append(_) | Change::Subtract(_)) => {
+                return Err((ResponseError::InvalidConfig, format!("Unknown topic config name: {name}")));
+            }
+        };
+        apply(&mut own, setting.name, setting.kind, setting.default, change)?;
+        if let Some(value) = own.get(&name) {
+            checked(&name, value)?;
+        }
     }
     if validate_only {
         return Ok(());
     }
     let changer = node.clone();
-    let config = TopicConfig::new(own);
-    blocking(move || changer.topics.configure(&topic, config)).await.map_err(|error| {
-        tracing::error!(topic = name, %error, "settings could not be written");
-        (ResponseError::KafkaStorageError, "The settings could not be written to disk.".to_owned())
-    })
+    blocking(move || changer.topics.configure(&topic, own)).await.map_err(unwritten)
 }
 
-fn apply(own: &mut BTreeMap<String, String>, name: String, change: Change) -> Result<(), Refusal> {
-    let setting = match (configs::find(&name), &change) {
-        (Some(setting), _) => setting,
-        (None, Change::Delete) => return Ok(()),
-        (None, Change::Set(_) | Change::Append(_) | Change::Subtract(_)) => {
-            return Err((ResponseError::InvalidConfig, format!("Unknown topic config name: {name}")));
-        }
-    };
+async fn change_broker(
+    node: &Arc<Node>,
+    name: &str,
+    changes: Vec<(String, Change)>,
+    replace: bool,
+    validate_only: bool,
+) -> Result<(), Refusal> {
+    let scope = scope(name)?;
+    let mut own = if replace { Own::new() } else { node.topics.defaults.of(scope) };
+    for (name, change) in changes {
+        let refuse = |message| Err((ResponseError::InvalidRequest, message));
+        let setting = match (broker::find(&name), &change) {
+            (Some(setting), _) => setting,
+            (None, Change::Delete) => continue,
+            // Apache Kafka keeps what it does not know, for its plug-ins; here there are none.
+            (None, Change::Set(_) | Change::Append(_) | Change::Subtract(_)) => {
+                return refuse(format!("Unknown broker config name: {name}"));
+            }
+        };
+        let default = setting.default.unwrap_or_default();
+        apply(&mut own, setting.name, setting.kind, default, change)?;
+        let value = own.get(&name).map_or(default, String::as_str);
+        setting.check(scope, value).or_else(|message| match own.contains_key(&name) {
+            true => refuse(message),
+            false => Ok(()),
+        })?;
+    }
+    if validate_only {
+        return Ok(());
+    }
+    let changer = node.clone();
+    blocking(move || changer.topics.configure_broker(scope, own)).await.map_err(unwritten)
+}
+
+fn unwritten(error: std::io::Error) -> Refusal {
+    tracing::error!(%error, "settings could not be written");
+    (ResponseError::KafkaStorageError, "The settings could not be written to disk.".to_owned())
+}
+
+/// Makes one change, unchecked.
+fn apply(own: &mut Own, name: &str, kind: Kind, default: &str, change: Change) -> Result<(), Refusal> {
     let parts = || {
-        let text = own.get(&name).map_or(setting.default, String::as_str);
+        let text = own.get(name).map_or(default, String::as_str);
         text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect::<Vec<_>>()
     };
     let value = match change {
         Change::Delete => {
-            own.remove(&name);
+            own.remove(name);
             return Ok(());
         }
         Change::Set(value) => value,
-        Change::Append(_) | Change::Subtract(_) if setting.kind != Kind::List => {
+        Change::Append(_) | Change::Subtract(_) if kind != Kind::List => {
             let verb = if matches!(change, Change::Append(_)) { "APPEND" } else { "SUBTRACT" };
             let message = format!("Can't {verb} to key {name} because its type is not LIST.");
             return Err((ResponseError::InvalidConfig, message));
@@ -313,7 +419,6 @@ fn apply(own: &mut BTreeMap<String, String>, name: String, change: Change) -> Re
             parts.join(",")
         }
     };
-    checked(&name, &value)?;
-    own.insert(name, value);
+    own.insert(name.to_owned(), value);
     Ok(())
 }

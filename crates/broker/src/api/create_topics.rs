@@ -14,9 +14,9 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{Call, Cut, blocking, configs};
 use crate::code;
-use crate::configs::{self as settings, TopicConfig};
+use crate::configs as settings;
 use crate::node::{NODE_ID, Node};
-use crate::topics::{self, CreateError};
+use crate::topics::{self, CreateError, Own};
 
 /// More partitions than this one node should have to keep apart.
 pub(super) const MOST_PARTITIONS: i32 = 10_000;
@@ -31,7 +31,7 @@ pub(super) fn sentence(message: String) -> Option<StrBytes> {
 /// What a topic is to be, checked.
 struct Plan {
     partitions: usize,
-    config: TopicConfig,
+    own: Own,
     /// Replicas wanted, where those cannot be had.
     wanted_replicas: Option<i16>,
 }
@@ -70,7 +70,7 @@ pub(super) async fn answer(
                 .with_topic_id(id)
                 .with_num_partitions(plan.partitions as i32)
                 .with_replication_factor(1)
-                .with_configs(Some(shown(node, &plan.config))),
+                .with_configs(Some(shown(node, &plan.own))),
             Err((error, message)) => result.with_error_code(code(error)).with_error_message(sentence(message)),
         });
     }
@@ -83,8 +83,8 @@ async fn create(node: &Arc<Node>, topic: &CreatableTopic, validate_only: bool) -
         return Ok((uuid::Uuid::nil(), plan));
     }
     let (creator, name) = (node.clone(), topic.name.clone());
-    let (partitions, config) = (plan.partitions, plan.config.clone());
-    let made = blocking(move || creator.topics.create(&name, partitions, config)).await;
+    let (partitions, own) = (plan.partitions, plan.own.clone());
+    let made = blocking(move || creator.topics.create(&name, partitions, own)).await;
     let name = topic.name.as_str();
     let id = made.map_err(|error| refused(name, error))?.id;
     match plan.wanted_replicas {
@@ -100,10 +100,10 @@ fn plan(node: &Node, topic: &CreatableTopic) -> Result<Plan, Refusal> {
     let name = topic.name.as_str();
     topics::check_name(name).map_err(|message| (ResponseError::InvalidTopicException, message))?;
     node.topics.room_for(name).map_err(|error| refused(name, error))?;
-    let config = config(topic)?;
+    let own = own(topic)?;
     if !topic.assignments.is_empty() {
         let partitions = assigned(topic)?;
-        return Ok(Plan { partitions, config, wanted_replicas: None });
+        return Ok(Plan { partitions, own, wanted_replicas: None });
     }
     let wanted_replicas = match topic.replication_factor {
         -1 | 1 => None,
@@ -132,11 +132,11 @@ fn plan(node: &Node, topic: &CreatableTopic) -> Result<Plan, Refusal> {
         let message = "Excessively large number of partitions per request.";
         return Err((ResponseError::PolicyViolation, message.to_owned()));
     }
-    Ok(Plan { partitions: partitions as usize, config, wanted_replicas })
+    Ok(Plan { partitions: partitions as usize, own, wanted_replicas })
 }
 
-fn config(topic: &CreatableTopic) -> Result<TopicConfig, Refusal> {
-    let mut own = BTreeMap::new();
+fn own(topic: &CreatableTopic) -> Result<Own, Refusal> {
+    let mut own = Own::new();
     for config in &topic.configs {
         let name = config.name.as_str();
         let Some(value) = &config.value else {
@@ -145,7 +145,7 @@ fn config(topic: &CreatableTopic) -> Result<TopicConfig, Refusal> {
         checked(name, value)?;
         own.insert(name.to_owned(), value.to_string());
     }
-    Ok(TopicConfig::new(own))
+    Ok(own)
 }
 
 /// Whether a topic can have this setting with this value.
@@ -221,9 +221,9 @@ fn refused(name: &str, error: CreateError) -> Refusal {
     }
 }
 
-fn shown(node: &Node, config: &TopicConfig) -> Vec<CreatableTopicConfigs> {
+fn shown(node: &Node, own: &Own) -> Vec<CreatableTopicConfigs> {
     let described = settings::SETTINGS.iter().map(|setting| {
-        let (value, source) = configs::value_of(node, config, setting);
+        let (value, source) = configs::value_of(node, own, setting);
         CreatableTopicConfigs::default()
             .with_name(StrBytes::from_static_str(setting.name))
             .with_value(Some(StrBytes::from_string(value)))

@@ -19,9 +19,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{Call, Caller, Cut, blocking};
 use crate::code;
-use crate::configs::TopicConfig;
 use crate::node::{NODE_ID, Node};
-use crate::topics::{self, CreateError, Topic};
+use crate::topics::{self, CreateError, Own, Topic};
 
 /// What can be done to a topic, a bit for each code of Kafka's `AclOperation`: read, write, create, delete, alter, describe,
 /// describe configs, alter configs.
@@ -87,7 +86,7 @@ async fn by_name(
     }
     let (creator, wanted) = (node.clone(), name.clone());
     let partitions = node.settings.default_partitions.max(1) as usize;
-    let made = blocking(move || creator.topics.create(&wanted, partitions, TopicConfig::default())).await;
+    let made = blocking(move || creator.topics.create(&wanted, partitions, Own::new())).await;
     Ok(match made {
         Ok(topic) => {
             tracing::info!(topic = name.as_str(), partitions, "topic created: a client asked for it");

@@ -131,6 +131,11 @@ impl Partition {
         Bounds { start: log.start_offset, end: log.end_offset }
     }
 
+    /// What its records take on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.log.lock().segments.iter().map(|segment| segment.bytes()).sum()
+    }
+
     /// Stores one batch, whose `header` was read and checked, and wakes who waits for it. A batch that is stored
     /// already is answered with its old place.
     pub(crate) fn append(

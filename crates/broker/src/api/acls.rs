@@ -1,0 +1,38 @@
+//! DescribeAcls (29), CreateAcls (30), DeleteAcls (31), versions 1 to 3: there is no authorizer, and that is the answer.
+//!
+//! Everybody may do everything here; a client that asks is told so by the code that Apache Kafka has for it.
+
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::create_acls_response::AclCreationResult;
+use kafka_protocol::messages::delete_acls_response::DeleteAclsFilterResult;
+use kafka_protocol::messages::{
+    CreateAclsRequest, CreateAclsResponse, DeleteAclsRequest, DeleteAclsResponse, DescribeAclsRequest,
+    DescribeAclsResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::{Call, Cut};
+use crate::code;
+use crate::node::Node;
+
+const DISABLED: i16 = code(ResponseError::SecurityDisabled);
+
+fn why() -> Option<StrBytes> {
+    Some(StrBytes::from_static_str("No Authorizer is configured on the broker"))
+}
+
+pub(super) async fn describe(_: &Arc<Node>, _: &Call<'_>, _: DescribeAclsRequest) -> Result<DescribeAclsResponse, Cut> {
+    Ok(DescribeAclsResponse::default().with_error_code(DISABLED).with_error_message(why()))
+}
+
+pub(super) async fn create(_: &Arc<Node>, _: &Call<'_>, request: CreateAclsRequest) -> Result<CreateAclsResponse, Cut> {
+    let result = AclCreationResult::default().with_error_code(DISABLED).with_error_message(why());
+    Ok(CreateAclsResponse::default().with_results(vec![result; request.creations.len()]))
+}
+
+pub(super) async fn delete(_: &Arc<Node>, _: &Call<'_>, request: DeleteAclsRequest) -> Result<DeleteAclsResponse, Cut> {
+    let result = DeleteAclsFilterResult::default().with_error_code(DISABLED).with_error_message(why());
+    Ok(DeleteAclsResponse::default().with_filter_results(vec![result; request.filters.len()]))
+}

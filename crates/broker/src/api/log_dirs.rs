@@ -1,0 +1,58 @@
+//! DescribeLogDirs (35), versions 1 to 4: how much lies on disk; ListPartitionReassignments (46), version 0: none, ever.
+//!
+//! There is one directory and nothing moves. Partitions that do not exist are left out, as Apache Kafka does. Not done:
+//! the size of the disk (-1: not known).
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+use kafka_protocol::messages::{
+    DescribeLogDirsRequest, DescribeLogDirsResponse, ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::{Call, Cut};
+use crate::node::Node;
+
+pub(super) async fn describe(
+    node: &Arc<Node>,
+    _: &Call<'_>,
+    request: DescribeLogDirsRequest,
+) -> Result<DescribeLogDirsResponse, Cut> {
+    let asked = match request.topics {
+        Some(topics) => topics
+            .into_iter()
+            .filter_map(|topic| Some((node.topics.find(&topic.topic)?, Some(topic.partitions))))
+            .collect::<Vec<_>>(),
+        None => node.topics.all().into_iter().map(|topic| (topic, None)).collect(),
+    };
+    let topics = asked.into_iter().map(|(topic, wanted)| {
+        let partitions = topic.partitions();
+        let partitions = partitions
+            .iter()
+            .filter(|partition| wanted.as_ref().is_none_or(|wanted| wanted.contains(&partition.index)))
+            .map(|partition| {
+                DescribeLogDirsPartition::default()
+                    .with_partition_index(partition.index)
+                    .with_partition_size(partition.bytes() as i64)
+            });
+        DescribeLogDirsTopic::default().with_name(TopicName(topic.name.clone())).with_partitions(partitions.collect())
+    });
+    let result = DescribeLogDirsResult::default()
+        .with_log_dir(StrBytes::from_string(node.settings.data_dir.display().to_string()))
+        .with_topics(topics.collect())
+        .with_total_bytes(-1)
+        .with_usable_bytes(-1);
+    Ok(DescribeLogDirsResponse::default().with_results(vec![result]))
+}
+
+pub(super) async fn list_reassignments(
+    _: &Arc<Node>,
+    _: &Call<'_>,
+    _: ListPartitionReassignmentsRequest,
+) -> Result<ListPartitionReassignmentsResponse, Cut> {
+    Ok(ListPartitionReassignmentsResponse::default().with_error_message(None))
+}
