@@ -13,7 +13,7 @@ mod produce;
 use std::sync::Arc;
 
 use postern_kafka::{Cluster, Inflight};
-use postern_registry::Registry;
+use postern_registry::Schemas;
 use tokio::sync::OnceCell;
 
 pub use access::{Caller, Describe, ManageTopic, WriteTopic};
@@ -35,25 +35,25 @@ pub struct Proxy(Arc<Parts>);
 
 struct Parts {
     cluster: Cluster,
-    registry: Registry,
+    schemas: Schemas,
     inflight: Inflight,
     /// The id of the cluster, which never changes, once it is known.
     cluster_id: OnceCell<String>,
 }
 
 impl Proxy {
-    /// A gate to `cluster`, with the schemas of `registry`, within `limits`.
-    pub fn new(cluster: Cluster, registry: Registry, limits: Limits) -> Proxy {
+    /// A gate to `cluster`, with the schemas of a registry, ours or another, within `limits`.
+    pub fn new(cluster: Cluster, schemas: impl Into<Schemas>, limits: Limits) -> Proxy {
         let inflight = Inflight::new(limits.unacknowledged);
-        Proxy(Arc::new(Parts { cluster, registry, inflight, cluster_id: OnceCell::new() }))
+        Proxy(Arc::new(Parts { cluster, schemas: schemas.into(), inflight, cluster_id: OnceCell::new() }))
     }
 
     fn cluster(&self) -> &Cluster {
         &self.0.cluster
     }
 
-    fn registry(&self) -> &Registry {
-        &self.0.registry
+    fn schemas(&self) -> &Schemas {
+        &self.0.schemas
     }
 
     fn inflight(&self) -> &Inflight {

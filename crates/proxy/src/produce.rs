@@ -99,9 +99,9 @@ impl Proxy {
             return if used { Err(Error::MissingSchema(side)) } else { Ok(None) };
         };
         let subject = Subject::of_topic(topic, side);
-        let writer = match self.registry().resolved(&subject, schema) {
+        let writer = match self.schemas().resolved(&subject, schema) {
             Some(writer) => writer,
-            None => self.registry().resolve(&subject, schema).await.map_err(|error| Error::Schema(side, error))?,
+            None => self.schemas().resolve(&subject, schema).await.map_err(|error| Error::Schema(side, error))?,
         };
         if writer.kind != kind {
             let wrong = postern_registry::ResolveError::WrongKind { id: writer.id, found: writer.kind, expected: kind };

@@ -149,6 +149,25 @@ impl Registry {
     }
 }
 
+/// Texts above this are compiled on a thread of their own, so that nobody else waits for them.
+pub(crate) const LARGE: usize = 64 << 10;
+
+/// [`compile`], aside where the text is large.
+pub(crate) async fn compile_aside(
+    kind: SchemaKind,
+    text: String,
+    references: Vec<postern_schema::Reference>,
+    strictness: Strictness,
+) -> Result<Schema, Error> {
+    if text.len() < LARGE {
+        return compile(kind, &text, &references, strictness);
+    }
+    let compiling = tokio::task::spawn_blocking(move || compile(kind, &text, &references, strictness));
+    compiling.await.unwrap_or_else(|_| {
+        Err(Error::InvalidSchema { kind, message: "it cannot be read before this program ends".to_owned() })
+    })
+}
+
 fn compile(
     kind: SchemaKind,
     text: &str,

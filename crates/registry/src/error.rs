@@ -97,6 +97,17 @@ pub enum Error {
     ContextNotEmpty(String),
     /// The record would be larger than the topic takes.
     TooLarge(String),
+    /// Another registry refused.
+    Remote {
+        /// With this status,
+        status: u16,
+        /// this number
+        code: u32,
+        /// and these words.
+        message: String,
+    },
+    /// Another registry does not answer, or not in a way that can be understood.
+    Unreachable(String),
     /// This part is not there yet; the text says which.
     NotBuilt(&'static str),
     /// The topic could not be written, or did not give back what was written, in time.
@@ -130,6 +141,8 @@ pub enum NotPermitted {
     },
     /// The version is there with another schema or id.
     VersionTaken(Subject, u32),
+    /// This registry follows a topic that somebody else writes.
+    Follower,
     /// IMPORT needs an empty scope.
     ImportOverSubjects,
 }
@@ -222,6 +235,10 @@ impl fmt::Display for Error {
             }
             Error::ContextNotEmpty(context) => write!(f, "The context '{context}' is not empty."),
             Error::TooLarge(cause) => write!(f, "The schema is too large to be stored: {cause}"),
+            Error::Remote { status: _, code, message } => {
+                write!(f, "The schema registry refuses: {message} (error code {code})")
+            }
+            Error::Unreachable(what) => f.write_str(what),
             Error::NotBuilt(what) => write!(f, "{what} is not built yet."),
             Error::Store { operation, cause, fate, timed_out: _ } => {
                 write!(f, "Could not {operation}: {cause}. ")?;
@@ -256,6 +273,9 @@ impl fmt::Display for NotPermitted {
             NotPermitted::VersionTaken(subject, version) => {
                 write!(f, "Version {version} of subject {subject} is another schema; it is not overwritten.")
             }
+            NotPermitted::Follower => f.write_str(
+                "This registry only follows its topic, which is written elsewhere. Send changes to the registry that writes it.",
+            ),
             NotPermitted::ImportOverSubjects => {
                 f.write_str("Cannot change to import mode: there are subjects. Delete them, or use force=true.")
             }

@@ -104,6 +104,9 @@ async fn open(core: &Core) -> Result<(Reader, i64), String> {
             ));
         }
         Ok(_) => check_policy(core).await?,
+        Err(error) if error.kind == ErrorKind::UnknownTopic && core.settings.follower => {
+            return Err(format!("topic {topic} is not there yet, and a follower does not make it"));
+        }
         Err(error) if error.kind == ErrorKind::UnknownTopic => create(core).await?,
         Err(error) => return Err(error.to_string()),
     }

@@ -5,7 +5,8 @@
 //! a write is answered when the fold has gone past it (`write`). Reads come from memory.
 //!
 //! [`Registry`] is the door: one verb, one file (`register`, `lookup`, `read`, `delete`, `config`, `mode`, `compatibility`), and
-//! `resolve` for producers. What a schema *is* belongs to `schema`; how calls look over HTTP, and the numbers of errors, to
+//! `resolve` for producers. Where the schemas are kept by another registry, [`Remote`] asks that one instead; [`Schemas`] is either.
+//! What a schema *is* belongs to `schema`; how calls look over HTTP, and the numbers of errors, to
 //! `http`; the wire to `kafka`.
 
 mod cache;
@@ -26,8 +27,10 @@ mod mode;
 mod names;
 mod read;
 mod register;
+mod remote;
 mod resolve;
 mod rules;
+mod schemas;
 mod state;
 mod tags;
 mod write;
@@ -52,8 +55,10 @@ pub use postern_kafka::Fate;
 pub use postern_schema::SchemaKind;
 pub use read::Page;
 pub use register::{RegisterOptions, Registered};
+pub use remote::{Credentials, RegistryUrl, Remote, RemoteSettings};
 pub use resolve::{ResolveError, SchemaRef};
 pub use rules::{RuleFault, check_rules, check_shape};
+pub use schemas::Schemas;
 pub use state::{Stored, Visible};
 pub use tags::{Derived, Part, TagChanges, Tagged};
 
@@ -62,6 +67,8 @@ pub use tags::{Derived, Part, TagChanges, Tagged};
 pub struct Settings {
     /// The topic. Default `_schemas`.
     pub topic: TopicName,
+    /// Somebody else writes the topic: it is only read, and not made either. Default false.
+    pub follower: bool,
     /// How many replicas the topic gets if it has to be made, as far as there are brokers. Default 3.
     pub replication_factor: i16,
     /// How long a write may take, waiting for others and for its own record to come back included. Default 10 s.
@@ -72,6 +79,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             topic: TopicName::parse("_schemas").expect("a legal name"),
+            follower: false,
             replication_factor: 3,
             write_timeout: Duration::from_secs(10),
         }
@@ -100,10 +108,10 @@ impl Registry {
     pub fn start(cluster: Cluster, settings: Settings) -> Registry {
         let core = Arc::new(core::Core::new(cluster, settings));
         let inner = Registry { core: core.clone(), _tasks: None };
-        let tasks = vec![
-            tokio::spawn(fold::follow(core.clone())).abort_handle(),
-            tokio::spawn(fold::mend(inner)).abort_handle(),
-        ];
+        let mut tasks = vec![tokio::spawn(fold::follow(core.clone())).abort_handle()];
+        if !core.settings.follower {
+            tasks.push(tokio::spawn(fold::mend(inner)).abort_handle());
+        }
         Registry { core, _tasks: Some(Arc::new(Tasks(tasks))) }
     }
 

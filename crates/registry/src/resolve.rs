@@ -50,7 +50,7 @@ pub enum SchemaRef<'a> {
 }
 
 /// Why a schema could not be had for a produce.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ResolveError {
     /// The text is no schema.
     InvalidSchema {
@@ -118,8 +118,9 @@ struct Entry {
     depends_on: Subject,
 }
 
+/// A [`SchemaRef`] to be kept.
 #[derive(Debug)]
-enum OwnedRef {
+pub(crate) enum OwnedRef {
     Id(SchemaId),
     Version(Subject, u32),
     Latest(Subject),
@@ -127,7 +128,17 @@ enum OwnedRef {
 }
 
 impl OwnedRef {
-    fn is(&self, schema: &SchemaRef<'_>) -> bool {
+    /// And the bytes of the text in it.
+    pub(crate) fn of(schema: &SchemaRef<'_>) -> (OwnedRef, usize) {
+        match *schema {
+            SchemaRef::Id(id) => (OwnedRef::Id(id), 0),
+            SchemaRef::Version { subject, version } => (OwnedRef::Version(subject.clone(), version), 0),
+            SchemaRef::Latest { subject } => (OwnedRef::Latest(subject.clone()), 0),
+            SchemaRef::Inline { kind, text } => (OwnedRef::Inline(kind, text.into()), text.len()),
+        }
+    }
+
+    pub(crate) fn is(&self, schema: &SchemaRef<'_>) -> bool {
         match (self, schema) {
             (OwnedRef::Id(own), SchemaRef::Id(id)) => own == id,
             (OwnedRef::Version(own, number), SchemaRef::Version { subject, version }) => {
@@ -159,12 +170,7 @@ impl Resolved {
 
     fn insert(&mut self, subject: &Subject, schema: &SchemaRef<'_>, depends_on: Subject, writer: Arc<Writer>) {
         let hash = self.hasher.hash_one((subject, schema));
-        let (owned, text) = match *schema {
-            SchemaRef::Id(id) => (OwnedRef::Id(id), 0),
-            SchemaRef::Version { subject, version } => (OwnedRef::Version(subject.clone(), version), 0),
-            SchemaRef::Latest { subject } => (OwnedRef::Latest(subject.clone()), 0),
-            SchemaRef::Inline { kind, text } => (OwnedRef::Inline(kind, text.into()), text.len()),
-        };
+        let (owned, text) = OwnedRef::of(schema);
         let bytes = text + subject.as_str().len() + 256;
         let entry = Entry { subject: subject.clone(), schema: owned, writer, depends_on: depends_on.clone() };
         self.subjects.entry(depends_on).or_default().push(hash);
@@ -240,18 +246,13 @@ impl Registry {
                 let content = state.content(subject.context(), id).cloned().ok_or(Error::IdNotFound(id))?;
                 Ok((content, state.versions(subject, Visible::Live).rev().find(|stored| stored.id == id)))
             })
-            .map_err(|error| refused(format!("Error when fetching schema by id. schemaId = {id}"), error))?;
-        holder.ok_or_else(|| {
-            let step = format!("Error when fetching schema version. subject = {subject}, schema = {}", content.text());
-            refused(step, Error::SchemaNotFound)
-        })
+            .map_err(|error| refused(fetching_id(id), error))?;
+        holder.ok_or_else(|| refused(fetching_text(subject, content.text()), Error::SchemaNotFound))
     }
 
     fn by_version(&self, subject: &Subject, version: VersionRef) -> Result<Stored, ResolveError> {
-        self.version(subject, version, false).map_err(|error| ResolveError::Refused {
-            step: format!("Error when fetching schema version. subject = {subject}, version = {version}"),
-            error,
-        })
+        self.version(subject, version, false)
+            .map_err(|error| ResolveError::Refused { step: fetching_version(subject, version), error })
     }
 
     async fn by_text(&self, subject: &Subject, kind: SchemaKind, text: &str) -> Result<Stored, ResolveError> {
@@ -263,15 +264,27 @@ impl Registry {
         Err(match error {
             Error::InvalidSchema { kind, message } => ResolveError::InvalidSchema { kind, message },
             Error::EmptySchema => ResolveError::InvalidSchema { kind, message: "the text is empty".to_owned() },
-            error => ResolveError::Refused {
-                step: format!(
-                    "Error when registering schema. format = {}, subject = {subject}, schema = {text}",
-                    kind_name(kind)
-                ),
-                error,
-            },
+            error => ResolveError::Refused { step: registering(kind, subject, text), error },
         })
     }
+}
+
+// === What was tried, as clients of the proxy know it (rest-v2.md §5.4) ===
+
+pub(crate) fn fetching_id(id: SchemaId) -> String {
+    format!("Error when fetching schema by id. schemaId = {id}")
+}
+
+pub(crate) fn fetching_version(subject: &Subject, version: VersionRef) -> String {
+    format!("Error when fetching schema version. subject = {subject}, version = {version}")
+}
+
+pub(crate) fn fetching_text(subject: &Subject, text: &str) -> String {
+    format!("Error when fetching schema version. subject = {subject}, schema = {text}")
+}
+
+pub(crate) fn registering(kind: SchemaKind, subject: &Subject, text: &str) -> String {
+    format!("Error when registering schema. format = {}, subject = {subject}, schema = {text}", kind_name(kind))
 }
 
 /// Whether what was found a moment ago is still what the schema means.

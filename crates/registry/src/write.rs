@@ -10,7 +10,7 @@ use postern_kafka::{ErrorKind, Fate, PartitionId, Record};
 use tokio::sync::MutexGuard;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Error, Registry};
+use crate::{Error, NotPermitted, Registry};
 
 /// What is being written, for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,9 @@ impl Registry {
     pub(crate) async fn writer(&self, operation: Operation) -> Result<Turn<'_>, Error> {
         let core = self.core();
         self.check_ready()?;
+        if core.settings.follower {
+            return Err(NotPermitted::Follower.into());
+        }
         let deadline = Instant::now() + core.settings.write_timeout;
         let failed = |cause: String, timed_out| Error::Store {
             operation: operation.words(),

@@ -38,6 +38,9 @@ pub(crate) fn problem(error: &Error) -> Problem {
         Error::InvalidRules(_) => (422, 42210),
         Error::ContextNotEmpty(_) => (422, 42211),
         Error::NotBuilt(_) => (501, 501),
+        // Only where schemas come from another registry, which then answers its clients itself.
+        Error::Remote { status: _, code, message: _ } => (502, *code),
+        Error::Unreachable(_) => (502, 502),
         // 503 rather than 500: it is worth trying again, and clients do.
         Error::Store { timed_out: false, .. } => (503, 50001),
         Error::Store { timed_out: true, .. } => (503, 50002),
@@ -91,12 +94,14 @@ mod tests {
             (Error::TooLarge("x".to_owned()), 422, 42209),
             (Error::ContextNotEmpty(".c".to_owned()), 422, 42211),
             (Error::NotBuilt("This"), 501, 501),
+            (Error::Remote { status: 404, code: 40401, message: "none".to_owned() }, 502, 40401),
+            (Error::Unreachable("x".to_owned()), 502, 502),
             (store(false), 503, 50001),
             (store(true), 503, 50002),
         ] {
             let problem = problem(&error);
             assert_eq!((problem.status.as_u16(), problem.code), (status, code), "{error}");
-            assert!(problem.message.ends_with(['.', ']', 'x']), "a sentence: {}", problem.message);
+            assert!(problem.message.ends_with(['.', ']', ')', 'x']), "a sentence: {}", problem.message);
         }
     }
 }

@@ -19,7 +19,7 @@ use postern_broker::Broker;
 use postern_http::{Api, Bounds};
 use postern_kafka::{Cluster, ErrorKind, PartitionId, TopicName};
 use postern_proxy::{Limits, Proxy};
-use postern_registry::Registry;
+use postern_registry::{Registry, RegistryUrl, Remote, RemoteSettings, Schemas};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -61,6 +61,16 @@ impl TestApp {
 
     /// With settings of the broker changed by `change`.
     pub(crate) async fn start_with(change: impl FnOnce(&mut postern_broker::Settings)) -> TestApp {
+        TestApp::assemble(change, None).await
+    }
+
+    /// Its producers use the schemas of another registry; its own stays empty.
+    pub(crate) async fn with_schemas_of(urls: &str) -> TestApp {
+        let urls = urls.split(',').map(|url| RegistryUrl::parse(url).expect("a URL")).collect();
+        TestApp::assemble(|_| {}, Some(Remote::new(RemoteSettings::new(urls)))).await
+    }
+
+    async fn assemble(change: impl FnOnce(&mut postern_broker::Settings), remote: Option<Remote>) -> TestApp {
         let dir = TempDir::new().expect("a folder can be made");
         let mut settings = postern_broker::Settings::for_test(dir.path());
         change(&mut settings);
@@ -69,7 +79,8 @@ impl TestApp {
         let cluster = Cluster::connect(settings).expect("the clients start");
         let schemas = Registry::start(cluster.clone(), postern_registry::Settings::default());
         schemas.ready().await;
-        let proxy = Proxy::new(cluster.clone(), schemas.clone(), Limits::default());
+        let used = remote.map_or_else(|| Schemas::from(schemas.clone()), Schemas::from);
+        let proxy = Proxy::new(cluster.clone(), used, Limits::default());
 
         let bounds = Bounds::default();
         let (rest, rest_serving) = serve(postern_http::rest(proxy, &bounds), &bounds).await;
@@ -82,6 +93,11 @@ impl TestApp {
     /// Scheme and authority, as links begin.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.rest)
+    }
+
+    /// The same of the registry.
+    pub(crate) fn registry_url(&self) -> String {
+        format!("http://{}", self.registry)
     }
 
     /// A path of API v3 below the cluster.

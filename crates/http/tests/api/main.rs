@@ -4,6 +4,7 @@
 mod app;
 mod registry;
 mod registry_better;
+mod remote;
 mod v2_fates;
 mod v2_produce;
 mod v2_topics;
