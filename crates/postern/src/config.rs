@@ -8,6 +8,8 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use postern_kafka::TopicName;
+use postern_registry::{Credentials, RegistryUrl};
 use written::Written;
 
 mod fault;
@@ -44,8 +46,29 @@ pub(crate) struct Config {
     pub(crate) rest_listen: SocketAddr,
     /// Where the Schema Registry listens.
     pub(crate) registry_listen: SocketAddr,
+    /// Where the schemas are.
+    pub(crate) schemas: SchemasChoice,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) log: String,
+}
+
+/// Which schemas: exactly one of the two.
+#[derive(Debug, PartialEq)]
+pub(crate) enum SchemasChoice {
+    /// Those of another registry; our own is not started.
+    Remote {
+        /// Its instances, at least one.
+        urls: Vec<RegistryUrl>,
+        /// Who we are there, where the URL does not say.
+        credentials: Option<Credentials>,
+    },
+    /// Those of the registry in this process.
+    Own {
+        /// The topic that keeps them.
+        topic: TopicName,
+        /// Whether somebody else writes it.
+        follower: bool,
+    },
 }
 
 /// Which cluster: exactly one of the two.
@@ -102,13 +125,42 @@ fn mean(written: &Written, faults: &mut Faults) -> Config {
         None => ClusterChoice::Embedded { listen: broker_listen, data_dir, auto_create_topics, strict_replication },
     };
 
-    let mut listeners = vec![(setting::REST_LISTEN, rest_listen), (setting::REGISTRY_LISTEN, registry_listen)];
+    let schemas = schemas(written, faults);
+    let mut listeners = vec![(setting::REST_LISTEN, rest_listen)];
+    if let SchemasChoice::Own { .. } = schemas {
+        listeners.push((setting::REGISTRY_LISTEN, registry_listen));
+    }
     if let ClusterChoice::Embedded { listen, .. } = cluster {
         listeners.push((setting::BROKER_LISTEN, listen));
     }
     refuse_shared_addresses(&listeners, written, faults);
 
-    Config { cluster, rest_listen, registry_listen, log }
+    Config { cluster, rest_listen, registry_listen, schemas, log }
+}
+
+fn schemas(written: &Written, faults: &mut Faults) -> SchemasChoice {
+    use setting::{SCHEMA_REGISTRY_CREDENTIALS as BASIC, SCHEMA_REGISTRY_TOKEN as TOKEN, SCHEMA_REGISTRY_URL as URL};
+    let topic = written.take(setting::REGISTRY_TOPIC, value::topic, faults);
+    let follower = written.take(setting::REGISTRY_FOLLOWER, value::switch, faults);
+    let urls = written.find(URL, value::registry_urls, faults);
+    let basic = written.find(BASIC, value::credentials, faults);
+    let token = written.find(TOKEN, value::token, faults);
+    if written.has(URL) {
+        for own in [setting::REGISTRY_LISTEN, setting::REGISTRY_TOPIC, setting::REGISTRY_FOLLOWER] {
+            written.refuse_pair(own, URL, "our own registry is not started then", faults);
+        }
+        written.refuse_pair(TOKEN, BASIC, "a registry is told who we are in one way", faults);
+    } else {
+        for (remote, given) in [(BASIC, &basic), (TOKEN, &token)] {
+            if given.is_some() {
+                faults.add(format!("{}: means nothing without {}", remote.name, URL.name));
+            }
+        }
+    }
+    match urls {
+        Some(urls) => SchemasChoice::Remote { urls, credentials: basic.or(token) },
+        None => SchemasChoice::Own { topic, follower },
+    }
 }
 
 /// Port 0 means any free port, so two listeners may both ask for it.

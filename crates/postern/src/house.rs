@@ -15,15 +15,16 @@ use postern_broker::Broker;
 use postern_http::Bounds;
 use postern_kafka::Cluster;
 use postern_proxy::{Limits, Proxy};
-use postern_registry::Registry;
+use postern_registry::{Registry, Remote, RemoteSettings, Schemas};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
-use crate::config::{ClusterChoice, Config};
+use crate::config::{ClusterChoice, Config, SchemasChoice};
 
 /// Everything that runs.
 pub(crate) struct House {
     rest: SocketAddr,
-    registry: SocketAddr,
+    /// Where the schemas are, for people.
+    registry: String,
     data_dir: Option<PathBuf>,
     broker: Option<Broker>,
     bootstrap: String,
@@ -59,9 +60,11 @@ impl House {
     /// Opens every room. Dropping the future ends what was opened, as a crash would.
     pub(crate) async fn open(config: Config) -> Result<House, OpenError> {
         let rest_listener = listen("REST proxy", config.rest_listen).await?;
-        let registry_listener = listen("Schema Registry", config.registry_listen).await?;
-        let (rest, registry) = (address(&rest_listener), address(&registry_listener));
-
+        let registry_listener = match &config.schemas {
+            SchemasChoice::Own { .. } => Some(listen("Schema Registry", config.registry_listen).await?),
+            SchemasChoice::Remote { .. } => None,
+        };
+        let rest = address(&rest_listener);
         let (broker, data_dir, bootstrap) = match config.cluster {
             ClusterChoice::Remote { bootstrap_servers } => (None, None, bootstrap_servers),
             ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication } => {
@@ -82,20 +85,33 @@ impl House {
 
         let settings = postern_kafka::Settings::new(bootstrap.clone());
         let cluster = Cluster::connect(settings).map_err(OpenError::Clients)?;
-        let schemas = Registry::start(cluster.clone(), postern_registry::Settings::default());
-        // Who comes before the schemas are read waits at the door, in the kernel's queue. With the cluster away the doors open
-        // all the same, and say what is wrong.
-        if timeout(SCHEMAS_PATIENCE, schemas.ready()).await.is_err() {
-            tracing::warn!("the schemas are not read yet: the registry answers when the cluster does");
-        }
-        let proxy = Proxy::new(cluster.clone(), schemas.clone(), Limits::default());
+        let (schemas, own, registry) = match config.schemas {
+            SchemasChoice::Remote { urls, credentials } => {
+                let names: Vec<String> = urls.iter().map(ToString::to_string).collect();
+                let settings = RemoteSettings { credentials, ..RemoteSettings::new(urls) };
+                (Schemas::from(Remote::new(settings)), None, names.join(", "))
+            }
+            SchemasChoice::Own { topic, follower } => {
+                let settings = postern_registry::Settings { topic, follower, ..postern_registry::Settings::default() };
+                let registry = Registry::start(cluster.clone(), settings);
+                // Who comes before the schemas are read waits at the door, in the kernel's queue. With the cluster away the doors
+                // open all the same, and say what is wrong.
+                if timeout(SCHEMAS_PATIENCE, registry.ready()).await.is_err() {
+                    tracing::warn!("the schemas are not read yet: the registry answers when the cluster does");
+                }
+                let at = registry_listener.as_ref().map(address);
+                let at = at.map_or_else(String::new, |at| format!("http://{at}"));
+                (Schemas::from(registry.clone()), Some(registry), at)
+            }
+        };
+        let proxy = Proxy::new(cluster.clone(), schemas, Limits::default());
 
         let (stop, stopped) = watch::channel(false);
         let bounds = Bounds::default();
-        let doors = vec![
-            door(rest_listener, postern_http::rest(proxy, &bounds), bounds.clone(), stopped.clone()),
-            door(registry_listener, postern_http::registry(schemas, &bounds), bounds, stopped),
-        ];
+        let mut doors = vec![door(rest_listener, postern_http::rest(proxy, &bounds), bounds.clone(), stopped.clone())];
+        if let (Some(listener), Some(schemas)) = (registry_listener, own) {
+            doors.push(door(listener, postern_http::registry(schemas, &bounds), bounds, stopped));
+        }
         Ok(House { rest, registry, data_dir, broker, bootstrap, cluster, stop, doors })
     }
 
@@ -107,7 +123,7 @@ impl House {
         };
         let rest = reachable(self.rest);
         format!(
-            "Postern {version}\n  REST proxy       http://{rest_listen}\n  Schema Registry  http://{registry}\n  {kafka:<15}  {bootstrap}\n{data}\
+            "Postern {version}\n  REST proxy       http://{rest_listen}\n  Schema Registry  {registry}\n  {kafka:<15}  {bootstrap}\n{data}\
              Try:  curl http://{rest}/topics\n",
             version = env!("CARGO_PKG_VERSION"),
             rest_listen = self.rest,

@@ -44,6 +44,42 @@ pub(crate) const REGISTRY_LISTEN: Setting = Setting {
     about: "Where the Schema Registry listens.",
 };
 
+pub(crate) const REGISTRY_TOPIC: Setting = Setting {
+    name: "registry-topic",
+    operand: Some("TOPIC"),
+    default: "_schemas",
+    about: "The topic that keeps the schemas of the Schema Registry.",
+};
+
+pub(crate) const REGISTRY_FOLLOWER: Setting = Setting {
+    name: "registry-follower",
+    operand: None,
+    default: "false",
+    about: "The Schema Registry only reads: its topic is written by somebody else, a mirror perhaps.",
+};
+
+pub(crate) const SCHEMA_REGISTRY_URL: Setting = Setting {
+    name: "schema-registry-url",
+    operand: Some("URL,…"),
+    default: "",
+    about: "Another Schema Registry, whose schemas the REST proxy uses instead of its own, which is not started then. \
+            Several are tried in turn. A user and a password may stand in the URL.",
+};
+
+pub(crate) const SCHEMA_REGISTRY_CREDENTIALS: Setting = Setting {
+    name: "schema-registry-credentials",
+    operand: Some("USER:PASSWORD"),
+    default: "",
+    about: "Who we are to that registry. Better given as a variable, because arguments can be seen by others.",
+};
+
+pub(crate) const SCHEMA_REGISTRY_TOKEN: Setting = Setting {
+    name: "schema-registry-token",
+    operand: Some("TOKEN"),
+    default: "",
+    about: "The same with a bearer token.",
+};
+
 pub(crate) const BROKER_LISTEN: Setting = Setting {
     name: "broker-listen",
     operand: Some("IP:PORT"),
@@ -91,10 +127,15 @@ pub(crate) const CONFIG: Setting = Setting {
 };
 
 /// All of them, in the order of `--help`.
-pub(crate) const ALL: [Setting; 9] = [
+pub(crate) const ALL: [Setting; 14] = [
     BOOTSTRAP_SERVERS,
     REST_LISTEN,
     REGISTRY_LISTEN,
+    REGISTRY_TOPIC,
+    REGISTRY_FOLLOWER,
+    SCHEMA_REGISTRY_URL,
+    SCHEMA_REGISTRY_CREDENTIALS,
+    SCHEMA_REGISTRY_TOKEN,
     BROKER_LISTEN,
     DATA_DIR,
     BROKER_AUTO_CREATE_TOPICS,

@@ -68,6 +68,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         },
         rest_listen: "0.0.0.0:1".parse().expect("an address"),
         registry_listen: "127.0.0.1:2".parse().expect("an address"),
+        schemas: SchemasChoice::Own { topic: topic("schemas"), follower: true },
         log: "debug".into(),
     };
     let arguments = [
@@ -80,6 +81,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         "/d",
         "--broker-auto-create-topics",
         "--broker-strict-replication",
+        "--registry-topic=schemas",
+        "--registry-follower",
         "--log",
         "debug",
     ];
@@ -91,6 +94,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         ("POSTERN_DATA_DIR", "/d"),
         ("POSTERN_BROKER_AUTO_CREATE_TOPICS", "true"),
         ("POSTERN_BROKER_STRICT_REPLICATION", "true"),
+        ("POSTERN_REGISTRY_TOPIC", "schemas"),
+        ("POSTERN_REGISTRY_FOLLOWER", "true"),
         ("POSTERN_LOG", "debug"),
     ];
     assert_eq!(config(&[], &variables, ""), wanted);
@@ -101,6 +106,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         data-dir = "/d"
         broker-auto-create-topics = true
         broker-strict-replication = true
+        registry-topic = "schemas"
+        registry-follower = true
         log = "debug"
     "#;
     assert_eq!(config(&["--config", "postern.toml"], &[], file), wanted);
@@ -253,4 +260,44 @@ fn help_names_every_setting_with_its_default_within_the_width_of_a_terminal() {
 #[test]
 fn a_name_far_from_all_others_gets_no_suggestion() {
     assert_eq!(faults(&["--frobnicate"], &[], ""), ["--frobnicate: unknown argument"]);
+}
+
+fn topic(name: &str) -> TopicName {
+    TopicName::parse(name).expect("a legal name")
+}
+
+#[test]
+fn another_registry_takes_the_place_of_ours() {
+    let urls = ["http://a:8081", "http://u:p@b:8081/x"].map(|url| RegistryUrl::parse(url).expect("a URL")).to_vec();
+    let basic = Credentials::Basic { user: "me".to_owned(), password: "it:is".to_owned() };
+    let arguments = ["--schema-registry-url", "http://a:8081, http://u:p@b:8081/x"];
+    let variables = [("POSTERN_SCHEMA_REGISTRY_CREDENTIALS", "me:it:is")];
+    let wanted = SchemasChoice::Remote { urls: urls.clone(), credentials: Some(basic) };
+    assert_eq!(config(&arguments, &variables, "").schemas, wanted);
+    let token = Some(Credentials::Bearer("abc".to_owned()));
+    let file = "schema-registry-token = 'abc'";
+    let config = config(&[arguments[0], arguments[1], "--config", "postern.toml"], &[], file);
+    assert_eq!(config.schemas, SchemasChoice::Remote { urls, credentials: token });
+}
+
+#[test]
+fn settings_of_two_registries_do_not_mix_and_secrets_are_not_told() {
+    assert_eq!(
+        faults(&["--schema-registry-url", "http://me:secret@a", "--registry-follower"], &[], ""),
+        [
+            "registry-follower: found \"true\" in the argument --registry-follower beside schema-registry-url in the argument --schema-registry-url: expected one of the two, our own registry is not started then"
+        ]
+    );
+    let found = faults(
+        &["--schema-registry-url", "me:secret@a", "--schema-registry-token", "two words"],
+        &[("POSTERN_SCHEMA_REGISTRY_CREDENTIALS", "secret")],
+        "",
+    );
+    assert!(found.iter().all(|fault| !fault.contains("secret\"") && !fault.contains("secret@")), "{found:?}");
+    assert!(found[0].contains("found \"…@a\""), "{found:?}");
+    let found = faults(&["--schema-registry-url", "https://a"], &[], "");
+    assert!(found[0].contains("no TLS"), "{found:?}");
+    let found = faults(&["--schema-registry-token", "t"], &[], "");
+    assert_eq!(found, ["schema-registry-token: means nothing without schema-registry-url"]);
+    assert!(faults(&["--registry-topic", "a b"], &[], "")[0].contains("the name of a topic"));
 }

@@ -5,6 +5,8 @@ use std::{
     path::PathBuf,
 };
 
+use postern_kafka::TopicName;
+use postern_registry::{Credentials, RegistryUrl};
 use tracing_subscriber::EnvFilter;
 
 /// An address to listen on. No look-up of names: a listener belongs to an interface of this machine.
@@ -31,6 +33,31 @@ pub(super) fn bootstrap_servers(text: &str) -> Result<String, &'static str> {
     } else {
         Err("HOST:PORT, or several with commas between, such as kafka-1:9092,kafka-2:9092")
     }
+}
+
+/// The instances of another registry.
+pub(super) fn registry_urls(text: &str) -> Result<Vec<RegistryUrl>, &'static str> {
+    text.split(',').map(RegistryUrl::parse).collect()
+}
+
+/// Basic authentication.
+pub(super) fn credentials(text: &str) -> Result<Credentials, &'static str> {
+    let (user, password) = text.split_once(':').ok_or("USER:PASSWORD")?;
+    Ok(Credentials::Basic { user: user.to_owned(), password: password.to_owned() })
+}
+
+/// A bearer token: what may stand in a header.
+pub(super) fn token(text: &str) -> Result<Credentials, &'static str> {
+    match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(Credentials::Bearer(text.to_owned())),
+        false => Err("a token of visible ASCII characters"),
+    }
+}
+
+/// A topic.
+pub(super) fn topic(text: &str) -> Result<TopicName, &'static str> {
+    TopicName::parse(text)
+        .map_err(|_| "the name of a topic: letters, digits, dots, dashes and underscores, 249 at most")
 }
 
 /// A directory, which need not exist.

@@ -1,6 +1,6 @@
 //! The first step: what was written, and where. Names are checked here, values are not.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use super::{
     Faults, Outside,
@@ -59,7 +59,8 @@ impl Written {
         match meaning(text) {
             Ok(value) => Some(value),
             Err(expected) => {
-                faults.add(format!("{}: found {text:?} in {origin}: expected {expected}", setting.name));
+                let found = without_secret(setting, text);
+                faults.add(format!("{}: found {found:?} in {origin}: expected {expected}", setting.name));
                 None
             }
         }
@@ -83,7 +84,11 @@ impl Written {
         if let (Some(entry), Some(against)) = (self.0.get(one.name), self.0.get(other.name)) {
             faults.add(format!(
                 "{}: found {:?} in {} beside {} in {}: expected one of the two, {because}",
-                one.name, entry.text, entry.origin, other.name, against.origin
+                one.name,
+                without_secret(one, &entry.text),
+                entry.origin,
+                other.name,
+                against.origin
             ));
         }
     }
@@ -91,6 +96,18 @@ impl Written {
     /// Keeps the first that is put under a name: sources are read strongest first.
     fn put(&mut self, setting: Setting, text: String, origin: Origin) {
         self.0.entry(setting.name).or_insert(Entry { text, origin });
+    }
+}
+
+/// A value as it may stand in a log.
+fn without_secret(setting: Setting, text: &str) -> Cow<'_, str> {
+    match setting {
+        setting::SCHEMA_REGISTRY_CREDENTIALS | setting::SCHEMA_REGISTRY_TOKEN => "…".into(),
+        setting::SCHEMA_REGISTRY_URL if text.contains('@') => {
+            let places = text.split(',').map(|url| url.rsplit_once('@').map_or(url, |(_, place)| place));
+            format!("…@{}", places.collect::<Vec<_>>().join(",")).into()
+        }
+        _ => text.into(), // no other setting holds a secret
     }
 }
 
