@@ -1,6 +1,7 @@
-//! The broker alone: `broker LISTEN DATA_DIR [--auto-create-topics] [--strict-replication]`. Ends on Ctrl-C or SIGTERM.
+//! The broker alone: `broker LISTEN DATA_DIR [--auto-create-topics] [--strict-replication] [--upkeep-ms=N]`. Ends on Ctrl-C or SIGTERM.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use postern_broker::{Broker, Settings};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,11 +15,14 @@ async fn main() -> ExitCode {
         match argument.as_str() {
             "--auto-create-topics" => settings.auto_create_topics = true,
             "--strict-replication" => settings.strict_replication = true,
-            _ => places.push(argument),
+            _ => match argument.strip_prefix("--upkeep-ms=").and_then(|number| number.parse().ok()) {
+                Some(number) => settings.upkeep_interval = Duration::from_millis(number),
+                None => places.push(argument),
+            },
         }
     }
     let [listen, data_dir] = places.as_slice() else {
-        eprintln!("usage: broker LISTEN DATA_DIR [--auto-create-topics] [--strict-replication]");
+        eprintln!("usage: broker LISTEN DATA_DIR [--auto-create-topics] [--strict-replication] [--upkeep-ms=N]");
         return ExitCode::from(2);
     };
     match listen.parse() {

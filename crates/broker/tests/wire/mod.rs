@@ -1,12 +1,14 @@
 //! A client of few words: requests out, answers in, over a real socket.
 
+use std::io;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use postern_broker::{Broker, Settings};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, ToSocketAddrs};
 
 /// A broker on a directory of its own.
 pub struct TestBroker {
@@ -27,7 +29,7 @@ impl TestBroker {
     }
 
     pub async fn client(&self) -> Client {
-        Client { socket: TcpStream::connect(self.broker.address()).await.unwrap(), sent: 0 }
+        Client::connect(self.broker.address()).await.unwrap()
     }
 }
 
@@ -37,12 +39,26 @@ pub struct Client {
 }
 
 impl Client {
+    pub async fn connect(address: impl ToSocketAddrs) -> io::Result<Client> {
+        Ok(Client { socket: TcpStream::connect(address).await?, sent: 0 })
+    }
+
+    /// The answer, or none if the broker died meanwhile.
+    pub async fn try_call<R: Request>(&mut self, version: i16, request: R) -> Option<R::Response> {
+        self.try_send(version, request).await.ok()?;
+        self.receive::<R>(version).await
+    }
+
     pub async fn call<R: Request>(&mut self, version: i16, request: R) -> R::Response {
         self.send(version, request).await;
         self.receive::<R>(version).await.expect("an answer")
     }
 
     pub async fn send<R: Request>(&mut self, version: i16, request: R) {
+        self.try_send(version, request).await.unwrap();
+    }
+
+    async fn try_send<R: Request>(&mut self, version: i16, request: R) -> io::Result<()> {
         self.sent += 1;
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)
@@ -55,7 +71,7 @@ impl Client {
         request.encode(&mut frame, version).unwrap();
         let length = frame.len() as u32 - 4;
         frame[..4].copy_from_slice(&length.to_be_bytes());
-        self.socket.write_all(&frame).await.unwrap();
+        self.socket.write_all(&frame).await
     }
 
     /// The next answer; `None` if the broker has closed the connection. Fails on bytes left over.
