@@ -7,6 +7,16 @@ pub struct Incompatibility {
     path: String,
     info: String,
     description: Description,
+    frame: Frame,
+}
+
+/// What the line of a registry looks like around the words; each language has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frame {
+    Avro,
+    Protobuf,
+    /// The sentence alone.
+    Bare,
 }
 
 /// Pieces of the sentence around the words for the two schemas ("new" and "old", or the other way round).
@@ -20,7 +30,18 @@ pub(crate) enum Description {
 
 impl Incompatibility {
     pub(crate) fn new(kind: &'static str, path: String, info: String, description: Description) -> Incompatibility {
-        Incompatibility { kind, path, info, description }
+        Incompatibility { kind, path, info, description, frame: Frame::Avro }
+    }
+
+    pub(crate) fn in_protobuf(kind: &'static str, path: String, description: Description) -> Incompatibility {
+        Incompatibility { kind, path, info: String::new(), description, frame: Frame::Protobuf }
+    }
+
+    /// Schemas in two languages have nothing to do with each other.
+    pub(crate) fn other_language() -> Incompatibility {
+        let description = Description::Plain("Incompatible because of different schema type".to_owned());
+        let (path, info) = Default::default();
+        Incompatibility { kind: "SCHEMA_TYPE", path, info, description, frame: Frame::Bare }
     }
 
     /// The name by which tools know it, like `READER_FIELD_MISSING_DEFAULT_VALUE`.
@@ -28,7 +49,8 @@ impl Incompatibility {
         self.kind
     }
 
-    /// JSON pointer into the reader's schema; the root is `/`.
+    /// JSON pointer into the reader's schema; the root is `/`. In Protobuf `#/` and names of messages and oneofs, and
+    /// numbers of fields.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -44,6 +66,11 @@ impl Incompatibility {
             Description::Plain(text) => text.clone(),
             Description::ReaderWriter(before, between, after) => format!("{before}{reader}{between}{writer}{after}"),
         };
-        format!("{{errorType:'{}', description:'{description}', additionalInfo:'{}'}}", self.kind, self.info)
+        let (kind, info) = (self.kind, &self.info);
+        match self.frame {
+            Frame::Avro => format!("{{errorType:'{kind}', description:'{description}', additionalInfo:'{info}'}}"),
+            Frame::Protobuf => format!("{{errorType:\"{kind}\", description:\"{description}\"}}"),
+            Frame::Bare => description,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::avro::AvroSchema;
+use crate::protobuf::ProtobufSchema;
 use crate::{CompileError, EncodeError, Incompatibility};
 
 /// The language a schema is written in.
@@ -28,7 +29,8 @@ pub enum Strictness {
 /// A schema that another one refers to by `name`, compiled already, with its own references.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// What the referring schema calls it; for Avro the full name of a type.
+    /// What the referring schema calls it; for Avro the full name of a type, for Protobuf the path
+    /// of an import.
     pub name: String,
     /// The schema itself.
     pub schema: Schema,
@@ -41,6 +43,7 @@ pub struct Schema(Arc<Compiled>);
 #[derive(Debug)]
 enum Compiled {
     Avro(AvroSchema),
+    Protobuf(ProtobufSchema),
 }
 
 /// What became of a value.
@@ -65,11 +68,16 @@ impl Schema {
     ) -> Result<Schema, CompileError> {
         let compiled = match kind {
             SchemaKind::Avro => {
-                let known = references.iter().map(|reference| reference.schema.avro()).collect::<Vec<_>>();
+                let known = references.iter().filter_map(|reference| reference.schema.avro()).collect::<Vec<_>>();
                 Compiled::Avro(AvroSchema::compile(text, &known, strictness)?)
             }
             SchemaKind::Json => return Err(CompileError::not_built("JSON Schema")),
-            SchemaKind::Protobuf => return Err(CompileError::not_built("Protobuf")),
+            SchemaKind::Protobuf => {
+                let known =
+                    references.iter().filter_map(|Reference { name, schema }| Some((&**name, schema.protobuf()?)));
+                let known = known.collect::<Vec<_>>();
+                Compiled::Protobuf(ProtobufSchema::compile(text, &known, strictness)?)
+            }
         };
         Ok(Schema(Arc::new(compiled)))
     }
@@ -78,17 +86,24 @@ impl Schema {
     pub fn kind(&self) -> SchemaKind {
         match &*self.0 {
             Compiled::Avro(_) => SchemaKind::Avro,
+            Compiled::Protobuf(_) => SchemaKind::Protobuf,
         }
     }
 
-    /// The text by which schemas are told apart: compact, attributes in a fixed order, nothing lost.
+    /// The text by which schemas are told apart: in one layout, attributes in a fixed order, nothing lost but comments.
     pub fn canonical(&self) -> &str {
-        self.avro().canonical()
+        match &*self.0 {
+            Compiled::Avro(schema) => schema.canonical(),
+            Compiled::Protobuf(schema) => schema.canonical(),
+        }
     }
 
     /// The canonical text with everything sorted whose order says nothing (`normalize=true`).
     pub fn normalized(&self) -> String {
-        self.avro().normalized()
+        match &*self.0 {
+            Compiled::Avro(schema) => schema.normalized(),
+            Compiled::Protobuf(schema) => schema.normalized(),
+        }
     }
 
     /// The canonical text with all referenced types written out, so that it stands alone (`format=resolved`).
@@ -102,34 +117,68 @@ impl Schema {
         md5::Md5::digest(self.canonical()).into()
     }
 
-    /// Full name of the root, when it is a named type.
+    /// Full name of the root, when it is a named type; in Protobuf that of the first message.
     pub fn full_name(&self) -> Option<&str> {
-        self.avro().full_name()
+        match &*self.0 {
+            Compiled::Avro(schema) => schema.full_name(),
+            Compiled::Protobuf(schema) => schema.full_name(),
+        }
     }
 
     /// Encodes the JSON text of one value and appends the payload to `out`. A top-level Avro `bytes` stands without
-    /// its length, as serializers write it.
+    /// its length, as serializers write it; a Protobuf message stands after the indexes of the first message.
     ///
     /// # Errors
     /// The first place where the value does not fit; `out` is then as it was before.
     pub fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
-        self.avro().encode(json, out)
+        match &*self.0 {
+            Compiled::Avro(schema) => schema.encode(json, out),
+            Compiled::Protobuf(schema) => schema.encode(json, out),
+        }
     }
 
     /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.
     pub fn cannot_read(&self, writer: &Schema) -> Vec<Incompatibility> {
-        self.avro().cannot_read(writer.avro())
+        match (&*self.0, &*writer.0) {
+            (Compiled::Avro(reader), Compiled::Avro(writer)) => reader.cannot_read(writer),
+            (Compiled::Protobuf(reader), Compiled::Protobuf(writer)) => reader.cannot_read(writer),
+            (Compiled::Avro(_) | Compiled::Protobuf(_), Compiled::Avro(_) | Compiled::Protobuf(_)) => {
+                vec![Incompatibility::other_language()]
+            }
+        }
     }
 
     /// Whether both mean the same once references are resolved. The order of attributes and white space do not
     /// count; names, docs, aliases, defaults, sort order and custom properties do.
     pub fn equivalent(&self, other: &Schema) -> bool {
-        self.avro().equivalent(other.avro())
+        match (&*self.0, &*other.0) {
+            (Compiled::Avro(one), Compiled::Avro(other)) => one.equivalent(other),
+            (Compiled::Protobuf(one), Compiled::Protobuf(other)) => one.equivalent(other),
+            (Compiled::Avro(_) | Compiled::Protobuf(_), Compiled::Avro(_) | Compiled::Protobuf(_)) => false,
+        }
     }
 
-    fn avro(&self) -> &AvroSchema {
+    /// The canonical text without `extend` blocks and custom options (`format=ignore_extensions`); only Protobuf has it.
+    pub fn without_extensions(&self) -> Option<String> {
+        self.protobuf().map(ProtobufSchema::without_extensions)
+    }
+
+    /// A `FileDescriptorProto` in base64 (`format=serialized`); only Protobuf has it.
+    pub fn serialized(&self) -> Option<String> {
+        self.protobuf().map(ProtobufSchema::serialized)
+    }
+
+    fn avro(&self) -> Option<&AvroSchema> {
         match &*self.0 {
-            Compiled::Avro(schema) => schema,
+            Compiled::Avro(schema) => Some(schema),
+            Compiled::Protobuf(_) => None,
+        }
+    }
+
+    fn protobuf(&self) -> Option<&ProtobufSchema> {
+        match &*self.0 {
+            Compiled::Protobuf(schema) => Some(schema),
+            Compiled::Avro(_) => None,
         }
     }
 }

@@ -1,0 +1,192 @@
+//! The normalized form of a file: sorted where order says nothing, and every type by its full name.
+//!
+//! The order of messages stays: it numbers them on the wire.
+//!
+//! Source: schema-registry.md §5.5.
+
+use super::model::{Extend, Field, FieldType, File, Group, Message, Reserved, Streamed, Syntax};
+use super::names::{Kind, Named, Types};
+use crate::CompileError;
+
+/// The file that `types` is about, normalized. Names that cannot be resolved stay as they are, and the first of them
+/// is told as well.
+pub(super) fn normalize(types: &Types) -> (File, Option<CompileError>) {
+    let mut normal = Normal { types, unresolved: None };
+    let file = normal.file(types.file(0));
+    (file, normal.unresolved)
+}
+
+struct Normal<'t> {
+    types: &'t Types,
+    unresolved: Option<CompileError>,
+}
+
+impl Normal<'_> {
+    fn file(&mut self, file: &File) -> File {
+        let scope = file.package.as_deref().unwrap_or_default();
+        let entries = |id: &usize| file.messages[*id].is_map_entry();
+        let mut top = file.top.clone();
+        top.messages.retain(|id| !entries(id));
+        File {
+            syntax: file.syntax.filter(|syntax| *syntax != Syntax::Proto2),
+            package: file.package.clone(),
+            imports: sorted(&file.imports),
+            public_imports: sorted(&file.public_imports),
+            options: file.options.clone(),
+            messages: file
+                .messages
+                .iter()
+                .map(|message| {
+                    let mut message = self.message(message);
+                    message.nested.messages.retain(|id| !entries(id));
+                    message
+                })
+                .collect(),
+            enums: file
+                .enums
+                .iter()
+                .map(|kind| {
+                    let mut kind = kind.clone();
+                    kind.constants.sort_by_key(|constant| constant.number);
+                    kind.reserved = apart(kind.reserved);
+                    kind
+                })
+                .collect(),
+            top,
+            extends: file.extends.iter().map(|extend| self.extend(scope, extend)).collect(),
+            services: file
+                .services
+                .iter()
+                .map(|service| {
+                    let mut service = service.clone();
+                    for call in &mut service.calls {
+                        for Streamed { kind, .. } in [&mut call.request, &mut call.response] {
+                            *kind = self.name(scope, kind, &service.name, &call.name);
+                        }
+                    }
+                    service
+                })
+                .collect(),
+        }
+    }
+
+    fn message(&mut self, message: &Message) -> Message {
+        let scope = &message.full_name;
+        let mut message = message.clone();
+        message.reserved = apart(message.reserved);
+        message.fields = self.fields(scope, &message.fields);
+        message.groups = self.groups(scope, &message.groups);
+        for oneof in &mut message.oneofs {
+            oneof.fields = self.fields(scope, &oneof.fields);
+            oneof.groups = self.groups(scope, &oneof.groups);
+        }
+        message.oneofs.sort_by_key(|oneof| {
+            let fields = oneof.fields.iter().map(|field| field.number);
+            fields.chain(oneof.groups.iter().map(|group| group.number)).min()
+        });
+        let ranges = message.extensions.iter().flat_map(|extensions| {
+            extensions.ranges.iter().map(|range| {
+                let mut one = extensions.clone();
+                one.ranges = vec![range.clone()];
+                one
+            })
+        });
+        let mut ranges = ranges.collect::<Vec<_>>();
+        ranges.sort_by(|a, b| a.ranges.cmp(&b.ranges));
+        message.extensions = ranges;
+        message.extends = message.extends.iter().map(|extend| self.extend(scope, extend)).collect();
+        message
+    }
+
+    fn extend(&mut self, scope: &str, extend: &Extend) -> Extend {
+        Extend {
+            target: self.name(scope, &extend.target, "extend", &extend.target),
+            fields: self.fields(scope, &extend.fields),
+            groups: self.groups(scope, &extend.groups),
+        }
+    }
+
+    fn groups(&mut self, scope: &str, groups: &[Group]) -> Vec<Group> {
+        let mut groups = groups.to_vec();
+        for group in &mut groups {
+            group.fields = self.fields(scope, &group.fields);
+        }
+        groups.sort_by_key(|group| group.number);
+        groups
+    }
+
+    fn fields(&mut self, scope: &str, fields: &[Field]) -> Vec<Field> {
+        let mut fields = fields.to_vec();
+        for field in &mut fields {
+            field.kind = self.kind(scope, field);
+            if let FieldType::Map(..) = field.kind {
+                field.label = None;
+            }
+        }
+        fields.sort_by_key(|field| field.number);
+        fields
+    }
+
+    fn kind(&mut self, scope: &str, field: &Field) -> FieldType {
+        match &field.kind {
+            FieldType::Map(key, value) => {
+                FieldType::Map(self.name(scope, key, scope, &field.name), self.name(scope, value, scope, &field.name))
+            }
+            FieldType::Named(written) => match map_entry(self.types, scope, written) {
+                Some((entry_scope, key, value)) => FieldType::Map(
+                    self.name(&entry_scope, &key, scope, &field.name),
+                    self.name(&entry_scope, &value, scope, &field.name),
+                ),
+                None => FieldType::Named(self.name(scope, written, scope, &field.name)),
+            },
+        }
+    }
+
+    /// `outer` and `inner`: where the name was found, for the message.
+    fn name(&mut self, scope: &str, written: &str, outer: &str, inner: &str) -> String {
+        let named = match self.types.kind(scope, written) {
+            Kind::Scalar(_) => return written.to_owned(),
+            Kind::Message(id) => Named::Message(id),
+            Kind::Enum(id) => Named::Enum(id),
+            Kind::Unknown => {
+                self.unresolved.get_or_insert_with(|| {
+                    let found = format!("\"{}\", which is neither declared nor imported", super::lex::cut(written));
+                    CompileError::new(format!("{outer}.{inner}"), "the name of a type", found)
+                        .remedy("declare it, or import its file and give that file as a reference")
+                });
+                return written.to_owned();
+            }
+        };
+        format!(".{}", self.types.full_name(named))
+    }
+}
+
+/// Scope, key type and value type, when `written` names a message for the entries of a map.
+pub(super) fn map_entry(types: &Types, scope: &str, written: &str) -> Option<(String, String, String)> {
+    let Kind::Message(id) = types.kind(scope, written) else { return None };
+    let entry = types.message(id);
+    if !entry.is_map_entry() {
+        return None;
+    }
+    let kind = |number: i32| {
+        entry.fields.iter().find(|field| field.number == number).and_then(|field| match &field.kind {
+            FieldType::Named(name) => Some(name.clone()),
+            FieldType::Map(..) => None,
+        })
+    };
+    Some((entry.full_name.clone(), kind(1)?, kind(2)?))
+}
+
+fn sorted(paths: &[String]) -> Vec<String> {
+    let mut paths = paths.to_vec();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// Each number or range, and then each name, in a statement of its own.
+fn apart(statements: Vec<Vec<Reserved>>) -> Vec<Vec<Reserved>> {
+    let mut entries = statements.into_iter().flatten().collect::<Vec<_>>();
+    entries.sort();
+    entries.into_iter().map(|entry| vec![entry]).collect()
+}
