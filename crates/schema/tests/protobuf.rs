@@ -315,8 +315,10 @@ fn faults_are_told_with_their_place() {
 fn hostile_texts_end_soon() {
     let deep = format!("{}{}", "message A {".repeat(100_000), "}".repeat(100_000));
     let map = format!("option a = {}", "{ a: ".repeat(100_000));
-    let wide = format!("{}{}", "message A {".repeat(60), "enum E {} ".repeat(1_000_000));
-    for text in [deep, map, wide] {
+    let long = format!("message A {{}} {}", "// more\n".repeat(600_000));
+    let package = format!("package a{};", ".a".repeat(200));
+    let name = format!("message {} {{}}", "a".repeat(1000));
+    for text in [deep, map, long, package, name] {
         let error = Schema::compile(SchemaKind::Protobuf, &text, &[], Strictness::Stored).expect_err("too much");
         assert!(error.to_string().len() < 300, "{error}");
     }

@@ -60,7 +60,7 @@ impl<'t> Report<'t> {
         for index in &writer.messages {
             let id = MessageId { file: writer_file, index: *index };
             let message = self.writer.message(id);
-            if message.is_map_entry() {
+            if message.is_map_entry {
                 continue;
             }
             self.path.push(message.name.clone());
@@ -81,10 +81,16 @@ impl<'t> Report<'t> {
         self.depth += 1;
         let (reader, writer) = (self.reader.message(reader_id), self.writer.message(writer_id));
         let (news, olds) = (places(reader), places(writer));
+        let named = reader.oneofs.iter().map(|oneof| oneof.name.as_str()).collect::<HashSet<_>>();
+        let lasting = writer.oneofs.iter().map(|oneof| {
+            // By its name, or by one of its members.
+            named.contains(oneof.name.as_str()) || oneof.fields.iter().any(|field| news.contains_key(&field.number))
+        });
+        let lasting = lasting.collect::<Vec<_>>();
         for (number, old) in &olds {
             match news.get(number) {
                 Some(new) => self.contents((reader_id, *new), (writer_id, *old)),
-                None => self.removed(*number, *old, reader, writer, &news),
+                None => self.removed(*number, *old, writer, &lasting),
             }
         }
         for (number, new) in &news {
@@ -107,14 +113,8 @@ impl<'t> Report<'t> {
         self.depth -= 1;
     }
 
-    fn removed(
-        &mut self,
-        number: i32,
-        old: Place<'t>,
-        reader: &Message,
-        writer: &Message,
-        news: &BTreeMap<i32, Place<'t>>,
-    ) {
+    /// `lasting`: which oneofs of the writer there are still.
+    fn removed(&mut self, number: i32, old: Place<'t>, writer: &Message, lasting: &[bool]) {
         let number = number.to_string();
         match old.oneof {
             None if old.field.label == Some(Label::Required) => {
@@ -124,19 +124,14 @@ impl<'t> Report<'t> {
                     ["The ", " schema is missing a required field at path: ", " in the ", " schema"],
                 );
             }
-            None => {}
-            Some(oneof) => {
-                let oneof = &writer.oneofs[oneof];
-                let named = reader.oneofs.iter().any(|other| other.name == oneof.name);
-                let survives = oneof.fields.iter().any(|field| news.contains_key(&field.number));
-                if named || survives {
-                    self.tell_reader_first(
-                        "ONEOF_FIELD_REMOVED",
-                        &[&oneof.name, &number],
-                        ["The ", " schema is missing a oneof field at path ", " in the ", " schema"],
-                    );
-                }
+            Some(oneof) if lasting[oneof] => {
+                self.tell_reader_first(
+                    "ONEOF_FIELD_REMOVED",
+                    &[&writer.oneofs[oneof].name, &number],
+                    ["The ", " schema is missing a oneof field at path ", " in the ", " schema"],
+                );
             }
+            None | Some(_) => {}
         }
     }
 

@@ -96,24 +96,22 @@ impl<'p> Encoder<'p> {
             }
         }
         present.sort_by_key(|(position, _)| *position);
-        let mut filled = vec![None; message.oneofs.len()];
-        let mut last = None;
-        for (position, _) in &present {
-            let field = &message.fields[*position];
-            if last.replace(*position) == Some(*position) {
-                return Err(EncodeError::new(field.name.clone(), "a field given once", "two names for it"));
-            }
-            let Some(oneof) = field.oneof else { continue };
-            if let Some(other) = filled[oneof].replace(&field.name) {
-                let expected = format!("one member of oneof {}", message.oneofs[oneof]);
-                return Err(EncodeError::new(String::new(), expected, format!("`{other}` and `{}`", field.name)));
-            }
+        if let Some(pair) = present.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let name = &message.fields[pair[0].0].name;
+            return Err(EncodeError::new(name.clone(), "a field given once", "two names for it"));
         }
-        let mut given = present.iter().map(|(position, _)| *position).peekable();
-        for (position, field) in message.fields.iter().enumerate() {
-            if given.next_if_eq(&position).is_none() && field.required {
-                let expected = format!("a value for the required field `{}`", field.name);
-                return Err(EncodeError::new(field.name.clone(), expected, "none"));
+        let members = present.iter().map(|(position, _)| &message.fields[*position]);
+        let mut members = members.filter_map(|field| Some((field.oneof?, &field.name))).collect::<Vec<_>>();
+        members.sort_by_key(|(oneof, _)| *oneof);
+        if let Some([(oneof, one), (_, other)]) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let expected = format!("one member of oneof {}", message.oneofs[*oneof]);
+            return Err(EncodeError::new(String::new(), expected, format!("`{one}` and `{other}`")));
+        }
+        for position in &message.required {
+            if present.binary_search_by_key(position, |(position, _)| *position).is_err() {
+                let name = &message.fields[*position].name;
+                let expected = format!("a value for the required field `{name}`");
+                return Err(EncodeError::new(name.clone(), expected, "none"));
             }
         }
         Ok(present)
@@ -346,10 +344,10 @@ fn wire_type(kind: ValueKind) -> WireType {
 fn constant(kind: &EnumPlan, value: &Value) -> Result<i32, EncodeError> {
     let numbered = |digits: &str| {
         let number = numbers::whole(digits).and_then(|number| i32::try_from(number).ok())?;
-        (!kind.closed || kind.numbers.values().any(|known| *known == number)).then_some(number)
+        (!kind.closed || kind.numbers.contains(&number)).then_some(number)
     };
     let number = match value {
-        Value::String(name) => kind.numbers.get(name).copied().or_else(|| numbered(name)),
+        Value::String(name) => kind.constants.get(name).copied().or_else(|| numbered(name)),
         Value::Number(number) => numbered(number.as_str()),
         Value::Null if kind.full_name == "google.protobuf.NullValue" => Some(0),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,

@@ -70,14 +70,11 @@ pub(super) struct Message {
     pub(super) extensions: Vec<Extensions>,
     pub(super) extends: Vec<Extend>,
     pub(super) nested: Members,
+    /// Whether it stands for the entries of a map, as descriptors have them.
+    pub(super) is_map_entry: bool,
 }
 
 impl Message {
-    /// Whether it stands for the entries of a map, as descriptors have them.
-    pub(super) fn is_map_entry(&self) -> bool {
-        word(&self.options, "map_entry") == Some("true")
-    }
-
     /// Fields outside and inside of oneofs, each with its oneof.
     pub(super) fn all_fields(&self) -> impl Iterator<Item = (&Field, Option<usize>)> {
         let members = self.oneofs.iter().enumerate();

@@ -24,7 +24,7 @@ struct Normal<'t> {
 impl Normal<'_> {
     fn file(&mut self, file: &File) -> File {
         let scope = file.package.as_deref().unwrap_or_default();
-        let entries = |id: &usize| file.messages[*id].is_map_entry();
+        let entries = |id: &usize| file.messages[*id].is_map_entry;
         let mut top = file.top.clone();
         top.messages.retain(|id| !entries(id));
         File {
@@ -165,7 +165,7 @@ impl Normal<'_> {
 pub(super) fn map_entry(types: &Types, scope: &str, written: &str) -> Option<(String, String, String)> {
     let Kind::Message(id) = types.kind(scope, written) else { return None };
     let entry = types.message(id);
-    if !entry.is_map_entry() {
+    if !entry.is_map_entry {
         return None;
     }
     let kind = |number: i32| {

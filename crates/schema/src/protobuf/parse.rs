@@ -10,17 +10,29 @@ mod settings;
 mod statements;
 
 use super::lex::{Lexer, Token};
-use super::model::{Enum, Extend, File, Members, Message, Syntax, Text};
+use super::model::{self, Enum, Extend, File, Members, Message, Syntax, Text};
 use crate::CompileError;
 
-/// Messages within messages, and values within values of options.
-const MAX_DEPTH: usize = 64;
+/// Messages within messages, and values within values of options. Compilers end there, too.
+const MAX_DEPTH: usize = 32;
+
+/// Bytes of a text. Four times what a topic takes by default.
+const TEXT_MAX: usize = 4 << 20;
+
+/// Bytes of any name, with everything in front of it, and names in a package: what a name means is looked for in every
+/// scope around it.
+const NAME_MAX: usize = 512;
+const PACKAGE_PARTS_MAX: usize = 32;
 
 /// What the printed text may grow by because of indentation.
 const INDENT_MAX: usize = 32 << 20;
 
 /// Reads a file.
 pub(super) fn parse(text: &str) -> Result<File, CompileError> {
+    if text.len() > TEXT_MAX {
+        let found = format!("{} bytes", text.len());
+        return Err(CompileError::new(String::new(), format!("a text of at most {TEXT_MAX} bytes"), found));
+    }
     let mut parser = Parser::new(text)?;
     parser.file()?;
     Ok(parser.file)
@@ -62,7 +74,15 @@ impl<'t> Parser<'t> {
                 Token::End => break,
                 Token::Sign(';') => {}
                 Token::Word("package") if self.file.package.is_none() => {
-                    self.file.package = Some(self.dotted()?);
+                    let package = self.dotted()?;
+                    if package.split('.').count() > PACKAGE_PARTS_MAX {
+                        return Err(self.fault_at(
+                            at,
+                            &format!("a package of at most {PACKAGE_PARTS_MAX} names"),
+                            "more",
+                        ));
+                    }
+                    self.file.package = Some(package);
                     self.sign(';')?;
                 }
                 Token::Word("import") => self.import()?,
@@ -127,7 +147,7 @@ impl<'t> Parser<'t> {
     /// The message whose keyword was just read; gives its place in the file.
     fn message(&mut self, outer: &str) -> Parsed<usize> {
         let name = self.name()?;
-        let full_name = join(outer, &name);
+        let full_name = self.join(outer, &name)?;
         let id = self.file.messages.len();
         self.file.messages.push(Message { name, full_name: full_name.clone(), ..Message::default() });
         let mut message = Message::default();
@@ -135,6 +155,7 @@ impl<'t> Parser<'t> {
         let slot = &mut self.file.messages[id];
         message.name = std::mem::take(&mut slot.name);
         message.full_name = full_name;
+        message.is_map_entry = message.fields.len() == 2 && model::word(&message.options, "map_entry") == Some("true");
         *slot = message;
         Ok(id)
     }
@@ -177,7 +198,7 @@ impl<'t> Parser<'t> {
 
     fn enumeration(&mut self, outer: &str) -> Parsed<usize> {
         let name = self.name()?;
-        let mut kind = Enum { full_name: join(outer, &name), name, ..Enum::default() };
+        let mut kind = Enum { full_name: self.join(outer, &name)?, name, ..Enum::default() };
         self.block(|parser| {
             match parser.token {
                 Token::Word("option") => {
@@ -266,12 +287,21 @@ impl<'t> Parser<'t> {
 
     fn name(&mut self) -> Parsed<String> {
         match self.token {
-            Token::Word(word) => {
+            Token::Word(word) if word.len() <= NAME_MAX => {
                 self.advance()?;
                 Ok(word.to_owned())
             }
+            Token::Word(_) => Err(self.unexpected(&format!("a name of at most {NAME_MAX} bytes"))),
             _ => Err(self.unexpected("a name")),
         }
+    }
+
+    fn join(&self, outer: &str, name: &str) -> Parsed<String> {
+        let full_name = if outer.is_empty() { name.to_owned() } else { format!("{outer}.{name}") };
+        if full_name.len() > NAME_MAX {
+            return Err(self.fault(&format!("a full name of at most {NAME_MAX} bytes"), "a longer one"));
+        }
+        Ok(full_name)
     }
 
     /// `a.b.c`
@@ -280,6 +310,9 @@ impl<'t> Parser<'t> {
         while self.has_sign('.')? {
             name.push('.');
             name.push_str(&self.name()?);
+            if name.len() > NAME_MAX {
+                return Err(self.fault(&format!("a name of at most {NAME_MAX} bytes"), "a longer one"));
+            }
         }
         Ok(name)
     }
@@ -338,8 +371,4 @@ impl<'t> Parser<'t> {
     fn fault_at(&self, at: usize, expected: &str, found: impl Into<String>) -> CompileError {
         CompileError::new(self.lexer.place(at), expected, found)
     }
-}
-
-fn join(outer: &str, name: &str) -> String {
-    if outer.is_empty() { name.to_owned() } else { format!("{outer}.{name}") }
 }

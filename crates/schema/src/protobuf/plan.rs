@@ -4,7 +4,7 @@
 //! compared. A schema that no message can be written with (a type that is missing, a field number that is none) has no
 //! plan, and says so.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::check::FIELD_NUMBER_MAX;
@@ -28,6 +28,8 @@ pub(super) struct MessagePlan {
     /// By the name in the file and by that in JSON.
     by_name: HashMap<String, usize>,
     pub(super) oneofs: Vec<String>,
+    /// Positions of the fields that must have a value.
+    pub(super) required: Vec<usize>,
 }
 
 impl MessagePlan {
@@ -43,7 +45,7 @@ pub(super) struct FieldPlan {
     pub(super) shape: Shape,
     /// Position among [`MessagePlan::oneofs`].
     pub(super) oneof: Option<usize>,
-    pub(super) required: bool,
+    required: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +79,8 @@ pub(super) enum ValueKind {
 #[derive(Debug)]
 pub(super) struct EnumPlan {
     pub(super) full_name: String,
-    pub(super) numbers: HashMap<String, i32>,
+    pub(super) constants: HashMap<String, i32>,
+    pub(super) numbers: HashSet<i32>,
     /// Numbers without a name are no values: an enum of proto2.
     pub(super) closed: bool,
 }
@@ -177,8 +180,8 @@ impl Planner<'_> {
 
     fn add(&mut self, full_name: String) -> usize {
         let known = WellKnown::named(&full_name);
-        let (fields, by_name, oneofs) = (Vec::new(), HashMap::new(), Vec::new());
-        self.plan.messages.push(MessagePlan { full_name, known, fields, by_name, oneofs });
+        let (fields, by_name, oneofs, required) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
+        self.plan.messages.push(MessagePlan { full_name, known, fields, by_name, oneofs, required });
         self.plan.messages.len() - 1
     }
 
@@ -187,9 +190,10 @@ impl Planner<'_> {
             return *position;
         }
         let kind = self.types.enumeration(id);
-        let numbers = kind.constants.iter().map(|constant| (constant.name.clone(), constant.number)).collect();
+        let constants = kind.constants.iter().map(|constant| (constant.name.clone(), constant.number)).collect();
+        let numbers = kind.constants.iter().map(|constant| constant.number).collect();
         let closed = !self.types.file(id.file).is_proto3();
-        self.plan.enums.push(EnumPlan { full_name: kind.full_name.clone(), numbers, closed });
+        self.plan.enums.push(EnumPlan { full_name: kind.full_name.clone(), constants, numbers, closed });
         self.enums.insert(id, self.plan.enums.len() - 1);
         self.plan.enums.len() - 1
     }
@@ -231,6 +235,8 @@ impl Planner<'_> {
             message.by_name.insert(field.name.clone(), index);
         }
         message.fields = fields.into_iter().map(|(field, _)| field).collect();
+        let required = message.fields.iter().enumerate().filter(|(_, field)| field.required);
+        message.required = required.map(|(position, _)| position).collect();
         message.oneofs = oneofs;
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! A `FileDescriptorProto` to a file. Names are taken as they come; whoever reads one prints it and reads that.
 
+use std::collections::{HashMap, HashSet};
+
 use super::options;
 use super::{LABEL_REPEATED, LABEL_REQUIRED, RANGE_END, TYPE_ENUM, TYPE_GROUP, TYPE_MESSAGE};
 use crate::protobuf::lex::{Lexer, Token};
@@ -74,6 +76,7 @@ fn message(file: &mut File, bytes: &[u8], proto3: bool, depth: usize) -> Option<
         let name = Parts::read(bytes)?.text(1)?.unwrap_or_default();
         message.oneofs.push(OneOf { name, options: Vec::new(), fields: Vec::new(), groups: Vec::new() });
     }
+    let mut groups = None;
     for bytes in parts.messages(2)? {
         let described = Described::read(bytes, proto3)?;
         let oneof = match described.oneof.filter(|_| !described.proto3_optional) {
@@ -85,11 +88,23 @@ fn message(file: &mut File, bytes: &[u8], proto3: bool, depth: usize) -> Option<
             field.label = None;
         }
         if is_group {
-            let group = group(file, &mut message.nested.messages, &field)?;
+            // The message of a group is nested beside it in descriptors.
+            let FieldType::Named(kind) = &field.kind else { return None };
+            let name = kind.rsplit('.').next()?.to_owned();
+            let nested = groups.get_or_insert_with(|| {
+                let nested = message.nested.messages.iter();
+                nested.map(|id| (file.messages[*id].name.clone(), *id)).collect::<HashMap<_, _>>()
+            });
+            let id = nested.remove(&name)?;
+            let fields = file.messages[id].fields.clone();
+            let group = Group { label: field.label, name, number: field.number, fields };
             oneof.map_or(&mut message.groups, |oneof| &mut oneof.groups).push(group);
         } else {
             oneof.map_or(&mut message.fields, |oneof| &mut oneof.fields).push(field);
         }
+    }
+    if let Some(left) = groups {
+        message.nested.messages.retain(|id| left.get(&file.messages[*id].name) == Some(id));
     }
     // What is left are those that stand for an optional field of proto3.
     message.oneofs.retain(|oneof| !(oneof.fields.is_empty() && oneof.groups.is_empty()));
@@ -100,15 +115,6 @@ fn message(file: &mut File, bytes: &[u8], proto3: bool, depth: usize) -> Option<
     message.reserved = reserved(&parts, 9, 10, true)?;
     file.messages[id] = message;
     Some(id)
-}
-
-/// The message of a group is nested beside it in descriptors.
-fn group(file: &File, nested: &mut Vec<usize>, field: &Field) -> Option<Group> {
-    let FieldType::Named(kind) = &field.kind else { return None };
-    let name = kind.rsplit('.').next()?;
-    let place = nested.iter().position(|id| file.messages[*id].name == name)?;
-    let message = &file.messages[nested.remove(place)];
-    Some(Group { label: field.label, name: name.to_owned(), number: field.number, fields: message.fields.clone() })
 }
 
 struct Described {
@@ -258,12 +264,14 @@ impl<'b> Parts<'b> {
     }
 
     /// Packed or not.
-    fn numbers(&self, at: u32) -> Option<Vec<u64>> {
-        let mut numbers = Vec::new();
+    fn numbers(&self, at: u32) -> Option<HashSet<u64>> {
+        let mut numbers = HashSet::new();
         for (_, raw) in self.0.iter().filter(|(number, _)| *number == at) {
             match raw {
-                Raw::Number(value) => numbers.push(*value),
-                Raw::Bytes(packed) => numbers.append(&mut wire::varints(packed)?),
+                Raw::Number(value) => {
+                    numbers.insert(*value);
+                }
+                Raw::Bytes(packed) => numbers.extend(wire::varints(packed)?),
             }
         }
         Some(numbers)
