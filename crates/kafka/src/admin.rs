@@ -6,6 +6,7 @@
 
 mod cluster;
 mod configs;
+mod groups;
 mod offsets;
 mod topics;
 
@@ -13,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use cluster::{Broker, ClusterDescription};
 pub use configs::{ConfigEntry, ConfigSource, ConfigSynonym};
+pub use groups::GroupMembers;
 pub use offsets::OffsetRange;
 pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription};
 

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
 use crate::{
-    Admitted, ClusterDescription, ConfigEntry, CreatedTopic, Deliveries, Error, ErrorKind, NewTopic, NodeId,
-    OffsetRange, PartitionId, Reader, Settings, TopicDescription, TopicName, admin::Admin, producer::Producers,
+    Admitted, ClusterDescription, ConfigEntry, CreatedTopic, Deliveries, Error, ErrorKind, GroupMembers, NewTopic,
+    NodeId, OffsetRange, PartitionId, Reader, Settings, TopicDescription, TopicName, admin::Admin, producer::Producers,
 };
 
 /// A Kafka cluster. Cheap to clone; one producer and one administrative client per cluster.
@@ -128,6 +128,14 @@ impl Cluster {
     /// See [`Cluster::describe_cluster`]; a broker that does not exist is asked for until the call's time is over.
     pub async fn broker_configs(&self, broker: NodeId) -> Result<Vec<ConfigEntry>, Error> {
         self.0.admin.broker_configs(broker).await
+    }
+
+    /// The members of a group, whatever they are members for; `None`: there is no such group.
+    ///
+    /// # Errors
+    /// See [`Cluster::describe_cluster`].
+    pub async fn group_members(&self, group: &str) -> Result<Option<GroupMembers>, Error> {
+        self.0.admin.group_members(group).await
     }
 
     /// Where a partition begins and ends now.

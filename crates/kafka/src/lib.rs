@@ -27,8 +27,8 @@ mod record;
 mod settings;
 
 pub use admin::{
-    Broker, ClusterDescription, ConfigEntry, ConfigSource, ConfigSynonym, CreatedTopic, NewTopic, OffsetRange,
-    PartitionDescription, TopicDescription,
+    Broker, ClusterDescription, ConfigEntry, ConfigSource, ConfigSynonym, CreatedTopic, GroupMembers, NewTopic,
+    OffsetRange, PartitionDescription, TopicDescription,
 };
 pub use cluster::Cluster;
 pub use deliveries::Deliveries;

@@ -11,6 +11,7 @@
 mod admin_calls;
 mod client;
 mod consume;
+mod groups;
 mod metadata;
 mod produce;
 mod queue;

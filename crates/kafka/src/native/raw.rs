@@ -29,6 +29,12 @@ unsafe extern "C" {
         metadata: *mut *const c::rd_kafka_metadata,
         timeout_ms: c_int,
     ) -> c_int;
+    pub(super) fn rd_kafka_list_groups(
+        client: *mut c::rd_kafka_t,
+        group: *const c_char,
+        list: *mut *const c::rd_kafka_group_list,
+        timeout_ms: c_int,
+    ) -> c_int;
     pub(super) fn rd_kafka_fatal_error(client: *mut c::rd_kafka_t, text: *mut c_char, size: usize) -> c_int;
     pub(super) fn rd_kafka_flush(client: *mut c::rd_kafka_t, timeout_ms: c_int) -> c_int;
 }
