@@ -8,6 +8,7 @@ use crate::compile::Compiled;
 use crate::fold::Progress;
 use crate::resolve::Resolved;
 use crate::state::State;
+use crate::upstream::Upstream;
 
 /// Records of the topic that wait for their acknowledgement; writes come one at a time, so this bounds one write.
 const INFLIGHT: ByteCount = ByteCount(16 << 20);
@@ -21,6 +22,7 @@ pub(crate) struct Core {
     pub(crate) resolved: RwLock<Resolved>,
     pub(crate) compiled: Mutex<Compiled>,
     pub(crate) progress: Progress,
+    pub(crate) upstream: Upstream,
     /// Held by the one write under way.
     pub(crate) writes: tokio::sync::Mutex<()>,
 }
@@ -35,6 +37,7 @@ impl Core {
             resolved: RwLock::default(),
             compiled: Mutex::default(),
             progress: Progress::new(),
+            upstream: Upstream::new(),
             writes: tokio::sync::Mutex::new(()),
         }
     }

@@ -143,6 +143,8 @@ pub enum NotPermitted {
     VersionTaken(Subject, u32),
     /// This registry follows a topic that somebody else writes.
     Follower,
+    /// A registry that elects leads on the topic, found by this group.
+    Led(String),
     /// IMPORT needs an empty scope.
     ImportOverSubjects,
 }
@@ -275,6 +277,10 @@ impl fmt::Display for NotPermitted {
             }
             NotPermitted::Follower => f.write_str(
                 "This registry only follows its topic, which is written elsewhere. Send changes to the registry that writes it.",
+            ),
+            NotPermitted::Led(group) => write!(
+                f,
+                "Another registry leads on the topic (group '{group}' has members), and would undo what is written here. Send changes to that one, or stop it."
             ),
             NotPermitted::ImportOverSubjects => {
                 f.write_str("Cannot change to import mode: there are subjects. Delete them, or use force=true.")

@@ -33,6 +33,7 @@ mod rules;
 mod schemas;
 mod state;
 mod tags;
+mod upstream;
 mod write;
 
 use std::sync::Arc;
@@ -67,6 +68,9 @@ pub use tags::{Derived, Part, TagChanges, Tagged};
 pub struct Settings {
     /// The topic. Default `_schemas`.
     pub topic: TopicName,
+    /// The group in which registries that elect a leader find each other; while it has members nothing is written here. Default
+    /// `schema-registry`.
+    pub group: String,
     /// Somebody else writes the topic: it is only read, and not made either. Default false.
     pub follower: bool,
     /// How many replicas the topic gets if it has to be made, as far as there are brokers. Default 3.
@@ -79,6 +83,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             topic: TopicName::parse("_schemas").expect("a legal name"),
+            group: "schema-registry".to_owned(),
             follower: false,
             replication_factor: 3,
             write_timeout: Duration::from_secs(10),
@@ -110,6 +115,7 @@ impl Registry {
         let inner = Registry { core: core.clone(), _tasks: None };
         let mut tasks = vec![tokio::spawn(fold::follow(core.clone())).abort_handle()];
         if !core.settings.follower {
+            tasks.push(tokio::spawn(upstream::watch(core.clone())).abort_handle());
             tasks.push(tokio::spawn(fold::mend(inner)).abort_handle());
         }
         Registry { core, _tasks: Some(Arc::new(Tasks(tasks))) }

@@ -10,6 +10,7 @@ use postern_kafka::{ErrorKind, Fate, PartitionId, Record};
 use tokio::sync::MutexGuard;
 use tokio::time::{Instant, timeout_at};
 
+use crate::upstream::Leader;
 use crate::{Error, NotPermitted, Registry};
 
 /// What is being written, for messages.
@@ -65,6 +66,13 @@ impl Registry {
             fate: Fate::NotWritten,
             timed_out,
         };
+        match core.upstream.leader(deadline).await {
+            Leader::Nobody => {}
+            Leader::Upstream => return Err(NotPermitted::Led(core.settings.group.clone()).into()),
+            Leader::Unknown => {
+                return Err(failed("Kafka does not tell whether another registry leads".to_owned(), true));
+            }
+        }
         let alone = timeout_at(deadline, core.writes.lock()).await;
         let alone = alone.map_err(|_| failed("other writes took too long".to_owned(), true))?;
         let end = timeout_at(deadline, core.cluster.offsets(&core.settings.topic, PartitionId(0))).await;

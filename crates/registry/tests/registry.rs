@@ -1,13 +1,15 @@
 //! The registry on a real broker: what is registered can be found, survives a restart, and several instances agree.
 
+mod member;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use postern_broker::Broker;
 use postern_kafka::{ByteCount, Cluster, Inflight, PartitionId, Record};
 use postern_registry::{
-    ConfigChange, Draft, Error, Level, Mode, Page, Reference, RegisterOptions, Registry, ResolveError, SchemaRef,
-    Settings, Subject, VersionRef, Visible,
+    ConfigChange, Draft, Error, Level, Mode, NotPermitted, Page, Reference, RegisterOptions, Registry, ResolveError,
+    SchemaRef, Settings, Subject, VersionRef, Visible,
 };
 use postern_schema::{Encoded, SchemaKind};
 
@@ -337,4 +339,46 @@ async fn without_kafka_it_says_so_and_serves_later() {
     let refused = register(&registry, "s", V2).await;
     assert!(matches!(refused, Err(Error::Store { .. })), "{refused:?}");
     assert!(began.elapsed() < Duration::from_secs(12));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_reads_what_others_write_and_writes_nothing() {
+    let bench = Bench::start().await;
+    let follower = Registry::start(bench.cluster(), Settings { follower: true, ..Settings::default() });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(matches!(follower.check_ready(), Err(Error::NotReady(_))), "the topic is not there, and is not made");
+    let writer = bench.registry().await;
+    register(&writer, "s", V1).await.expect("registered");
+    follower.ready().await;
+    eventually("it is read", || numbers(&follower, "s", Visible::Live) == [1]).await;
+    // What is there is found, also by registering it; everything else is refused.
+    assert_eq!(register(&follower, "s", V1).await, Ok((1, 1)));
+    let refused = Error::NotPermitted(NotPermitted::Follower);
+    assert_eq!(register(&follower, "s", V2).await, Err(refused.clone()));
+    assert_eq!(follower.delete_subject(&subject("s"), false).await, Err(refused.clone()));
+    assert_eq!(follower.set_mode(None, Some(Mode::ReadOnly), false).await, Err(refused.clone()));
+    assert_eq!(follower.change_config(None, ConfigChange::default()).await, Err(refused));
+    assert_eq!(numbers(&writer, "s", Visible::All), [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_registry_that_elects_leads_nothing_is_written() {
+    let bench = Bench::start().await;
+    let mut member = member::join(bench.broker.address(), "schema-registry", "sr").await;
+    let registry = bench.registry().await;
+    assert_eq!(
+        register(&registry, "s", V1).await,
+        Err(Error::NotPermitted(NotPermitted::Led("schema-registry".to_owned())))
+    );
+    assert_eq!(numbers(&registry, "s", Visible::All), [0; 0]);
+    member.leave().await;
+    let mut registered = register(&registry, "s", V1).await;
+    for _ in 0..100 {
+        if registered.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        registered = register(&registry, "s", V1).await;
+    }
+    assert_eq!(registered, Ok((1, 1)), "it takes over");
 }
