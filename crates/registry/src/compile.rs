@@ -92,9 +92,8 @@ impl Registry {
             return Err(Error::EmptySchema);
         }
         match draft.kind {
-            SchemaKind::Avro => {}
+            SchemaKind::Avro | SchemaKind::Protobuf => {}
             SchemaKind::Json => return Err(Error::NotBuilt("JSON Schema")),
-            SchemaKind::Protobuf => return Err(Error::NotBuilt("Protobuf")),
         }
         let mut references = self.fixed_references(subject, &draft.references, visible)?;
         let schema = match references.is_empty() {
@@ -242,9 +241,8 @@ impl<'a> Following<'a> {
             )));
         }
         match content.kind() {
-            SchemaKind::Avro => {}
+            SchemaKind::Avro | SchemaKind::Protobuf => {}
             SchemaKind::Json => return Err(Error::NotBuilt("JSON Schema")),
-            SchemaKind::Protobuf => return Err(Error::NotBuilt("Protobuf")),
         }
         let used = self.references(subject, content.references(), Visible::All, depth)?;
         let schema = compile(content.kind(), content.text(), &used, Strictness::Stored)?;

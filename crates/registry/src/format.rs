@@ -16,8 +16,10 @@ impl Registry {
         let asked = |word: &str| format.eq_ignore_ascii_case(word);
         match stored.content.kind() {
             SchemaKind::Avro if asked("resolved") && !stored.content.references().is_empty() => {
-                Ok(Some(self.compiled(stored)?.resolved()))
+                Ok(self.compiled(stored)?.resolved())
             }
+            SchemaKind::Protobuf if asked("serialized") => Ok(self.compiled(stored)?.serialized()),
+            SchemaKind::Protobuf if asked("ignore_extensions") => Ok(self.compiled(stored)?.without_extensions()),
             SchemaKind::Avro | SchemaKind::Json | SchemaKind::Protobuf => Ok(None),
         }
     }

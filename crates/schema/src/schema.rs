@@ -106,9 +106,9 @@ impl Schema {
         }
     }
 
-    /// The canonical text with all referenced types written out, so that it stands alone (`format=resolved`).
-    pub fn resolved(&self) -> String {
-        self.avro().resolved()
+    /// The canonical text with all referenced types written out, so that it stands alone (`format=resolved`); only Avro has it.
+    pub fn resolved(&self) -> Option<String> {
+        self.avro().map(AvroSchema::resolved)
     }
 
     /// MD5 of the canonical text: the guid of a schema without references and metadata.

@@ -29,8 +29,8 @@ async fn produce(
     partition: impl Fn(&Params) -> Result<Option<i32>, Problem>,
 ) -> Result<Reply, Problem> {
     let format = format_of(call.content_type);
-    if let Format::Schema(kind @ (SchemaKind::Json | SchemaKind::Protobuf)) = format {
-        return Err(Problem::not_built(&format!("Producing in the {kind:?} schema format")));
+    if format == Format::Schema(SchemaKind::Json) {
+        return Err(Problem::not_built("Producing in the jsonschema format"));
     }
     let partition = partition(&call.params)?;
     let (params, body) = call.read().await?;
