@@ -90,7 +90,7 @@ async fn what_does_not_fit_is_refused_and_leaves_nothing() {
     assert_eq!(broken.refusal(), (422, 42201));
     assert!(broken.message().contains("fields[0]"), "{}", broken.message());
     assert_eq!(
-        post(&app, "/subjects/s/versions", json!({ "schema": "{}", "schemaType": "PROTOBUF" })).await.refusal(),
+        post(&app, "/subjects/s/versions", json!({ "schema": "{}", "schemaType": "JSON" })).await.refusal(),
         (501, 501)
     );
     assert_eq!(get(&app, "/subjects/s/versions").await.text(), "[1]");
