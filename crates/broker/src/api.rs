@@ -168,8 +168,8 @@ macro_rules! served {
         }
 
         /// Decodes a body as [`answer`] would, and does nothing with it.
-        #[cfg(test)]
-        fn decodes(request: Request) -> bool {
+        #[cfg(any(test, feature = "fuzzing"))]
+        pub(crate) fn decodes(request: Request) -> bool {
             /// The request type that a handler takes.
             fn body_of<'a, T: Decodable + Default, F>(
                 _: fn(&'a Arc<Node>, &'a Call<'a>, T) -> F,

@@ -12,6 +12,9 @@ mod configs;
 mod connection;
 mod faults;
 mod frame;
+#[doc(hidden)]
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod groups;
 mod log;
 mod node;

@@ -19,7 +19,7 @@
 //! Source: Apache Kafka's documentation, "Message Format" and "Log"; KIP-98 for producers' sequences.
 
 pub(crate) mod batch;
-mod codec;
+pub(crate) mod codec;
 mod compaction;
 pub(crate) mod disk;
 pub(crate) mod index;
