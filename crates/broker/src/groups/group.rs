@@ -20,6 +20,8 @@ use tokio::time::Instant;
 use super::Committed;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
