@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use postern_schema::{Schema, SchemaKind, Strictness};
 use serde_json::Value;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::cache::Cache;
 use crate::state::Visible;
@@ -148,33 +149,27 @@ impl Registry {
     }
 }
 
-/// Texts above this are compiled on a thread of their own, so that nobody else waits for them.
-pub(crate) const LARGE: usize = 64 << 10;
+/// Compiling a text of this size takes milliseconds, in which nobody else shall wait.
+const LARGE: usize = 64 << 10;
 
-/// [`compile`], aside where the text is large.
-pub(crate) async fn compile_aside(
-    kind: SchemaKind,
-    text: String,
-    references: Vec<postern_schema::Reference>,
-    strictness: Strictness,
-) -> Result<Schema, Error> {
-    if text.len() < LARGE {
-        return compile(kind, &text, &references, strictness);
-    }
-    let compiling = tokio::task::spawn_blocking(move || compile(kind, &text, &references, strictness));
-    compiling.await.unwrap_or_else(|_| {
-        Err(Error::InvalidSchema { kind, message: "it cannot be read before this program ends".to_owned() })
-    })
-}
-
-fn compile(
+pub(crate) fn compile(
     kind: SchemaKind,
     text: &str,
     references: &[postern_schema::Reference],
     strictness: Strictness,
 ) -> Result<Schema, Error> {
-    Schema::compile(kind, text, references, strictness)
-        .map_err(|error| Error::InvalidSchema { kind, message: error.to_string() })
+    let compile = || Schema::compile(kind, text, references, strictness);
+    let compiled = if text.len() < LARGE { compile() } else { aside(compile) };
+    compiled.map_err(|error| Error::InvalidSchema { kind, message: error.to_string() })
+}
+
+/// Does long work where the runtime's other tasks do not wait for it.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // A runtime of one thread has nobody to hand the other tasks to.
+        Ok(_) | Err(_) => work(),
+    }
 }
 
 /// The stored version that a reference means.

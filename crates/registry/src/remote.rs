@@ -25,7 +25,7 @@ pub use address::{Credentials, RegistryUrl};
 use calls::{Calls, encoded};
 use known::{Known, Looked};
 
-use crate::compile::compile_aside;
+use crate::compile::compile;
 use crate::content::{kind_name, kind_of};
 use crate::resolve::{self, ResolveError, SchemaRef};
 use crate::{Error, Reference, SchemaId, Subject, VersionRef, Writer};
@@ -170,7 +170,7 @@ impl Remote {
             Error::InvalidSchema { kind, message } => ResolveError::InvalidSchema { kind, message },
             error => refused(resolve::registering(kind, subject, text), error),
         };
-        let schema = compile_aside(kind, text.to_owned(), Vec::new(), Strictness::Stored).await.map_err(invalid)?;
+        let schema = compile(kind, text, &[], Strictness::Stored).map_err(invalid)?;
         let asked = Described { kind, text: text.to_owned(), references: Vec::new() }.asked();
         let path = format!("/subjects/{}", encoded(subject.as_str()));
         let answer = match self.call("POST", &path, Some(&asked)).await {
@@ -301,7 +301,7 @@ impl Following<'_> {
             for reference in &described.references {
                 used.push(self.reference(&subject, reference, depth).await?);
             }
-            compile_aside(described.kind, described.text, used, Strictness::Stored).await
+            compile(described.kind, &described.text, &used, Strictness::Stored)
         })
     }
 
