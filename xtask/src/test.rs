@@ -72,7 +72,7 @@ fn clippy() -> Outcome {
 
 /// What a user does, with clients that were not written here.
 fn clients(kind: Kind, postern: &Postern) -> Outcome {
-    for script in ["clients/steps.py", "clients/refusals.py", "clients/foreign.py"] {
+    for script in ["clients/steps.py", "clients/refusals.py", "clients/foreign.py", "clients/registry.py"] {
         let mut command = python::script(script)?;
         command.args(postern.addresses()).args(["--cluster", kind.name()]);
         process::run(&mut command)
