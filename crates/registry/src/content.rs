@@ -67,6 +67,16 @@ impl Content {
         }
     }
 
+    /// The same under another identity: that of the clear text of metadata that is encoded.
+    pub(crate) fn with_guid(self, guid: Guid) -> Content {
+        Content { guid, ..self }
+    }
+
+    /// Secret properties stand here in code that another registry can read; they are served as they are.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.metadata.as_ref().is_some_and(|metadata| metadata.property("__enc__") == Some("true"))
+    }
+
     /// The identity.
     pub fn guid(&self) -> Guid {
         self.guid

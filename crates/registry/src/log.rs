@@ -64,7 +64,7 @@ pub(crate) enum Entry {
         context: String,
         known: bool,
     },
-    /// Says nothing: a NOOP, or the tombstone of a kind whose tombstones mean nothing.
+    /// Says nothing: a NOOP, an association, or the tombstone of a kind whose tombstones mean nothing.
     Nothing,
 }
 
@@ -80,7 +80,8 @@ impl Entry {
             Some("DELETE_SUBJECT") => delete_subject::decode(key, value),
             Some("CLEAR_SUBJECT") => clear_subject::decode(key, value),
             Some("CONTEXT") => context::decode(key, value),
-            Some("NOOP") => Ok(Entry::Nothing),
+            // Associations are not kept here; a topic may be full of them.
+            Some("NOOP" | "ASSOC") => Ok(Entry::Nothing),
             Some(other) => Err(Unreadable(format!("keytype {other} is not known here"))),
             None => Err(Unreadable("a key without keytype".to_owned())),
         }

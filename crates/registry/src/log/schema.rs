@@ -1,12 +1,14 @@
 //! `SCHEMA`: a version of a subject, with its id and its content. The tombstone removes the version for good.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use postern_schema::SchemaKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Entry, Members, Unreadable, json};
 use crate::content::{kind_name, kind_of};
-use crate::{Content, Metadata, Reference, SchemaId, Subject};
+use crate::{Content, Guid, Metadata, Reference, SchemaId, Subject};
 
 /// What stands in the value beside subject and version, which the key has, too.
 #[derive(Debug)]
@@ -38,6 +40,9 @@ struct Written<'a> {
     subject: &'a str,
     version: u32,
     id: i32,
+    /// Only of encoded contents, whose identity cannot be made from them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    md5: Option<String>,
     schema_type: &'static str,
     #[serde(skip_serializing_if = "<[Reference]>::is_empty")]
     references: &'a [Reference],
@@ -63,6 +68,7 @@ pub(crate) fn value(
         subject: subject.as_str(),
         version,
         id: id.0,
+        md5: content.is_encoded().then(|| BASE64_STANDARD.encode(content.guid().0)),
         schema_type: kind_name(content.kind()),
         references: content.references(),
         metadata: content.metadata(),
@@ -87,10 +93,11 @@ pub(super) fn decode(mut key: Members, value: Option<Members>) -> Result<Entry, 
 }
 
 fn decode_value(mut members: Members) -> Result<SchemaValue, Unreadable> {
-    // Subject and version are the key's. Offset and time are the record's; `md5` is of the content and made anew.
-    for name in ["subject", "version", "offset", "ts", "md5"] {
+    // Subject and version are the key's. Offset and time are the record's.
+    for name in ["subject", "version", "offset", "ts"] {
         members.take(name);
     }
+    let md5 = members.take_text("md5")?.and_then(|md5| BASE64_STANDARD.decode(md5).ok());
     let id = members
         .take_integer("id")?
         .filter(|id| *id >= 0)
@@ -105,12 +112,13 @@ fn decode_value(mut members: Members) -> Result<SchemaValue, Unreadable> {
     let text = members.take_text("schema")?.unwrap_or_default();
     let deleted = members.take_bool("deleted")?.unwrap_or(false);
     let unknown = members.rest();
-    Ok(SchemaValue {
-        id: SchemaId(id),
-        content: Content::new(kind, &text, references, metadata, rule_set),
-        deleted,
-        unknown: (!unknown.is_empty()).then(|| Box::new(unknown)),
-    })
+    let content = Content::new(kind, &text, references, metadata, rule_set);
+    // Made anew from the content, unless that is encoded: then only the writer knew the clear text.
+    let content = match md5.and_then(|md5| <[u8; 16]>::try_from(md5).ok()).filter(|_| content.is_encoded()) {
+        Some(md5) => content.with_guid(Guid(md5)),
+        None => content,
+    };
+    Ok(SchemaValue { id: SchemaId(id), content, deleted, unknown: (!unknown.is_empty()).then(|| Box::new(unknown)) })
 }
 
 fn references(value: Value) -> Result<Vec<Reference>, Unreadable> {

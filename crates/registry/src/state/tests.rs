@@ -326,3 +326,23 @@ fn mangled_records_are_skipped_or_folded_but_never_break_the_state() {
         }
     }
 }
+
+#[test]
+fn encoded_metadata_is_kept_as_it_is_with_the_identity_of_its_clear_text() {
+    let mut state = State::default();
+    let key = r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}"#;
+    let value = r#"{"subject":"s","version":1,"id":1,"md5":"AAECAwQFBgcICQoLDA0ODw==","schemaType":"AVRO","metadata":{"properties":{"__enc__":"true","key":"b3BhcXVl"},"sensitive":["key"]},"schema":"\"int\"","deleted":false}"#;
+    fold(&mut state, key, Some(value));
+    let stored = state.version(&subject("s"), 1).expect("there");
+    assert_eq!(stored.content.guid().to_string(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+    let rewritten = state.rewritten(&subject("s"), 1, None).and_then(|record| record.value).expect("a value");
+    assert_eq!(String::from_utf8_lossy(&rewritten), value);
+    // Of a content in clear text the guid is made anew, whatever stands there.
+    let clear = r#"{"id":2,"md5":"AAECAwQFBgcICQoLDA0ODw==","schema":"\"int\""}"#;
+    fold(&mut state, r#"{"keytype":"SCHEMA","subject":"t","version":1,"magic":1}"#, Some(clear));
+    let clear = state.version(&subject("t"), 1).expect("there");
+    assert_eq!(clear.content.guid().to_string(), "ef524ea1-b91e-7317-3d93-8ade36c1db32");
+    // Associations are passed over in silence.
+    let association = r#"{"keytype":"ASSOC","tenant":"default","resourceName":"t","magic":0}"#;
+    assert_eq!(fold(&mut state, association, Some("{}")), Some(Verdict::Applied(Change::None)));
+}
