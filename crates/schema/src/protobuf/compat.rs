@@ -11,9 +11,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::model::{Field, FieldType, Label, Members, Message, Scalar};
-use super::names::{Kind, MessageId, Types};
-use super::normal;
+use super::model::{Field, Label, Members, Message, Scalar};
+use super::names::{Kind, MessageId, Shape, Types, Written};
 use crate::Incompatibility;
 use crate::incompatibility::Description;
 
@@ -187,27 +186,21 @@ impl<'t> Report<'t> {
             self.path.push(self.reader.message(reader_id).oneofs[oneof].name.clone());
         }
         self.path.push(new.field.number.to_string());
-        match (shape(self.reader, reader_scope, new.field), shape(self.writer, writer_scope, old.field)) {
-            (Shape::Map(new_types), Shape::Map(old_types)) => {
-                for (new, old) in new_types.iter().zip(&old_types) {
-                    let (new, old) = ((new.0.as_str(), new.1.as_str()), (old.0.as_str(), old.1.as_str()));
-                    self.types(new, old, None);
-                }
+        match (self.reader.shape(reader_scope, new.field), self.writer.shape(writer_scope, old.field)) {
+            (Shape::Map(new), Shape::Map(old)) => {
+                new.into_iter().zip(old).for_each(|(new, old)| self.types(new, old, None))
             }
             (Shape::Single(new_type), Shape::Single(old_type)) => {
-                let labels = new.field.label.zip(old.field.label);
-                self.types((reader_scope, new_type), (writer_scope, old_type), labels);
+                self.types(new_type, old_type, new.field.label.zip(old.field.label));
             }
             (Shape::Map(_), Shape::Single(_)) | (Shape::Single(_), Shape::Map(_)) => self.kind_changed(),
         }
         self.path.truncate(depth);
     }
 
-    /// Two types as written, each in its scope. `labels`: those of the fields, where both have one and it counts.
-    fn types(&mut self, reader: (&str, &str), writer: (&str, &str), labels: Option<(Label, Label)>) {
-        let new = self.reader.kind(reader.0, reader.1);
-        let old = self.writer.kind(writer.0, writer.1);
-        match (wire(new), wire(old)) {
+    /// `labels`: those of the fields, where both have one and it counts.
+    fn types(&mut self, reader: Written<'_>, writer: Written<'_>, labels: Option<(Label, Label)>) {
+        match (wire(reader.kind), wire(writer.kind)) {
             (Some(new), Some(old)) if new != old => self.tell(
                 "FIELD_SCALAR_KIND_CHANGED",
                 &[],
@@ -234,10 +227,10 @@ impl<'t> Report<'t> {
                 }
             }
             (None, None) => {
-                let readable = match (new, old) {
+                let readable = match (reader.kind, writer.kind) {
                     (Kind::Message(new), Kind::Message(old)) => self.named(new, old),
                     // What cannot be resolved is compared as it was written.
-                    _ => reader.1 == writer.1,
+                    _ => reader.text == writer.text,
                 };
                 if !readable {
                     self.tell(
@@ -321,22 +314,6 @@ struct Place<'m> {
 /// The fields of a message by number. Groups are not looked at.
 fn places(message: &Message) -> BTreeMap<i32, Place<'_>> {
     message.all_fields().map(|(field, oneof)| (field.number, Place { field, oneof })).collect()
-}
-
-enum Shape<'f> {
-    Single(&'f str),
-    /// Key and value, each with the scope that it was written in.
-    Map([(String, String); 2]),
-}
-
-fn shape<'f>(types: &Types, scope: &str, field: &'f Field) -> Shape<'f> {
-    match &field.kind {
-        FieldType::Map(key, value) => Shape::Map([key, value].map(|kind| (scope.to_owned(), kind.clone()))),
-        FieldType::Named(written) => match normal::map_entry(types, scope, written) {
-            Some((entry, key, value)) => Shape::Map([(entry.clone(), key), (entry, value)]),
-            None => Shape::Single(written),
-        },
-    }
 }
 
 /// Types that may take each other's place.

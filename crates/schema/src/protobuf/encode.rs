@@ -14,7 +14,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use super::model::Scalar;
-use super::plan::{EnumPlan, MessagePlan, Plan, Shape, ValueKind};
+use super::plan::{EnumPlan, FieldShape, MessagePlan, Plan, ValueKind};
 use super::wire::{self, WireType};
 use crate::json::quote;
 use crate::{EncodeError, Encoded};
@@ -69,10 +69,12 @@ impl<'p> Encoder<'p> {
         for (position, value) in present {
             let field = &message.fields[position];
             let written = match field.shape {
-                Shape::Single { value: kind, explicit } => self.single(field.number, kind, explicit, value, out),
-                Shape::List { items, packed: true } => self.packed(field.number, items, value, out),
-                Shape::List { items, packed: false } => self.list(field.number, items, value, out),
-                Shape::Map { key, value: kind, explicit } => self.map(field.number, (key, kind, explicit), value, out),
+                FieldShape::Single { value: kind, explicit } => self.single(field.number, kind, explicit, value, out),
+                FieldShape::List { items, packed: true } => self.packed(field.number, items, value, out),
+                FieldShape::List { items, packed: false } => self.list(field.number, items, value, out),
+                FieldShape::Map { key, value: kind, explicit } => {
+                    self.map(field.number, (key, kind, explicit), value, out)
+                }
             };
             written.map_err(|error| error.within(&field.name))?;
         }
@@ -118,10 +120,10 @@ impl<'p> Encoder<'p> {
     }
 
     /// Whether JSON's null is a value here, and not the absence of one.
-    fn takes_null(self, shape: Shape) -> bool {
+    fn takes_null(self, shape: FieldShape) -> bool {
         match shape {
-            Shape::Single { value, .. } => self.is_null_type(value),
-            Shape::List { .. } | Shape::Map { .. } => false,
+            FieldShape::Single { value, .. } => self.is_null_type(value),
+            FieldShape::List { .. } | FieldShape::Map { .. } => false,
         }
     }
 

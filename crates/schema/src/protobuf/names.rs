@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::model::{Enum, File, Message, Scalar};
+use super::model::{Enum, Field, FieldType, File, Message, Scalar};
 
 /// A file together with the files that it imports.
 #[derive(Debug)]
@@ -146,6 +146,49 @@ impl Types {
             },
         }
     }
+
+    /// The type of a field in `scope`. A message for the entries of a map makes its field a map.
+    pub(super) fn shape<'f>(&'f self, scope: &str, field: &'f Field) -> Shape<'f> {
+        match &field.kind {
+            FieldType::Map(key, value) => Shape::Map([self.written(scope, key), self.written(scope, value)]),
+            FieldType::Named(name) => {
+                let written = self.written(scope, name);
+                match written.kind {
+                    Kind::Message(id) => self.entry(self.message(id)).map_or(Shape::Single(written), Shape::Map),
+                    Kind::Scalar(_) | Kind::Enum(_) | Kind::Unknown => Shape::Single(written),
+                }
+            }
+        }
+    }
+
+    fn entry<'f>(&'f self, message: &'f Message) -> Option<[Written<'f>; 2]> {
+        let part = |number: i32| {
+            message.fields.iter().find(|field| field.number == number).and_then(|field| match &field.kind {
+                FieldType::Named(name) => Some(self.written(&message.full_name, name)),
+                FieldType::Map(..) => None,
+            })
+        };
+        if message.is_map_entry { Some([part(1)?, part(2)?]) } else { None }
+    }
+
+    fn written<'f>(&self, scope: &str, text: &'f str) -> Written<'f> {
+        Written { text, kind: self.kind(scope, text) }
+    }
+}
+
+/// The type of a field, looked up.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape<'f> {
+    Single(Written<'f>),
+    /// Key and value.
+    Map([Written<'f>; 2]),
+}
+
+/// A name as it was written, and what it stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written<'f> {
+    pub(super) text: &'f str,
+    pub(super) kind: Kind,
 }
 
 /// What a written type stands for.

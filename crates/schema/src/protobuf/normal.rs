@@ -5,7 +5,7 @@
 //! Source: schema-registry.md §5.5.
 
 use super::model::{Extend, Field, FieldType, File, Group, Message, Reserved, Streamed, Syntax};
-use super::names::{Kind, Named, Types};
+use super::names::{Kind, Named, Shape, Types, Written};
 use crate::CompileError;
 
 /// The file that `types` is about, normalized. Names that cannot be resolved stay as they are, and the first of them
@@ -128,53 +128,38 @@ impl Normal<'_> {
     }
 
     fn kind(&mut self, scope: &str, field: &Field) -> FieldType {
-        match &field.kind {
-            FieldType::Map(key, value) => {
-                FieldType::Map(self.name(scope, key, scope, &field.name), self.name(scope, value, scope, &field.name))
+        let types = self.types;
+        match types.shape(scope, field) {
+            Shape::Single(kind) => FieldType::Named(self.full(kind, scope, &field.name)),
+            Shape::Map([key, value]) => {
+                FieldType::Map(self.full(key, scope, &field.name), self.full(value, scope, &field.name))
             }
-            FieldType::Named(written) => match map_entry(self.types, scope, written) {
-                Some((entry_scope, key, value)) => FieldType::Map(
-                    self.name(&entry_scope, &key, scope, &field.name),
-                    self.name(&entry_scope, &value, scope, &field.name),
-                ),
-                None => FieldType::Named(self.name(scope, written, scope, &field.name)),
-            },
         }
     }
 
-    /// `outer` and `inner`: where the name was found, for the message.
     fn name(&mut self, scope: &str, written: &str, outer: &str, inner: &str) -> String {
-        let named = match self.types.kind(scope, written) {
-            Kind::Scalar(_) => return written.to_owned(),
+        let kind = self.types.kind(scope, written);
+        self.full(Written { text: written, kind }, outer, inner)
+    }
+
+    /// `outer` and `inner`: where the name was found, for the message.
+    fn full(&mut self, written: Written<'_>, outer: &str, inner: &str) -> String {
+        let named = match written.kind {
+            Kind::Scalar(_) => return written.text.to_owned(),
             Kind::Message(id) => Named::Message(id),
             Kind::Enum(id) => Named::Enum(id),
             Kind::Unknown => {
                 self.unresolved.get_or_insert_with(|| {
-                    let found = format!("\"{}\", which is neither declared nor imported", super::lex::cut(written));
+                    let found =
+                        format!("\"{}\", which is neither declared nor imported", super::lex::cut(written.text));
                     CompileError::new(format!("{outer}.{inner}"), "the name of a type", found)
                         .remedy("declare it, or import its file and give that file as a reference")
                 });
-                return written.to_owned();
+                return written.text.to_owned();
             }
         };
         format!(".{}", self.types.full_name(named))
     }
-}
-
-/// Scope, key type and value type, when `written` names a message for the entries of a map.
-pub(super) fn map_entry(types: &Types, scope: &str, written: &str) -> Option<(String, String, String)> {
-    let Kind::Message(id) = types.kind(scope, written) else { return None };
-    let entry = types.message(id);
-    if !entry.is_map_entry {
-        return None;
-    }
-    let kind = |number: i32| {
-        entry.fields.iter().find(|field| field.number == number).and_then(|field| match &field.kind {
-            FieldType::Named(name) => Some(name.clone()),
-            FieldType::Map(..) => None,
-        })
-    };
-    Some((entry.full_name.clone(), kind(1)?, kind(2)?))
 }
 
 fn sorted(paths: &[String]) -> Vec<String> {

@@ -16,8 +16,8 @@ use crate::CompileError;
 /// Messages within messages, and values within values of options. Compilers end there, too.
 const MAX_DEPTH: usize = 32;
 
-/// Bytes of a text. Four times what a topic takes by default.
-const TEXT_MAX: usize = 4 << 20;
+/// Bytes of a text. Twice what a topic takes by default.
+const TEXT_MAX: usize = 2 << 20;
 
 /// Bytes of any name, with everything in front of it, and names in a package: what a name means is looked for in every
 /// scope around it.

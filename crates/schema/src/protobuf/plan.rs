@@ -8,9 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::check::FIELD_NUMBER_MAX;
-use super::model::{self, Field, FieldType, Group, Label, Message, Scalar, Setting};
-use super::names::{EnumId, Kind, MessageId, Types};
-use super::normal;
+use super::model::{self, Field, Group, Label, Message, Scalar, Setting};
+use super::names::{EnumId, Kind, MessageId, Shape, Types, Written};
 use crate::EncodeError;
 
 #[derive(Debug)]
@@ -42,14 +41,14 @@ impl MessagePlan {
 pub(super) struct FieldPlan {
     pub(super) name: String,
     pub(super) number: u32,
-    pub(super) shape: Shape,
+    pub(super) shape: FieldShape,
     /// Position among [`MessagePlan::oneofs`].
     pub(super) oneof: Option<usize>,
     required: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum FieldShape {
     /// `explicit`: written even if it is the default.
     Single {
         value: ValueKind,
@@ -166,7 +165,7 @@ struct Planner<'t> {
     waiting: Vec<(usize, MessageId)>,
 }
 
-impl Planner<'_> {
+impl<'t> Planner<'t> {
     fn message(&mut self, id: MessageId) -> usize {
         if let Some(position) = self.messages.get(&id) {
             return *position;
@@ -249,34 +248,29 @@ impl Planner<'_> {
         proto3: bool,
     ) -> Result<FieldPlan, EncodeError> {
         let scope = message.full_name.as_str();
-        let entry = match &field.kind {
-            FieldType::Map(key, value) => Some((scope.to_owned(), key.clone(), value.clone())),
-            FieldType::Named(written) => normal::map_entry(self.types, scope, written),
-        };
-        let shape = match (entry, &field.kind) {
-            (Some((scope, key, value)), _) => {
-                let Some(key) = Scalar::named(&key).filter(|key| key.is_key()) else {
-                    return Err(unusable(
-                        "a schema whose maps have keys that can be names",
-                        format!("keys of type {key}"),
-                    ));
-                };
-                Shape::Map { key, value: self.value(&scope, &value)?, explicit: !proto3 }
-            }
-            (None, FieldType::Named(written)) => {
+        let shape = match self.types.shape(scope, field) {
+            Shape::Map([key, value]) => match key.kind {
+                Kind::Scalar(scalar) if scalar.is_key() => {
+                    FieldShape::Map { key: scalar, value: self.value(scope, value)?, explicit: !proto3 }
+                }
+                Kind::Scalar(_) | Kind::Enum(_) | Kind::Message(_) | Kind::Unknown => {
+                    let found = format!("keys of type {}", super::lex::cut(key.text));
+                    return Err(unusable("a schema whose maps have keys that can be names", found));
+                }
+            },
+            Shape::Single(written) => {
                 let value = self.value(scope, written)?;
                 match field.label {
                     Some(Label::Repeated) => {
-                        Shape::List { items: value, packed: packed(value, &field.options, proto3) }
+                        FieldShape::List { items: value, packed: packed(value, &field.options, proto3) }
                     }
                     None | Some(Label::Optional | Label::Required) => {
                         let is_message = matches!(value, ValueKind::Message(_) | ValueKind::Group(_));
                         let explicit = !proto3 || is_message || oneof.is_some() || field.label.is_some();
-                        Shape::Single { value, explicit }
+                        FieldShape::Single { value, explicit }
                     }
                 }
             }
-            (None, FieldType::Map(..)) => unreachable!("the entry of a map was made above"),
         };
         let required = field.label == Some(Label::Required);
         Ok(FieldPlan {
@@ -305,21 +299,21 @@ impl Planner<'_> {
         self.finish(position, fields, Vec::new())?;
         let value = ValueKind::Group(position);
         let shape = match group.label {
-            Some(Label::Repeated) => Shape::List { items: value, packed: false },
-            None | Some(Label::Optional | Label::Required) => Shape::Single { value, explicit: true },
+            Some(Label::Repeated) => FieldShape::List { items: value, packed: false },
+            None | Some(Label::Optional | Label::Required) => FieldShape::Single { value, explicit: true },
         };
         let name = group.name.to_lowercase();
         let number = number(message, &name, group.number)?;
         Ok(FieldPlan { name, number, shape, oneof, required: group.label == Some(Label::Required) })
     }
 
-    fn value(&mut self, scope: &str, written: &str) -> Result<ValueKind, EncodeError> {
-        Ok(match self.types.kind(scope, written) {
+    fn value(&mut self, scope: &str, written: Written<'_>) -> Result<ValueKind, EncodeError> {
+        Ok(match written.kind {
             Kind::Scalar(scalar) => ValueKind::Scalar(scalar),
             Kind::Enum(id) => ValueKind::Enum(self.enumeration(id)),
             Kind::Message(id) => ValueKind::Message(self.message(id)),
             Kind::Unknown => {
-                let found = format!("the name \"{}\" in {scope}", super::lex::cut(written));
+                let found = format!("the name \"{}\" in {scope}", super::lex::cut(written.text));
                 return Err(unusable("a schema whose types are all declared or imported", found));
             }
         })
