@@ -13,11 +13,12 @@ pub struct CompileError {
     expected: String,
     found: String,
     remedy: String,
+    is_syntax: bool,
 }
 
 impl CompileError {
     pub(crate) fn new(path: String, expected: impl Into<String>, found: impl Into<String>) -> CompileError {
-        CompileError { path, expected: expected.into(), found: found.into(), remedy: String::new() }
+        CompileError { path, expected: expected.into(), found: found.into(), remedy: String::new(), is_syntax: false }
     }
 
     pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> CompileError {
@@ -25,13 +26,21 @@ impl CompileError {
         self
     }
 
-    pub(crate) fn not_built(format: &str) -> CompileError {
-        CompileError::new(String::new(), "an Avro schema", format!("{format}, which this server does not read yet"))
+    /// The text cannot even be read.
+    pub(crate) fn syntax(mut self) -> CompileError {
+        self.is_syntax = true;
+        self
     }
 
     /// Place in the schema document, like `fields[2].type`. Empty: the document as a whole.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether the text is not in the language at all; otherwise it can be read, but says something unlawful. Only JSON
+    /// Schema tells the two apart; elsewhere it is `false`.
+    pub fn is_syntax(&self) -> bool {
+        self.is_syntax
     }
 
     /// What would have been right.

@@ -14,6 +14,7 @@ pub struct Incompatibility {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Frame {
     Avro,
+    Json,
     Protobuf,
     /// The sentence alone.
     Bare,
@@ -33,6 +34,10 @@ impl Incompatibility {
         Incompatibility { kind, path, info, description, frame: Frame::Avro }
     }
 
+    pub(crate) fn in_json_schema(kind: &'static str, path: String, description: Description) -> Incompatibility {
+        Incompatibility { kind, path, info: String::new(), description, frame: Frame::Json }
+    }
+
     pub(crate) fn in_protobuf(kind: &'static str, path: String, description: Description) -> Incompatibility {
         Incompatibility { kind, path, info: String::new(), description, frame: Frame::Protobuf }
     }
@@ -49,8 +54,8 @@ impl Incompatibility {
         self.kind
     }
 
-    /// JSON pointer into the reader's schema; the root is `/`. In Protobuf `#/` and names of messages and oneofs, and
-    /// numbers of fields.
+    /// JSON pointer into the reader's schema; the root is `/`. In JSON Schema `#/` and names as they are; in Protobuf
+    /// `#/` and names of messages and oneofs, and numbers of fields.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -69,6 +74,8 @@ impl Incompatibility {
         let (kind, info) = (self.kind, &self.info);
         match self.frame {
             Frame::Avro => format!("{{errorType:'{kind}', description:'{description}', additionalInfo:'{info}'}}"),
+            // The quotes do not match, and tools that read the line know it.
+            Frame::Json => format!("{{errorType:\"{kind}\", description:\"{description}'}}"),
             Frame::Protobuf => format!("{{errorType:\"{kind}\", description:\"{description}\"}}"),
             Frame::Bare => description,
         }

@@ -10,10 +10,11 @@ mod compile_error;
 mod encode_error;
 mod incompatibility;
 pub mod json;
+mod json_schema;
 mod protobuf;
 mod schema;
 
 pub use compile_error::CompileError;
 pub use encode_error::EncodeError;
 pub use incompatibility::Incompatibility;
-pub use schema::{Encoded, Reference, Schema, SchemaKind, Strictness};
+pub use schema::{Encoded, Policy, Reference, Schema, SchemaKind, Strictness};

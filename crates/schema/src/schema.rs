@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::avro::AvroSchema;
+use crate::json_schema::JsonSchema;
 use crate::protobuf::ProtobufSchema;
 use crate::{CompileError, EncodeError, Incompatibility};
 
@@ -26,11 +27,21 @@ pub enum Strictness {
     Stored,
 }
 
+/// How much of a change is let pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Every value that was valid before has to be valid now.
+    #[default]
+    Strict,
+    /// In JSON Schema, open objects may get properties and closed ones lose some. Other languages know no difference.
+    Lenient,
+}
+
 /// A schema that another one refers to by `name`, compiled already, with its own references.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// What the referring schema calls it; for Avro the full name of a type, for Protobuf the path
-    /// of an import.
+    /// What the referring schema calls it; for Avro the full name of a type, for JSON Schema a URI, for Protobuf the
+    /// path of an import.
     pub name: String,
     /// The schema itself.
     pub schema: Schema,
@@ -43,6 +54,7 @@ pub struct Schema(Arc<Compiled>);
 #[derive(Debug)]
 enum Compiled {
     Avro(AvroSchema),
+    Json(JsonSchema),
     Protobuf(ProtobufSchema),
 }
 
@@ -71,7 +83,7 @@ impl Schema {
                 let known = references.iter().filter_map(|reference| reference.schema.avro()).collect::<Vec<_>>();
                 Compiled::Avro(AvroSchema::compile(text, &known, strictness)?)
             }
-            SchemaKind::Json => return Err(CompileError::not_built("JSON Schema")),
+            SchemaKind::Json => Compiled::Json(JsonSchema::compile(text, references, strictness)?),
             SchemaKind::Protobuf => {
                 let known =
                     references.iter().filter_map(|Reference { name, schema }| Some((&**name, schema.protobuf()?)));
@@ -86,14 +98,17 @@ impl Schema {
     pub fn kind(&self) -> SchemaKind {
         match &*self.0 {
             Compiled::Avro(_) => SchemaKind::Avro,
+            Compiled::Json(_) => SchemaKind::Json,
             Compiled::Protobuf(_) => SchemaKind::Protobuf,
         }
     }
 
-    /// The text by which schemas are told apart: in one layout, attributes in a fixed order, nothing lost but comments.
+    /// The text by which schemas are told apart: in one layout, nothing lost but comments, and attributes in a fixed order
+    /// (in JSON Schema in the order given).
     pub fn canonical(&self) -> &str {
         match &*self.0 {
             Compiled::Avro(schema) => schema.canonical(),
+            Compiled::Json(schema) => schema.canonical(),
             Compiled::Protobuf(schema) => schema.canonical(),
         }
     }
@@ -102,6 +117,7 @@ impl Schema {
     pub fn normalized(&self) -> String {
         match &*self.0 {
             Compiled::Avro(schema) => schema.normalized(),
+            Compiled::Json(schema) => schema.normalized(),
             Compiled::Protobuf(schema) => schema.normalized(),
         }
     }
@@ -117,44 +133,58 @@ impl Schema {
         md5::Md5::digest(self.canonical()).into()
     }
 
-    /// Full name of the root, when it is a named type; in Protobuf that of the first message.
+    /// Full name of the root, when it is a named type; in JSON Schema its title, in Protobuf the name of the first message.
     pub fn full_name(&self) -> Option<&str> {
         match &*self.0 {
             Compiled::Avro(schema) => schema.full_name(),
+            Compiled::Json(schema) => schema.full_name(),
             Compiled::Protobuf(schema) => schema.full_name(),
         }
     }
 
     /// Encodes the JSON text of one value and appends the payload to `out`. A top-level Avro `bytes` stands without
-    /// its length, as serializers write it; a Protobuf message stands after the indexes of the first message.
+    /// its length, as serializers write it; under a JSON Schema a value stays JSON; a Protobuf message stands after the
+    /// indexes of the first message.
     ///
     /// # Errors
     /// The first place where the value does not fit; `out` is then as it was before.
     pub fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         match &*self.0 {
             Compiled::Avro(schema) => schema.encode(json, out),
+            Compiled::Json(schema) => schema.encode(json, out),
             Compiled::Protobuf(schema) => schema.encode(json, out),
         }
     }
 
     /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.
     pub fn cannot_read(&self, writer: &Schema) -> Vec<Incompatibility> {
+        self.cannot_read_with(writer, Policy::Strict)
+    }
+
+    /// The same, as a policy sees it.
+    pub fn cannot_read_with(&self, writer: &Schema, policy: Policy) -> Vec<Incompatibility> {
         match (&*self.0, &*writer.0) {
             (Compiled::Avro(reader), Compiled::Avro(writer)) => reader.cannot_read(writer),
+            (Compiled::Json(reader), Compiled::Json(writer)) => reader.cannot_read(writer, policy),
             (Compiled::Protobuf(reader), Compiled::Protobuf(writer)) => reader.cannot_read(writer),
-            (Compiled::Avro(_) | Compiled::Protobuf(_), Compiled::Avro(_) | Compiled::Protobuf(_)) => {
-                vec![Incompatibility::other_language()]
-            }
+            (
+                Compiled::Avro(_) | Compiled::Json(_) | Compiled::Protobuf(_),
+                Compiled::Avro(_) | Compiled::Json(_) | Compiled::Protobuf(_),
+            ) => vec![Incompatibility::other_language()],
         }
     }
 
-    /// Whether both mean the same once references are resolved. The order of attributes and white space do not
-    /// count; names, docs, aliases, defaults, sort order and custom properties do.
+    /// Whether both mean the same once references are resolved. White space does not count, nor, but for JSON Schema, the
+    /// order of attributes; names, docs, aliases, defaults, sort order and custom properties do.
     pub fn equivalent(&self, other: &Schema) -> bool {
         match (&*self.0, &*other.0) {
             (Compiled::Avro(one), Compiled::Avro(other)) => one.equivalent(other),
+            (Compiled::Json(one), Compiled::Json(other)) => one.equivalent(other),
             (Compiled::Protobuf(one), Compiled::Protobuf(other)) => one.equivalent(other),
-            (Compiled::Avro(_) | Compiled::Protobuf(_), Compiled::Avro(_) | Compiled::Protobuf(_)) => false,
+            (
+                Compiled::Avro(_) | Compiled::Json(_) | Compiled::Protobuf(_),
+                Compiled::Avro(_) | Compiled::Json(_) | Compiled::Protobuf(_),
+            ) => false,
         }
     }
 
@@ -171,14 +201,21 @@ impl Schema {
     fn avro(&self) -> Option<&AvroSchema> {
         match &*self.0 {
             Compiled::Avro(schema) => Some(schema),
-            Compiled::Protobuf(_) => None,
+            Compiled::Json(_) | Compiled::Protobuf(_) => None,
+        }
+    }
+
+    pub(crate) fn json(&self) -> Option<&JsonSchema> {
+        match &*self.0 {
+            Compiled::Json(schema) => Some(schema),
+            Compiled::Avro(_) | Compiled::Protobuf(_) => None,
         }
     }
 
     fn protobuf(&self) -> Option<&ProtobufSchema> {
         match &*self.0 {
             Compiled::Protobuf(schema) => Some(schema),
-            Compiled::Avro(_) => None,
+            Compiled::Avro(_) | Compiled::Json(_) => None,
         }
     }
 }

@@ -1,0 +1,136 @@
+//! JSON Schema, drafts 4, 6, 7, 2019-09 and 2020-12: canonical text, comparison, and values held to a schema.
+//!
+//! A text is read into a [`tree`] ([`build`]), with all that it refers to found in its own document or in schemas that
+//! it names ([`library`]); nothing is ever fetched. Comparison ([`compat`]) looks at trees. Values are held to a
+//! self-contained copy ([`plain`]) by the `jsonschema` crate ([`encode`]), made when the first value comes.
+//!
+//! Source: the specifications of the drafts; where they leave freedom, and in what is compared at all, the registries in
+//! use. Meta-schemas are not asked: what those registries take is neither all that is lawful nor only that.
+
+mod build;
+mod compat;
+mod decimal;
+mod difference;
+mod draft;
+mod encode;
+mod library;
+mod pattern;
+mod plain;
+mod print;
+mod tree;
+mod uri;
+mod words;
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use encode::Judge;
+use library::Library;
+use print::{Keys, printed};
+use tree::Tree;
+
+use crate::schema::Policy;
+use crate::{CompileError, EncodeError, Encoded, Incompatibility, Reference, Strictness};
+
+/// One compiled JSON Schema.
+#[derive(Debug)]
+pub(crate) struct JsonSchema {
+    document: Value,
+    references: References,
+    canonical: String,
+    tree: Tree,
+    judge: OnceLock<Result<Judge, EncodeError>>,
+}
+
+/// The JSON Schemas that a schema names. Those in other languages are of no use to it.
+#[derive(Debug)]
+struct References(Vec<Reference>);
+
+impl References {
+    fn iter(&self) -> impl Iterator<Item = (&str, &JsonSchema)> {
+        self.0.iter().filter_map(|reference| Some((reference.name.as_str(), reference.schema.json()?)))
+    }
+}
+
+impl JsonSchema {
+    pub(crate) fn compile(
+        text: &str,
+        references: &[Reference],
+        strictness: Strictness,
+    ) -> Result<JsonSchema, CompileError> {
+        let document = read(text)?;
+        let references = References(references.to_vec());
+        let tree = build::build(&Library::new(&document, &references), strictness)?;
+        let canonical = printed(&document, Keys::AsWritten);
+        Ok(JsonSchema { document, references, canonical, tree, judge: OnceLock::new() })
+    }
+
+    pub(crate) fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    pub(crate) fn normalized(&self) -> String {
+        printed(&self.document, Keys::Sorted)
+    }
+
+    /// The title of the document.
+    pub(crate) fn full_name(&self) -> Option<&str> {
+        self.document.get("title")?.as_str()
+    }
+
+    pub(crate) fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
+        let judge = self.judge.get_or_init(|| Judge::new(&Library::new(&self.document, &self.references)));
+        judge.as_ref().map_err(EncodeError::clone)?.encode(json, out)
+    }
+
+    pub(crate) fn cannot_read(&self, writer: &JsonSchema, policy: Policy) -> Vec<Incompatibility> {
+        match self.equivalent(writer) {
+            true => Vec::new(),
+            false => compat::differences(&self.tree, &writer.tree, policy),
+        }
+    }
+
+    /// Equal texts, in which names that both refer to mean equal schemas.
+    pub(crate) fn equivalent(&self, other: &JsonSchema) -> bool {
+        let same = |(name, schema): (&str, &JsonSchema)| {
+            let theirs = other.references.iter().find(|(other, _)| *other == name);
+            theirs.is_none_or(|(_, theirs)| std::ptr::eq(schema, theirs) || schema.equivalent(theirs))
+        };
+        std::ptr::eq(self, other) || self.canonical == other.canonical && self.references.iter().all(same)
+    }
+
+    fn document(&self) -> &Value {
+        &self.document
+    }
+
+    fn references(&self) -> &References {
+        &self.references
+    }
+}
+
+/// Reads the JSON of a schema: one object, or `true` or `false`, of at most 128 levels.
+fn read(text: &str) -> Result<Value, CompileError> {
+    let wrong = |expected: &str, found: String| CompileError::new(String::new(), expected, found);
+    if text.trim().is_empty() {
+        return Err(wrong("a schema", "an empty text".to_owned()).syntax());
+    }
+    let document = serde_json::from_str::<Value>(text).map_err(|error| wrong("JSON", error.to_string()).syntax())?;
+    if !document.is_object() && !document.is_boolean() {
+        return Err(wrong("a schema (an object, true or false)", words::describe(&document)));
+    }
+    match unprintable(&document) {
+        Some(number) => Err(wrong("numbers of at most 1000 digits, with exponents of 31 bits", words::shown(number))),
+        None => Ok(document),
+    }
+}
+
+/// A number that is too large to be handled.
+fn unprintable(value: &Value) -> Option<&str> {
+    match value {
+        Value::Number(number) => decimal::Decimal::read(number.as_str()).is_none().then(|| number.as_str()),
+        Value::Array(items) => items.iter().find_map(unprintable),
+        Value::Object(members) => members.values().find_map(unprintable),
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
+    }
+}

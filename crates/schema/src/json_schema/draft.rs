@@ -1,0 +1,67 @@
+//! Drafts of JSON Schema, and which one a document is written in.
+
+use serde_json::Value;
+
+/// The drafts that are told apart. 2019-09 is read by the rules of 2020-12, as the registries in use read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Draft {
+    Four,
+    Six,
+    Seven,
+    Modern,
+}
+
+impl Draft {
+    /// What `$schema` says; draft-07 where it says nothing or something unknown.
+    pub(super) fn of(document: &Value) -> Draft {
+        Draft::declared(document).unwrap_or(Draft::Seven)
+    }
+
+    /// What `$schema` says, if it names a draft.
+    pub(super) fn declared(document: &Value) -> Option<Draft> {
+        let written = document.get("$schema")?.as_str()?;
+        let written = written.strip_suffix('#').unwrap_or(written);
+        let name = written.strip_prefix("http://").or_else(|| written.strip_prefix("https://"))?;
+        match name.strip_prefix("json-schema.org/")? {
+            "draft-04/schema" => Some(Draft::Four),
+            "draft-06/schema" => Some(Draft::Six),
+            "draft-07/schema" => Some(Draft::Seven),
+            "draft/2019-09/schema" | "draft/2020-12/schema" => Some(Draft::Modern),
+            _ => None,
+        }
+    }
+
+    /// The keyword that gives a schema its URI.
+    pub(super) fn id_keyword(self) -> &'static str {
+        match self {
+            Draft::Four => "id",
+            Draft::Six | Draft::Seven | Draft::Modern => "$id",
+        }
+    }
+
+    /// In these drafts nothing beside a `$ref` counts, values are checked for their `format`, and defaults are filled in.
+    pub(super) fn is_classic(self) -> bool {
+        self < Draft::Modern
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Draft;
+
+    #[test]
+    fn schema_names_the_draft() {
+        for (written, draft) in [
+            ("http://json-schema.org/draft-04/schema#", Draft::Four),
+            ("http://json-schema.org/draft-06/schema", Draft::Six),
+            ("https://json-schema.org/draft-07/schema#", Draft::Seven),
+            ("https://json-schema.org/draft/2019-09/schema", Draft::Modern),
+            ("https://json-schema.org/draft/2020-12/schema#", Draft::Modern),
+            ("http://json-schema.org/schema#", Draft::Seven),
+            ("urn:mine", Draft::Seven),
+        ] {
+            assert_eq!(Draft::of(&serde_json::json!({ "$schema": written })), draft, "{written}");
+        }
+        assert_eq!(Draft::of(&serde_json::json!(true)), Draft::Seven);
+    }
+}

@@ -1,0 +1,153 @@
+//! A value that fits its schema, as compact JSON text.
+//!
+//! The `jsonschema` crate decides whether it fits; it is asked yes or no only, since collecting all its reasons may take
+//! for ever under schemas that are made for it. Why a value does not fit is found by [`explain`], with a bound.
+//!
+//! All of it recurses with the value and the schemas about it; [`with_stack`] sees to it that there is room.
+//!
+//! In drafts up to -07, properties that are missing get their `default`s ([`defaults`]), formats are checked, and `1.0`
+//! is no integer. In later ones a value stays as it is. Numbers come out as in schemaless records: integers of any size
+//! as they are, others as doubles.
+
+mod defaults;
+mod explain;
+
+use jsonschema::paths::Location;
+use jsonschema::{Keyword, PatternOptions, ValidationError, Validator};
+use serde_json::{Map, Value};
+
+use super::decimal::Decimal;
+use super::library::Library;
+use super::pattern;
+use super::plain::{Plain, WRITTEN_WHOLE};
+use super::words::shown;
+use crate::{EncodeError, Encoded, json};
+
+/// What values are judged by. Made when the first comes: most schemas of a registry never see one.
+pub(super) struct Judge {
+    plain: Plain,
+    validator: Validator,
+}
+
+impl std::fmt::Debug for Judge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Judge").field("plain", &self.plain).finish_non_exhaustive()
+    }
+}
+
+impl Judge {
+    /// # Errors
+    /// The schema has something that the validator cannot do, such as a regular expression that it cannot read.
+    pub(super) fn new(library: &Library<'_>) -> Result<Judge, EncodeError> {
+        let plain = Plain::new(library);
+        if plain.depth > STACK_MAX / FRAME {
+            return Err(too_much());
+        }
+        let draft = if plain.classic { jsonschema::Draft::Draft7 } else { jsonschema::Draft::Draft202012 };
+        let patterns = PatternOptions::fancy_regex().backtrack_limit(pattern::STEPS).size_limit(pattern::SIZE);
+        let options = jsonschema::options()
+            .with_draft(draft)
+            .should_validate_formats(plain.classic)
+            .with_pattern_options(patterns)
+            .with_keyword(WRITTEN_WHOLE, written_whole)
+            .offline();
+        let built = with_stack(BUILD_STACK, || options.build(&plain.document).map_err(|error| error.to_string()));
+        let validator = built?.map_err(|error| unfit(&shown(&error)))?;
+        Ok(Judge { plain, validator })
+    }
+
+    pub(super) fn encode(&self, text: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
+        let mut written = Vec::with_capacity(text.len());
+        json::rewrite(text, &mut written)?;
+        let mut value = serde_json::from_slice::<Value>(&written).map_err(|_| too_deep())?;
+        let frames = self.plain.depth.saturating_mul(levels(&value) + 1);
+        let filled = with_stack(frames.saturating_mul(FRAME), || self.hold(&mut value))??;
+        if filled {
+            written.clear();
+            json::rewrite(value.to_string().as_bytes(), &mut written)?;
+        }
+        out.extend_from_slice(&written);
+        Ok(Encoded::Payload)
+    }
+
+    /// Fills in what is missing, which it says, and holds the value to the schema.
+    fn hold(&self, value: &mut Value) -> Result<bool, EncodeError> {
+        let filled = self.plain.has_defaults && defaults::fill(&self.plain, value);
+        match self.validator.is_valid(value) {
+            true => Ok(filled),
+            false => Err(explain::explain(&self.plain, value)),
+        }
+    }
+}
+
+// === The stack ===
+
+/// What one schema about one value needs, in bytes: twice as much as was seen; unoptimized code needs more.
+const FRAME: usize = if cfg!(debug_assertions) { 4 << 10 } else { 1 << 10 };
+/// So much is always there.
+const STACK_AT_HAND: usize = 256 << 10;
+/// More is not given; it is reserved, and used only as far as needed.
+const STACK_MAX: usize = 64 << 20;
+/// What the validator needs to be built. It puts off what references lead to when it is too deep in.
+const BUILD_STACK: usize = 64 << 20;
+
+/// Does what recurses deeper than the stack of a thread may be, on one that is large enough.
+///
+/// Hardly ever needed: forty schemas about one value that is five levels deep fit into what is at hand.
+fn with_stack<T: Send>(bytes: usize, work: impl FnOnce() -> T + Send) -> Result<T, EncodeError> {
+    if bytes <= STACK_AT_HAND {
+        return Ok(work());
+    }
+    if bytes > STACK_MAX {
+        return Err(too_much());
+    }
+    let done = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(bytes + STACK_AT_HAND).spawn_scoped(scope, work);
+        thread.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    done.map_err(|error| unfit(&format!("one that needs a thread of its own, which cannot be had: {error}")))
+}
+
+fn too_much() -> EncodeError {
+    unfit("one in which too many schemas are about the same value")
+}
+
+fn unfit(found: &str) -> EncodeError {
+    EncodeError::new(String::new(), "a schema that values can be held to", found)
+}
+
+fn levels(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(levels).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// What was rewritten is JSON; nothing but its depth can keep it from being read.
+fn too_deep() -> EncodeError {
+    EncodeError::new(String::new(), "at most 127 levels of nesting", "a deeper value")
+}
+
+struct WrittenWhole;
+
+impl<'i> Keyword<'i> for WrittenWhole {
+    fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
+        match Keyword::is_valid(self, value) {
+            true => Ok(()),
+            false => Err(ValidationError::custom("no integer")),
+        }
+    }
+
+    fn is_valid(&self, value: &'i Value) -> bool {
+        matches!(value, Value::Number(number) if Decimal::is_written_whole(number.as_str()))
+    }
+}
+
+fn written_whole<'a>(
+    _schema: &'a Map<String, Value>,
+    _value: &'a Value,
+    _path: Location,
+) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+    Ok(Box::new(WrittenWhole))
+}
