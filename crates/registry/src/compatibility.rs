@@ -5,7 +5,7 @@
 use postern_schema::{Schema, Strictness};
 
 use crate::compile::{Draft, Prepared};
-use crate::config::Level;
+use crate::config::{Level, Policy};
 use crate::state::{Stored, Visible};
 use crate::{Config, Error, Registry, Subject, VersionRef};
 
@@ -76,10 +76,15 @@ impl Registry {
             let own = member(prepared.content.metadata());
             previous.retain(|stored| member(stored.content.metadata()) == own);
         }
+        let policy = match config.compatibility_policy {
+            Some(Policy::Lenient) => postern_schema::Policy::Lenient,
+            // The further checks of LOGICAL are those of table formats, which are not ours.
+            Some(Policy::Strict | Policy::Logical) | None => postern_schema::Policy::Strict,
+        };
         let checked = if level.is_transitive() { previous.len() } else { 1 };
         for stored in previous.iter().rev().take(checked) {
             let mut messages = if stored.content.kind() == prepared.content.kind() {
-                between(level, &prepared.schema, stored, &self.compiled(stored)?)
+                between(level, policy, &prepared.schema, stored, &self.compiled(stored)?)
             } else {
                 vec!["Incompatible because of different schema type".to_owned()]
             };
@@ -94,12 +99,12 @@ impl Registry {
 }
 
 /// What differs between a new schema and one stored version. Where both ways are checked, "the old reads the new" comes first.
-fn between(level: Level, new: &Schema, stored: &Stored, old: &Schema) -> Vec<String> {
+fn between(level: Level, policy: postern_schema::Policy, new: &Schema, stored: &Stored, old: &Schema) -> Vec<String> {
     let mut messages = Vec::new();
     if level.is_forward() {
-        messages.extend(old.cannot_read(new).iter().map(|difference| difference.message("old", "new")));
+        messages.extend(old.cannot_read_with(new, policy).iter().map(|difference| difference.message("old", "new")));
     }
-    let backward = if level.is_backward() { new.cannot_read(old) } else { Vec::new() };
+    let backward = if level.is_backward() { new.cannot_read_with(old, policy) } else { Vec::new() };
     let tells_old = if level.is_backward() { !backward.is_empty() } else { !messages.is_empty() };
     messages.extend(backward.iter().map(|difference| difference.message("new", "old")));
     if tells_old {

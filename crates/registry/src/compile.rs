@@ -92,10 +92,6 @@ impl Registry {
         if draft.text.trim().is_empty() {
             return Err(Error::EmptySchema);
         }
-        match draft.kind {
-            SchemaKind::Avro | SchemaKind::Protobuf => {}
-            SchemaKind::Json => return Err(Error::NotBuilt("JSON Schema")),
-        }
         let mut references = self.fixed_references(subject, &draft.references, visible)?;
         let schema = match references.is_empty() {
             true => self.compile_text(draft.kind, &draft.text, strictness)?,
@@ -234,10 +230,6 @@ impl<'a> Following<'a> {
             return Err(Error::InvalidReference(format!(
                 "references of {subject} are nested deeper than {REFERENCE_DEPTH_MAX}, or go round in circles"
             )));
-        }
-        match content.kind() {
-            SchemaKind::Avro | SchemaKind::Protobuf => {}
-            SchemaKind::Json => return Err(Error::NotBuilt("JSON Schema")),
         }
         let used = self.references(subject, content.references(), Visible::All, depth)?;
         let schema = compile(content.kind(), content.text(), &used, Strictness::Stored)?;

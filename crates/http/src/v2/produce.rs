@@ -29,9 +29,6 @@ async fn produce(
     partition: impl Fn(&Params) -> Result<Option<i32>, Problem>,
 ) -> Result<Reply, Problem> {
     let format = format_of(call.content_type);
-    if format == Format::Schema(SchemaKind::Json) {
-        return Err(Problem::not_built("Producing in the jsonschema format"));
-    }
     let partition = partition(&call.params)?;
     let (params, body) = call.read().await?;
     let mut envelope = Envelope::read(&body)?;
