@@ -91,7 +91,8 @@ async fn what_does_not_fit_is_refused_and_leaves_nothing() {
     assert!(broken.message().contains("fields[0]"), "{}", broken.message());
     assert_eq!(
         post(&app, "/subjects/s/versions", json!({ "schema": "{}", "schemaType": "JSON" })).await.refusal(),
-        (501, 501)
+        (409, 40901),
+        "a subject keeps its language"
     );
     assert_eq!(get(&app, "/subjects/s/versions").await.text(), "[1]");
     assert_eq!(get(&app, "/schemas?subjectPrefix=:*:").await.json().as_array().map(Vec::len), Some(1));
