@@ -187,7 +187,9 @@ impl<'d> Writer<'d, '_> {
             }
             ("allOf" | "anyOf" | "oneOf", Value::Array(parts)) => keep(self.list(scope, parts)),
             ("not" | "additionalProperties", _) => keep(self.child(scope, value)),
-            ("if" | "then" | "else", _) if scope.draft >= Draft::Seven => keep(self.child(scope, value)),
+            ("if" | "then" | "else", _) if scope.draft >= Draft::Seven && members.contains_key("if") => {
+                keep(self.child(scope, value))
+            }
             ("contains" | "propertyNames", _) if scope.draft > Draft::Four => keep(self.child(scope, value)),
             // After none of the listed items all are additional.
             ("items", Value::Array(parts)) if !modern && parts.is_empty() => {
