@@ -282,8 +282,6 @@ impl List {
 fn reason(scenario: &str) -> &'static str {
     let begins = [
         ("v2-consumers", "consumers are not built yet"),
-        ("v2-produce-jsonschema", "JSON Schema is not built yet"),
-        ("v2-produce-protobuf", "Protobuf is not built yet"),
         ("v3-acls", "ACL calls are not built yet"),
         ("v3-batch", "producing through v3 is not built yet"),
         ("v3-produce", "producing through v3 is not built yet"),
@@ -291,10 +289,6 @@ fn reason(scenario: &str) -> &'static str {
         ("v3-groups", "consumer groups through v3 are not built yet"),
         ("v3-", "not everything of v3 is built yet"),
         ("v2-media", "asks consumers, which are not built yet"),
-        ("registry-canonical-json", "JSON Schema is not built yet"),
-        ("registry-canonical-protobuf", "Protobuf is not built yet"),
-        ("registry-compat-json", "JSON Schema is not built yet"),
-        ("registry-compat-protobuf", "Protobuf is not built yet"),
         ("registry-contexts", "contexts are not built yet"),
         ("registry-delete", "deleting is not built yet"),
         ("registry-mode", "modes are not built yet"),
