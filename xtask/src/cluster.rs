@@ -105,6 +105,15 @@ pub(crate) struct Kafka {
     pub(crate) bootstrap: String,
 }
 
+/// What the cluster does when a client asks for a topic that it does not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnknownTopics {
+    /// It says so: what the embedded broker does unless told otherwise.
+    AreRefused,
+    /// It creates them, as Apache Kafka does unless told otherwise, and as the recorded servers' cluster did.
+    AreCreated,
+}
+
 const VERSION: &str = "4.1.1";
 
 /// The jars come from Maven Central, by name; nothing but this file says which.
@@ -135,10 +144,10 @@ impl Kafka {
         None
     }
 
-    /// One node in an empty folder. It creates topics by itself and has an authorizer, as the recorded servers' cluster had.
-    pub(crate) fn start() -> Outcome<Kafka> {
+    /// One node in an empty folder. It has an authorizer, as the recorded servers' cluster had.
+    pub(crate) fn start(name: &str, topics: UnknownTopics) -> Outcome<Kafka> {
         let jars = download()?;
-        let folder = workspace::scratch("apache-kafka")?;
+        let folder = workspace::scratch(name)?;
         let (port, controller) = (free_port()?, free_port()?);
         let properties = folder.join("server.properties");
         let data = folder.join("data");
@@ -157,8 +166,10 @@ impl Kafka {
              group.initial.rebalance.delay.ms=0\n\
              authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
              allow.everyone.if.no.acl.found=true\n\
-             super.users=User:ANONYMOUS\n",
+             super.users=User:ANONYMOUS\n\
+             auto.create.topics.enable={creates}\n",
             data = data.display(),
+            creates = topics == UnknownTopics::AreCreated,
         );
         fs::write(&properties, text).map_err(|error| format!("{}: {error}", properties.display()))?;
 

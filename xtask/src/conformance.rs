@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     Outcome,
-    cluster::{Kafka, Kind, Postern},
+    cluster::{Kafka, Kind, Postern, UnknownTopics},
     process, python, workspace,
 };
 
@@ -50,7 +50,7 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
     match kind {
         Kind::Embedded => run(kind, &Postern::embedded("conformance-embedded", &PROFILE)?, &options),
         Kind::Apache => {
-            let kafka = Kafka::start()?;
+            let kafka = Kafka::start("apache-kafka", UnknownTopics::AreCreated)?;
             run(kind, &Postern::over("conformance-apache", &kafka)?, &options)
         }
     }

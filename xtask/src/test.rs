@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::{
     Outcome,
-    cluster::{Kafka, Kind, Postern},
+    cluster::{Kafka, Kind, Postern, UnknownTopics},
     conformance, process, python,
     steps::Steps,
     tidy, workspace,
@@ -49,14 +49,19 @@ fn on_apache(steps: &mut Steps) {
         }
         return;
     }
-    // One cluster for all three. If it does not start each of them says so.
-    let kafka = Kafka::start();
-    let kafka = || kafka.as_ref().map_err(Clone::clone);
+    // The suite wants a cluster that refuses unknown topics, as the embedded broker does; the recorded servers' created them.
     steps.step(SUITE, || {
+        let kafka = Kafka::start("apache-kafka-suite", UnknownTopics::AreRefused)?;
         let mut suite = process::cargo();
         suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster"]);
-        process::run(suite.env("POSTERN_TEST_BOOTSTRAP", &kafka()?.bootstrap))
+        process::run(suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))
     });
+    if ![CLIENTS, SCENARIOS].iter().any(|name| steps.wants(name)) {
+        return;
+    }
+    // One cluster for both. If it does not start each of them says so.
+    let kafka = Kafka::start("apache-kafka", UnknownTopics::AreCreated);
+    let kafka = || kafka.as_ref().map_err(Clone::clone);
     steps.step(CLIENTS, || clients(Kind::Apache, &Postern::over("clients-apache", kafka()?)?));
     steps.step(SCENARIOS, || {
         let postern = Postern::over("conformance-apache", kafka()?)?;
