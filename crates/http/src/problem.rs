@@ -6,7 +6,7 @@
 use std::fmt;
 
 use hyper::StatusCode;
-use postern_proxy::{AppendError, ClusterError, Error, ErrorKind, Fate, ResolveError};
+use postern_proxy::{AppendError, ClusterError, Error, ErrorKind, Fate, RegistryError as Refusal, ResolveError};
 use serde::Serialize;
 
 use crate::reply::Reply;
@@ -105,6 +105,10 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
         (_, Error::NegativePartition { .. }) => Problem::unprocessable(error),
         (_, Error::Schema(_, ResolveError::InvalidSchema { .. })) => Problem::new(status(422), 42205, error),
         (_, Error::Schema(_, ResolveError::WrongKind { .. })) => Problem::unprocessable(error),
+        // Our own registry, and a matter of time: worth trying again, unlike what a registry refuses.
+        (_, Error::Schema(_, ResolveError::Refused { error: Refusal::NotReady(_) | Refusal::Store { .. }, .. })) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, format!("{error} No record was written."))
+        }
         (_, Error::Schema(_, ResolveError::Refused { .. })) => Problem::new(status(422), 42207, error),
         (_, Error::DoesNotFit(_)) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
         (_, Error::NotBase64 { .. }) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),

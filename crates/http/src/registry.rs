@@ -1,11 +1,12 @@
 //! The registry's API: the dialect of `application/vnd.schemaregistry.v1+json`.
 //!
 //! Every operation stands in the table once and is served twice: as it is, and behind `/contexts/{context}`, where it speaks of that
-//! context. What belongs to commercial editions (`/exporters`, `/dek-registry`, `/catalog`) and to associations is not in the table, so it is
-//! a clean 404, which clients take for "not supported".
+//! context. What belongs to commercial editions (`/exporters`, `/dek-registry`, `/catalog`) is not in the table, so it is a clean 404, which clients
+//! take for "not supported".
 //!
 //! Source: schema-registry.md §1 to §4.
 
+mod associations;
 mod body;
 mod compatibility;
 mod config;
@@ -88,6 +89,11 @@ pub(crate) fn routes(registry: Registry) -> Vec<Route> {
         get "/mode/{subject}" READ mode::show;
         put "/mode/{subject}" WRITE mode::change;
         delete "/mode/{subject}" READ mode::delete;
+        post "/associations" WRITE associations::change;
+        get "/associations/resources/{resource}" READ associations::read;
+        put "/associations/resources/{resource}" WRITE associations::change;
+        delete "/associations/resources/{resource}" READ associations::change;
+        post "/associations:batchMutate" WRITE associations::change;
     ];
     table
         .get("/contexts", READ, contexts::list)

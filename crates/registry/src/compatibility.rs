@@ -7,7 +7,7 @@ use postern_schema::{Schema, Strictness};
 use crate::compile::{Draft, Prepared};
 use crate::config::{Level, Policy};
 use crate::state::{Stored, Visible};
-use crate::{Config, Error, Registry, Subject, VersionRef};
+use crate::{Config, Error, Registry, Subject, VersionRef, reserved};
 
 /// Longer texts of old schemas are cut in messages.
 const TEXT_MAX: usize = 10_240;
@@ -43,6 +43,7 @@ impl Registry {
         let normalize = normalize || config.normalize.unwrap_or(false);
         let strictness = if config.validate_new_schemas == Some(false) { Strictness::Stored } else { Strictness::New };
         let prepared = self.prepare(subject, draft, normalize, strictness, Visible::Live)?;
+        reserved::check_names(&config, &prepared)?;
         let messages = self.differences(&config, &prepared, previous)?;
         Ok(Compatibility { is_compatible: messages.is_empty(), messages })
     }
@@ -66,9 +67,7 @@ impl Registry {
         mut previous: Vec<Stored>,
     ) -> Result<Vec<String>, Error> {
         let level = config.level();
-        if level == Level::None {
-            return Ok(Vec::new());
-        }
+        let mut messages = reserved::conflicts(config, prepared, previous.last());
         if let Some(group) = &config.compatibility_group {
             let member = |metadata: Option<&crate::Metadata>| {
                 metadata.and_then(|metadata| metadata.property(group)).map(str::to_owned)
@@ -81,20 +80,27 @@ impl Registry {
             // The further checks of LOGICAL are those of table formats, which are not ours.
             Some(Policy::Strict | Policy::Logical) | None => postern_schema::Policy::Strict,
         };
-        let checked = if level.is_transitive() { previous.len() } else { 1 };
+        let checked = match (level, level.is_transitive()) {
+            (Level::None, _) => 0,
+            (_, true) => previous.len(),
+            (_, false) => 1,
+        };
         for stored in previous.iter().rev().take(checked) {
-            let mut messages = if stored.content.kind() == prepared.content.kind() {
+            let differences = if stored.content.kind() == prepared.content.kind() {
                 between(level, policy, &prepared.schema, stored, &self.compiled(stored)?)
             } else {
                 vec!["Incompatible because of different schema type".to_owned()]
             };
-            if !messages.is_empty() {
-                let validate_fields = config.validate_fields.unwrap_or(false);
-                messages.push(format!("{{validateFields: '{validate_fields}', compatibility: '{level}'}}"));
-                return Ok(messages);
+            if !differences.is_empty() {
+                messages.extend(differences);
+                break;
             }
         }
-        Ok(Vec::new())
+        if !messages.is_empty() {
+            let validate_fields = config.validate_fields.unwrap_or(false);
+            messages.push(format!("{{validateFields: '{validate_fields}', compatibility: '{level}'}}"));
+        }
+        Ok(messages)
     }
 }
 

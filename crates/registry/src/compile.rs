@@ -156,7 +156,7 @@ pub(crate) fn compile(
 ) -> Result<Schema, Error> {
     let compile = || Schema::compile(kind, text, references, strictness);
     let compiled = if text.len() < LARGE { compile() } else { aside(compile) };
-    compiled.map_err(|error| Error::InvalidSchema { kind, message: error.to_string() })
+    compiled.map_err(|error| Error::InvalidSchema { kind, message: error.to_string(), is_syntax: error.is_syntax() })
 }
 
 /// Does long work where the runtime's other tasks do not wait for it.

@@ -49,6 +49,8 @@ pub enum Error {
         kind: SchemaKind,
         /// What is wrong with it.
         message: String,
+        /// It cannot even be read; otherwise it can, and says something unlawful.
+        is_syntax: bool,
     },
     /// `schemaType` names no type.
     UnknownKind(String),
@@ -199,7 +201,7 @@ impl fmt::Display for Error {
                     messages.join(", ")
                 )
             }
-            Error::InvalidSchema { kind, message } => {
+            Error::InvalidSchema { kind, message, is_syntax: _ } => {
                 write!(f, "Invalid schema of type {}: {message}", kind_name(*kind))
             }
             Error::UnknownKind(name) => write!(f, "Invalid schema type {name}: expected AVRO, JSON or PROTOBUF."),

@@ -28,6 +28,7 @@ mod names;
 mod read;
 mod register;
 mod remote;
+mod reserved;
 mod resolve;
 mod rules;
 mod schemas;

@@ -12,7 +12,7 @@ use crate::metadata::VERSION_PROPERTY;
 use crate::state::Visible;
 use crate::state::{State, Stored};
 use crate::write::Operation;
-use crate::{Config, Content, Error, Guid, Metadata, Mode, Registry, SchemaId, Subject};
+use crate::{Config, Content, Error, Guid, Metadata, Mode, Registry, SchemaId, Subject, reserved};
 
 /// How a schema is to be registered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -183,7 +183,11 @@ impl Registry {
         }
         let is_strict = draft.id.is_none() && config.validate_new_schemas != Some(false);
         let strictness = if is_strict { Strictness::New } else { Strictness::Stored };
-        self.prepare(subject, &draft, normalize, strictness, Visible::Live)
+        let prepared = self.prepare(subject, &draft, normalize, strictness, Visible::Live)?;
+        if is_strict {
+            reserved::check_names(config, &prepared)?;
+        }
+        Ok(prepared)
     }
 
     /// Steps 11 and 12: the live version that is this content, or means the same.

@@ -166,10 +166,7 @@ impl Remote {
 
     /// Looked up, and registered where it is not found. What is no schema is not sent at all.
     async fn by_text(&self, subject: &Subject, kind: SchemaKind, text: &str) -> Result<Arc<Writer>, ResolveError> {
-        let invalid = |error: Error| match error {
-            Error::InvalidSchema { kind, message } => ResolveError::InvalidSchema { kind, message },
-            error => refused(resolve::registering(kind, subject, text), error),
-        };
+        let invalid = |error| resolve::invalid(subject, kind, text, error);
         let schema = compile(kind, text, &[], Strictness::Stored).map_err(invalid)?;
         let asked = Described { kind, text: text.to_owned(), references: Vec::new() }.asked();
         let path = format!("/subjects/{}", encoded(subject.as_str()));
@@ -177,8 +174,7 @@ impl Remote {
             Err(error) if error.is_missing() => self.call("POST", &format!("{path}/versions"), Some(&asked)).await,
             answer => answer,
         };
-        let id = answer.and_then(|answer| id_in(&answer));
-        let id = id.map_err(|error| refused(resolve::registering(kind, subject, text), error))?;
+        let id = answer.and_then(|answer| id_in(&answer)).map_err(invalid)?;
         Ok(Arc::new(Writer { id, kind, schema }))
     }
 

@@ -12,6 +12,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use postern_schema::SchemaKind;
+use tokio::time::timeout;
 
 use crate::cache::Cache;
 use crate::compile::Draft;
@@ -52,7 +53,7 @@ pub enum SchemaRef<'a> {
 /// Why a schema could not be had for a produce.
 #[derive(Clone, Debug)]
 pub enum ResolveError {
-    /// The text is no schema.
+    /// The text cannot be read as a schema. One that can be, and says something unlawful, is the registry's to refuse.
     InvalidSchema {
         /// As what it was read.
         kind: SchemaKind,
@@ -212,7 +213,7 @@ impl Registry {
     }
 
     /// What records under `subject` are written with. An id must be registered under the subject; a text is looked up there,
-    /// and registered where it is not found.
+    /// and registered where it is not found. Waits for the fold to catch up, as long as a write may take.
     ///
     /// # Errors
     /// The registry's refusal, with what was tried. Dropping the future may leave the schema registered.
@@ -220,6 +221,8 @@ impl Registry {
         if let Some(writer) = self.resolved(subject, schema) {
             return Ok(writer);
         }
+        // A producer that comes right after the start has its records in hand already: it waits rather than comes again.
+        let _ = timeout(self.core().settings.write_timeout, self.ready()).await;
         let stored = match *schema {
             SchemaRef::Id(id) => self.by_id(subject, id)?,
             SchemaRef::Version { subject, version } => self.by_version(subject, VersionRef::Number(version))?,
@@ -261,11 +264,16 @@ impl Registry {
             Ok(registered) => return Ok(registered.stored),
             Err(error) => error,
         };
-        Err(match error {
-            Error::InvalidSchema { kind, message } => ResolveError::InvalidSchema { kind, message },
-            Error::EmptySchema => ResolveError::InvalidSchema { kind, message: "the text is empty".to_owned() },
-            error => ResolveError::Refused { step: registering(kind, subject, text), error },
-        })
+        Err(invalid(subject, kind, text, error))
+    }
+}
+
+/// Why a producer's text was not taken.
+pub(crate) fn invalid(subject: &Subject, kind: SchemaKind, text: &str, error: Error) -> ResolveError {
+    match error {
+        Error::InvalidSchema { kind, message, is_syntax: true } => ResolveError::InvalidSchema { kind, message },
+        Error::EmptySchema => ResolveError::InvalidSchema { kind, message: "the text is empty".to_owned() },
+        error => ResolveError::Refused { step: registering(kind, subject, text), error },
     }
 }
 
@@ -283,7 +291,7 @@ pub(crate) fn fetching_text(subject: &Subject, text: &str) -> String {
     format!("Error when fetching schema version. subject = {subject}, schema = {text}")
 }
 
-pub(crate) fn registering(kind: SchemaKind, subject: &Subject, text: &str) -> String {
+fn registering(kind: SchemaKind, subject: &Subject, text: &str) -> String {
     format!("Error when registering schema. format = {}, subject = {subject}, schema = {text}", kind_name(kind))
 }
 

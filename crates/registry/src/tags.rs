@@ -1,17 +1,19 @@
 //! Tags inside schemas: found, added and removed. A schema with other tags is another schema, so a change makes a new version.
 //!
-//! They are an attribute, `confluent:tags`, on the records and fields of an Avro or JSON schema. What can be tagged, and by which path,
-//! is each format's own (`tags/avro.rs`, `tags/json.rs`); tags in Protobuf are options, and are not built.
+//! They are an attribute, `confluent:tags`, on the records and fields of an Avro or JSON schema, and options in Protobuf. What can be tagged,
+//! and by which path, is each format's own (`tags/avro.rs`, `tags/json.rs`, `schema` for Protobuf).
 //!
 //! Source: schema-registry.md §4.3, §4.3.1.
 
 mod avro;
 mod json;
 
-use postern_schema::{SchemaKind, Strictness};
+use std::collections::HashMap;
+
+use postern_schema::{Schema, SchemaKind, Strictness};
 use serde_json::{Map, Value};
 
-use crate::compile::Draft;
+use crate::compile::{Draft, compile};
 use crate::register::{RegisterOptions, Registered};
 use crate::state::Visible;
 use crate::{Content, Error, Metadata, Reference, Registry, Subject, VersionRef};
@@ -54,7 +56,7 @@ impl Part {
     }
 }
 
-/// How the tags of a schema are to change: first what goes, then what comes.
+/// How the tags of a schema are to change: first what is taken over, then what goes, then what comes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagChanges {
     /// To be there afterwards.
@@ -87,7 +89,7 @@ impl Registry {
         &self,
         subject: &Subject,
         mut draft: Draft,
-        mut changes: TagChanges,
+        changes: TagChanges,
         options: RegisterOptions,
     ) -> Result<Registered, Error> {
         let is_change = !changes.add.is_empty() || !changes.remove.is_empty();
@@ -99,12 +101,9 @@ impl Registry {
         // Read first: what is no schema is told so, and tags are then put into a text of known form.
         let prepared = self.prepare(subject, &draft, false, Strictness::Stored, Visible::All)?;
         draft.text = prepared.content.text().to_owned();
-        let mut places = Places::read(draft.kind, &draft.text)?;
-        if let Some(latest) = latest.filter(|latest| changes.propagate && latest.content.kind() == draft.kind) {
-            let known = self.tags(&latest.content)?;
-            changes.add.splice(0..0, known.into_iter().filter(|tagged| places.has(tagged)));
-        }
-        draft.text = places.changed(&changes)?;
+        let latest = latest.filter(|latest| changes.propagate && latest.content.kind() == draft.kind);
+        let known = latest.map(|latest| self.tags(&latest.content)).transpose()?.unwrap_or_default();
+        draft.text = Places::read(draft.kind, &draft.text)?.changed(&known, &changes)?;
         // With tags that are only taken over it may be there already.
         if !is_change {
             return self.register(subject, draft, options).await;
@@ -130,7 +129,7 @@ impl Registry {
         let base = self.version(subject, version, false)?;
         let mut draft = Draft::new(base.content.kind(), "");
         take_text(&mut draft, &base.content);
-        draft.text = Places::read(draft.kind, &draft.text)?.changed(&derived.tags)?;
+        draft.text = Places::read(draft.kind, &draft.text)?.changed(&[], &derived.tags)?;
         draft.metadata = derived.metadata.or_else(|| base.content.metadata().cloned());
         draft.version = derived.version.unwrap_or(-1);
         self.register_anew(&base.subject, draft, options).await
@@ -139,7 +138,7 @@ impl Registry {
     /// All tags of a schema, in the order of its text.
     ///
     /// # Errors
-    /// `NotBuilt` for Protobuf.
+    /// The text cannot be read any more.
     pub fn tags(&self, content: &Content) -> Result<Vec<Tagged>, Error> {
         Ok(Places::read(content.kind(), content.text())?.tagged())
     }
@@ -153,14 +152,16 @@ fn take_text(draft: &mut Draft, content: &Content) {
 
 // === Places ===
 
-/// A schema's document, whose taggable places can be visited.
-struct Places {
-    document: Value,
-    walk: fn(&mut Value, &mut Visit<'_>),
+/// A schema whose taggable places can be visited.
+enum Places {
+    /// Tags are attributes.
+    Attributes { document: Value, walk: fn(&mut Value, &mut Visit<'_>) },
+    /// Tags are options.
+    Options(Schema),
 }
 
-/// What is done at every place, with the members of the object that stands there.
-type Visit<'a> = dyn FnMut(&Place, &mut Map<String, Value>) + 'a;
+/// What is done at every place, with its tags.
+type Visit<'a> = dyn FnMut(&Place, &mut Vec<String>) + 'a;
 
 /// A place that can have tags.
 struct Place {
@@ -179,63 +180,108 @@ impl Place {
     }
 }
 
+/// One change, and whether a place for it was found.
+struct Change<'a> {
+    tagged: &'a Tagged,
+    comes: bool,
+    fits: bool,
+}
+
 impl Places {
     fn read(kind: SchemaKind, text: &str) -> Result<Places, Error> {
         let walk = match kind {
             SchemaKind::Avro => avro::walk,
             SchemaKind::Json => json::walk,
-            SchemaKind::Protobuf => return Err(Error::NotBuilt("Tags in Protobuf schemas")),
+            SchemaKind::Protobuf => return Ok(Places::Options(compile(kind, text, &[], Strictness::Stored)?)),
         };
         let document = serde_json::from_str(text)
             .map_err(|error| Error::InvalidTags(format!("tags cannot be put into this schema: {error}")))?;
-        Ok(Places { document, walk })
+        Ok(Places::Attributes { document, walk })
     }
 
-    fn has(&mut self, tagged: &Tagged) -> bool {
-        let mut found = false;
-        (self.walk)(&mut self.document, &mut |place, _| found |= place.is(tagged));
-        found
+    /// Visits all places; the text afterwards.
+    fn walk(self, visit: &mut Visit<'_>) -> String {
+        match self {
+            Places::Attributes { mut document, walk } => {
+                walk(&mut document, visit);
+                document.to_string()
+            }
+            Places::Options(schema) => {
+                let text = schema.retagged(&mut |path, is_field, tags| {
+                    let part = if is_field { Part::Field } else { Part::Record };
+                    visit(&Place { path: path.to_owned(), other: None, part }, tags);
+                });
+                text.expect("it was compiled as Protobuf")
+            }
+        }
     }
 
-    fn tagged(mut self) -> Vec<Tagged> {
+    fn tagged(self) -> Vec<Tagged> {
         let mut all = Vec::new();
-        (self.walk)(&mut self.document, &mut |place, members| {
-            let tags = tags_of(members);
+        self.walk(&mut |place, tags| {
             if !tags.is_empty() {
-                all.push(Tagged { path: place.path.clone(), part: place.part, tags });
+                all.push(Tagged { path: place.path.clone(), part: place.part, tags: tags.clone() });
             }
         });
         all
     }
 
-    /// The text with its tags changed. Every path must fit.
-    fn changed(mut self, changes: &TagChanges) -> Result<String, Error> {
-        for (tagged, comes) in
-            changes.remove.iter().map(|tagged| (tagged, false)).chain(changes.add.iter().map(|tagged| (tagged, true)))
-        {
-            let mut found = false;
-            (self.walk)(&mut self.document, &mut |place, members| {
-                if place.is(tagged) {
-                    found = true;
-                    let mut tags = tags_of(members);
-                    tags.retain(|tag| comes || !tagged.tags.contains(tag));
-                    if comes {
-                        let new: Vec<String> = tagged.tags.iter().filter(|tag| !tags.contains(tag)).cloned().collect();
-                        tags.extend(new);
-                    }
-                    match tags.is_empty() {
-                        true => members.shift_remove(ATTRIBUTE),
-                        false => members.insert(ATTRIBUTE.to_owned(), tags.into()),
-                    };
+    /// The text with `known` tags taken over where there is a place for them, and then changed. Every path of the changes must fit.
+    fn changed(self, known: &[Tagged], changes: &TagChanges) -> Result<String, Error> {
+        let change = |comes| move |tagged| Change { tagged, comes, fits: false };
+        let asked = changes.remove.iter().map(change(false)).chain(changes.add.iter().map(change(true)));
+        let mut all: Vec<Change<'_>> = known.iter().map(change(true)).chain(asked).collect();
+        let mut by_path: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, change) in all.iter().enumerate() {
+            by_path.entry(&change.tagged.path).or_default().push(at);
+        }
+        let text = self.walk(&mut |place, tags| {
+            let names = [Some(&place.path), place.other.as_ref()];
+            let mut here: Vec<usize> =
+                names.into_iter().flatten().filter_map(|name| by_path.get(name.as_str())).flatten().copied().collect();
+            here.sort_unstable();
+            for at in here {
+                let change = &mut all[at];
+                if place.is(change.tagged) {
+                    change.fits = true;
+                    change.apply(tags);
                 }
-            });
-            if !found {
+            }
+        });
+        match all[known.len()..].iter().find(|change| !change.fits) {
+            None => Ok(text),
+            Some(Change { tagged, .. }) => {
                 let part = tagged.part.name();
-                return Err(Error::InvalidTags(format!("the schema has no {part} \"{}\"", tagged.path)));
+                Err(Error::InvalidTags(format!("the schema has no {part} \"{}\"", tagged.path)))
             }
         }
-        Ok(self.document.to_string())
     }
+}
+
+impl Change<'_> {
+    fn apply(&self, tags: &mut Vec<String>) {
+        for tag in &self.tagged.tags {
+            match tags.iter().position(|other| other == tag) {
+                Some(at) if !self.comes => drop(tags.remove(at)),
+                None if self.comes => tags.push(tag.clone()),
+                Some(_) | None => {}
+            }
+        }
+    }
+}
+
+/// Visits one place whose tags are an attribute of `members`.
+fn visit_attribute(place: &Place, members: &mut Map<String, Value>, visit: &mut Visit<'_>) {
+    let before = tags_of(members);
+    let mut tags = before.clone();
+    visit(place, &mut tags);
+    if tags == before {
+        return;
+    }
+    match tags.is_empty() {
+        true => members.shift_remove(ATTRIBUTE),
+        false => members.insert(ATTRIBUTE.to_owned(), tags.into()),
+    };
 }
 
 fn tags_of(members: &Map<String, Value>) -> Vec<String> {

@@ -328,9 +328,24 @@ async fn without_kafka_it_says_so_and_serves_later() {
     let cluster = Cluster::connect(postern_kafka::Settings::for_test(free.to_string())).expect("a client");
     let registry = Registry::start(cluster, Settings::default());
     assert!(matches!(register(&registry, "s", V1).await, Err(Error::NotReady(_))));
+    // A producer waits, within bounds.
+    let inline = SchemaRef::Inline { kind: SchemaKind::Avro, text: "\"int\"" };
+    let settings = Settings { write_timeout: Duration::from_millis(50), ..Settings::default() };
+    let cluster = Cluster::connect(postern_kafka::Settings::for_test(free.to_string())).expect("a client");
+    let impatient = Registry::start(cluster, settings);
+    match impatient.resolve(&subject("t-value"), &inline).await {
+        Err(ResolveError::Refused { error: Error::NotReady(_), .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    let waiting = tokio::spawn({
+        let registry = registry.clone();
+        async move { registry.resolve(&subject("t-value"), &SchemaRef::Inline { kind: SchemaKind::Avro, text: V1 }).await }
+    });
     let settings = postern_broker::Settings { listen: free, ..postern_broker::Settings::for_test(dir.path()) };
     let broker = Broker::start(settings).await.expect("a broker");
     tokio::time::timeout(Duration::from_secs(30), registry.ready()).await.expect("ready");
+    let waited = waiting.await.expect("no panic").expect("registered once the broker is there");
+    assert_eq!(waited.id.0, 1);
     assert_eq!(register(&registry, "s", V1).await, Ok((1, 1)));
     // Gone again: reads go on, writes fail within their time and say so.
     broker.shutdown().await;

@@ -57,6 +57,14 @@ impl AvroSchema {
         self.model.kind(self.model.root).definition().map(|definition| definition.name.full())
     }
 
+    /// Whether the root is a record with a field of this name.
+    pub(crate) fn has_top_field(&self, name: &str) -> bool {
+        match self.model.kind(self.model.root) {
+            model::Kind::Record(record) => record.fields.iter().any(|field| field.name == name),
+            _ => false, // nothing else has fields
+        }
+    }
+
     pub(crate) fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         encode::encode(&self.plan, json, out)
     }

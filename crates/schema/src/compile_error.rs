@@ -37,8 +37,8 @@ impl CompileError {
         &self.path
     }
 
-    /// Whether the text is not in the language at all; otherwise it can be read, but says something unlawful. Only JSON
-    /// Schema tells the two apart; elsewhere it is `false`.
+    /// Whether the text is not in the language at all; otherwise it can be read, but says something unlawful. Avro does not
+    /// tell the two apart: there it is `true`.
     pub fn is_syntax(&self) -> bool {
         self.is_syntax
     }

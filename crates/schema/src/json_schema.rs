@@ -79,6 +79,11 @@ impl JsonSchema {
         self.document.get("title")?.as_str()
     }
 
+    /// The properties that the root names.
+    pub(crate) fn top_fields(&self) -> impl Iterator<Item = &str> {
+        self.document.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
+    }
+
     pub(crate) fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         let judge = self.judge.get_or_init(|| Judge::new(&Library::new(&self.document, &self.references)));
         judge.as_ref().map_err(EncodeError::clone)?.encode(json, out)

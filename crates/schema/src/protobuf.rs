@@ -23,6 +23,7 @@ mod normal;
 mod parse;
 mod plan;
 mod print;
+mod tags;
 mod wire;
 
 use std::sync::{Arc, OnceLock};
@@ -57,7 +58,7 @@ impl ProtobufSchema {
         references: &[(&str, &ProtobufSchema)],
         strictness: Strictness,
     ) -> Result<ProtobufSchema, CompileError> {
-        let file = read(text)?;
+        let file = read(text).map_err(CompileError::syntax)?;
         let canonical = print::print(&file, Style::Canonical);
         let full_name = file.top.messages.first().map(|id| file.messages[*id].full_name.clone());
         let unit = Unit::new(file, |path| {
@@ -89,6 +90,20 @@ impl ProtobufSchema {
     /// The file as a descriptor, in base64.
     pub(crate) fn serialized(&self) -> String {
         base64::engine::general_purpose::STANDARD.encode(descriptor::write(&self.unit.file, DEFAULT_NAME))
+    }
+
+    /// The canonical text after `visitor` has seen, and perhaps changed, the tags of every message and field ([`tags::visit`]).
+    pub(crate) fn retagged(&self, visitor: &mut dyn FnMut(&str, bool, &mut Vec<String>)) -> String {
+        let mut file = self.unit.file.clone();
+        tags::visit(&mut file, visitor);
+        print::print(&file, Style::Canonical)
+    }
+
+    /// Whether a message at the top of the file has a field of this name.
+    pub(crate) fn has_top_field(&self, name: &str) -> bool {
+        let file = &self.unit.file;
+        let mut fields = file.top.messages.iter().flat_map(|id| file.messages[*id].all_fields());
+        fields.any(|(field, _)| field.name == name)
     }
 
     pub(crate) fn full_name(&self) -> Option<&str> {

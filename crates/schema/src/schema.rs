@@ -81,7 +81,7 @@ impl Schema {
         let compiled = match kind {
             SchemaKind::Avro => {
                 let known = references.iter().filter_map(|reference| reference.schema.avro()).collect::<Vec<_>>();
-                Compiled::Avro(AvroSchema::compile(text, &known, strictness)?)
+                Compiled::Avro(AvroSchema::compile(text, &known, strictness).map_err(CompileError::syntax)?)
             }
             SchemaKind::Json => Compiled::Json(JsonSchema::compile(text, references, strictness)?),
             SchemaKind::Protobuf => {
@@ -140,6 +140,26 @@ impl Schema {
             Compiled::Json(schema) => schema.full_name(),
             Compiled::Protobuf(schema) => schema.full_name(),
         }
+    }
+
+    /// Whether there is a field of this name at the top: in the root record or object, in Protobuf in any message that is not nested.
+    pub fn has_top_field(&self, name: &str) -> bool {
+        match &*self.0 {
+            Compiled::Avro(schema) => schema.has_top_field(name),
+            Compiled::Json(schema) => schema.top_fields().any(|field| field == name),
+            Compiled::Protobuf(schema) => schema.has_top_field(name),
+        }
+    }
+
+    /// A field at the top whose name begins with `$$`, which registries may keep for themselves; only JSON Schema allows such names.
+    pub fn marked_top_field(&self) -> Option<&str> {
+        self.json()?.top_fields().find(|field| field.starts_with("$$"))
+    }
+
+    /// The canonical text after `visitor` has seen, and perhaps changed, the tags that options give to messages and fields; only
+    /// Protobuf has it. The visitor is told the path (without the package), whether it is that of a field, and the tags.
+    pub fn retagged(&self, visitor: &mut dyn FnMut(&str, bool, &mut Vec<String>)) -> Option<String> {
+        self.protobuf().map(|schema| schema.retagged(visitor))
     }
 
     /// Encodes the JSON text of one value and appends the payload to `out`. A top-level Avro `bytes` stands without

@@ -1,10 +1,10 @@
 //! `/compatibility` — would a schema fit? (schema-registry.md §9.4)
 
-use postern_registry::{Error, Registry, VersionRef};
+use postern_registry::{Registry, VersionRef};
 use serde::Serialize;
 
-use super::problem::problem;
-use super::{body, names};
+use super::shapes::told;
+use super::{body, names, problem};
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -32,15 +32,16 @@ async fn check(registry: Registry, call: Call, version: Option<VersionRef>) -> R
     let subject = names::subject(&registry, &call)?;
     let (normalize, verbose) = (call.flag("normalize"), call.flag("verbose"));
     let (_, mut members) = body::read(call).await?;
-    let answer = match registry.check_compatibility(&subject, version, &members.draft()?, normalize) {
+    let checked = members
+        .draft()
+        .and_then(|draft| told(registry.check_compatibility(&subject, version, &draft, normalize)));
+    let answer = match checked {
         Ok(answer) => Verdict { is_compatible: answer.is_compatible, messages: verbose.then_some(answer.messages) },
-        Err(
-            error @ (Error::InvalidSchema { .. }
-            | Error::EmptySchema
-            | Error::InvalidReference(_)
-            | Error::ReferenceNotFound { .. }),
-        ) if verbose => Verdict { is_compatible: false, messages: Some(vec![error.to_string()]) },
-        Err(error) => return Err(problem(&error)),
+        // What is no schema is told as what keeps it from being compatible, to those who ask for reasons.
+        Err(problem) if verbose && problem.code == problem::INVALID_SCHEMA => {
+            Verdict { is_compatible: false, messages: Some(vec![problem.message]) }
+        }
+        Err(problem) => return Err(problem),
     };
     Ok(Reply::ok(&answer))
 }

@@ -7,6 +7,9 @@ use postern_registry::Error;
 
 use crate::problem::Problem;
 
+/// What is no schema, or refers to what is none.
+pub(super) const INVALID_SCHEMA: u32 = 42201;
+
 /// The whole table: every error of the registry, no wildcard.
 pub(crate) fn problem(error: &Error) -> Problem {
     let (status, code) = match error {
@@ -27,7 +30,7 @@ pub(crate) fn problem(error: &Error) -> Problem {
         | Error::InvalidReference(_)
         | Error::ReferenceNotFound { .. }
         | Error::InvalidTags(_)
-        | Error::VersionNotNext { .. } => (422, 42201),
+        | Error::VersionNotNext { .. } => (422, INVALID_SCHEMA),
         Error::InvalidVersion(_) => (422, 42202),
         Error::InvalidLevel(_) => (422, 42203),
         Error::InvalidMode(_) | Error::ForwardModeIsGlobal => (422, 42204),
@@ -76,7 +79,7 @@ mod tests {
             (Error::NoSubjectConfig(subject()), 404, 40408),
             (Error::NoSubjectMode(subject()), 404, 40409),
             (Error::Incompatible { subject: subject(), messages: vec![] }, 409, 40901),
-            (Error::InvalidSchema { kind: SchemaKind::Avro, message: "x".to_owned() }, 422, 42201),
+            (Error::InvalidSchema { kind: SchemaKind::Avro, message: "x".to_owned(), is_syntax: true }, 422, 42201),
             (Error::UnknownKind("THRIFT".to_owned()), 422, 42201),
             (Error::EmptySchema, 422, 42201),
             (Error::InvalidReference("x".to_owned()), 422, 42201),

@@ -4,9 +4,11 @@
 mod app;
 mod registry;
 mod registry_better;
+mod registry_reserved;
 mod remote;
 mod v2_fates;
 mod v2_produce;
+mod v2_schemas;
 mod v2_topics;
 mod v3_clusters;
 mod v3_configs;

@@ -81,6 +81,12 @@ async fn what_does_not_fit_is_refused_and_leaves_nothing() {
         post(&app, "/compatibility/subjects/s/versions/latest?verbose=true", json!({ "schema": READING_MUST })).await;
     let messages = checked.json()["messages"].as_array().expect("messages").len();
     assert_eq!((checked.json()["is_compatible"].clone(), messages), (json!(false), 4));
+    // Who asks for reasons is told so, too, where there is no schema to check.
+    for body in [json!({"schema": "{"}), json!({}), json!({"schema": "a", "schemaType": "THRIFT"})] {
+        assert_eq!(post(&app, "/compatibility/subjects/s/versions", body.clone()).await.refusal(), (422, 42201));
+        let checked = post(&app, "/compatibility/subjects/s/versions?verbose=true", body).await;
+        assert_eq!((checked.status, checked.json()["is_compatible"].clone()), (200, json!(false)));
+    }
     let broken = post(
         &app,
         "/subjects/s/versions",
@@ -141,6 +147,8 @@ async fn what_is_not_offered_is_a_clean_404() {
     // By the first, Java clients find out that there are no associations.
     for path in [
         "/associations/resources/-/t?resourceType=topic",
+        "/associations/resources/t",
+        "/associations/subjects/s",
         "/exporters",
         "/dek-registry/v1/keks",
         "/Subjects",
@@ -148,6 +156,13 @@ async fn what_is_not_offered_is_a_clean_404() {
     ] {
         assert_eq!(get(&app, path).await.refusal(), (404, 404), "{path}");
     }
+    for path in ["/associations", "/associations:batchMutate", "/contexts/x/associations"] {
+        let refused = post(&app, path, json!({})).await;
+        assert_eq!(refused.refusal(), (501, 501), "{path}");
+        assert!(refused.message().starts_with("Associating subjects"), "{}", refused.message());
+    }
+    assert_eq!(put(&app, "/associations/resources/t", json!({})).await.status, 501);
+    assert_eq!(delete(&app, "/associations/resources/t").await.status, 501);
     assert_eq!(
         get(&app, "/v1/metadata/id").await.json()["scope"]["clusters"]["kafka-cluster"],
         app.cluster_id.as_str()
@@ -181,4 +196,14 @@ async fn tags_make_new_versions_and_can_be_found() {
     let nothing = json!({"tagsToAdd": [tag("Reading", "sr_thing", "T")]});
     assert_eq!(post(&app, "/subjects/s/versions/1/tags", nothing).await.refusal(), (400, 400));
     assert_eq!(get(&app, "/subjects/s/versions").await.text(), "[1,2]");
+
+    // In Protobuf they are options; a file without a package is as good as any.
+    let file = json!({"schemaType": "PROTOBUF", "schema": "syntax = \"proto3\"; message A { int32 x = 1; }"});
+    post(&app, "/subjects/p/versions", file).await;
+    let tagged =
+        post(&app, "/subjects/p/versions/1/tags", json!({"tagsToAdd": [tag(".A.x", "sr_field", "PII")]})).await.json();
+    let text = "syntax = \"proto3\";\n\nmessage A {\n  int32 x = 1 [(confluent.field_meta) = {\n    tags: [\n      \"PII\"\n    ]\n  }];\n}\n";
+    assert_eq!((&tagged["version"], &tagged["schema"]), (&json!(2), &json!(text)));
+    let shown = get(&app, "/subjects/p/versions/2?findTags=PII").await.json();
+    assert_eq!(shown["schemaTags"], json!([tag("A.x", "sr_field", "PII")]));
 }

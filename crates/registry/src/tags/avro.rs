@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Part, Place, Visit};
+use super::{Part, Place, Visit, visit_attribute};
 
 /// Visits every record and field. The text was compiled before, so its shape is known.
 pub(super) fn walk(schema: &mut Value, visit: &mut Visit<'_>) {
@@ -42,11 +42,11 @@ fn record(members: &mut Map<String, Value>, space: &str, visit: &mut Visit<'_>) 
         other: (!space.is_empty()).then(|| format!("{simple}{field}")),
         part,
     };
-    visit(&place("", Part::Record), members);
+    visit_attribute(&place("", Part::Record), members, visit);
     for field in members.get_mut("fields").and_then(Value::as_array_mut).into_iter().flatten() {
         let Value::Object(field) = field else { continue };
         let name = format!(".{}", field.get("name").and_then(Value::as_str).unwrap_or_default());
-        visit(&place(&name, Part::Field), field);
+        visit_attribute(&place(&name, Part::Field), field, visit);
         member(field, "type", &space, visit);
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Part, Place, Visit};
+use super::{Part, Place, Visit, visit_attribute};
 
 /// Visits every object and property.
 pub(super) fn walk(schema: &mut Value, visit: &mut Visit<'_>) {
@@ -23,9 +23,11 @@ fn inside(schema: &mut Value, prefix: &str, field: Option<&str>, visit: &mut Vis
     match (field, is_object) {
         (Some(field), is_object) => {
             let other = is_object.then(|| own.clone());
-            visit(&Place { path: field.to_owned(), other, part: Part::Field }, members);
+            visit_attribute(&Place { path: field.to_owned(), other, part: Part::Field }, members, visit);
         }
-        (None, true) => visit(&Place { path: own.clone(), other: None, part: Part::Record }, members),
+        (None, true) => {
+            visit_attribute(&Place { path: own.clone(), other: None, part: Part::Record }, members, visit);
+        }
         (None, false) => {}
     }
     for (name, property) in members.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {

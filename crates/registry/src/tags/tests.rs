@@ -8,7 +8,7 @@ fn tagged(path: &str, part: Part, tags: &[&str]) -> Tagged {
 }
 
 fn add(kind: SchemaKind, text: &str, add: Vec<Tagged>) -> Result<String, Error> {
-    Places::read(kind, text)?.changed(&TagChanges { add, ..TagChanges::default() })
+    Places::read(kind, text)?.changed(&[], &TagChanges { add, ..TagChanges::default() })
 }
 
 fn all(kind: SchemaKind, text: &str) -> Vec<Tagged> {
@@ -31,7 +31,7 @@ fn avro_places_go_by_full_and_simple_names() {
     assert_eq!(all(SchemaKind::Avro, &text), found);
     let remove = vec![tagged("n.R.a", Part::Field, &["B", "Z"]), tagged("I.x", Part::Field, &["D"])];
     let changes = TagChanges { remove, ..TagChanges::default() };
-    let text = Places::read(SchemaKind::Avro, &text).and_then(|places| places.changed(&changes)).expect("changed");
+    let text = Places::read(SchemaKind::Avro, &text).and_then(|places| places.changed(&[], &changes)).expect("changed");
     let left = vec![tagged("n.R", Part::Record, &["A"]), tagged("n.R.a", Part::Field, &["C"])];
     assert_eq!(all(SchemaKind::Avro, &text), left);
 }
@@ -71,4 +71,46 @@ fn a_path_that_fits_nothing_is_refused() {
         let refused = add(kind, text, vec![tagged(path, part, &["T"])]);
         assert_eq!(refused, Err(Error::InvalidTags(format!("the schema has no {} \"{path}\"", part.name()))));
     }
+}
+
+const PROTOBUF: &str = "syntax = \"proto3\";\npackage p;\n\nmessage A {\n  option (confluent.message_meta).tags = \"OLD\";\n\n  int32 x = 1 [\n    (confluent.field_meta) = {\n      doc: \"d\",\n      tags: \"PII\"\n    },\n    deprecated = true\n  ];\n\n  oneof o {\n    B b = 2;\n  }\n\n  message B {\n    string s = 1;\n  }\n}\n";
+
+#[test]
+fn protobuf_places_go_by_names_without_the_package_and_tags_are_options() {
+    let before = vec![tagged("A", Part::Record, &["OLD"]), tagged("A.x", Part::Field, &["PII"])];
+    assert_eq!(all(SchemaKind::Protobuf, PROTOBUF), before);
+    let changes = TagChanges {
+        remove: vec![tagged("A", Part::Record, &["OLD"]), tagged("A.x", Part::Field, &["PII"])],
+        add: vec![
+            tagged("A.b", Part::Field, &["O"]),
+            tagged("A.B", Part::Record, &["N", "M"]),
+            tagged("A.B.s", Part::Field, &["a\"b"]),
+        ],
+        propagate: false,
+    };
+    let changed = Places::read(SchemaKind::Protobuf, PROTOBUF).and_then(|places| places.changed(&[], &changes));
+    let changed = changed.expect("all paths fit");
+    let after = vec![
+        tagged("A.b", Part::Field, &["O"]),
+        tagged("A.B", Part::Record, &["N", "M"]),
+        tagged("A.B.s", Part::Field, &["a\"b"]),
+    ];
+    assert_eq!(all(SchemaKind::Protobuf, &changed), after);
+    // What is not a tag stays, and what holds nothing any more goes.
+    assert!(changed.contains("doc: \"d\"") && changed.contains("deprecated = true"), "{changed}");
+    assert_eq!(changed.matches("message_meta").count(), 1, "{changed}");
+    assert!(
+        changed.contains("  message B {\n    option (confluent.message_meta) = {\n      tags: [\n        \"N\",\n        \"M\"\n      ]\n    };\n"),
+        "{changed}"
+    );
+    let refused = add(SchemaKind::Protobuf, PROTOBUF, vec![tagged("p.A", Part::Record, &["T"])]);
+    assert_eq!(refused, Err(Error::InvalidTags("the schema has no sr_record \"p.A\"".to_owned())));
+}
+
+#[test]
+fn tags_are_taken_over_where_there_is_a_place_before_they_are_changed() {
+    let known = [tagged("n.R.a", Part::Field, &["A", "B"]), tagged("n.R.gone", Part::Field, &["C"])];
+    let changes = TagChanges { remove: vec![tagged("R.a", Part::Field, &["A"])], ..TagChanges::default() };
+    let text = Places::read(SchemaKind::Avro, AVRO).and_then(|places| places.changed(&known, &changes)).expect("fits");
+    assert_eq!(all(SchemaKind::Avro, &text), [tagged("n.R.a", Part::Field, &["B"])]);
 }

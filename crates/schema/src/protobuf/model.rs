@@ -4,7 +4,7 @@
 //! numbers for whoever resolves names. Comments are gone, and so is where in a message its parts stood among each other.
 
 /// One file.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct File {
     /// `None`: the file has no syntax line, and is read as proto2.
     pub(super) syntax: Option<Syntax>,
