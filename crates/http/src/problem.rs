@@ -109,6 +109,9 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
         (_, Error::Schema(_, ResolveError::Refused { error: Refusal::NotReady(_) | Refusal::Store { .. }, .. })) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, format!("{error} No record was written."))
         }
+        (_, Error::Schema(_, ResolveError::Refused { error: Refusal::Remote { code: 40301, .. }, .. })) => {
+            Problem::new(StatusCode::FORBIDDEN, 40301, error)
+        }
         (_, Error::Schema(_, ResolveError::Refused { .. })) => Problem::new(status(422), 42207, error),
         (_, Error::DoesNotFit(_)) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
         (_, Error::NotBase64 { .. }) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),

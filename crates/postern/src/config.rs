@@ -9,7 +9,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use postern_kafka::TopicName;
-use postern_registry::{Credentials, RegistryUrl};
+use postern_registry::{Authorities, Credentials, RegistryUrl};
 use written::Written;
 
 mod fault;
@@ -61,6 +61,8 @@ pub(crate) enum SchemasChoice {
         urls: Vec<RegistryUrl>,
         /// Who we are there, where the URL does not say.
         credentials: Option<Credentials>,
+        /// Who may vouch for them; `None`: whom the system believes.
+        authorities: Option<Authorities>,
     },
     /// Those of the registry in this process.
     Own {
@@ -100,12 +102,12 @@ pub(crate) fn read(arguments: &[String], outside: &impl Outside) -> Result<Comma
         written::Asked::Help => return Ok(Command::Help),
         written::Asked::Version => return Ok(Command::Version),
     };
-    let config = mean(&written, &mut faults);
+    let config = mean(&written, outside, &mut faults);
     if faults.is_empty() { Ok(Command::Run(Box::new(config))) } else { Err(faults) }
 }
 
 /// What was written, taken at its word; where a value makes no sense the default stands in, and a fault is noted.
-fn mean(written: &Written, faults: &mut Faults) -> Config {
+fn mean(written: &Written, outside: &impl Outside, faults: &mut Faults) -> Config {
     let rest_listen = written.take(setting::REST_LISTEN, value::address, faults);
     let registry_listen = written.take(setting::REGISTRY_LISTEN, value::address, faults);
     let broker_listen = written.take(setting::BROKER_LISTEN, value::address, faults);
@@ -125,7 +127,7 @@ fn mean(written: &Written, faults: &mut Faults) -> Config {
         None => ClusterChoice::Embedded { listen: broker_listen, data_dir, auto_create_topics, strict_replication },
     };
 
-    let schemas = schemas(written, faults);
+    let schemas = schemas(written, outside, faults);
     let mut listeners = vec![(setting::REST_LISTEN, rest_listen)];
     if let SchemasChoice::Own { .. } = schemas {
         listeners.push((setting::REGISTRY_LISTEN, registry_listen));
@@ -138,27 +140,31 @@ fn mean(written: &Written, faults: &mut Faults) -> Config {
     Config { cluster, rest_listen, registry_listen, schemas, log }
 }
 
-fn schemas(written: &Written, faults: &mut Faults) -> SchemasChoice {
-    use setting::{SCHEMA_REGISTRY_CREDENTIALS as BASIC, SCHEMA_REGISTRY_TOKEN as TOKEN, SCHEMA_REGISTRY_URL as URL};
+fn schemas(written: &Written, outside: &impl Outside, faults: &mut Faults) -> SchemasChoice {
+    use setting::{
+        SCHEMA_REGISTRY_CA as CA, SCHEMA_REGISTRY_CREDENTIALS as BASIC, SCHEMA_REGISTRY_TOKEN as TOKEN,
+        SCHEMA_REGISTRY_URL as URL,
+    };
     let topic = written.take(setting::REGISTRY_TOPIC, value::topic, faults);
     let follower = written.take(setting::REGISTRY_FOLLOWER, value::switch, faults);
     let urls = written.find(URL, value::registry_urls, faults);
     let basic = written.find(BASIC, value::credentials, faults);
     let token = written.find(TOKEN, value::token, faults);
+    let authorities = written.file(CA, outside, Authorities::parse, faults);
     if written.has(URL) {
         for own in [setting::REGISTRY_LISTEN, setting::REGISTRY_TOPIC, setting::REGISTRY_FOLLOWER] {
             written.refuse_pair(own, URL, "our own registry is not started then", faults);
         }
         written.refuse_pair(TOKEN, BASIC, "a registry is told who we are in one way", faults);
     } else {
-        for (remote, given) in [(BASIC, &basic), (TOKEN, &token)] {
-            if given.is_some() {
+        for remote in [BASIC, TOKEN, CA] {
+            if written.has(remote) {
                 faults.add(format!("{}: means nothing without {}", remote.name, URL.name));
             }
         }
     }
     match urls {
-        Some(urls) => SchemasChoice::Remote { urls, credentials: basic.or(token) },
+        Some(urls) => SchemasChoice::Remote { urls, credentials: basic.or(token), authorities },
         None => SchemasChoice::Own { topic, follower },
     }
 }

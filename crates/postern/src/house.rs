@@ -86,9 +86,9 @@ impl House {
         let settings = postern_kafka::Settings::new(bootstrap.clone());
         let cluster = Cluster::connect(settings).map_err(OpenError::Clients)?;
         let (schemas, own, registry) = match config.schemas {
-            SchemasChoice::Remote { urls, credentials } => {
+            SchemasChoice::Remote { urls, credentials, authorities } => {
                 let names: Vec<String> = urls.iter().map(ToString::to_string).collect();
-                let settings = RemoteSettings { credentials, ..RemoteSettings::new(urls) };
+                let settings = RemoteSettings { credentials, authorities, ..RemoteSettings::new(urls) };
                 (Schemas::from(Remote::new(settings)), None, names.join(", "))
             }
             SchemasChoice::Own { topic, follower } => {

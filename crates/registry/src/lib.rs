@@ -57,7 +57,7 @@ pub use postern_kafka::Fate;
 pub use postern_schema::SchemaKind;
 pub use read::Page;
 pub use register::{RegisterOptions, Registered};
-pub use remote::{Credentials, RegistryUrl, Remote, RemoteSettings};
+pub use remote::{Authorities, Credentials, RegistryUrl, Remote, RemoteSettings};
 pub use resolve::{ResolveError, SchemaRef};
 pub use rules::{RuleFault, check_rules, check_shape};
 pub use schemas::Schemas;

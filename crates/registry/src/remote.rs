@@ -10,6 +10,7 @@
 mod address;
 mod calls;
 mod known;
+mod trust;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 pub use address::{Credentials, RegistryUrl};
 use calls::{Calls, encoded};
 use known::{Known, Looked};
+pub use trust::Authorities;
 
 use crate::compile::compile;
 use crate::content::{kind_name, kind_of};
@@ -44,6 +46,8 @@ pub struct RemoteSettings {
     pub urls: Vec<RegistryUrl>,
     /// For those whose URL holds none.
     pub credentials: Option<Credentials>,
+    /// Who may vouch for those behind https; `None`: whom the system believes.
+    pub authorities: Option<Authorities>,
     /// How long one call may take, all instances tried. Default 10 s.
     pub timeout: Duration,
     /// For how long "latest", a version's number and what is not there are believed. Default 10 s.
@@ -53,7 +57,13 @@ pub struct RemoteSettings {
 impl RemoteSettings {
     /// The defaults, for the registry at `urls`.
     pub fn new(urls: Vec<RegistryUrl>) -> RemoteSettings {
-        RemoteSettings { urls, credentials: None, timeout: Duration::from_secs(10), freshness: Duration::from_secs(10) }
+        RemoteSettings {
+            urls,
+            credentials: None,
+            authorities: None,
+            timeout: Duration::from_secs(10),
+            freshness: Duration::from_secs(10),
+        }
     }
 }
 

@@ -80,6 +80,14 @@ pub(crate) const SCHEMA_REGISTRY_TOKEN: Setting = Setting {
     about: "The same with a bearer token.",
 };
 
+pub(crate) const SCHEMA_REGISTRY_CA: Setting = Setting {
+    name: "schema-registry-ca",
+    operand: Some("FILE"),
+    default: "",
+    about: "Who may vouch for that registry behind https: certificates of authorities in PEM, believed instead of \
+            those of the system.",
+};
+
 pub(crate) const BROKER_LISTEN: Setting = Setting {
     name: "broker-listen",
     operand: Some("IP:PORT"),
@@ -127,7 +135,7 @@ pub(crate) const CONFIG: Setting = Setting {
 };
 
 /// All of them, in the order of `--help`.
-pub(crate) const ALL: [Setting; 14] = [
+pub(crate) const ALL: [Setting; 15] = [
     BOOTSTRAP_SERVERS,
     REST_LISTEN,
     REGISTRY_LISTEN,
@@ -136,6 +144,7 @@ pub(crate) const ALL: [Setting; 14] = [
     SCHEMA_REGISTRY_URL,
     SCHEMA_REGISTRY_CREDENTIALS,
     SCHEMA_REGISTRY_TOKEN,
+    SCHEMA_REGISTRY_CA,
     BROKER_LISTEN,
     DATA_DIR,
     BROKER_AUTO_CREATE_TOPICS,

@@ -272,12 +272,12 @@ fn another_registry_takes_the_place_of_ours() {
     let basic = Credentials::Basic { user: "me".to_owned(), password: "it:is".to_owned() };
     let arguments = ["--schema-registry-url", "http://a:8081, http://u:p@b:8081/x"];
     let variables = [("POSTERN_SCHEMA_REGISTRY_CREDENTIALS", "me:it:is")];
-    let wanted = SchemasChoice::Remote { urls: urls.clone(), credentials: Some(basic) };
+    let wanted = SchemasChoice::Remote { urls: urls.clone(), credentials: Some(basic), authorities: None };
     assert_eq!(config(&arguments, &variables, "").schemas, wanted);
     let token = Some(Credentials::Bearer("abc".to_owned()));
     let file = "schema-registry-token = 'abc'";
     let config = config(&[arguments[0], arguments[1], "--config", "postern.toml"], &[], file);
-    assert_eq!(config.schemas, SchemasChoice::Remote { urls, credentials: token });
+    assert_eq!(config.schemas, SchemasChoice::Remote { urls, credentials: token, authorities: None });
 }
 
 #[test]
@@ -295,9 +295,17 @@ fn settings_of_two_registries_do_not_mix_and_secrets_are_not_told() {
     );
     assert!(found.iter().all(|fault| !fault.contains("secret\"") && !fault.contains("secret@")), "{found:?}");
     assert!(found[0].contains("found \"…@a\""), "{found:?}");
-    let found = faults(&["--schema-registry-url", "https://a"], &[], "");
-    assert!(found[0].contains("no TLS"), "{found:?}");
     let found = faults(&["--schema-registry-token", "t"], &[], "");
     assert_eq!(found, ["schema-registry-token: means nothing without schema-registry-url"]);
+    let with_ca = |file| faults(&["--schema-registry-url", "https://a", "--schema-registry-ca", file], &[], "not PEM");
+    assert!(
+        with_ca("postern.toml")[0]
+            .ends_with("is something else: expected one certificate or more in PEM (-----BEGIN CERTIFICATE-----)")
+    );
+    assert!(with_ca("none.pem")[0].contains("cannot be read"));
+    assert_eq!(
+        faults(&["--schema-registry-ca", "none.pem"], &[], "").last().map(String::as_str),
+        Some("schema-registry-ca: means nothing without schema-registry-url")
+    );
     assert!(faults(&["--registry-topic", "a b"], &[], "")[0].contains("the name of a topic"));
 }

@@ -66,6 +66,24 @@ impl Written {
         }
     }
 
+    /// The meaning of the file that a setting names, if it was written and has one.
+    pub(super) fn file<T>(
+        &self,
+        setting: Setting,
+        outside: &impl Outside,
+        meaning: Meaning<T>,
+        faults: &mut Faults,
+    ) -> Option<T> {
+        let Entry { text: path, origin } = self.0.get(setting.name)?;
+        let found = match outside.file(path).map(|text| meaning(&text)) {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(expected)) => format!("is something else: expected {expected}"),
+            Err(error) => format!("cannot be read ({error})"),
+        };
+        faults.add(format!("{}: the file {path:?} in {origin} {found}", setting.name));
+        None
+    }
+
     /// Whether anybody wrote it, sense or not.
     pub(super) fn has(&self, setting: Setting) -> bool {
         self.0.contains_key(setting.name)

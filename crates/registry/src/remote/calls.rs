@@ -1,4 +1,6 @@
 //! Calls to another registry: pooled connections, several instances tried in turn, every wait and every answer bounded.
+//!
+//! Redirects are not followed: what they point to was not configured, and is not told who we are.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Request, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -15,7 +18,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::RemoteSettings;
+use super::{RemoteSettings, trust};
 use crate::Error;
 
 /// What an answer may be at most.
@@ -35,7 +38,7 @@ pub(super) fn encoded(text: &str) -> String {
 
 /// The instances and the connections to them.
 pub(super) struct Calls {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// Base URL, and who we are there.
     instances: Vec<(String, Option<HeaderValue>)>,
     /// Which one answered last.
@@ -45,11 +48,16 @@ pub(super) struct Calls {
 
 impl Calls {
     pub(super) fn new(settings: RemoteSettings) -> Calls {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_keepalive(Some(IDLE_TIMEOUT));
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(IDLE_TIMEOUT));
         // An instance that does not even accept must leave time for the others.
-        connector.set_connect_timeout(Some(share(settings.timeout, settings.urls.len())));
+        tcp.set_connect_timeout(Some(share(settings.timeout, settings.urls.len())));
+        tcp.enforce_http(false);
+        let is_secure = settings.urls.iter().any(|url| url.base().starts_with("https:"));
+        let tls = trust::client(settings.authorities.as_ref(), is_secure);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        let connector = connector.wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
