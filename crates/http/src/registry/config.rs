@@ -69,7 +69,15 @@ impl<'a> Shown<'a> {
 
     /// What is stored, the level filled in.
     fn stored(config: &'a Config) -> Shown<'a> {
-        Shown { compatibility_level: Some(config.level().name()), compatibility: None, ..Shown::changed(config) }
+        Shown {
+            // Only answers to a change print what is empty.
+            alias: config.alias.as_deref().filter(|alias| !alias.is_empty()),
+            alias_for_deks: config.alias_for_deks.as_deref().filter(|alias| !alias.is_empty()),
+            compatibility_level: Some(config.level().name()),
+            compatibility: None,
+            compatibility_group: config.compatibility_group.as_deref().filter(|group| !group.is_empty()),
+            ..Shown::changed(config)
+        }
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) fn queries(call: &Call, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// The context before the path, without colons: `ctx`, `.ctx` and `:.ctx:` are one.
+/// The context before the path, without colons: `ctx`, `.ctx` and `:.ctx:` are one. The default one (`.`) is as none.
 pub(super) fn context(call: &Call) -> Result<Option<String>, Problem> {
     let Some(given) = parameter(call, "context") else { return Ok(None) };
     let name = given.strip_prefix(':').unwrap_or(given);
@@ -89,7 +89,8 @@ pub(super) fn context(call: &Call) -> Result<Option<String>, Problem> {
     if name.contains(':') {
         return Err(Problem::bad_request(format!("Context name '{given}' cannot contain a colon.")));
     }
-    Ok(Some(if name.starts_with('.') { name.to_owned() } else { format!(".{name}") }))
+    let name = if name.starts_with('.') { name.to_owned() } else { format!(".{name}") };
+    Ok(Some(name).filter(|name| name != DEFAULT_CONTEXT))
 }
 
 /// `name` in the context before the path, unless it names one itself.

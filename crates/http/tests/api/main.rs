@@ -4,6 +4,7 @@
 mod app;
 mod registry;
 mod registry_better;
+mod registry_config;
 mod registry_reserved;
 mod remote;
 mod v2_fates;

@@ -135,6 +135,9 @@ async fn behind_a_context_every_path_speaks_of_it() {
     );
     assert_eq!(get(&app, "/config/:.x:").await.text(), r#"{"compatibilityLevel":"FULL"}"#);
     assert_eq!(get(&app, "/config").await.text(), r#"{"compatibilityLevel":"BACKWARD"}"#);
+    for default in [".", ":.:"] {
+        assert_eq!(get(&app, &format!("/contexts/{default}/subjects")).await.text(), r#"[":.x:s"]"#, "as without");
+    }
     assert_eq!(get(&app, "/contexts/a:b/subjects").await.refusal(), (400, 400));
     assert_eq!(get(&app, "/contexts/x").await.refusal(), (405, 405));
     assert_eq!(delete(&app, "/contexts/x").await.refusal(), (422, 42211));

@@ -57,21 +57,26 @@ struct Written<'a> {
 pub(crate) fn value(subject: Option<&Subject>, config: &Config) -> Vec<u8> {
     json(&Written {
         subject: subject.map(Subject::as_str),
-        alias: config.alias.as_deref(),
-        alias_for_deks: config.alias_for_deks.as_deref(),
+        alias: filled(&config.alias),
+        alias_for_deks: filled(&config.alias_for_deks),
         normalize: config.normalize,
         validate_fields: config.validate_fields,
         validate_new_schemas: config.validate_new_schemas,
         validate_rules: config.validate_rules,
         compatibility_level: config.compatibility_level.map(Level::name),
         compatibility_policy: config.compatibility_policy.map(Policy::name),
-        compatibility_group: config.compatibility_group.as_deref(),
+        compatibility_group: filled(&config.compatibility_group),
         default_metadata: config.default_metadata.as_ref(),
         override_metadata: config.override_metadata.as_ref(),
         default_rule_set: config.default_rule_set.as_ref(),
         override_rule_set: config.override_rule_set.as_ref(),
         unknown: &config.unknown,
     })
+}
+
+/// An empty text is not written.
+fn filled(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
 }
 
 pub(super) fn decode(key: Members, value: Option<Members>) -> Result<Entry, Unreadable> {
