@@ -101,6 +101,7 @@ fn paths_of_a_machine(path: &str, text: &str, found: &mut Vec<String>) {
     let home = std::env::var("HOME").unwrap_or_default();
     let mut places: Vec<String> = vec![root.display().to_string()];
     // The folder around the tree, and the home folder: unless they are places that any text may name.
+    #[expect(clippy::disallowed_methods, reason = "only its name is asked, nothing is put there")]
     let above = root.parent().filter(|&above| above != std::env::temp_dir());
     places.extend(above.map(|above| format!("{}/", above.display())).filter(|above| above.len() > 2));
     places.extend(Some(format!("{home}/")).filter(|home| home.len() > 2));

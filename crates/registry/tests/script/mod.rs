@@ -77,10 +77,11 @@ impl Registry {
                     match tls {
                         None => serve(stream, script, seen).await,
                         // A client that does not believe us hangs up.
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => serve(stream, script, seen).await,
-                            Err(_) => {}
-                        },
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, script, seen).await;
+                            }
+                        }
                     }
                 });
             }
