@@ -116,9 +116,11 @@ impl Code {
     pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: Code = Code(3);
     pub(crate) const LEADER_NOT_AVAILABLE: Code = Code(5);
     pub(crate) const MESSAGE_TOO_LARGE: Code = Code(10);
+    pub(crate) const INVALID_RECORD: Code = Code(87);
     pub(crate) const TIMED_OUT: Code = Code(-185);
     pub(crate) const UNKNOWN_TOPIC: Code = Code(-188);
     pub(crate) const UNKNOWN_PARTITION: Code = Code(-190);
+    pub(crate) const INVALID_DIFFERENT_RECORD: Code = Code(-138);
 
     pub(crate) fn kind(self) -> ErrorKind {
         match self.0 {

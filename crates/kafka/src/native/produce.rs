@@ -217,7 +217,25 @@ unsafe fn outcome(message: *const c::rd_kafka_message_t) -> Result<Receipt, Appe
             c::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
             | c::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_PERSISTED => Fate::Unknown,
         };
-        Err(AppendError { error: code.error(raw::text(c::rd_kafka_message_produce_errstr(message))), fate })
+        Err(AppendError { error: code.error(sentence(code).map(str::to_owned)), fate })
+    }
+}
+
+/// What to say of a record that was refused, where librdkafka's own words for the number are too few.
+///
+/// Not the broker's sentence: `rd_kafka_message_produce_errstr` points into an answer that librdkafka has freed by the time of the report.
+fn sentence(code: Code) -> Option<&'static str> {
+    match code {
+        Code::MESSAGE_TOO_LARGE => Some(
+            "The request included a message larger than the max message size the server will accept: \
+             this record, or one that was sent with it",
+        ),
+        Code::INVALID_RECORD => Some(
+            "The broker refused this record, or one that was sent with it, as invalid: \
+             a topic that is compacted takes no record without a key",
+        ),
+        Code::INVALID_DIFFERENT_RECORD => Some("The broker refused a record that was sent with this one as invalid"),
+        _ => None, // the table grows with every release of Kafka
     }
 }
 

@@ -135,6 +135,22 @@ async fn a_record_that_the_broker_finds_too_large_is_not_written() {
     assert!(target.append(&topic, vec![sized(500)]).await[0].is_ok());
 }
 
+/// The words are ours: those of the broker are gone from memory by the time that librdkafka would show them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_without_a_key_is_refused_by_a_compacted_topic_in_words() {
+    let target = Target::start().await;
+    let topic = fresh_name();
+    let compacted = vec![("cleanup.policy".into(), Some("compact".into()))];
+    target.cluster.create_topic(&NewTopic { configs: compacted, ..new_topic(&topic, 1) }).await.expect("created");
+    for _ in 0..20 {
+        let AppendError { error, fate } = target.append(&topic, vec![value("x")]).await.remove(0).expect_err("no key");
+        assert_eq!((error.kind, fate, error.name.as_str()), (ErrorKind::Other, Fate::NotWritten, "INVALID_RECORD"));
+        assert!(error.message.ends_with("takes no record without a key"), "{}", error.message);
+    }
+    let keyed = Record { key: Some(Bytes::from_static(b"k")), ..value("x") };
+    assert!(target.append(&topic, vec![keyed]).await[0].is_ok());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn room_is_given_back_when_the_broker_has_answered() {
     let target = Target::start().await;
