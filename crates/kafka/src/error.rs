@@ -5,6 +5,8 @@
 
 use std::{error, fmt};
 
+use crate::TopicName;
+
 /// What kind of refusal it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -55,6 +57,14 @@ impl Error {
     /// The refusal of a topic that does not exist.
     pub(crate) fn unknown_topic(message: impl Into<String>) -> Error {
         Error::new(ErrorKind::UnknownTopic, "UNKNOWN_TOPIC_OR_PARTITION", message)
+    }
+
+    /// The same error; where the topic is unknown it says which one.
+    pub(crate) fn about(self, topic: &TopicName) -> Error {
+        match self.kind {
+            ErrorKind::UnknownTopic => Error::unknown_topic(format!("There is no topic '{topic}'")),
+            _ => self, // no other error is about a name alone
+        }
     }
 }
 

@@ -70,8 +70,9 @@ impl ConfigSource {
 
 impl Admin {
     pub(crate) async fn topic_configs(&self, topic: &TopicName) -> Result<Vec<ConfigEntry>, Error> {
-        self.call(Request::TopicConfigs(topic)).await?.configs()
+        self.call(Request::TopicConfigs(topic)).await?.configs().map_err(|error| error.about(topic))
     }
+
     pub(crate) async fn broker_configs(&self, broker: NodeId) -> Result<Vec<ConfigEntry>, Error> {
         self.call(Request::BrokerConfigs(broker)).await?.configs()
     }

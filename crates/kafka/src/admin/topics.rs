@@ -89,8 +89,8 @@ impl Admin {
     ) -> Result<TopicDescription, Error> {
         let names = [topic.as_str().to_owned()];
         let reply = self.call(Request::DescribeTopics { names: &names, authorized_operations }).await?;
-        let missing = || Err(Error::unknown_topic(format!("topic {topic} does not exist")));
-        reply.topics().pop().unwrap_or_else(missing)
+        let missing = || Err(Error::unknown_topic(String::new()));
+        reply.topics().pop().unwrap_or_else(missing).map_err(|error| error.about(topic))
     }
 
     pub(crate) async fn create_topic(&self, topic: &NewTopic) -> Result<CreatedTopic, Error> {
@@ -100,7 +100,7 @@ impl Admin {
     }
 
     pub(crate) async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
-        self.call(Request::DeleteTopic(topic)).await?.topic_verdict()?;
+        self.call(Request::DeleteTopic(topic)).await?.topic_verdict().map_err(|error| error.about(topic))?;
         // A broker may list it for a moment longer; a look-up in that moment would believe it.
         let end = Instant::now() + APPEARS_WITHIN;
         while self.topic(topic, false).await.is_ok() && Instant::now() < end {
@@ -113,7 +113,7 @@ impl Admin {
         if total < 1 {
             return Err(invalid_partitions(total));
         }
-        self.call(Request::AddPartitions { topic, total }).await?.topic_verdict()
+        self.call(Request::AddPartitions { topic, total }).await?.topic_verdict().map_err(|error| error.about(topic))
     }
 
     /// The counts that a topic would have: those asked for, else the defaults among the configs of a broker.
