@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use postern_registry::Writer;
+use postern_registry::{Side, Writer};
 use postern_schema::{Encoded, SchemaKind, json};
 
 use crate::Error;
@@ -29,8 +29,8 @@ pub(crate) enum Encoder<'a> {
     Binary,
     Json,
     Schema(&'a Writer),
-    /// A schema format without a schema: only nulls can be written.
-    OnlyNull,
+    /// A schema format without a schema for this side: only nulls can be written.
+    OnlyNull(Side),
 }
 
 impl Encoder<'_> {
@@ -45,7 +45,7 @@ impl Encoder<'_> {
         let json = json.unwrap_or("null");
         let is_null = json == "null";
         match self {
-            Encoder::Binary | Encoder::Json | Encoder::OnlyNull if is_null => Ok(false),
+            Encoder::Binary | Encoder::Json | Encoder::OnlyNull(_) if is_null => Ok(false),
             Encoder::Binary => {
                 decode_base64(json, out).map(|()| true).map_err(|message| Error::NotBase64 { path: place(), message })
             }
@@ -57,8 +57,7 @@ impl Encoder<'_> {
                 Ok(Encoded::Null) => Ok(false),
                 Err(error) => Err(Error::DoesNotFit(error.within(&place()))),
             },
-            // `produce` refuses such a request before it encodes anything.
-            Encoder::OnlyNull => Ok(false),
+            Encoder::OnlyNull(side) => Err(Error::MissingSchema(*side)),
         }
     }
 }
@@ -76,7 +75,11 @@ fn decode_base64(json: &str, out: &mut Vec<u8>) -> Result<(), String> {
     let text: Cow<'_, str> =
         sonic_rs::from_str(json).map_err(|_| format!("expected a base64 string, found {}", found()))?;
     // More padding than needed is taken, too; nothing may follow it.
-    BASE64
-        .decode_vec(text.trim_end_matches('='), out)
-        .map_err(|error| format!("expected standard base64 (A-Z a-z 0-9 + /), found {}: {error}", found()))
+    BASE64.decode_vec(text.trim_end_matches('='), out).map_err(|error| {
+        format!(
+            "expected standard base64 (A-Z a-z 0-9 + /), found {}: {}",
+            found(),
+            error.to_string().trim_end_matches('.')
+        )
+    })
 }

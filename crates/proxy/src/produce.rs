@@ -94,10 +94,7 @@ impl Proxy {
             Side::Key => &request.key_schema,
             Side::Value => &request.value_schema,
         };
-        let Some(schema) = schema else {
-            let used = request.records.iter().any(|spec| spec.member(side).is_some_and(|json| json != "null"));
-            return if used { Err(Error::MissingSchema(side)) } else { Ok(None) };
-        };
+        let Some(schema) = schema else { return Ok(None) };
         let subject = Subject::of_topic(topic, side);
         let writer = match self.schemas().resolved(&subject, schema) {
             Some(writer) => writer,
@@ -143,13 +140,13 @@ impl Proxy {
 
 /// Encodes all records into one buffer and hands out slices of it.
 fn encode(request: &ProduceRequest<'_>, key: Option<&Writer>, value: Option<&Writer>) -> Result<Vec<Record>, Error> {
-    let encoder = |writer| match (request.format, writer) {
+    let encoder = |writer, side| match (request.format, writer) {
         (Format::Binary, _) => Encoder::Binary,
         (Format::Json, _) => Encoder::Json,
         (Format::Schema(_), Some(writer)) => Encoder::Schema(writer),
-        (Format::Schema(_), None) => Encoder::OnlyNull,
+        (Format::Schema(_), None) => Encoder::OnlyNull(side),
     };
-    let (keys, values) = (encoder(key), encoder(value));
+    let (keys, values) = (encoder(key, Side::Key), encoder(value, Side::Value));
     let mut bytes = Vec::with_capacity(64 * request.records.len());
     let mut ranges = Vec::with_capacity(request.records.len());
     for (n, spec) in request.records.iter().enumerate() {
