@@ -18,6 +18,10 @@ use crate::json::java_double;
 /// Lists and objects within one another; as deep as the servers before us went.
 const MAX_DEPTH: usize = 1000;
 
+/// Digits of a number and characters of a member's name: as many as the servers before us took.
+const NUMBER_MAX: usize = 1000;
+const NAME_MAX: usize = 50_000;
+
 /// With this many members in an object, comparing all with all is slower than a table.
 const FEW_MEMBERS: usize = 12;
 
@@ -86,6 +90,7 @@ impl Rewriter<'_> {
             let name = self.out.len();
             self.string()?;
             let name = name..self.out.len();
+            bounded(&self.out[name.start + 1..name.end - 1], NAME_MAX, "a name")?;
             self.space();
             self.expect(b':')?;
             self.out.push(':');
@@ -211,19 +216,22 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// `\u` has been read; two of them may make one character.
+    /// `\u` has been read; two of them may make one character. Half a pair is none, but JSON has a way to say it: it stays an escape.
     fn unicode(&mut self, start: usize) -> Done {
         let mut unit = self.four_digits(start)?;
         if (0xd800..0xdc00).contains(&unit) && self.text[self.at..].starts_with("\\u") {
+            let second = self.at;
             self.at += 2;
-            let low = self.four_digits(start)?;
-            if (0xdc00..0xe000).contains(&low) {
-                unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+            match self.four_digits(start)? {
+                low @ 0xdc00..0xe000 => unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00),
+                _ => self.at = second, // no half of this one: it is read for itself
             }
         }
         match char::from_u32(unit) {
             Some(character) => self.character(character),
-            None => return Err(not_json(start, "half a surrogate pair, which is no character")),
+            None => {
+                let _ = write!(self.out, "\\u{unit:04X}");
+            }
         }
         Ok(())
     }
@@ -275,6 +283,7 @@ impl Rewriter<'_> {
             self.digits()?;
         }
         let digits = &self.text[start..self.at];
+        bounded(&digits[usize::from(minus)..], NUMBER_MAX, "a number")?;
         if self.at == whole {
             self.out.push_str(if digits == "-0" { "0" } else { digits });
             return Ok(());
@@ -336,6 +345,13 @@ impl Rewriter<'_> {
     }
 }
 
+fn bounded(text: &str, max: usize, what: &str) -> Done {
+    match text.len() <= max || text.chars().count() <= max {
+        true => Ok(()),
+        false => Err(EncodeError::new(String::new(), format!("{what} of at most {max} characters"), "a longer one")),
+    }
+}
+
 #[cold]
 fn not_json(at: usize, found: &str) -> EncodeError {
     EncodeError::new(String::new(), "JSON", format!("{found} at byte {at}"))
@@ -371,6 +387,10 @@ mod tests {
             (r#""\u001f\u0000\"\\""#, r#""\u001F\u0000\"\\""#),
             ("\"😀\"", r#""\uD83D\uDE00""#),
             (r#""\ud83d\ude00""#, r#""\uD83D\uDE00""#),
+            (r#""\ud800""#, r#""\uD800""#),
+            (r#""\udc00x""#, r#""\uDC00x""#),
+            (r#""\ud800\u0041""#, r#""\uD800A""#),
+            (r#""\ud800\ud83d\ude00""#, r#""\uD800\uD83D\uDE00""#),
             ("\"日本語 \u{2028}\"", "\"日本語 \u{2028}\""),
             ("-0", "0"),
             ("123456789012345678901234567890", "123456789012345678901234567890"),
@@ -407,8 +427,7 @@ mod tests {
             ("+1", "expected JSON, found '+' at byte 0"),
             ("truex", "expected JSON, found 't' at byte 0"),
             ("\"\\x\"", "expected JSON, found an escape that JSON does not have at byte 1"),
-            ("\"\\ud800\"", "expected JSON, found half a surrogate pair, which is no character at byte 1"),
-            ("\"\\ud800\\u0041\"", "expected JSON, found half a surrogate pair, which is no character at byte 1"),
+            ("\"\\ud800\\u00\"", "expected JSON, found \\u without four hexadecimal digits at byte 1"),
             ("\"a\nb\"", "expected JSON, found '\\n' at byte 2"),
             ("1e999", "expected a number that a 64-bit float can hold, found 1e999"),
         ] {
@@ -417,6 +436,28 @@ mod tests {
         let mut out = Vec::new();
         let error = rewrite(b"\"\xff\"", &mut out).expect_err("not UTF-8");
         assert_eq!(error.to_string(), "expected JSON, found a byte that is not UTF-8 at byte 1");
+    }
+
+    #[test]
+    fn numbers_and_names_have_an_end() {
+        for (what, text, error) in [
+            ("digits", "7".repeat(1001), "expected a number of at most 1000 characters, found a longer one"),
+            (
+                "places",
+                format!("0.{}", "7".repeat(999)),
+                "expected a number of at most 1000 characters, found a longer one",
+            ),
+            (
+                "a name",
+                format!("{{\"{}\":1}}", "ä".repeat(50_001)),
+                "expected a name of at most 50000 characters, found a longer one",
+            ),
+        ] {
+            assert_eq!(rewritten(&text), Err(error.to_owned()), "{what}");
+        }
+        for text in [format!("-{}", "7".repeat(1000)), format!("{{\"{}\":1}}", "ä".repeat(50_000))] {
+            assert_eq!(rewritten(&text).as_deref(), Ok(&*text));
+        }
     }
 
     #[test]

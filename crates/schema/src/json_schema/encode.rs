@@ -59,7 +59,7 @@ impl Judge {
     pub(super) fn encode(&self, text: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         let mut written = Vec::with_capacity(text.len());
         json::rewrite(text, &mut written)?;
-        let mut value = serde_json::from_slice::<Value>(&written).map_err(|_| too_deep())?;
+        let mut value = serde_json::from_slice::<Value>(&written).map_err(|error| unread(&error))?;
         let frames = self.plain.depth.saturating_mul(levels(&value) + 1);
         let filled = with_stack(frames.saturating_mul(FRAME), || self.hold(&mut value))??;
         if filled {
@@ -125,6 +125,14 @@ fn levels(value: &Value) -> usize {
 }
 
 /// What was rewritten is JSON; nothing but its depth can keep it from being read.
+/// The text is JSON by now, so there are two reasons left.
+fn unread(error: &serde_json::Error) -> EncodeError {
+    match error.to_string().contains("recursion limit") {
+        true => too_deep(),
+        false => EncodeError::new(String::new(), "texts of whole characters", "half a surrogate pair"),
+    }
+}
+
 fn too_deep() -> EncodeError {
     EncodeError::new(String::new(), "at most 127 levels of nesting", "a deeper value")
 }
