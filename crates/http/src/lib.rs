@@ -13,6 +13,7 @@ mod call;
 mod document;
 mod negotiate;
 mod path;
+mod patience;
 mod problem;
 mod registry;
 mod reply;

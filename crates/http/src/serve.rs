@@ -18,8 +18,13 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use crate::patience::Patience;
 use crate::{Api, Bounds};
 
+/// What one connection holds at most of what its client sent and nobody has read yet. The head of a request must fit into it.
+const BUFFER_MAX: usize = 64 << 10;
+/// The same over HTTP/2, where it bounds what may be on its way, too.
+const WINDOW: u32 = 256 << 10;
 /// How long to wait before accepting again when the process has no file descriptor left, or the like.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -53,8 +58,10 @@ where
     A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(bounds.idle).pipeline_flush(true);
+    // Not `pipeline_flush`: it keeps an answer back where a part of the next request has come, and never sends that to a broken one.
+    server.http1().timer(TokioTimer::new()).header_read_timeout(bounds.idle).max_buf_size(BUFFER_MAX);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(bounds.idle);
+    server.http2().initial_connection_window_size(WINDOW).initial_stream_window_size(WINDOW);
     let server = Arc::new(server);
     let connections = Arc::new(Semaphore::new(bounds.connections));
     let graceful = GracefulShutdown::new();
@@ -74,7 +81,8 @@ where
             let answer = answer(request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+        let stream = TokioIo::new(Patience::new(stream, bounds.idle));
+        let connection = server.serve_connection(stream, service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // What a client does to its own connection is its own affair.
