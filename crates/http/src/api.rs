@@ -1,5 +1,6 @@
 //! One listener's API: tables of routes joined, and what holds for every request before its handler runs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts as Head;
 use hyper::{Method, Request, Response, StatusCode};
 use postern_proxy::Proxy;
 use postern_registry::Registry;
@@ -22,6 +24,10 @@ use crate::{registry as dialect, v2, v3};
 
 pub(crate) const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
+/// Bytes of path and query.
+const URI_MAX: usize = 8 << 10;
+/// Bytes of all headers: the tickets that some ways to authenticate need are long.
+const HEADERS_MAX: usize = 32 << 10;
 const OPTIONS_ANSWER: &[Offer] = &[Offer { media_type: TEXT, weight: 1000 }, Offer { media_type: JSON, weight: 900 }];
 
 /// What a dialect adds to the headers of every answer, given those of the request.
@@ -86,13 +92,16 @@ impl Api {
 
     async fn route(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
+        if let Some(problem) = too_long(&head) {
+            return problem.into_reply().into_response(JSON);
+        }
         let path = path::clean(head.uri.path());
         let Ok(found) = self.0.paths.at(&path) else {
             return Problem::not_found().into_reply().into_response(JSON);
         };
         let endpoint = found.value;
         if head.method == Method::OPTIONS {
-            return endpoint.options(text(&head.headers, ACCEPT));
+            return endpoint.options(accepted(&head.headers).as_deref());
         }
         // HEAD is GET without the body, which hyper leaves away by itself.
         let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
@@ -107,10 +116,15 @@ impl Api {
                 None => return self.unsupported(&head.headers, named, known),
             },
         };
-        let Some(media_type) = negotiate(text(&head.headers, ACCEPT), media.produces) else {
-            return Problem::generic(StatusCode::NOT_ACCEPTABLE, "HTTP 406 Not Acceptable")
-                .into_reply()
-                .into_response(JSON);
+        let accept = accepted(&head.headers);
+        let Some(media_type) = negotiate(accept.as_deref(), media.produces) else {
+            let offered: Vec<&str> = media.produces.iter().map(|offer| offer.media_type).collect();
+            let message = format!(
+                "HTTP 406 Not Acceptable: Accept is {}, expected one of {}",
+                accept.as_deref().unwrap_or_default(),
+                offered.join(", ")
+            );
+            return Problem::generic(StatusCode::NOT_ACCEPTABLE, message).into_reply().into_response(JSON);
         };
         let values = found.params.iter().map(|(_, value)| path::decode(value).into_owned());
         let params = Params(endpoint.params.iter().copied().zip(values).collect());
@@ -122,7 +136,7 @@ impl Api {
     fn unsupported(&self, headers: &HeaderMap, named: &str, known: &[&str]) -> Response<Full<Bytes>> {
         let message =
             format!("HTTP 415 Unsupported Media Type: Content-Type is {named}, expected one of {}", known.join(", "));
-        let media_type = negotiate(text(headers, ACCEPT), self.0.errors).unwrap_or(JSON);
+        let media_type = negotiate(accepted(headers).as_deref(), self.0.errors).unwrap_or(JSON);
         Problem::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_reply().into_response(media_type)
     }
 }
@@ -149,6 +163,31 @@ impl Endpoint {
         };
         Reply::bytes(StatusCode::OK, methods).header(ALLOW, self.allow()).into_response(TEXT)
     }
+}
+
+/// What the client accepts; several headers are one list (RFC 9110 §5.3).
+fn accepted(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let mut values = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or("?"));
+    let first = values.next()?;
+    Some(values.fold(Cow::Borrowed(first), |list, value| Cow::Owned(format!("{list},{value}"))))
+}
+
+/// The servers we replace take as much, and so do most things that stand before a server. What hyper itself finds too long is answered by
+/// it, with the same status and without a body.
+fn too_long(head: &Head) -> Option<Problem> {
+    let uri = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if uri > URI_MAX {
+        let message = format!("HTTP 414 URI Too Long: it has {uri} bytes, more than the {URI_MAX} that are taken.");
+        return Some(Problem::generic(StatusCode::URI_TOO_LONG, message));
+    }
+    let headers: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if headers > HEADERS_MAX {
+        let message = format!(
+            "HTTP 431 Request Header Fields Too Large: they have {headers} bytes, more than the {HEADERS_MAX} that are taken."
+        );
+        return Some(Problem::generic(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
+    }
+    None
 }
 
 /// A header's value; one that is no text counts as one that fits nothing.

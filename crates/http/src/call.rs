@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::HOST;
+use hyper::header::{CONTENT_ENCODING, HOST};
 use hyper::http::request::Parts;
 
 use crate::body::{Body, Reader};
@@ -35,7 +35,12 @@ impl Params {
 
     /// The same as a number. Anything that is none is a path that does not exist.
     pub(crate) fn number<T: FromStr>(&self, name: &'static str) -> Result<T, Problem> {
-        path::number(self.get(name)).ok_or_else(|| Problem::generic(StatusCode::NOT_FOUND, "HTTP 404 Not Found"))
+        path::number(self.get(name)).ok_or_else(|| {
+            Problem::missing(format!(
+                "HTTP 404 Not Found: {name} in the path must be a whole number, found '{}'.",
+                self.get(name)
+            ))
+        })
     }
 }
 
@@ -61,8 +66,14 @@ impl Call {
         format!("http://{authority}")
     }
 
-    /// Reads the body; what remains of the call goes with it.
+    /// Reads the body; what remains of the call goes with it. Bodies are not unpacked, and packed ones not taken as they stand.
     pub(crate) async fn read(self) -> Result<(Params, Body), Problem> {
+        let encoding = self.head.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
+        if let Some(other) = encoding.filter(|encoding| !matches!(*encoding, "" | "identity")) {
+            let message =
+                format!("HTTP 415 Unsupported Media Type: Content-Encoding is {other}; send the body as it is.");
+            return Err(Problem::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        }
         Ok((self.params, self.reader.read(self.body).await?))
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use hyper::StatusCode;
 use postern_proxy::{Caller, Describe, NodeId, PartitionDescription, PartitionId, Proxy, TopicDescription, TopicName};
 use serde::Serialize;
 
@@ -84,7 +83,9 @@ pub(super) async fn offsets(proxy: Proxy, call: Call) -> Result<Reply, Problem> 
 
 /// The topic that a path names. An illegal name is no unknown topic (rest-v2.md §4.4).
 fn topic_name(params: &Params) -> Result<TopicName, Problem> {
-    TopicName::parse(params.get("topic")).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, 40002, error))
+    let name = params.get("topic");
+    TopicName::parse(name)
+        .map_err(|error| Problem::invalid_request(format!("'{name}' is no legal name of a topic: {error}.")))
 }
 
 fn may_describe() -> Result<Describe, Problem> {
@@ -102,7 +103,7 @@ fn no_such_partition(topic: &TopicDescription, id: PartitionId) -> Problem {
         topic.partitions.len(),
         id.0
     );
-    Problem::new(StatusCode::NOT_FOUND, 40402, message)
+    Problem::no_such_partition(message)
 }
 
 fn partition_of(partition: &PartitionDescription) -> Partition {

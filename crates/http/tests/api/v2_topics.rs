@@ -41,9 +41,38 @@ async fn what_is_not_there_is_told_apart() {
         let reply = app.get(path).await;
         assert_eq!(reply.refusal(), refusal, "{path}: {}", reply.text());
     }
+    for (path, says) in [
+        ("/topics/none", "There is no topic 'none'"),
+        ("/topics/none/partitions/0", "There is no topic 'none'"),
+        ("/topics/a%20b", "'a b' is no legal name of a topic"),
+        ("/topics/a/partitions/one", "partition in the path must be a whole number, found 'one'"),
+    ] {
+        assert!(app.get(path).await.message().contains(says), "{path}: {}", app.get(path).await.message());
+    }
+    let accepts = app.request(Method::GET, "/topics").header("accept", "text/html").send().await;
+    assert_eq!(accepts.refusal(), (406, 406));
+    assert!(accepts.message().contains("Accept is text/html, expected one of application/vnd.kafka.v2+json"));
     let reply = app.request(Method::DELETE, "/topics/a").send().await;
     assert_eq!((reply.refusal(), reply.header("allow")), ((405, 405), "GET,POST,HEAD,OPTIONS"));
     assert_eq!(app.partitions("a").await, Some(1));
     let head = app.request(Method::HEAD, "/topics").send().await;
     assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_root_takes_an_object_of_texts() {
+    let app = TestApp::start().await;
+    for (body, status) in [
+        ("", 200),
+        ("{}", 200),
+        (r#"{"a":"b","c":1,"d":null}"#, 200),
+        (r#"{"a":{}}"#, 400),
+        (r#"{"a":[1]}"#, 400),
+        ("[]", 400),
+        ("1", 400),
+        ("{", 400),
+    ] {
+        let call = app.request(Method::POST, "/").body(body).header("content-type", "application/vnd.kafka.v2+json");
+        assert_eq!(call.send().await.status, status, "{body}");
+    }
 }
