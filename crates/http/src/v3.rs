@@ -82,6 +82,10 @@ pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
         .get("/v3/clusters/{cluster}/topics/-/partitions/-/reassignment", READ, reassignments::of_all_topics)
         .get("/v3/clusters/{cluster}/topics/{topic}/partitions/-/reassignment", READ, reassignments::of_topic)
         .get("/v3/clusters/{cluster}/topics/{topic}/partitions/{partition}/reassignment", READ, reassignments::of_partition)
+        // Where the links in the answers of these three lead to.
+        .get("/v3/clusters/{cluster}/topics/-/partitions/-/reassignments", READ, reassignments::of_all_topics)
+        .get("/v3/clusters/{cluster}/topics/{topic}/partitions/-/reassignments", READ, reassignments::of_topic)
+        .get("/v3/clusters/{cluster}/topics/{topic}/partitions/{partition}/reassignments", READ, reassignments::of_partition)
         .post("/v3/clusters/{cluster}/topics/{topic}/records", WRITE, later_for_any_cluster("Producing through API v3"))
         .post("/v3/clusters/{cluster}/topics/{topic}/records:batch", WRITE, later_for_any_cluster("Producing through API v3"))
         .routes

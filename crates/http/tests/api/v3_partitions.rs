@@ -98,6 +98,7 @@ async fn nothing_is_being_reassigned() {
         let url = format!("{}{}s", app.url(), app.v3(&path));
         let list = format!(r#"{{"kind":"KafkaReassignmentList","metadata":{{"self":"{url}","next":null}},"data":[]}}"#);
         assert_eq!((reply.status, reply.text()), (200, list.as_str()), "{topic}");
+        assert_eq!(app.get(&app.v3(&format!("{path}s"))).await.text(), list, "its own link leads to it");
     }
     for path in ["topics/t/partitions/0", "topics/t/partitions/1", "topics/t/partitions/x", "topics/nope/partitions/0"]
     {
