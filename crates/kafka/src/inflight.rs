@@ -41,6 +41,11 @@ impl Inflight {
         Ok(Admitted { records, room: Room { _permit: room } })
     }
 
+    /// As many records as could fit at all, empty ones.
+    pub fn records_max(&self) -> usize {
+        self.capacity.0 / Record::default().footprint()
+    }
+
     /// What is in use now.
     pub fn used(&self) -> ByteCount {
         ByteCount(self.capacity.0 - self.room.available_permits())

@@ -82,6 +82,22 @@ impl Proxy {
         Ok(Produced { key_schema: key.map(|writer| writer.id), value_schema: value.map(|writer| writer.id), outcomes })
     }
 
+    /// As many records as one request may have: more of them would not fit into the budget, however small they are.
+    pub fn records_max(&self) -> usize {
+        self.inflight().records_max()
+    }
+
+    /// Refuses what [`Proxy::produce`] would, as far as that can be told without the name of a topic, and so of subjects.
+    ///
+    /// # Errors
+    /// A record that cannot be encoded; nothing, where a schema would have to be looked up.
+    pub fn check(&self, request: &ProduceRequest<'_>) -> Result<(), Error> {
+        match (&request.key_schema, &request.value_schema) {
+            (None, None) => encode(request, None, None).map(drop),
+            (Some(_), _) | (_, Some(_)) => Ok(()),
+        }
+    }
+
     /// What one side of the records is framed with; `None` outside the schema formats and where the request names no schema.
     async fn writer(
         &self,

@@ -31,11 +31,14 @@ async fn produce(
     let format = format_of(call.content_type);
     let partition = partition(&call.params)?;
     let (params, body) = call.read().await?;
-    let mut envelope = Envelope::read(&body)?;
+    let mut envelope = Envelope::read(&body, proxy.records_max())?;
     let request = envelope.take_request(format, partition)?;
     let topic = match TopicName::parse(params.get("topic")) {
         Ok(topic) => topic,
-        Err(error) => return Ok(render(&nowhere(&error, request.records.len()))),
+        Err(error) => {
+            proxy.check(&request).map_err(problem)?;
+            return Ok(render(&nowhere(params.get("topic"), &error, request.records.len())));
+        }
     };
     let grant = Caller::anonymous().may_write(topic).map_err(problem)?;
     let produced = proxy.produce(grant, request).await.map_err(problem)?;
@@ -54,11 +57,11 @@ fn format_of(content_type: Option<&'static str>) -> Format {
 }
 
 /// An illegal name of a topic fails each record, not the request (§5.2).
-fn nowhere(error: &IllegalTopicName, records: usize) -> Produced {
+fn nowhere(name: &str, error: &IllegalTopicName, records: usize) -> Produced {
     let error = ClusterError {
         kind: ErrorKind::InvalidTopic,
         name: "INVALID_TOPIC_EXCEPTION".to_owned(),
-        message: error.to_string(),
+        message: format!("'{name}' is no legal name of a topic: {error}"),
     };
     let failed = AppendError { error, fate: Fate::NotWritten };
     Produced { key_schema: None, value_schema: None, outcomes: vec![Err(failed); records] }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
+use hyper::StatusCode;
 use postern_proxy::{Format, ProduceRequest, SchemaId, SchemaKind, SchemaRef, Spec};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use sonic_rs::LazyValue;
@@ -29,8 +30,8 @@ struct Schema<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads `body`, which must be one JSON object and nothing else.
-    pub(super) fn read(body: &'a [u8]) -> Result<Envelope<'a>, Problem> {
+    /// Reads `body`, which must be one JSON object and nothing else, with `records_max` records at most.
+    pub(super) fn read(body: &'a [u8], records_max: usize) -> Result<Envelope<'a>, Problem> {
         let text = std::str::from_utf8(body)
             .map_err(|error| Problem::bad_request(format!("The request body is not valid UTF-8: {error}.")))?;
         if matches!(text.trim_ascii(), "" | "null") {
@@ -41,10 +42,10 @@ impl<'a> Envelope<'a> {
                 "The request body nests deeper than the {MAX_NESTING} levels that are taken."
             )));
         }
-        let reading = Reading::default();
+        let reading = Reading { refusal: RefCell::new(None), records_max };
         let mut json = sonic_rs::Deserializer::from_str(text);
         let read = EnvelopeSeed(&reading).deserialize(&mut json).and_then(|envelope| json.end().map(|()| envelope));
-        read.map_err(|error| reading.0.into_inner().unwrap_or_else(|| not_json(text, &error)))
+        read.map_err(|error| reading.refusal.into_inner().unwrap_or_else(|| not_json(text, &error)))
     }
 
     /// What is to be done; takes the records out. `partition` is where records go that name none.
@@ -107,13 +108,16 @@ impl<'a> Schema<'a> {
     }
 }
 
-/// Where a refusal waits that the JSON reader's own error cannot carry.
-#[derive(Default)]
-struct Reading(RefCell<Option<Problem>>);
+/// What is known all the way down.
+struct Reading {
+    /// Where a refusal waits that the JSON reader's own error cannot carry.
+    refusal: RefCell<Option<Problem>>,
+    records_max: usize,
+}
 
 impl Reading {
     fn refuse<E: serde::de::Error>(&self, problem: Problem) -> E {
-        self.0.replace(Some(problem));
+        self.refusal.replace(Some(problem));
         E::custom("refused")
     }
 
@@ -125,14 +129,15 @@ impl Reading {
     /// An int32, given as a number (a fraction is cut off) or as its text; `None`: null, or an empty text.
     fn int<E: serde::de::Error>(&self, member: &str, json: &LazyValue<'_>) -> Result<Option<i32>, E> {
         let raw = json.as_raw_cow();
-        let number = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).map(str::trim).unwrap_or(&raw);
+        let text = if raw.starts_with('"') { unquoted(&raw) } else { None };
+        let number = text.as_deref().map_or(&*raw, str::trim);
         if number.is_empty() || raw == "null" {
             return Ok(None);
         }
         if let Ok(int) = number.parse() {
             return Ok(Some(int));
         }
-        let fraction = if raw.starts_with('"') { None } else { number.parse::<f64>().ok() };
+        let fraction = if text.is_some() { None } else { number.parse::<f64>().ok() };
         match fraction.map(f64::trunc).filter(|whole| (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(whole)) {
             Some(whole) => Ok(Some(whole as i32)),
             None => Err(self
@@ -221,7 +226,8 @@ enum RecordMember {
 /// Reads a member's name by comparing it with those that are known; nothing is copied.
 struct Name<'r, T: 'static> {
     reading: &'r Reading,
-    place: &'static str,
+    /// Which of the records; `None`: it is a member of the request.
+    record: Option<usize>,
     known: &'static [(&'static str, T)],
 }
 
@@ -245,7 +251,8 @@ impl<T: Copy> Visitor<'_> for Name<'_, T> {
             Some((_, member)) => Ok(*member),
             None => {
                 let known: Vec<&str> = self.known.iter().map(|(known, _)| *known).collect();
-                Err(self.reading.unknown(name, self.place, &known.join(", ")))
+                let place = self.record.map_or("The request".to_owned(), |position| format!("records[{position}]"));
+                Err(self.reading.unknown(name, &place, &known.join(", ")))
             }
         }
     }
@@ -271,7 +278,7 @@ impl<'de> Visitor<'de> for EnvelopeSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
         let reading = self.0;
         let mut envelope = Envelope::default();
-        let name = || Name { reading, place: "The request", known: MEMBERS };
+        let name = || Name { reading, record: None, known: MEMBERS };
         while let Some(member) = map.next_key_seed(name())? {
             match member {
                 Member::KeySchema => envelope.key.text = reading.text("key_schema", &map.next_value()?)?,
@@ -320,6 +327,11 @@ impl<'de> Visitor<'de> for RecordsSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut records = Vec::new();
         while let Some(spec) = seq.next_element_seed(RecordSeed { reading: self.0, position: records.len() })? {
+            if records.len() == self.0.records_max {
+                let message =
+                    format!("records has more than the {} entries that are taken. Split the request.", records.len());
+                return Err(self.0.refuse(Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, message)));
+            }
             records.push(spec);
         }
         Ok(Some(records))
@@ -349,7 +361,7 @@ impl<'de> Visitor<'de> for RecordSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Spec<'de>, A::Error> {
         let reading = self.reading;
         let mut spec = Spec::default();
-        let name = || Name { reading, place: "A record", known: RECORD_MEMBERS };
+        let name = || Name { reading, record: Some(self.position), known: RECORD_MEMBERS };
         while let Some(member) = map.next_key_seed(name())? {
             let json: LazyValue<'de> = map.next_value()?;
             match member {
