@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::problem::Problem;
 
@@ -18,11 +18,13 @@ use crate::problem::Problem;
 pub struct Bounds {
     /// Connections open at once; further ones wait in the kernel's queue. Default 8192.
     pub connections: usize,
-    /// A connection on which nothing comes for so long is closed; a body that pauses for so long is refused with 408. Default 30 s.
+    /// A connection on which nothing comes, or whose client takes nothing, for so long is closed; a body that pauses for so long is
+    /// refused with 408. Default 30 s.
     pub idle: Duration,
     /// Bytes of one request body; a larger one is refused with 413. Default 64 MiB.
     pub body: usize,
-    /// Bytes of all request bodies at once; when they are used up, bodies are not read further until others are done. Default 256 MiB.
+    /// What all request bodies and the records in them may take up at once, in bytes; when it is used up, bodies are not read further
+    /// until others are done, and after [`Bounds::idle`] refused with 503. Default 256 MiB.
     pub bodies: usize,
 }
 
@@ -33,21 +35,39 @@ impl Default for Bounds {
 }
 
 /// Reads bodies within [`Bounds`]. Cheap to clone.
+///
+/// Room is taken for what has come, not for what is announced: an announcement costs a client nothing. So bodies that have come in part may
+/// wait for each other; [`Reader::last`] sees to it that one of them goes on.
 #[derive(Clone)]
 pub(crate) struct Reader {
     idle: Duration,
     max: usize,
     /// Room for all bodies, in units of [`UNIT`] bytes.
     room: Arc<Semaphore>,
+    /// A place for one body beside the room for all. Whoever has it needs no more room, and so comes to an end.
+    last: Arc<Semaphore>,
 }
 
 /// The grain in which room for bodies is counted, so that a 32 bit count of permits suffices.
 const UNIT: usize = 1024;
+/// What an object in a body may take up besides its text, while it waits as a record to be written.
+const OBJECT: usize = 192;
+/// What an announcement is believed in one go.
+const RESERVED_MAX: usize = 1 << 20;
+/// A body that comes slower than this in [`Bounds::idle`] is refused as one that pauses.
+const PACE: usize = 16 << 10;
 
 /// A body in memory, and the room it takes up until it is dropped.
 pub(crate) struct Body {
     bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Room,
+}
+
+/// What one body has of the room for all.
+#[derive(Default)]
+struct Room {
+    units: Option<OwnedSemaphorePermit>,
+    last: Option<OwnedSemaphorePermit>,
 }
 
 impl Deref for Body {
@@ -60,62 +80,83 @@ impl Deref for Body {
 
 impl Reader {
     pub(crate) fn new(bounds: &Bounds) -> Reader {
-        // No body may need more room than there is, or it would wait for ever.
-        let bodies = bounds.bodies.max(bounds.body);
-        Reader { idle: bounds.idle, max: bounds.body, room: Arc::new(Semaphore::new(bodies.div_ceil(UNIT) + 1)) }
+        let units = bounds.bodies.div_ceil(UNIT).clamp(1, Semaphore::MAX_PERMITS);
+        let room = Arc::new(Semaphore::new(units));
+        Reader { idle: bounds.idle, max: bounds.body, room, last: Arc::new(Semaphore::new(1)) }
     }
 
     /// The whole body, as UTF-8 whatever Unicode encoding it came in (RFC 4627 §3, which the servers we replace follow).
     pub(crate) async fn read(&self, mut body: Incoming) -> Result<Body, Problem> {
-        let announced = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-        // A body in chunks announces nothing; it is counted at the bound until it is there.
-        let needed = announced.unwrap_or(self.max);
-        if needed > self.max {
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > self.max {
             return Err(self.too_large());
         }
-        let mut room = match needed {
-            0 => None,
-            _ => Some(self.take_room(needed).await?),
-        };
-        let Some(mut whole) = self.frame(&mut body).await? else {
-            return Ok(Body { bytes: Bytes::new(), _room: None });
-        };
-        if let Some(second) = self.frame(&mut body).await? {
-            let mut joined = BytesMut::with_capacity(announced.unwrap_or(whole.len() + second.len()));
-            joined.extend_from_slice(&whole);
-            joined.extend_from_slice(&second);
-            while let Some(next) = self.frame(&mut body).await? {
-                if joined.len() + next.len() > self.max {
-                    return Err(self.too_large());
-                }
-                joined.extend_from_slice(&next);
+        let (mut whole, mut joined) = (Bytes::new(), BytesMut::new());
+        let (mut room, mut weight) = (Room::default(), 0);
+        let (mut due, mut come) = (Instant::now() + self.idle, 0);
+        while let Some(piece) = self.piece(&mut body, due).await? {
+            if whole.len() + joined.len() + piece.len() > self.max {
+                return Err(self.too_large());
             }
+            weight += piece.len() + OBJECT * piece.iter().filter(|byte| **byte == b'{').count();
+            let waited = self.take_room(&mut room, weight).await?;
+            come += piece.len();
+            if waited || come >= PACE {
+                (due, come) = (Instant::now() + self.idle, 0);
+            }
+            // Most bodies are of one piece, which is not copied.
+            if whole.is_empty() && joined.is_empty() {
+                whole = piece;
+                continue;
+            }
+            if joined.is_empty() {
+                joined.reserve(announced.min(RESERVED_MAX));
+                joined.extend_from_slice(&std::mem::take(&mut whole));
+            }
+            joined.extend_from_slice(&piece);
+        }
+        if !joined.is_empty() {
             whole = joined.freeze();
-        }
-        if whole.len() > self.max {
-            return Err(self.too_large());
-        }
-        if announced.is_none() {
-            room = room.and_then(|mut room| room.split(whole.len().div_ceil(UNIT)));
         }
         Ok(Body { bytes: into_utf8(whole)?, _room: room })
     }
 
-    async fn take_room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| self.too_large())?;
-        match timeout(self.idle, Arc::clone(&self.room).acquire_many_owned(units)).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(Problem::generic(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too many request bodies are being worked on. Nothing was done; send the request again later.",
-            )),
+    /// Widens `room` to hold `weight` bytes. True: it had to be waited for.
+    async fn take_room(&self, room: &mut Room, weight: usize) -> Result<bool, Problem> {
+        let held = room.units.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = weight.div_ceil(UNIT).saturating_sub(held);
+        if missing == 0 || room.last.is_some() {
+            return Ok(false);
         }
+        let missing = u32::try_from(missing).map_err(|_| self.too_large())?;
+        let at_once = Arc::clone(&self.room).try_acquire_many_owned(missing).ok();
+        let waited = at_once.is_none();
+        let units = match at_once {
+            Some(units) => units,
+            None => tokio::select! {
+                biased;
+                Ok(units) = Arc::clone(&self.room).acquire_many_owned(missing) => units,
+                Ok(last) = Arc::clone(&self.last).acquire_owned() => {
+                    room.last = Some(last);
+                    return Ok(true);
+                }
+                () = sleep(self.idle) => return Err(Problem::generic(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Too many request bodies are being worked on. Nothing was done; send the request again later.",
+                )),
+            },
+        };
+        match &mut room.units {
+            Some(held) => held.merge(units),
+            none => *none = Some(units),
+        }
+        Ok(waited)
     }
 
     /// The next piece of data; trailers are passed over.
-    async fn frame(&self, body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
+    async fn piece(&self, body: &mut Incoming, due: Instant) -> Result<Option<Bytes>, Problem> {
         loop {
-            match timeout(self.idle, body.frame()).await {
+            match timeout_at(due, body.frame()).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
@@ -128,8 +169,10 @@ impl Reader {
                     )));
                 }
                 Err(_) => {
-                    let message =
-                        format!("Nothing of the request body came for {} s. Nothing was done.", self.idle.as_secs());
+                    let message = format!(
+                        "The request body did not come in time: at least {PACE} bytes, or what was left of it, were expected within {} s. Nothing was done.",
+                        self.idle.as_secs()
+                    );
                     return Err(Problem::generic(StatusCode::REQUEST_TIMEOUT, message));
                 }
             }

@@ -61,16 +61,25 @@ impl TestApp {
 
     /// With settings of the broker changed by `change`.
     pub(crate) async fn start_with(change: impl FnOnce(&mut postern_broker::Settings)) -> TestApp {
-        TestApp::assemble(change, None).await
+        TestApp::assemble(change, None, Bounds::default()).await
+    }
+
+    /// With less room or patience for its clients.
+    pub(crate) async fn bounded(bounds: Bounds) -> TestApp {
+        TestApp::assemble(|_| {}, None, bounds).await
     }
 
     /// Its producers use the schemas of another registry; its own stays empty.
     pub(crate) async fn with_schemas_of(urls: &str) -> TestApp {
         let urls = urls.split(',').map(|url| RegistryUrl::parse(url).expect("a URL")).collect();
-        TestApp::assemble(|_| {}, Some(Remote::new(RemoteSettings::new(urls)))).await
+        TestApp::assemble(|_| {}, Some(Remote::new(RemoteSettings::new(urls))), Bounds::default()).await
     }
 
-    async fn assemble(change: impl FnOnce(&mut postern_broker::Settings), remote: Option<Remote>) -> TestApp {
+    async fn assemble(
+        change: impl FnOnce(&mut postern_broker::Settings),
+        remote: Option<Remote>,
+        bounds: Bounds,
+    ) -> TestApp {
         let dir = TempDir::new().expect("a folder can be made");
         let mut settings = postern_broker::Settings::for_test(dir.path());
         change(&mut settings);
@@ -82,12 +91,16 @@ impl TestApp {
         let used = remote.map_or_else(|| Schemas::from(schemas.clone()), Schemas::from);
         let proxy = Proxy::new(cluster.clone(), used, Limits::default());
 
-        let bounds = Bounds::default();
         let (rest, rest_serving) = serve(postern_http::rest(proxy, &bounds), &bounds).await;
         let (registry, registry_serving) = serve(postern_http::registry(schemas.clone(), &bounds), &bounds).await;
         let cluster_id = broker.cluster_id().to_owned();
         let serving = [rest_serving, registry_serving];
         TestApp { rest, registry, schemas, cluster, cluster_id, serving, broker, _dir: dir }
+    }
+
+    /// A connection to the REST proxy, to say on it what no client library would.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.rest).await.expect("it listens")
     }
 
     /// Scheme and authority, as links begin.

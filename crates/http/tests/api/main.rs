@@ -2,6 +2,8 @@
 //! anew.
 
 mod app;
+mod http_bounds;
+mod http_wire;
 mod registry;
 mod registry_better;
 mod registry_config;

@@ -1,0 +1,152 @@
+//! HTTP as clients really speak it: one request behind another, bodies in chunks, HTTP/2, and heads that are too long.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::app::TestApp;
+
+const JSON: &str = "application/vnd.kafka.json.v2+json";
+
+/// What is answered to `said`, which ends with a request to close.
+async fn talk(app: &TestApp, said: &str) -> String {
+    let mut stream = app.connect().await;
+    stream.write_all(said.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("it is answered and closed");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_behind_one_another_are_answered_in_their_order() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let body = r#"{"records":[{"value":1}]}"#;
+    let post = format!(
+        "POST /topics/lab HTTP/1.1\r\nHost: p\r\nContent-Type: {JSON}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let said = format!(
+        "{post}GET /nothing HTTP/1.1\r\nHost: p\r\n\r\n{post}GET / HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n"
+    );
+    let answer = talk(&app, &said).await;
+    let statuses: Vec<&str> = answer.match_indices("HTTP/1.1 ").map(|(at, _)| &answer[at + 9..at + 12]).collect();
+    assert_eq!(statuses, ["200", "404", "200", "200"], "{answer}");
+    assert!(answer.find("\"offset\":0") < answer.find("\"offset\":1"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_does_not_wait_for_the_rest_of_the_next_request() {
+    let app = TestApp::start().await;
+    let mut stream = app.connect().await;
+    let mut ask = async |said: &str| {
+        stream.write_all(said.as_bytes()).await.expect("sent");
+        let mut answer = [0; 15];
+        let answered = timeout(Duration::from_secs(10), stream.read_exact(&mut answer)).await;
+        answered.expect("it does not wait").expect("it is answered");
+        let mut more = [0; 4096];
+        let length = stream.read(&mut more).await.expect("the rest of it");
+        assert!(length > 0);
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    assert_eq!(ask("GET / HTTP/1.1\r\nHost: p\r\n\r\nGET /noth").await, "HTTP/1.1 200 OK");
+    assert_eq!(ask("ing HTTP/1.1\r\nHost: p\r\n\r\n").await, "HTTP/1.1 404 No");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_is_answered_before_the_connection_is_closed() {
+    let app = TestApp::start().await;
+    let many = "x-one-of-many: 1\r\n".repeat(200);
+    for (said, status) in [
+        ("GET / HTTP/1.1\r\nHost p\r\n\r\n", "400"),
+        ("GET /a b HTTP/1.1\r\nHost: p\r\n\r\n", "400"),
+        ("POST / HTTP/1.1\r\nHost: p\r\nContent-Length: -1\r\n\r\n", "400"),
+        (&format!("GET / HTTP/1.1\r\n{many}\r\n"), "431"),
+    ] {
+        assert_eq!(talk(&app, said).await.get(9..12), Some(status), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_to_be_told_to_go_on_is_told_unless_it_is_refused_first() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let ask = |content_type| {
+        format!(
+            "POST /topics/lab HTTP/1.1\r\nHost: p\r\nContent-Type: {content_type}\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        )
+    };
+    let mut stream = app.connect().await;
+    stream.write_all(ask(JSON).as_bytes()).await.expect("sent");
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).await.expect("it is told");
+    assert_eq!(told, *b"HTTP/1.1 100 Continue\r\n\r\n");
+    let chunks = "b;x=y\r\n{\"records\":\r\ne\r\n[{\"value\":1}]}\r\n0\r\nTrailer: x\r\n\r\n";
+    stream.write_all(chunks.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("it is answered and closed");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let refused = talk(&app, &ask("text/plain")).await;
+    assert!(refused.starts_with("HTTP/1.1 415"), "{refused}");
+    let broken = talk(&app, &format!("{}zz\r\n", ask(JSON).replace("Expect: 100-continue\r\n", ""))).await;
+    assert!(broken.starts_with("HTTP/1.1 400") && broken.contains("broke off"), "{broken}");
+    assert_eq!(app.end_offset("lab", 0).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_is_spoken_without_an_upgrade() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let stream = TokioIo::new(app.connect().await);
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.expect("it speaks HTTP/2");
+    tokio::spawn(connection);
+    for value in 0..3 {
+        let body = json!({"records": [{"value": value}]}).to_string();
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}/topics/lab", app.url()))
+            .header("content-type", JSON)
+            .body(Full::new(Bytes::from(body)))
+            .expect("a good request");
+        assert_eq!(sender.send_request(request).await.expect("it answers").status(), 200);
+    }
+    let request = Request::builder().uri(format!("{}/v3/clusters", app.url())).body(Full::new(Bytes::new()));
+    let reply = sender.send_request(request.expect("a good request")).await.expect("it answers");
+    let body = reply.into_body().collect().await.expect("the answer is whole").to_bytes();
+    let links = String::from_utf8_lossy(&body);
+    assert!(links.contains(&format!("\"self\":\"{}/v3/clusters\"", app.url())), "{links}");
+    assert_eq!(app.end_offset("lab", 0).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_long_is_told_so() {
+    let app = TestApp::start().await;
+    let long = app.get(&format!("/topics?{}", "x".repeat(8190))).await;
+    assert_eq!((long.refusal(), long.header("content-type")), ((414, 414), "application/json"));
+    assert_eq!(app.get(&format!("/topics?{}", "x".repeat(8000))).await.status, 200);
+    let headers = |length: usize| app.request(Method::GET, "/topics").header("x-much", &"x".repeat(length));
+    assert_eq!(headers(40_000).send().await.refusal(), (431, 431));
+    assert_eq!(headers(20_000).send().await.status, 200);
+    let far = talk(&app, &format!("GET /{} HTTP/1.1\r\nHost: p\r\n\r\n", "x".repeat(300_000))).await;
+    assert!(far.starts_with("HTTP/1.1 414") || far.starts_with("HTTP/1.1 431"), "{far}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packed_bodies_are_not_taken_as_they_stand() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let body = json!({"records": [{"value": 1}]}).to_string();
+    for (encoding, status) in [("gzip", 415), ("zstd, gzip", 415), ("identity", 200)] {
+        let call = app.request(Method::POST, "/topics/lab").body(body.clone()).header("Content-Type", JSON);
+        assert_eq!(call.header("Content-Encoding", encoding).send().await.status, status, "{encoding}");
+    }
+    assert_eq!(app.end_offset("lab", 0).await, 1);
+}
