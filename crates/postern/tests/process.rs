@@ -201,6 +201,48 @@ fn either_signal_ends_it_well_and_its_data_is_there_at_the_next_start() {
 }
 
 #[test]
+fn what_was_begun_before_the_signal_is_finished_and_kept() {
+    let data = tempfile::tempdir().expect("a directory");
+    let running = Running::start(data.path());
+    let clusters = get(running.rest, "/v3/clusters").expect("an answer");
+    let id = clusters.split("\"cluster_id\":\"").nth(1).expect("an id")[..22].to_owned();
+    let mut create = TcpStream::connect(running.rest).expect("a connection");
+    let topic = r#"{"topic_name":"kept"}"#;
+    write!(
+        create,
+        "POST /v3/clusters/{id}/topics HTTP/1.1\r\nHost: p\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{topic}",
+        topic.len()
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    create.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+
+    let record = r#"{"records":[{"value":1}]}"#;
+    let (first, second) = record.split_at(10);
+    let mut begun = TcpStream::connect(running.rest).expect("a connection");
+    write!(
+        begun,
+        "POST /topics/kept HTTP/1.1\r\nHost: p\r\nContent-Type: application/vnd.kafka.json.v2+json\r\nContent-Length: {}\r\n\r\n{first}",
+        record.len()
+    )
+    .expect("sent");
+    thread::sleep(Duration::from_millis(200));
+    running.signal("-TERM");
+    thread::sleep(Duration::from_millis(200));
+    begun.write_all(second.as_bytes()).expect("sent");
+    answer.clear();
+    begun.read_to_string(&mut answer).expect("an answer, and the end");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"offset\":0"), "{answer}");
+    let (status, _, err) = running.end(Duration::from_secs(8));
+    assert_eq!(status.code(), Some(0), "{err}");
+
+    let running = Running::start(data.path());
+    let offsets = get(running.rest, "/topics/kept/partitions/0/offsets").expect("an answer");
+    assert_eq!(offsets, r#"{"beginning_offset":0,"end_offset":1}"#);
+}
+
+#[test]
 fn a_request_under_way_is_given_its_time_and_a_second_signal_takes_it() {
     let data = tempfile::tempdir().expect("a directory");
     let running = Running::start(data.path());

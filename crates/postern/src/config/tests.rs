@@ -119,6 +119,31 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
     assert_eq!(config(&["--config", "postern.toml"], &[], "bootstrap-servers = 'a:1,b:2'").cluster, remote);
 }
 
+/// The settings of the table, whatever they are: none is forgotten by one of the ways.
+#[test]
+fn every_setting_of_the_table_is_known_in_each_way() {
+    let ours = |name: &str| move |fault: &String| fault.contains(name) && fault.contains("unknown");
+    for setting in setting::ALL {
+        let (value, quoted) = match setting.operand {
+            Some(_) => ("nonsense", "'nonsense'"),
+            None => ("true", "true"),
+        };
+        let text = |result: Result<Command, Faults>| result.err().map(|faults| faults.to_string()).unwrap_or_default();
+        let argument = text(with(&[&format!("--{}={value}", setting.name)], &[], ""));
+        assert!(!ours(setting.name)(&argument), "{argument}");
+        let variable: &'static str = setting.variable().leak();
+        let variable = text(with(&[], &[(variable, value)], ""));
+        assert!(!ours(setting.name)(&variable), "{variable}");
+        if setting != setting::CONFIG {
+            let file: &'static str = format!("{} = {quoted}", setting.name).leak();
+            let file = text(with(&["--config", "postern.toml"], &[], file));
+            assert!(!ours(setting.name)(&file), "{file}");
+        }
+    }
+    let unknown = with(&["--nonsense=1"], &[], "").expect_err("unknown").to_string();
+    assert!(ours("nonsense")(&unknown), "{unknown}");
+}
+
 #[test]
 fn an_argument_counts_more_than_a_variable_and_that_more_than_the_file() {
     let file = "rest-listen = '127.0.0.1:1'\nregistry-listen = '127.0.0.1:1'\nlog = 'warn'";
