@@ -1,4 +1,5 @@
 """Bad input: each a 4xx with its error code and a sentence that names the place; afterwards the topic is as it was."""
+import gzip
 import json
 import time
 
@@ -81,7 +82,23 @@ reply = out.produce(topic, {"records": [{"value": "not base64!"}]}, media=BINARY
 out.same("no base64", (reply.status_code, reply.json()["error_code"]), (400, 400))
 reply = out.produce(topic, '{"records":[{"value":nope}]}', media=JSON)
 out.same("no JSON in a json request", (reply.status_code, reply.json()["error_code"]), (400, 400))
+packed = {"Content-Type": JSON, "Accept": V2, "Content-Encoding": "gzip"}
+reply = out.produce(topic, gzip.compress(b'{"records":[{"value":1}]}'), headers=packed)
+out.same("a packed body", (reply.status_code, reply.json()["error_code"]), (415, 415))
 out.same("nothing was written", out.end(topic), 0)
+
+# A record that the broker refuses fails alone, in words that a person can read.
+compacted = out.name("compacted")
+url = f"{out.rest}/v3/clusters/{out.cluster_id()}/topics"
+config = [{"name": "cleanup.policy", "value": "compact"}]
+out.same("create", out.session.post(url, json={"topic_name": compacted, "configs": config}, timeout=30).status_code, 201)
+reply = out.produce(compacted, {"records": [{"value": 1}]}, media=JSON)
+failed = reply.json()["offsets"][0]
+out.same("no key in a compacted topic", (reply.status_code, failed["offset"], failed["error_code"]), (200, None, 50002))
+out.true("says why", "without a key" in failed["error"] and "not written" in failed["error"], failed["error"])
+reply = out.produce("not%20legal", {"records": [{"value": 1}, {"value": 2}]}, media=JSON)
+out.same("an illegal topic", [(o["offset"], o["error_code"]) for o in reply.json()["offsets"]], [(None, 50002)] * 2)
+out.true("is named", "not legal" in reply.json()["offsets"][0]["error"], reply.text)
 
 # A topic that does not exist. This kind of Apache Kafka creates it; the embedded broker does not.
 absent = out.name("absent")
@@ -96,6 +113,7 @@ else:
     out.same("an unknown topic is created", (reply.status_code, reply.json()["offsets"][0]["offset"]), (200, 0))
 looked = out.session.get(f"{out.rest}/topics/{out.name('never')}", timeout=30)
 out.same("a look-up", (looked.status_code, looked.json()["error_code"]), (404, 40403))
+out.true("names it", out.name("never") in looked.json()["message"], looked.text)
 out.true("creates nothing", out.name("never") not in out.session.get(f"{out.rest}/topics", timeout=30).json())
 
 # A partition that does not exist fails alone, at once.
