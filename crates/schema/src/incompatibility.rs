@@ -44,9 +44,13 @@ impl Incompatibility {
 
     /// Schemas in two languages have nothing to do with each other.
     pub(crate) fn other_language() -> Incompatibility {
-        let description = Description::Plain("Incompatible because of different schema type".to_owned());
-        let (path, info) = Default::default();
-        Incompatibility { kind: "SCHEMA_TYPE", path, info, description, frame: Frame::Bare }
+        Incompatibility::bare("SCHEMA_TYPE", String::new(), "Incompatible because of different schema type".to_owned())
+    }
+
+    /// A sentence without a frame around it.
+    pub(crate) fn bare(kind: &'static str, path: String, sentence: String) -> Incompatibility {
+        let (info, description) = (String::new(), Description::Plain(sentence));
+        Incompatibility { kind, path, info, description, frame: Frame::Bare }
     }
 
     /// The name by which tools know it, like `READER_FIELD_MISSING_DEFAULT_VALUE`.

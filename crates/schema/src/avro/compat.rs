@@ -1,15 +1,17 @@
 //! Whether data of one schema can be read with another, and if not, all the reasons.
 //!
-//! Two questions are kept apart. [`Pairs::readable`] only says yes or no; unions ask it of their branches, and it
-//! remembers verdicts on pairs of named types. [`Report`] walks the pair once more and notes every reason.
+//! One walk over the pair finds both. A pair of named types is walked once: what was found is kept, and told again, with the places
+//! of the first time, wherever the pair is met again. A union asks its branches whether one reads the writer's type; why the
+//! others do not is forgotten.
 //!
 //! Recursive types: a pair already under comparison counts as readable. That is an assumption; when the pair turns
-//! out not to be, the verdicts drawn from it are drawn again.
+//! out not to be, the verdicts drawn inside of it are dropped.
 //!
 //! Source: Avro specification, "Schema Resolution", decided without data, as registries do it. Docs, sort order,
 //! logical types, custom properties and the worth of defaults say nothing here.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::model::{Definition, Enum, Field, Fixed, Kind, Model, NodeId, Primitive, Record};
 use crate::Incompatibility;
@@ -18,167 +20,121 @@ use crate::incompatibility::Description;
 /// Types within types that are compared; chains of references may be longer than any stack.
 const MAX_DEPTH: usize = 200;
 
+/// With more reasons than these, what was told before is not told again: types that share types would repeat it 2^n times.
+const ENOUGH: usize = 1000;
+
 /// All reasons why `reader` cannot read what `writer` wrote.
 pub(crate) fn differences(reader: &Model, writer: &Model) -> Vec<Incompatibility> {
-    let pairs = Pairs::new(reader, writer).settled();
-    let mut report = Report { pairs, reported: HashSet::new(), path: Vec::new(), found: Vec::new() };
-    report.compare(reader.root, writer.root);
-    report.found
+    let mut comparison = Comparison::new(reader, writer);
+    comparison.compare(reader.root, writer.root);
+    match comparison.ambiguous {
+        Some(reason) => vec![reason],
+        None => comparison.found.into_iter().map(Rc::unwrap_or_clone).collect(),
+    }
 }
 
 type Pair = (NodeId, NodeId);
 
-/// Reader and writer, and what is known about pairs of their named types.
-struct Pairs<'m> {
+struct Comparison<'m> {
     reader: &'m Model,
     writer: &'m Model,
     /// The writer's fields by name, per record.
     sources: HashMap<NodeId, HashMap<&'m str, &'m Field>>,
-    /// Known not to go together; never taken back.
-    refuted: HashSet<Pair>,
-    /// Under comparison, or found readable in this pass. Once settled: the truth.
-    assumed: HashSet<Pair>,
-    /// Those assumed that somebody relied on.
-    relied_on: HashSet<Pair>,
+    /// What keeps pairs of named types from going together. Nothing, of those that do or are under comparison.
+    known: HashMap<Pair, Vec<Rc<Incompatibility>>>,
+    /// The readable ones among `known`, in the order in which they were found so.
+    readable: Vec<Pair>,
+    /// Segments of the JSON pointer into the reader.
+    path: Vec<String>,
+    depth: usize,
+    /// Outermost first.
+    found: Vec<Rc<Incompatibility>>,
+    /// The first field that more than one of the writer's could feed. Where there is one, nothing else is told.
+    ambiguous: Option<Incompatibility>,
 }
 
-impl<'m> Pairs<'m> {
-    fn new(reader: &'m Model, writer: &'m Model) -> Pairs<'m> {
+impl<'m> Comparison<'m> {
+    fn new(reader: &'m Model, writer: &'m Model) -> Comparison<'m> {
         let by_name = |record: &'m Record| record.fields.iter().map(|field| (field.name.as_str(), field)).collect();
         let sources = writer.ids().filter_map(|id| match writer.kind(id) {
             Kind::Record(record) => Some((id, by_name(record))),
             _ => None,
         });
         let sources = sources.collect();
-        let (refuted, assumed, relied_on) = Default::default();
-        Pairs { reader, writer, sources, refuted, assumed, relied_on }
+        let (known, readable, path, found) = Default::default();
+        Comparison { reader, writer, sources, known, readable, path, depth: 0, found, ambiguous: None }
     }
 
-    /// Repeats passes until none relies on a pair that it refutes.
-    fn settled(mut self) -> Pairs<'m> {
-        loop {
-            self.assumed.clear();
-            self.relied_on.clear();
-            self.readable(self.reader.root, self.writer.root, MAX_DEPTH);
-            if self.relied_on.is_disjoint(&self.refuted) {
-                return self;
-            }
-        }
-    }
-
-    fn readable(&mut self, reader: NodeId, writer: NodeId, depth: usize) -> bool {
-        match (self.reader.kind(reader).definition(), self.writer.kind(writer).definition()) {
-            // Not worth remembering: two large unions have too many such pairs.
-            (Some(ours), Some(theirs)) if !same_name(ours, theirs) => return false,
-            (Some(_), Some(_)) => {}
-            (None, _) | (_, None) => return self.readable_by_kind(reader, writer, depth),
+    fn compare(&mut self, reader: NodeId, writer: NodeId) {
+        let named = |model: &Model, id| model.kind(id).definition().is_some();
+        if !(named(self.reader, reader) && named(self.writer, writer)) {
+            return self.kinds(reader, writer);
         }
         let pair = (reader, writer);
-        if self.refuted.contains(&pair) {
+        if let Some(reasons) = self.known.get(&pair) {
+            if self.found.len() < ENOUGH {
+                self.found.extend(reasons.iter().cloned());
+            } else if !reasons.is_empty() {
+                self.found.push(Rc::clone(&reasons[0]));
+            }
+            return;
+        }
+        self.known.insert(pair, Vec::new());
+        let (before, readable) = (self.found.len(), self.readable.len());
+        self.kinds(reader, writer);
+        if self.found.len() == before {
+            return self.readable.push(pair);
+        }
+        self.known.insert(pair, self.found[before..].to_vec());
+        for inside in self.readable.drain(readable..) {
+            self.known.remove(&inside);
+        }
+    }
+
+    /// The verdict alone.
+    fn reads(&mut self, reader: NodeId, writer: NodeId) -> bool {
+        let definitions = self.reader.kind(reader).definition().zip(self.writer.kind(writer).definition());
+        // Not worth a walk, unless there was one: two large unions have too many such pairs.
+        if definitions.is_some_and(|(ours, theirs)| !same_name(ours, theirs))
+            && !self.known.contains_key(&(reader, writer))
+        {
             return false;
         }
-        if !self.assumed.insert(pair) {
-            self.relied_on.insert(pair);
-            return true;
-        }
-        let verdict = self.readable_by_kind(reader, writer, depth);
-        if !verdict {
-            self.refuted.insert(pair);
-        }
+        let before = self.found.len();
+        self.compare(reader, writer);
+        let verdict = self.found.len() == before;
+        self.found.truncate(before);
         verdict
     }
 
-    /// The same of two types whose names, if they have any, go together.
-    fn readable_by_kind(&mut self, reader: NodeId, writer: NodeId, depth: usize) -> bool {
-        let Some(depth) = depth.checked_sub(1) else { return false };
-        match (self.reader.kind(reader), self.writer.kind(writer)) {
-            (_, Kind::Union(branches)) => branches.iter().all(|branch| self.readable(reader, *branch, depth)),
-            (Kind::Union(branches), _) => branches.iter().any(|branch| self.readable(*branch, writer, depth)),
-            (Kind::Array(ours), Kind::Array(theirs)) | (Kind::Map(ours), Kind::Map(theirs)) => {
-                self.readable(*ours, *theirs, depth)
-            }
-            (Kind::Fixed(ours), Kind::Fixed(theirs)) => ours.size == theirs.size,
-            (Kind::Enum(ours), Kind::Enum(theirs)) => missing_symbols(ours, theirs).is_empty(),
-            (Kind::Record(ours), Kind::Record(_)) => ours.fields.iter().all(|field| match self.source(field, writer) {
-                Source::Field(source) => self.readable(field.node, source.node, depth),
-                Source::Absent => field.default.is_some(),
-                Source::Several => false,
-            }),
-            (Kind::Primitive(ours), Kind::Primitive(theirs)) => promotes(*ours, *theirs),
-            (
-                Kind::Primitive(_) | Kind::Array(_) | Kind::Map(_) | Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_),
-                Kind::Primitive(_) | Kind::Array(_) | Kind::Map(_) | Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_),
-            ) => false,
-        }
-    }
-
-    /// The verdict on a pair when all is settled.
-    fn verdict(&mut self, reader: NodeId, writer: NodeId) -> bool {
-        self.readable(reader, writer, MAX_DEPTH)
-    }
-
-    fn both_named(&self, reader: NodeId, writer: NodeId) -> bool {
-        self.reader.kind(reader).definition().is_some() && self.writer.kind(writer).definition().is_some()
-    }
-
-    /// The writer's field that feeds a field of the reader, found by name or by an alias.
-    fn source(&self, field: &Field, writer: NodeId) -> Source<'m> {
-        let fields = &self.sources[&writer];
-        let names = std::iter::once(&field.name).chain(&field.aliases);
-        let mut matches = names.filter_map(|name| fields.get(name.as_str()).copied());
-        match matches.next() {
-            None => Source::Absent,
-            Some(first) if matches.any(|other| other.name != first.name) => Source::Several,
-            Some(first) => Source::Field(first),
-        }
-    }
-}
-
-/// Collects the reasons, outermost first.
-struct Report<'m> {
-    pairs: Pairs<'m>,
-    /// Pairs of named types are explained where they are first met.
-    reported: HashSet<Pair>,
-    /// Segments of the JSON pointer into the reader.
-    path: Vec<String>,
-    found: Vec<Incompatibility>,
-}
-
-impl<'m> Report<'m> {
-    fn compare(&mut self, reader: NodeId, writer: NodeId) {
-        let (kind, written) = (self.pairs.reader.kind(reader), self.pairs.writer.kind(writer));
-        if self.pairs.both_named(reader, writer)
-            && (!self.reported.insert((reader, writer)) || self.pairs.verdict(reader, writer))
-        {
-            return;
-        }
-        // A field takes three segments; what was refuted for its depth is met here.
-        if self.path.len() > 3 * MAX_DEPTH {
+    fn kinds(&mut self, reader: NodeId, writer: NodeId) {
+        let (ours, theirs) = (self.reader.kind(reader), self.writer.kind(writer));
+        if self.depth == MAX_DEPTH {
             return self.mismatch("types nested too deep to be compared".to_owned());
         }
-        match (kind, written) {
+        self.depth += 1;
+        match (ours, theirs) {
             (Kind::Union(_), Kind::Union(branches)) => {
                 for (position, branch) in branches.iter().enumerate() {
-                    if !self.pairs.verdict(reader, *branch) {
-                        let written = self.pairs.writer.kind(*branch);
-                        self.within(&[&position.to_string()], |report| report.missing_branch(written));
-                    }
+                    self.within(&[&position.to_string()], |walk| {
+                        if !walk.reads(reader, *branch) {
+                            walk.missing_branch(walk.writer.kind(*branch));
+                        }
+                    });
                 }
             }
             (_, Kind::Union(branches)) => {
                 for (position, branch) in branches.iter().enumerate() {
-                    self.within(&[&position.to_string()], |report| report.compare(reader, *branch));
+                    self.within(&[&position.to_string()], |walk| walk.compare(reader, *branch));
                 }
             }
-            (Kind::Union(branches), written) => {
-                if !branches.iter().any(|branch| self.pairs.verdict(*branch, writer)) {
-                    self.missing_branch(written);
+            (Kind::Union(branches), theirs) => {
+                if !branches.iter().any(|branch| self.reads(*branch, writer)) {
+                    self.missing_branch(theirs);
                 }
             }
-            (Kind::Array(ours), Kind::Array(theirs)) => {
-                self.within(&["items"], |report| report.compare(*ours, *theirs))
-            }
-            (Kind::Map(ours), Kind::Map(theirs)) => self.within(&["values"], |report| report.compare(*ours, *theirs)),
+            (Kind::Array(ours), Kind::Array(theirs)) => self.within(&["items"], |walk| walk.compare(*ours, *theirs)),
+            (Kind::Map(ours), Kind::Map(theirs)) => self.within(&["values"], |walk| walk.compare(*ours, *theirs)),
             (Kind::Fixed(ours), Kind::Fixed(theirs)) => {
                 self.names(&ours.definition, &theirs.definition);
                 self.sizes(ours, theirs);
@@ -195,52 +151,65 @@ impl<'m> Report<'m> {
             (
                 Kind::Primitive(_) | Kind::Array(_) | Kind::Map(_) | Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_),
                 Kind::Primitive(_) | Kind::Array(_) | Kind::Map(_) | Kind::Record(_) | Kind::Enum(_) | Kind::Fixed(_),
-            ) => self.mismatch(types(kind, written)),
+            ) => self.mismatch(types(ours, theirs)),
         }
+        self.depth -= 1;
     }
 
-    fn fields(&mut self, reader: &'m Record, written: &'m Record, writer: NodeId) {
-        for (position, field) in reader.fields.iter().enumerate() {
+    fn fields(&mut self, ours: &'m Record, theirs: &'m Record, writer: NodeId) {
+        for (position, field) in ours.fields.iter().enumerate() {
             let position = position.to_string();
-            match self.pairs.source(field, writer) {
+            match self.source(field, writer) {
                 Source::Field(source) => {
-                    self.within(&["fields", &position, "type"], |report| report.compare(field.node, source.node));
+                    self.within(&["fields", &position, "type"], |walk| walk.compare(field.node, source.node));
                 }
                 Source::Absent if field.default.is_some() => {}
-                Source::Absent => match self.pairs.reader.kind(field.node) {
+                Source::Absent => match self.reader.kind(field.node) {
                     // Registries compare such an enum with the writer's record; the answer is kept, odd as it is.
                     enumeration @ Kind::Enum(Enum { default: Some(_), .. }) => {
                         let info =
                             format!("reader type: {} not compatible with writer type: RECORD", upper(enumeration));
-                        self.within(&["fields", &position, "type"], |report| report.mismatch(info));
+                        self.within(&["fields", &position, "type"], |walk| walk.mismatch(info));
                     }
-                    _ => self.within(&["fields", &position], |report| report.no_default(&field.name)),
+                    _ => self.within(&["fields", &position], |walk| walk.no_default(&field.name)),
                 },
-                Source::Several => self.within(&["fields", &position], |report| report.ambiguous(field, written)),
+                Source::Several => self.within(&["fields", &position], |walk| walk.several(field, theirs)),
             }
+        }
+    }
+
+    /// The writer's field that feeds a field of the reader, found by name or by an alias.
+    fn source(&self, field: &Field, writer: NodeId) -> Source<'m> {
+        let fields = &self.sources[&writer];
+        let names = std::iter::once(&field.name).chain(&field.aliases);
+        let mut matches = names.filter_map(|name| fields.get(name.as_str()).copied());
+        match matches.next() {
+            None => Source::Absent,
+            Some(first) if matches.any(|other| other.name != first.name) => Source::Several,
+            Some(first) => Source::Field(first),
         }
     }
 
     fn names(&mut self, reader: &Definition, writer: &Definition) {
         if !same_name(reader, writer) {
-            self.within(&["name"], |report| {
-                let description = format!("The name of the schema has changed (path '{}')", report.pointer());
+            self.within(&["name"], |walk| {
+                let description = format!("The name of the schema has changed (path '{}')", walk.pointer());
                 let info = format!("expected: {}", writer.name.full());
-                report.note("NAME_MISMATCH", info, Description::Plain(description));
+                walk.note("NAME_MISMATCH", info, Description::Plain(description));
             });
         }
     }
 
     fn sizes(&mut self, reader: &Fixed, writer: &Fixed) {
         if reader.size != writer.size {
-            self.within(&["size"], |report| {
+            self.within(&["size"], |walk| {
                 let description = Description::ReaderWriter(
-                    format!("The size of FIXED type field at path '{}' in the ", report.pointer()),
+                    format!("The size of FIXED type field at path '{}' in the ", walk.pointer()),
                     " schema does not match with the ".to_owned(),
                     " schema".to_owned(),
                 );
                 let info = format!("expected: {}, found: {}", writer.size, reader.size);
-                report.note("FIXED_SIZE_MISMATCH", info, description);
+                walk.note("FIXED_SIZE_MISMATCH", info, description);
             });
         }
     }
@@ -248,14 +217,14 @@ impl<'m> Report<'m> {
     fn symbols(&mut self, reader: &Enum, writer: &Enum) {
         let missing = missing_symbols(reader, writer).into_iter().collect::<Vec<_>>();
         if !missing.is_empty() {
-            self.within(&["symbols"], |report| {
+            self.within(&["symbols"], |walk| {
                 let info = format!("[{}]", missing.join(", "));
                 let description = Description::ReaderWriter(
                     "The ".to_owned(),
-                    format!(" schema is missing enum symbols '{info}' at path '{}' in the ", report.pointer()),
+                    format!(" schema is missing enum symbols '{info}' at path '{}' in the ", walk.pointer()),
                     " schema".to_owned(),
                 );
-                report.note("MISSING_ENUM_SYMBOLS", info, description);
+                walk.note("MISSING_ENUM_SYMBOLS", info, description);
             });
         }
     }
@@ -269,13 +238,18 @@ impl<'m> Report<'m> {
         self.note("READER_FIELD_MISSING_DEFAULT_VALUE", field.to_owned(), description);
     }
 
-    fn ambiguous(&mut self, field: &Field, writer: &Record) {
-        let description = Description::ReaderWriter(
-            format!("The field '{}' at path '{}' in the ", field.name, self.pointer()),
-            " schema matches, by its name and aliases, several fields of the ".to_owned(),
-            " schema".to_owned(),
+    /// Registries give up the whole check there.
+    fn several(&mut self, field: &Field, writer: &Record) {
+        let text = format!(
+            "Unexpected exception during compatibility check: Reader record field {} at path '{}' matches multiple \
+             fields in writer record schema {}",
+            field.name,
+            self.pointer(),
+            writer.definition.name.full()
         );
-        self.note("READER_FIELD_MATCHES_SEVERAL", writer.definition.name.full().to_owned(), description);
+        let reason = Incompatibility::bare("READER_FIELD_MATCHES_SEVERAL", self.pointer(), text);
+        self.found.push(Rc::new(reason.clone()));
+        self.ambiguous.get_or_insert(reason);
     }
 
     fn missing_branch(&mut self, writer: &Kind) {
@@ -298,7 +272,7 @@ impl<'m> Report<'m> {
     }
 
     fn note(&mut self, kind: &'static str, info: String, description: Description) {
-        self.found.push(Incompatibility::new(kind, self.pointer(), info, description));
+        self.found.push(Rc::new(Incompatibility::new(kind, self.pointer(), info, description)));
     }
 
     fn within(&mut self, segments: &[&str], inner: impl FnOnce(&mut Self)) {
