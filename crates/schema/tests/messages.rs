@@ -135,7 +135,7 @@ fn a_schema_that_is_none_is_told_why_and_where() {
         ),
         (
             r#"{"type":"record","name":"R","fields":[{"name":"i","type":"Gone"}]}"#,
-            r#"fields[0].type: expected the name of a type, found "Gone"; no type of that name is defined before this place or in a referenced schema"#,
+            r#"fields[0].type: expected the name of a type, found "Gone"; no type of that name is defined here or in a referenced schema"#,
         ),
         (
             r#"{"type":"record","name":"R","fields":[{"name":"i","type":"array","items":"int"}]}"#,

@@ -221,6 +221,11 @@ impl Model {
         id
     }
 
+    /// Puts the definition of a type where its name was used before.
+    pub(crate) fn replace(&mut self, id: NodeId, node: Node) {
+        self.nodes[id.index()] = node;
+    }
+
     /// Completes a node that was added before what it contains was known.
     pub(crate) fn complete(&mut self, id: NodeId, kind: Kind) {
         self.nodes[id.index()].kind = kind;

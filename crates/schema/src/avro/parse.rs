@@ -1,20 +1,28 @@
 //! Reads a schema text into a model, and says what is wrong with it.
 //!
 //! JSON itself is read by `serde_json`, which refuses trailing commas, text after the end and more than 128 levels;
-//! so the recursion here is bounded, too. Of a repeated member the last counts.
+//! so the recursion here is bounded, too. Of a repeated member the last counts. Comments are let pass: the library that
+//! most schemas are made with reads them.
 //!
-//! Not done, on purpose: a name may not be used before the place where it is defined (specification, "Names").
+//! For the same reason a name may be used before the place where it is defined, though the specification ("Names") forbids it.
 
+mod ahead;
 mod attributes;
+mod comments;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::conform;
-use super::model::{Definition, Enum, Field, Fixed, Kind, Model, NodeId, Order, Primitive, Record};
+use super::model::{Definition, Enum, Field, Fixed, Kind, Model, Node, NodeId, Order, Primitive, Record};
 use super::names::{self, Name};
 use crate::{CompileError, Strictness};
 pub(super) use attributes::describe;
 use attributes::{Reserved, properties};
+
+/// How deep a text may nest; JSON's reader ends there.
+const MAX_LEVELS: usize = 127;
 
 /// How deep a schema may nest with its references in place.
 const MAX_DEPTH: usize = 512;
@@ -31,8 +39,21 @@ pub(crate) fn parse(text: &str, references: &[&Model], strictness: Strictness) -
         let found = format!("{} with all references in place", model.depth);
         return Err(CompileError::new(String::new(), format!("at most {MAX_DEPTH} levels of nesting"), found));
     }
-    let mut parser = Parser { model, strictness, path: Vec::new(), defaults: Vec::new() };
+    let mut parser = Parser {
+        model,
+        strictness,
+        path: Vec::new(),
+        awaited: BTreeMap::new(),
+        looks_ahead: false,
+        defaults: Vec::new(),
+    };
     parser.model.root = parser.schema(&document, "")?;
+    if let Some((_, missing)) = parser.awaited.pop_first() {
+        return Err(missing);
+    }
+    if parser.looks_ahead {
+        ahead::check(&mut parser.model)?;
+    }
     if strictness == Strictness::New {
         conform::check(&parser.model, &parser.defaults)?;
     }
@@ -40,7 +61,8 @@ pub(crate) fn parse(text: &str, references: &[&Model], strictness: Strictness) -
 }
 
 fn read_json(text: &str) -> Result<Value, CompileError> {
-    serde_json::from_str(text).map_err(|error| {
+    let plain = comments::without(text);
+    serde_json::from_str(&plain).map_err(|error| {
         let refused = CompileError::new(String::new(), "JSON", error.to_string());
         let word = text.trim();
         if word.is_empty() {
@@ -66,6 +88,10 @@ struct Parser {
     strictness: Strictness,
     /// Where in the document we are: `.fields`, `[2]`, `.type`.
     path: Vec<String>,
+    /// Types used before they are defined: the node kept for each, and what is wrong should the definition not come.
+    awaited: BTreeMap<NodeId, CompileError>,
+    /// Whether there were any.
+    looks_ahead: bool,
     /// Defaults met, checked when all types are known.
     defaults: Vec<conform::Default>,
 }
@@ -82,20 +108,30 @@ impl Parser {
         }
     }
 
-    /// A primitive, or a type defined before. A short name means the namespace around it first, then the null namespace.
-    fn named(&self, written: &str, space: &str) -> Result<NodeId, CompileError> {
+    /// A primitive, or a type defined here or in a reference. A short name means the namespace around it first, then the null
+    /// namespace; one that is not known yet the namespace around it only.
+    fn named(&mut self, written: &str, space: &str) -> Result<NodeId, CompileError> {
         if let Some(primitive) = Primitive::of(written) {
             return Ok(Model::bare(primitive));
         }
         let name = Name::new(written, space);
-        let known = self.model.named.get(name.full()).or_else(|| self.model.named.get(written));
-        known.copied().ok_or_else(|| {
-            let error = self.wrong("the name of a type", describe(&Value::String(written.to_owned())));
-            match attributes::meant(written) {
-                Some(remedy) => error.remedy(remedy),
-                None => error.remedy("no type of that name is defined before this place or in a referenced schema"),
-            }
-        })
+        if let Some(known) = self.model.named.get(name.full()).or_else(|| self.model.named.get(written)) {
+            return Ok(*known);
+        }
+        let error = self.wrong("the name of a type", describe(&Value::String(written.to_owned())));
+        let error = match attributes::meant(written) {
+            Some(remedy) => error.remedy(remedy),
+            None => error.remedy("no type of that name is defined here or in a referenced schema"),
+        };
+        if attributes::is_word(written) || !names::lawful(name.simple(), false) {
+            return Err(error);
+        }
+        let definition = Definition { name, doc: None, aliases: Vec::new(), external: false };
+        let kind = Kind::Record(Record { definition, error: false, fields: Vec::new() });
+        let id = self.define(kind, Map::new());
+        self.awaited.insert(id, error);
+        self.looks_ahead = true;
+        Ok(id)
     }
 
     fn union(&mut self, branches: &[Value], space: &str) -> Result<NodeId, CompileError> {
@@ -202,7 +238,7 @@ impl Parser {
         };
         let node = self.at(".type".to_owned(), |parser| {
             parser.schema(schema, space).map_err(|error| match schema.as_str() {
-                Some("record" | "error" | "enum" | "fixed" | "array" | "map") => error.remedy(
+                Some(word) if attributes::is_word(word) => error.remedy(
                     "put the whole type into an object of its own, like {\"type\": {\"type\": \"array\", \"items\": \"int\"}}",
                 ),
                 _ => error,
@@ -213,13 +249,19 @@ impl Parser {
             let path = self.place(".default");
             self.defaults.push(conform::Default { node, value: value.clone(), path });
         }
+        let mut aliases = Vec::new();
+        for alias in self.texts(attributes, "aliases")? {
+            if !aliases.contains(&alias) {
+                aliases.push(alias);
+            }
+        }
         Ok(Field {
             name,
             node,
             doc: attributes::text(attributes, "doc"),
             default,
             order: self.order(attributes)?,
-            aliases: self.texts(attributes, "aliases")?,
+            aliases,
             properties: properties(attributes, Reserved::Field),
         })
     }
@@ -263,9 +305,12 @@ impl Parser {
             symbols.push(symbol.clone());
         }
         let default = match attributes.get("default") {
-            None => None,
             Some(Value::String(symbol)) if symbols.contains(symbol) => Some(symbol.clone()),
-            Some(other) => return Err(self.wrong_at(".default", "one of the symbols", describe(other))),
+            Some(unknown @ Value::String(_)) => {
+                return Err(self.wrong_at(".default", "one of the symbols", describe(unknown)));
+            }
+            // Says nothing, as other attributes of the wrong type.
+            None | Some(_) => None,
         };
         let kind = Kind::Enum(Enum { definition, symbols, default });
         Ok(self.define(kind, properties(attributes, Reserved::Enum)))
@@ -288,28 +333,38 @@ impl Parser {
     /// Name, doc and aliases of a type that is defined here.
     fn definition(&self, attributes: &Attributes, space: &str) -> Result<Definition, CompileError> {
         let written = self.name(attributes)?;
-        let space = match attributes.get("namespace") {
-            None | Some(Value::Null) => space,
-            Some(Value::String(own)) => own,
-            Some(other) => return Err(self.wrong_at(".namespace", "a text", describe(other))),
-        };
+        let space = attributes.get("namespace").and_then(Value::as_str).unwrap_or(space);
         let name = Name::new(written, space);
         self.lawful(name.simple(), ".name")?;
+        self.lawful_space(&name, if written.contains('.') { ".name" } else { ".namespace" })?;
         if Primitive::of(name.full()).is_some() {
             return Err(self.wrong_at(".name", "a name that is no primitive type", format!("\"{}\"", name.full())));
         }
-        if self.model.named.contains_key(name.full()) {
+        if self.model.named.get(name.full()).is_some_and(|known| !self.awaited.contains_key(known)) {
             let found = format!("\"{}\" for the second time", name.full());
             return Err(self
                 .wrong_at(".name", "a new name", found)
                 .remedy("a type is written out once and then referred to by its name"));
         }
-        let aliases = self.texts(attributes, "aliases")?;
-        let aliases = aliases.iter().map(|alias| Name::new(alias, name.space())).collect();
+        let mut aliases = Vec::new();
+        for (position, alias) in self.texts(attributes, "aliases")?.iter().enumerate() {
+            let alias = Name::new(alias, name.space());
+            let place = format!(".aliases[{position}]");
+            self.lawful(alias.simple(), &place)?;
+            self.lawful_space(&alias, &place)?;
+            if !aliases.contains(&alias) {
+                aliases.push(alias);
+            }
+        }
         Ok(Definition { name, doc: attributes::text(attributes, "doc"), aliases, external: false })
     }
 
     fn define(&mut self, kind: Kind, properties: Map<String, Value>) -> NodeId {
+        if let Some(id) = self.model.named.get(kind.label()).copied() {
+            self.awaited.remove(&id);
+            self.model.replace(id, Node { kind, properties });
+            return id;
+        }
         let name = kind.label().to_owned();
         let id = self.model.add(kind, properties);
         self.model.named.insert(name, id);
@@ -330,6 +385,14 @@ impl Parser {
         }
         let expected = "a name: a letter or _, then letters, digits and _";
         Err(self.wrong_at(place, expected, describe(&Value::String(name.to_owned()))))
+    }
+
+    /// A namespace is made of names.
+    fn lawful_space(&self, name: &Name, place: &str) -> Result<(), CompileError> {
+        match name.space() {
+            "" => Ok(()),
+            space => space.split('.').try_for_each(|part| self.lawful(part, place)),
+        }
     }
 
     fn list<'a>(&self, attributes: &'a Attributes, member: &str) -> Result<&'a [Value], CompileError> {

@@ -72,6 +72,11 @@ pub(in crate::avro) fn describe(value: &Value) -> String {
     }
 }
 
+/// Whether `word` stands for a kind of type that needs attributes of its own.
+pub(super) fn is_word(word: &str) -> bool {
+    matches!(word, "record" | "error" | "enum" | "fixed" | "array" | "map")
+}
+
 /// What people mean who write another language's name of a type.
 pub(super) fn meant(word: &str) -> Option<&'static str> {
     Some(match word {

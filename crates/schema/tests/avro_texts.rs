@@ -1,0 +1,89 @@
+//! Avro texts at the edge of the specification, as the library that most schemas are made with takes or refuses them.
+
+use postern_schema::{Schema, SchemaKind, Strictness};
+
+fn compile(text: &str) -> Result<Schema, postern_schema::CompileError> {
+    Schema::compile(SchemaKind::Avro, text, &[], Strictness::New)
+}
+
+#[test]
+fn what_is_taken_has_one_text() {
+    for (text, canonical) in [
+        // Comments are no part of it.
+        ("// an int\n\"int\" /* really */", "\"int\""),
+        (r#"{"type":"int","doc":"//","x":"/* y */"}"#, r#"{"type":"int","x":"/* y */"}"#),
+        // Of equal aliases one stays.
+        (
+            r#"{"type":"record","name":"A","namespace":"n","aliases":["B","n.B","p.C"],"fields":[{"name":"x","type":"int","aliases":["y","z","y"]}]}"#,
+            r#"{"type":"record","name":"A","namespace":"n","fields":[{"name":"x","type":"int","aliases":["y","z"]}],"aliases":["B","p.C"]}"#,
+        ),
+        // Attributes of the wrong type say nothing.
+        (
+            r#"{"type":"record","name":"A","namespace":5,"doc":5,"fields":[]}"#,
+            r#"{"type":"record","name":"A","fields":[]}"#,
+        ),
+        (
+            r#"{"type":"enum","name":"E","symbols":["A"],"default":null}"#,
+            r#"{"type":"enum","name":"E","symbols":["A"]}"#,
+        ),
+        // A type may be used before it is defined, and is printed in full where it is used first.
+        (
+            r#"{"type":"record","name":"A","namespace":"n","fields":[{"name":"x","type":["null","B"],"default":null},
+                {"name":"y","type":{"type":"record","name":"B","doc":"d","z":1,"fields":[{"name":"a","type":"A"},{"name":"c","type":"C"}]}},
+                {"name":"z","type":{"type":"enum","name":"C","symbols":["P"]}}]}"#,
+            r#"{"type":"record","name":"A","namespace":"n","fields":[{"name":"x","type":["null",{"type":"record","name":"B","doc":"d","fields":[{"name":"a","type":"A"},{"name":"c","type":{"type":"enum","name":"C","symbols":["P"]}}],"z":1}],"default":null},{"name":"y","type":"B"},{"name":"z","type":"C"}]}"#,
+        ),
+    ] {
+        let schema = compile(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(schema.canonical(), canonical, "{text}");
+        assert_eq!(compile(canonical).expect("its own text").canonical(), canonical);
+    }
+}
+
+#[test]
+fn what_is_refused_is_told_where() {
+    for (text, place) in [
+        (r#"{"type":"record","name":"A","namespace":"a b","fields":[]}"#, "namespace: expected a name"),
+        (r#"{"type":"record","name":"A","namespace":"a..b","fields":[]}"#, "namespace: expected a name"),
+        (r#"{"type":"record","name":"a-b.C","fields":[]}"#, "name: expected a name"),
+        (r#"{"type":"record","name":"A","aliases":["B","a b"],"fields":[]}"#, "aliases[1]: expected a name"),
+        (r#"{"type":"record","name":"A","aliases":["1.B"],"fields":[]}"#, "aliases[0]: expected a name"),
+        (r#"{"type":"record","name":"A","aliases":[""],"fields":[]}"#, "aliases[0]: expected a name"),
+        // The first name that never comes, whatever comes after it.
+        (
+            r#"{"type":"record","name":"A","fields":[{"name":"x","type":"B"},{"name":"y","type":"C"},{"name":"z","type":{"type":"fixed","name":"C","size":1}}]}"#,
+            "fields[0].type: expected the name of a type, found \"B\"",
+        ),
+        // A short name that is not known yet is one of the namespace around it.
+        (
+            r#"{"type":"record","name":"n.A","fields":[{"name":"x","type":"B"},{"name":"y","type":{"type":"fixed","name":"B","namespace":"","size":1}}]}"#,
+            "fields[0].type: expected the name of a type, found \"B\"",
+        ),
+        (r#"["B",{"type":"fixed","name":"B","size":1}]"#, "[1]: expected branches that differ, found a second B"),
+    ] {
+        let error = compile(text).expect_err(text).to_string();
+        assert!(error.starts_with(place), "{text}: {error}");
+    }
+}
+
+#[test]
+fn definitions_put_into_one_another_have_an_end() {
+    // Each record uses the next one, which stands behind it.
+    let chain = |length: usize| {
+        let record = |link: usize, kind: String| {
+            format!(r#"{{"type":"record","name":"c{link}","fields":[{{"name":"f","type":{kind}}}]}}"#)
+        };
+        let mut fields = (0..length).map(|link| record(link, format!("\"c{}\"", link + 1))).collect::<Vec<_>>();
+        fields.push(record(length, "\"int\"".to_owned()));
+        let fields = fields.iter().enumerate().map(|(at, kind)| format!(r#"{{"name":"f{at}","type":{kind}}}"#));
+        format!(r#"{{"type":"record","name":"r","fields":[{}]}}"#, fields.collect::<Vec<_>>().join(","))
+    };
+    let schema = compile(&chain(40)).expect("it can be read again");
+    assert_eq!(compile(schema.canonical()).expect("again").canonical(), schema.canonical());
+    let used = schema.canonical().matches(r#""type":"record""#).count();
+    assert_eq!(used, 42, "all of them, once");
+    for length in [42, 1000, 20_000] {
+        let error = compile(&chain(length)).expect_err("too deep").to_string();
+        assert!(error.contains("at most 127 levels"), "{error}");
+    }
+}
