@@ -72,9 +72,7 @@ impl<'p> Encoder<'p> {
                 FieldShape::Single { value: kind, explicit } => self.single(field.number, kind, explicit, value, out),
                 FieldShape::List { items, packed: true } => self.packed(field.number, items, value, out),
                 FieldShape::List { items, packed: false } => self.list(field.number, items, value, out),
-                FieldShape::Map { key, value: kind, explicit } => {
-                    self.map(field.number, (key, kind, explicit), value, out)
-                }
+                FieldShape::Map { key, value: kind } => self.map(field.number, (key, kind), value, out),
             };
             written.map_err(|error| error.within(&field.name))?;
         }
@@ -195,23 +193,16 @@ impl<'p> Encoder<'p> {
         Ok(())
     }
 
-    fn map(
-        self,
-        number: u32,
-        (key, kind, explicit): (Scalar, ValueKind, bool),
-        value: &Value,
-        out: &mut Vec<u8>,
-    ) -> Written {
+    /// An entry always says both its key and its value, also those that are the default.
+    fn map(self, number: u32, (key, kind): (Scalar, ValueKind), value: &Value, out: &mut Vec<u8>) -> Written {
         let Value::Object(entries) = value else { return Err(misfit("an object for a map", value)) };
         for (name, value) in entries {
             let key = Bare::of_key(key, name)?;
             wire::key(number, WireType::Length, out);
             wire::sized(out, |out| {
-                if explicit || !key.is_default() {
-                    wire::key(1, wire_type(ValueKind::Scalar(key.scalar)), out);
-                    key.write(out);
-                }
-                self.single(2, kind, explicit, value, out)
+                wire::key(1, wire_type(ValueKind::Scalar(key.scalar)), out);
+                key.write(out);
+                self.single(2, kind, true, value, out)
             })
             .map_err(|error| error.within(&format!("[{}]", quoted(name))))?;
         }

@@ -58,11 +58,9 @@ pub(super) enum FieldShape {
         items: ValueKind,
         packed: bool,
     },
-    /// `explicit`: key and value are written even if they are the default.
     Map {
         key: Scalar,
         value: ValueKind,
-        explicit: bool,
     },
 }
 
@@ -251,7 +249,7 @@ impl<'t> Planner<'t> {
         let shape = match self.types.shape(scope, field) {
             Shape::Map([key, value]) => match key.kind {
                 Kind::Scalar(scalar) if scalar.is_key() => {
-                    FieldShape::Map { key: scalar, value: self.value(scope, value)?, explicit: !proto3 }
+                    FieldShape::Map { key: scalar, value: self.value(scope, value)? }
                 }
                 Kind::Scalar(_) | Kind::Enum(_) | Kind::Message(_) | Kind::Unknown => {
                     let found = format!("keys of type {}", super::lex::cut(key.text));

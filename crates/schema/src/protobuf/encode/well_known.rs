@@ -68,10 +68,8 @@ fn structure(value: &Value, out: &mut Vec<u8>) -> Written {
     for (name, value) in members {
         wire::key(1, WireType::Length, out);
         wire::sized(out, |out| {
-            if !name.is_empty() {
-                wire::key(1, WireType::Length, out);
-                bytes(name.as_bytes(), out);
-            }
+            wire::key(1, WireType::Length, out);
+            bytes(name.as_bytes(), out);
             wire::key(2, WireType::Length, out);
             wire::sized(out, |out| any_value(value, out))
         })
