@@ -117,6 +117,24 @@ fn values_are_encoded_better_than_recorded() {
 }
 
 #[test]
+fn entries_of_maps_say_their_key_and_their_value() {
+    let schema = proto3(
+        r#"import "google/protobuf/struct.proto"; message A { map<string, int32> m = 1; map<bool, E> e = 2; map<int32, A> a = 3;
+        google.protobuf.Struct s = 4; } enum E { Z = 0; }"#,
+    );
+    for (json, payload) in [
+        (r#"{"m":{"":0,"a":1}}"#, "000a040a0010000a050a01611001"),
+        (r#"{"e":{"false":"Z"}}"#, "00120408001000"),
+        (r#"{"a":{"0":{}}}"#, "001a0408001200"),
+        (r#"{"s":{"":null}}"#, "0022080a060a0012020800"),
+    ] {
+        let mut out = Vec::new();
+        schema.encode(json.as_bytes(), &mut out).unwrap_or_else(|error| panic!("{json}: {error}"));
+        assert_eq!(hex(&out), payload, "{json}");
+    }
+}
+
+#[test]
 fn changes_are_judged_as_recorded() {
     let mut verdicts = 0;
     for case in cases(include_str!("corpus/protobuf/compat.json")) {
@@ -242,6 +260,8 @@ fn imported_messages_are_compared_in_full() {
             "FIELD_SCALAR_KIND_CHANGED #/N/4",
             "FIELD_NAMED_TYPE_CHANGED #/B/1",
             "FIELD_NAMED_TYPE_CHANGED #/A/1",
+            "FIELD_SCALAR_KIND_CHANGED #/N/4",
+            "FIELD_NAMED_TYPE_CHANGED #/B/1",
             "FIELD_NAMED_TYPE_CHANGED #/A/2"
         ]
     );
@@ -251,6 +271,18 @@ fn imported_messages_are_compared_in_full() {
     }];
     let moved = with(&main.replace("p.B", "q.B"), &elsewhere);
     assert!(reasons(&moved, &old).is_empty(), "the package of what is imported does not count");
+    // Each message uses the next one twice: 2^40 ways to the last.
+    let tower = |last: &str| {
+        let links =
+            (0..40).map(|at| format!("message T{at} {{ T{0} a = 1; T{0} b = 2; }}", at + 1)).collect::<String>();
+        let tower = vec![Reference {
+            name: "b.proto".into(),
+            schema: proto3(&format!("{links} message T40 {{ {last} x = 1; }}")),
+        }];
+        with("syntax = \"proto3\"; import \"b.proto\"; message A { p.T0 t = 1; }", &tower)
+    };
+    let told = reasons(&tower("int32"), &tower("string")).len();
+    assert!((1000..3000).contains(&told), "{told}");
 }
 
 // === texts ===
@@ -335,6 +367,22 @@ fn hostile_texts_end_soon() {
         schema
     };
     assert!(!chain("int32").cannot_read(&chain("string")).is_empty());
+}
+
+#[test]
+fn values_of_options_can_be_read_again_however_deep() {
+    // The innermost key is given twice, so its values stand in a list, one level deeper.
+    let nested = |levels: usize| {
+        let (open, close) = ("{ a: ".repeat(levels), " }".repeat(levels));
+        format!("syntax = \"proto3\"; option o = {open}1 a: 2{close};")
+    };
+    let stored = |text: &str| Schema::compile(SchemaKind::Protobuf, text, &[], Strictness::Stored);
+    let deepest = (1..40).take_while(|levels| stored(&nested(*levels)).is_ok()).last().expect("one is read");
+    assert_eq!(deepest, 30);
+    let schema = stored(&nested(deepest)).expect("just read");
+    assert_eq!(stored(schema.canonical()).expect("its own text").canonical(), schema.canonical());
+    let wide = format!("syntax = \"proto3\"; option o = {{ {} }};", "a: 1 ".repeat(100_000));
+    assert_eq!(stored(&wide).expect("it is long, not deep").canonical().matches("    1").count(), 100_000);
 }
 
 #[test]

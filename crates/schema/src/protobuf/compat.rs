@@ -4,7 +4,7 @@
 //! told: `ADDED`, `MOVED` and `NAME_CHANGED` of most things are no reasons.
 //!
 //! Types of imported files are compared where a field uses them, in full; each pair of them once, however many fields
-//! lead there. A pair already under comparison counts as readable.
+//! lead there, and what was found is told for each. A pair already under comparison counts as readable.
 //!
 //! Source: schema-compatibility.md §4.
 
@@ -19,9 +19,12 @@ use crate::incompatibility::Description;
 /// Messages within messages, by nesting or by fields of imported types, are followed so far.
 const MAX_DEPTH: usize = 150;
 
+/// With more reasons than these, what was told before is not told again: imported types that share types would repeat it 2^n times.
+const ENOUGH: usize = 1000;
+
 /// All reasons why `reader` cannot read what `writer` wrote.
 pub(super) fn differences(reader: &Types, writer: &Types) -> Vec<Incompatibility> {
-    let mut report = Report { reader, writer, path: Vec::new(), found: Vec::new(), verdicts: HashMap::new(), depth: 0 };
+    let mut report = Report { reader, writer, path: Vec::new(), found: Vec::new(), known: HashMap::new(), depth: 0 };
     if reader.file(0).package != writer.file(0).package {
         report.tell(
             "PACKAGE_CHANGED",
@@ -38,8 +41,8 @@ struct Report<'t> {
     writer: &'t Types,
     path: Vec<String>,
     found: Vec<Incompatibility>,
-    /// Of pairs of imported messages. Those under comparison are taken for readable.
-    verdicts: HashMap<(MessageId, MessageId), bool>,
+    /// What was found in pairs of imported messages. Those under comparison are taken for readable.
+    known: HashMap<(MessageId, MessageId), Vec<Incompatibility>>,
     depth: usize,
 }
 
@@ -65,7 +68,7 @@ impl<'t> Report<'t> {
             self.path.push(message.name.clone());
             match named.get(message.name.as_str()) {
                 // Of an imported type, a field may have led there before.
-                Some(same) if self.verdicts.contains_key(&(*same, id)) => {}
+                Some(same) if self.known.contains_key(&(*same, id)) => {}
                 Some(same) => self.messages(*same, id),
                 None => self.tell_reader_first("MESSAGE_REMOVED", &[], READER_LACKS_MESSAGE),
             }
@@ -269,17 +272,21 @@ impl<'t> Report<'t> {
         if own || Arc::ptr_eq(&self.reader.files[new.file], &self.writer.files[old.file]) {
             return true;
         }
-        if let Some(verdict) = self.verdicts.get(&(new, old)) {
-            return *verdict;
+        if let Some(reasons) = self.known.get(&(new, old)) {
+            if self.found.len() < ENOUGH {
+                self.found.extend(reasons.iter().cloned());
+            }
+            return reasons.is_empty();
         }
-        self.verdicts.insert((new, old), true);
+        self.known.insert((new, old), Vec::new());
         let outside = std::mem::replace(&mut self.path, vec![reader.name.clone()]);
         let before = self.found.len();
         self.messages(new, old);
         self.path = outside;
-        let verdict = self.found.len() == before;
-        self.verdicts.insert((new, old), verdict);
-        verdict
+        let reasons = self.found[before..].to_vec();
+        let readable = reasons.is_empty();
+        self.known.insert((new, old), reasons);
+        readable
     }
 
     /// `words` around the path, the word for the reader and that for the writer.

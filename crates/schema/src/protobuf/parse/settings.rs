@@ -1,5 +1,7 @@
 //! Options: `option name = value;` and `[name = value, …]`, with values as deep as text format allows.
 
+use std::collections::HashMap;
+
 use super::{MAX_DEPTH, Parsed, Parser};
 use crate::protobuf::lex::Token;
 use crate::protobuf::model::{Setting, SettingValue};
@@ -93,8 +95,10 @@ impl Parser<'_> {
         }
     }
 
+    /// A key given several times has a list of all its values, where it stands first.
     fn map(&mut self, close: char, depth: usize) -> Parsed<Vec<(String, SettingValue)>> {
-        let mut entries = Vec::new();
+        let mut entries: Vec<(String, SettingValue)> = Vec::new();
+        let mut places = HashMap::<String, usize>::new();
         while self.token != Token::Sign(close) {
             let key = if self.has_sign('[')? {
                 let mut key = self.dotted()?;
@@ -109,7 +113,22 @@ impl Parser<'_> {
             if !self.has_sign(':')? && !matches!(self.token, Token::Sign('{' | '<')) {
                 return Err(self.unexpected("`:`"));
             }
-            entries.push((key, self.value(depth - 1)?));
+            let value = self.value(depth - 1)?;
+            match places.get(&key) {
+                Some(place) => {
+                    let known = &mut entries[*place].1;
+                    // What was in no list before comes to stand one level deeper.
+                    let deeper = [&*known, &value].into_iter().filter(|value| !matches!(value, SettingValue::List(_)));
+                    if deeper.map(levels).any(|levels| levels + 1 > depth - 1) {
+                        return Err(self.fault(&format!("at most {MAX_DEPTH} levels of nesting"), "a deeper value"));
+                    }
+                    gather(known, value);
+                }
+                None => {
+                    places.insert(key.clone(), entries.len());
+                    entries.push((key, value));
+                }
+            }
             if !self.has_sign(',')? {
                 self.has_sign(';')?;
             }
@@ -117,4 +136,25 @@ impl Parser<'_> {
         self.sign(close)?;
         Ok(entries)
     }
+}
+
+/// How deep a value nests; a word is one level.
+fn levels(value: &SettingValue) -> usize {
+    1 + match value {
+        SettingValue::Word(_) | SettingValue::Text(_) => 0,
+        SettingValue::Map(entries) => entries.iter().map(|(_, value)| levels(value)).max().unwrap_or(0),
+        SettingValue::List(values) => values.iter().map(levels).max().unwrap_or(0),
+    }
+}
+
+fn gather(known: &mut SettingValue, more: SettingValue) {
+    let mut values = match std::mem::replace(known, SettingValue::List(Vec::new())) {
+        SettingValue::List(values) => values,
+        single => vec![single],
+    };
+    match more {
+        SettingValue::List(more) => values.extend(more),
+        single => values.push(single),
+    }
+    *known = SettingValue::List(values);
 }
