@@ -77,8 +77,8 @@ fn clippy() -> Outcome {
 
 /// What a user does, with clients that were not written here.
 fn clients(kind: Kind, postern: &Postern) -> Outcome {
-    for script in ["clients/steps.py", "clients/refusals.py", "clients/foreign.py", "clients/registry.py"] {
-        let mut command = python::script(script)?;
+    for script in ["steps", "refusals", "foreign", "registry", "anything"] {
+        let mut command = python::script(&format!("clients/{script}.py"))?;
         command.args(postern.addresses()).args(["--cluster", kind.name()]);
         process::run(&mut command)
             .map_err(|error| format!("{error}\nthe end of the log of postern:\n{}", postern.last_words()))?;
