@@ -7,6 +7,7 @@ use std::process::ExitCode;
 mod bench;
 mod cluster;
 mod conformance;
+mod node;
 mod process;
 mod python;
 mod steps;

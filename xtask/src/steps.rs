@@ -36,6 +36,14 @@ impl Steps {
         }
     }
 
+    /// One step, or the reason why it cannot run here.
+    pub(crate) fn step_unless(&mut self, reason: Option<&str>, name: &str, work: impl FnOnce() -> Outcome) {
+        match reason {
+            Some(reason) => self.skip(name, reason),
+            None => self.step(name, work),
+        }
+    }
+
     fn run(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
         println!("\n=== {name}");
         let start = Instant::now();

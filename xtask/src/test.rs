@@ -1,14 +1,14 @@
 //! `cargo xtask test`: everything that must hold before a change lands, fastest first.
 //!
 //! All of it on the embedded broker; then what speaks to a cluster once more on Apache Kafka. That part is skipped, loudly,
-//! where there is no Java; never in CI.
+//! where there is no Java, and clients in JavaScript where there is no Node; never in CI.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use crate::{
     Outcome,
     cluster::{Kafka, Kind, Postern, UnknownTopics},
-    conformance, process, python,
+    conformance, node, process, python,
     steps::Steps,
     tidy, workspace,
 };
@@ -27,24 +27,32 @@ pub(crate) fn run(wanted: &[String]) -> Outcome {
         clients(Kind::Embedded, &postern)?;
         postern.stop()
     });
+    let no_node = node::missing().filter(|_| !workspace::in_ci());
+    steps.step_unless(no_node, "embedded: clients in Node", || {
+        let postern = Postern::embedded("node-embedded", &[])?;
+        clients_in_node(Kind::Embedded, &postern)?;
+        postern.stop()
+    });
     steps.step("embedded: scenarios", || {
         let postern = Postern::embedded("conformance-embedded", &conformance::PROFILE)?;
         conformance::run(Kind::Embedded, &postern, &conformance::Options::default())
     });
     steps.step("embedded: kill -9", crash);
-    on_apache(&mut steps);
+    on_apache(&mut steps, no_node);
     steps.summary()
 }
 
-fn on_apache(steps: &mut Steps) {
+fn on_apache(steps: &mut Steps, no_node: Option<&'static str>) {
     const SUITE: &str = "apache: tests";
     const CLIENTS: &str = "apache: clients";
+    const NODE: &str = "apache: clients in Node";
     const SCENARIOS: &str = "apache: scenarios";
-    if ![SUITE, CLIENTS, SCENARIOS].iter().any(|name| steps.wants(name)) {
+    const ALL: [&str; 4] = [SUITE, CLIENTS, NODE, SCENARIOS];
+    if !ALL.iter().any(|name| steps.wants(name)) {
         return;
     }
     if let Some(reason) = Kafka::missing().filter(|_| !workspace::in_ci()) {
-        for name in [SUITE, CLIENTS, SCENARIOS] {
+        for name in ALL {
             steps.skip(name, reason);
         }
         return;
@@ -56,13 +64,14 @@ fn on_apache(steps: &mut Steps) {
         suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster"]);
         process::run(suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))
     });
-    if ![CLIENTS, SCENARIOS].iter().any(|name| steps.wants(name)) {
+    if ![CLIENTS, NODE, SCENARIOS].iter().any(|name| steps.wants(name)) {
         return;
     }
-    // One cluster for both. If it does not start each of them says so.
+    // One cluster for all three. If it does not start each of them says so.
     let kafka = Kafka::start("apache-kafka", UnknownTopics::AreCreated);
     let kafka = || kafka.as_ref().map_err(Clone::clone);
     steps.step(CLIENTS, || clients(Kind::Apache, &Postern::over("clients-apache", kafka()?)?));
+    steps.step_unless(no_node, NODE, || clients_in_node(Kind::Apache, &Postern::over("node-apache", kafka()?)?));
     steps.step(SCENARIOS, || {
         let postern = Postern::over("conformance-apache", kafka()?)?;
         conformance::run(Kind::Apache, &postern, &conformance::Options::default())
@@ -78,12 +87,23 @@ fn clippy() -> Outcome {
 /// What a user does, with clients that were not written here.
 fn clients(kind: Kind, postern: &Postern) -> Outcome {
     for script in ["steps", "refusals", "foreign", "registry", "anything"] {
-        let mut command = python::script(&format!("clients/{script}.py"))?;
-        command.args(postern.addresses()).args(["--cluster", kind.name()]);
-        process::run(&mut command)
-            .map_err(|error| format!("{error}\nthe end of the log of postern:\n{}", postern.last_words()))?;
+        client(python::script(&format!("clients/{script}.py"))?, kind, postern)?;
     }
     Ok(())
+}
+
+/// The same in JavaScript.
+fn clients_in_node(kind: Kind, postern: &Postern) -> Outcome {
+    for script in ["registry.js"] {
+        client(node::script(script)?, kind, postern)?;
+    }
+    Ok(())
+}
+
+fn client(mut script: Command, kind: Kind, postern: &Postern) -> Outcome {
+    script.args(postern.addresses()).args(["--cluster", kind.name()]);
+    process::run(&mut script)
+        .map_err(|error| format!("{error}\nthe end of the log of postern:\n{}", postern.last_words()))
 }
 
 /// How long the crash test goes on killing.

@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
 };
 
@@ -46,6 +47,30 @@ pub(crate) fn scratch(name: &str) -> Outcome<PathBuf> {
     }
     fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
     Ok(path)
+}
+
+/// A folder that `make` fills by what the files of `recipe` say: kept, and made anew when they say something else.
+pub(crate) fn made_from(
+    base: &Path,
+    name: &str,
+    recipe: &[PathBuf],
+    make: impl FnOnce(&Path) -> Outcome,
+) -> Outcome<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    for file in recipe {
+        fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?.hash(&mut hasher);
+    }
+    let folder = base.join(format!("{name}-{:016x}", hasher.finish()));
+    // Written last: without it the folder is half made.
+    let complete = folder.join("complete");
+    if !complete.exists() {
+        println!("making {}", folder.display());
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+        make(&folder)?;
+        fs::write(&complete, "").map_err(|error| format!("{}: {error}", complete.display()))?;
+    }
+    Ok(folder)
 }
 
 /// Whether this runs unattended, where a missing tool is a failure and not a reason to skip.
