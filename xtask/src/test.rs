@@ -86,7 +86,9 @@ fn clippy() -> Outcome {
 
 /// What a user does, with clients that were not written here.
 fn clients(kind: Kind, postern: &Postern) -> Outcome {
-    for script in ["steps", "refusals", "foreign", "registry", "anything"] {
+    let scripts =
+        ["steps", "refusals", "foreign", "registry", "serializers", "another_registry_client", "anything"];
+    for script in scripts {
         client(python::script(&format!("clients/{script}.py"))?, kind, postern)?;
     }
     Ok(())
