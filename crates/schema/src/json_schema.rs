@@ -12,6 +12,7 @@ mod compat;
 mod decimal;
 mod difference;
 mod draft;
+mod effort;
 mod encode;
 mod library;
 mod pattern;

@@ -27,6 +27,10 @@ use crate::schema::Policy;
 
 /// Steps that a comparison may take.
 const EFFORT: usize = 400_000;
+/// Comparisons that compiling an expression takes as long as.
+const NEW_PATTERN: usize = 500;
+/// What an expression may cost that costs no more than one of them.
+const CHEAP: u64 = 2_000;
 /// Schemas within schemas that are compared; chains of references may be longer than any stack.
 const MAX_DEPTH: usize = 250;
 /// Reasons that are listed.
@@ -181,12 +185,16 @@ impl<'t> Comparison<'t> {
 
     /// Whether a pattern matches the name of a property.
     fn matches(&mut self, pattern: &'t str, name: &str) -> bool {
-        // A look at an expression costs as much as several comparisons.
-        if !self.spend(10) {
+        if !self.patterns.contains_key(pattern) && !self.spend(NEW_PATTERN) {
             return false;
         }
-        let compiled = self.patterns.entry(pattern).or_insert_with(|| Pattern::new(pattern));
-        compiled.as_ref().is_some_and(|compiled| compiled.matches(name))
+        let compiled = self.patterns.entry(pattern).or_insert_with(|| Pattern::for_names(pattern));
+        // A look at an expression costs as much as several comparisons.
+        let cost = 10 + compiled.as_ref().map_or(0, |compiled| compiled.cost(name) / CHEAP);
+        if !self.spend(usize::try_from(cost).unwrap_or(usize::MAX)) {
+            return false;
+        }
+        self.patterns[pattern].as_ref().is_some_and(|compiled| compiled.matches(name))
     }
 }
 

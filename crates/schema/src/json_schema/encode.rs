@@ -3,6 +3,8 @@
 //! The `jsonschema` crate decides whether it fits; it is asked yes or no only, since collecting all its reasons may take
 //! for ever under schemas that are made for it. Why a value does not fit is found by [`explain`], with a bound.
 //!
+//! Regular expressions are matched here, not by the validator, where they can be: what they cost is bounded ([`effort`]).
+//!
 //! All of it recurses with the value and the schemas about it; [`with_stack`] sees to it that there is room.
 //!
 //! In drafts up to -07, properties that are missing get their `default`s ([`defaults`]), formats are checked, and `1.0`
@@ -17,10 +19,11 @@ use jsonschema::{Keyword, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value};
 
 use super::decimal::Decimal;
+use super::effort::{self, Exhausted};
 use super::library::Library;
-use super::pattern;
-use super::plain::{Plain, WRITTEN_WHOLE};
-use super::words::shown;
+use super::pattern::{self, Pattern};
+use super::plain::{LOOKS_AT_NAMES, Plain, WRITTEN_WHOLE};
+use super::words::{describe, shown};
 use crate::{EncodeError, Encoded, json};
 
 /// What values are judged by. Made when the first comes: most schemas of a registry never see one.
@@ -44,15 +47,23 @@ impl Judge {
             return Err(too_much());
         }
         let draft = if plain.classic { jsonschema::Draft::Draft7 } else { jsonschema::Draft::Draft202012 };
-        let patterns = PatternOptions::fancy_regex().backtrack_limit(pattern::STEPS).size_limit(pattern::SIZE);
+        // Those that are left to it are about names.
+        let patterns = PatternOptions::fancy_regex()
+            .backtrack_limit(pattern::NAME_STEPS)
+            .size_limit(pattern::SIZE)
+            .dfa_size_limit(pattern::DFA_SIZE);
         let options = jsonschema::options()
             .with_draft(draft)
             .should_validate_formats(plain.classic)
             .with_pattern_options(patterns)
             .with_keyword(WRITTEN_WHOLE, written_whole)
+            .with_keyword(LOOKS_AT_NAMES, looks_at_names)
+            .with_keyword("pattern", matches)
             .offline();
-        let built = with_stack(BUILD_STACK, || options.build(&plain.document).map_err(|error| error.to_string()));
-        let validator = built?.map_err(|error| unfit(&shown(&error)))?;
+        let build = || options.build(&plain.document).map_err(|error| error.to_string());
+        let built = with_stack(BUILD_STACK, || effort::bounded(build))?;
+        let built = built.map_err(|Exhausted| unfit("one whose regular expressions are too large, or too many"))?;
+        let validator = built.map_err(|error| unfit(&shown(&error)))?;
         Ok(Judge { plain, validator })
     }
 
@@ -73,10 +84,12 @@ impl Judge {
     /// Fills in what is missing, which it says, and holds the value to the schema.
     fn hold(&self, value: &mut Value) -> Result<bool, EncodeError> {
         let filled = self.plain.has_defaults && defaults::fill(&self.plain, value);
-        match self.validator.is_valid(value) {
+        let value = &*value;
+        let judged = effort::bounded(|| match self.validator.is_valid(value) {
             true => Ok(filled),
             false => Err(explain::explain(&self.plain, value)),
-        }
+        });
+        judged.unwrap_or_else(|Exhausted| Err(takes_too_long(value)))
     }
 }
 
@@ -137,6 +150,13 @@ fn too_deep() -> EncodeError {
     EncodeError::new(String::new(), "at most 127 levels of nesting", "a deeper value")
 }
 
+fn takes_too_long(value: &Value) -> EncodeError {
+    let expected = "a value that can be held to the regular expressions of the schema in time";
+    EncodeError::new(String::new(), expected, format!("{}, too long for them", describe(value)))
+}
+
+// === Keywords ===
+
 struct WrittenWhole;
 
 impl<'i> Keyword<'i> for WrittenWhole {
@@ -158,4 +178,61 @@ fn written_whole<'a>(
     _path: Location,
 ) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
     Ok(Box::new(WrittenWhole))
+}
+
+/// `pattern`.
+struct Matches(Pattern);
+
+impl<'i> Keyword<'i> for Matches {
+    fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
+        match Keyword::is_valid(self, value) {
+            true => Ok(()),
+            false => Err(ValidationError::custom("no match")),
+        }
+    }
+
+    fn is_valid(&self, value: &'i Value) -> bool {
+        value.as_str().is_none_or(|text| self.0.matches(text))
+    }
+}
+
+fn matches<'a>(
+    _schema: &'a Map<String, Value>,
+    value: &'a Value,
+    _path: Location,
+) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+    let pattern = value.as_str().and_then(Pattern::new).ok_or_else(|| no_expression(value))?;
+    Ok(Box::new(Matches(pattern)))
+}
+
+/// Spends what the expressions of a `patternProperties` cost, before they are matched.
+struct LooksAtNames(Vec<Pattern>);
+
+impl<'i> Keyword<'i> for LooksAtNames {
+    fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
+        Keyword::is_valid(self, value);
+        Ok(())
+    }
+
+    fn is_valid(&self, value: &'i Value) -> bool {
+        for name in value.as_object().into_iter().flat_map(Map::keys) {
+            // Once for the property, once for what is said of all others.
+            self.0.iter().for_each(|pattern| effort::spend(pattern.cost(name).saturating_mul(2)));
+        }
+        true
+    }
+}
+
+fn looks_at_names<'a>(
+    _schema: &'a Map<String, Value>,
+    value: &'a Value,
+    _path: Location,
+) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+    let written = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let patterns = written.map(|written| Pattern::for_names(written).ok_or_else(|| no_expression(value)));
+    Ok(Box::new(LooksAtNames(patterns.collect::<Result<_, _>>()?)))
+}
+
+fn no_expression(written: &Value) -> ValidationError<'_> {
+    ValidationError::custom(format!("{written} is not a regular expression, or is too large"))
 }

@@ -1,25 +1,50 @@
 //! Regular expressions of schemas. JavaScript's are meant; they are turned into those of the engine at hand.
 //!
 //! Expressions without look-around and back-references run in linear time. Others may try many ways to match; after
-//! [`STEPS`] of them they count as not matching, so that no text keeps a thread busy.
+//! [`STEPS`] of them they count as not matching, so that no text keeps a thread busy. What many texts cost is counted by
+//! [`effort`].
 
 use fancy_regex::{Expr, Regex, RegexBuilder};
 
+use super::effort;
+
 /// Ways that an expression may try at one text.
 pub(super) const STEPS: usize = 5_000;
+/// The same at the name of a property: those are short, and many.
+pub(super) const NAME_STEPS: usize = 1_000;
 /// How large an expression may become when compiled, in bytes; `(a{1000}){1000}` would be larger than any memory.
 pub(super) const SIZE: usize = 1 << 20;
+/// What an expression may remember of the texts it has seen, in bytes.
+pub(super) const DFA_SIZE: usize = 512 << 10;
+/// What it costs to build one state.
+const BUILDING: u64 = 500;
 
 /// A compiled expression.
 #[derive(Debug)]
-pub(super) struct Pattern(Regex);
+pub(super) struct Pattern {
+    regex: Regex,
+    /// What one character of a text costs at worst.
+    weight: u64,
+}
 
 impl Pattern {
     /// `None`: it is no expression, or one that is too large.
     pub(super) fn new(written: &str) -> Option<Pattern> {
+        Pattern::with_steps(written, STEPS)
+    }
+
+    /// The same for names of properties.
+    pub(super) fn for_names(written: &str) -> Option<Pattern> {
+        Pattern::with_steps(written, NAME_STEPS)
+    }
+
+    fn with_steps(written: &str, steps: usize) -> Option<Pattern> {
         let translated = jsonschema_regex::to_rust_regex(written).ok()?;
+        let extent = Extent::of(&Expr::parse_tree(&translated).ok()?.expr);
+        effort::spend(extent.built.saturating_mul(BUILDING));
         let mut builder = RegexBuilder::new(&translated);
-        builder.backtrack_limit(STEPS).delegate_size_limit(SIZE).build().ok().map(Pattern)
+        builder.backtrack_limit(steps).delegate_size_limit(SIZE).delegate_dfa_size_limit(DFA_SIZE);
+        Some(Pattern { regex: builder.build().ok()?, weight: extent.weight(steps) })
     }
 
     /// Whether it has the form of an expression; does not compile it.
@@ -28,7 +53,58 @@ impl Pattern {
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
-        self.0.is_match(text).unwrap_or(false)
+        effort::spend(self.cost(text));
+        self.regex.is_match(text).unwrap_or(false)
+    }
+
+    /// What a look at a text costs at worst.
+    pub(super) fn cost(&self, text: &str) -> u64 {
+        // To begin with a text costs something, too.
+        self.weight.saturating_mul(text.len() as u64 + 8)
+    }
+}
+
+/// How large an expression is, all repeats written out.
+#[derive(Default)]
+struct Extent {
+    /// States that it can be in.
+    states: u64,
+    /// What is built for them: a class of characters may be many sequences of bytes.
+    built: u64,
+    /// Look-around and the like: ways to match are tried.
+    tries: bool,
+}
+
+impl Extent {
+    fn of(expression: &Expr) -> Extent {
+        let mut extent = Extent::default();
+        let mut parts = vec![(expression, 1_u64)];
+        while let Some((part, times)) = parts.pop() {
+            extent.states = extent.states.saturating_add(times);
+            let (mut within, mut size) = (times, 1);
+            match part {
+                Expr::Repeat { lo, hi: usize::MAX, .. } => within = times.saturating_mul(*lo as u64 + 1),
+                Expr::Repeat { hi, .. } => within = times.saturating_mul((*hi as u64).max(1)),
+                Expr::Any { .. } => size = 20,
+                Expr::Delegate { inner, .. } if inner.contains(['p', 'P']) && inner.contains('\\') => size = 500,
+                Expr::Delegate { inner, .. } => size = 20 + inner.len() as u64,
+                Expr::Literal { val, .. } => size = val.len() as u64,
+                Expr::Empty | Expr::Assertion(_) | Expr::Concat(_) | Expr::Alt(_) | Expr::Group(_) => {}
+                _ => extent.tries = true,
+            }
+            extent.built = extent.built.saturating_add(times.saturating_mul(size));
+            parts.extend(part.children_iter().map(|part| (part, within)));
+        }
+        extent
+    }
+
+    /// What one character costs at worst: an expression that tries ways may pass through its parts in each of them, and a state of
+    /// an automaton costs more than a step through a text.
+    fn weight(&self, steps: usize) -> u64 {
+        match self.tries {
+            true => (steps as u64).saturating_mul(1 + self.states / 50),
+            false => self.states.saturating_mul(4),
+        }
     }
 }
 

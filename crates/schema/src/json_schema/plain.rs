@@ -18,6 +18,9 @@ use super::library::{Library, Place};
 /// In the old drafts a whole number is one that is written so. The validator is taught this keyword.
 pub(super) const WRITTEN_WHOLE: &str = "x-written-whole";
 
+/// What the names of a value's properties cost to be looked at is to be spent; the validator is taught this keyword.
+pub(super) const LOOKS_AT_NAMES: &str = "x-looks-at-names";
+
 /// A document for the validator.
 #[derive(Debug)]
 pub(super) struct Plain {
@@ -132,7 +135,10 @@ impl<'d> Writer<'d, '_> {
             let all = out.entry("allOf").or_insert_with(|| json!([]));
             all.as_array_mut().expect("an allOf is written as a list").extend(also);
         }
-        Value::Object(out)
+        match out.get("patternProperties").and_then(Value::as_object) {
+            Some(patterns) if !patterns.is_empty() => paid_for(out),
+            _ => Value::Object(out),
+        }
     }
 
     fn keyword(
@@ -227,6 +233,17 @@ impl<'d> Writer<'d, '_> {
         };
         Value::Object(parts.iter().map(part).collect())
     }
+}
+
+/// A schema that looks at the names of properties, after one that spends what this costs.
+fn paid_for(mut schema: Map<String, Value>) -> Value {
+    let default = schema.remove("default");
+    let patterns: Value =
+        schema["patternProperties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let mut out = json!({ "allOf": [{ LOOKS_AT_NAMES: patterns }, schema] });
+    // Where it is looked for.
+    default.into_iter().for_each(|default| out["default"] = default);
+    out
 }
 
 /// What `type` says: one type or one of several, each at most once.

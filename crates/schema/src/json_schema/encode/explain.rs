@@ -142,7 +142,7 @@ impl<'p, 'v> Search<'p, 'v> {
     fn members(&mut self, schema: &'p Map<String, Value>, members: &'v Map<String, Value>) -> Option<EncodeError> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let patterns = schema.get("patternProperties").and_then(Value::as_object);
-        let patterns = patterns.into_iter().flatten().map(|(pattern, schema)| (Pattern::new(pattern), schema));
+        let patterns = patterns.into_iter().flatten().map(|(pattern, schema)| (Pattern::for_names(pattern), schema));
         let patterns = patterns.collect::<Vec<_>>();
         let rest = schema.get("additionalProperties");
         for (name, member) in members {

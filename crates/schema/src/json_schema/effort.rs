@@ -1,0 +1,64 @@
+//! What regular expressions may cost while one value is held to a schema.
+//!
+//! An expression may look at a text again and again: with look-around and back-references in as many ways as [`super::pattern`] lets it try,
+//! without them once for each state it can be in. Neither is much for one text; many texts, or long ones, would keep a thread busy for
+//! hours. There is no clock here, so it is the work that is bounded, by what it comes to at worst.
+//!
+//! The validator that asks for the matches cannot be stopped by what they answer, so the end of the effort unwinds through it.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Looks at one character in one state: a few seconds at worst, a fraction of that for nearly all expressions.
+const EFFORT: u64 = 1_000_000_000;
+
+thread_local! {
+    /// What is left for the value at hand; `None`: nobody counts.
+    static LEFT: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// There was more to look at than is looked at.
+#[derive(Debug)]
+pub(super) struct Exhausted;
+
+/// Does work that matches expressions, within what they may cost.
+pub(super) fn bounded<T>(work: impl FnOnce() -> T) -> Result<T, Exhausted> {
+    LEFT.set(Some(EFFORT));
+    // What is unwound belongs to `work` alone.
+    let done = catch_unwind(AssertUnwindSafe(work));
+    LEFT.set(None);
+    done.map_err(|reason| match reason.downcast::<Exhausted>() {
+        Ok(exhausted) => *exhausted,
+        Err(panic) => resume_unwind(panic),
+    })
+}
+
+/// Takes what a match costs from what is left, and leaves [`bounded`] where that is not enough.
+pub(super) fn spend(cost: u64) {
+    let Some(left) = LEFT.get() else { return };
+    match left.checked_sub(cost) {
+        Some(left) => LEFT.set(Some(left)),
+        // Not a panic: no hook is called.
+        None => resume_unwind(Box::new(Exhausted)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_ends_where_the_effort_does() {
+        assert_eq!(bounded(|| spend(EFFORT)).ok(), Some(()));
+        let mut rounds = 0;
+        let done = bounded(|| {
+            loop {
+                spend(EFFORT / 10);
+                rounds += 1;
+            }
+        });
+        let _: Exhausted = done.map(|never: ()| never).expect_err("it ends");
+        assert_eq!(rounds, 10);
+        spend(u64::MAX);
+    }
+}
