@@ -144,9 +144,14 @@ impl Kafka {
         None
     }
 
+    /// The folder of its jars, with its command line tools.
+    pub(crate) fn jars() -> Outcome<PathBuf> {
+        Ok(download()?.join("libs"))
+    }
+
     /// One node in an empty folder. It has an authorizer, as the recorded servers' cluster had.
     pub(crate) fn start(name: &str, topics: UnknownTopics) -> Outcome<Kafka> {
-        let jars = download()?;
+        let jars = Kafka::jars()?;
         let folder = workspace::scratch(name)?;
         let (port, controller) = (free_port()?, free_port()?);
         let properties = folder.join("server.properties");
@@ -175,7 +180,7 @@ impl Kafka {
 
         let java = || {
             let mut java = Command::new("java");
-            java.arg("-Xmx512m").arg("-cp").arg(jars.join("libs/*"));
+            java.arg("-Xmx512m").arg("-cp").arg(jars.join("*"));
             java.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
             java
         };

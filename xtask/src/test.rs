@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change lands, fastest first.
 //!
-//! All of it on the embedded broker; then what speaks to a cluster once more on Apache Kafka. That part is skipped, loudly,
-//! where there is no Java, and clients in JavaScript where there is no Node; never in CI.
+//! All of it on the embedded broker; then what speaks to a cluster once more on Apache Kafka. What needs Java or Node is
+//! skipped, loudly, where they are missing; never in CI.
 
 use std::{process::Command, time::Duration};
 
@@ -38,20 +38,27 @@ pub(crate) fn run(wanted: &[String]) -> Outcome {
         conformance::run(Kind::Embedded, &postern, &conformance::Options::default())
     });
     steps.step("embedded: kill -9", crash);
-    on_apache(&mut steps, no_node);
+    let no_java = Kafka::missing().filter(|_| !workspace::in_ci());
+    steps.step_unless(no_java, "embedded: java tools", || {
+        let postern = Postern::embedded("java-tools-embedded", &[])?;
+        java_tools(Kind::Embedded, &postern)?;
+        postern.stop()
+    });
+    on_apache(&mut steps, no_java, no_node);
     steps.summary()
 }
 
-fn on_apache(steps: &mut Steps, no_node: Option<&'static str>) {
+fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
     const SUITE: &str = "apache: tests";
     const CLIENTS: &str = "apache: clients";
     const NODE: &str = "apache: clients in Node";
+    const TOOLS: &str = "apache: java tools";
     const SCENARIOS: &str = "apache: scenarios";
-    const ALL: [&str; 4] = [SUITE, CLIENTS, NODE, SCENARIOS];
+    const ALL: [&str; 5] = [SUITE, CLIENTS, NODE, TOOLS, SCENARIOS];
     if !ALL.iter().any(|name| steps.wants(name)) {
         return;
     }
-    if let Some(reason) = Kafka::missing().filter(|_| !workspace::in_ci()) {
+    if let Some(reason) = no_java {
         for name in ALL {
             steps.skip(name, reason);
         }
@@ -64,14 +71,15 @@ fn on_apache(steps: &mut Steps, no_node: Option<&'static str>) {
         suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster"]);
         process::run(suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))
     });
-    if ![CLIENTS, NODE, SCENARIOS].iter().any(|name| steps.wants(name)) {
+    if ![CLIENTS, NODE, TOOLS, SCENARIOS].iter().any(|name| steps.wants(name)) {
         return;
     }
-    // One cluster for all three. If it does not start each of them says so.
+    // One cluster for all of them. If it does not start each of them says so.
     let kafka = Kafka::start("apache-kafka", UnknownTopics::AreCreated);
     let kafka = || kafka.as_ref().map_err(Clone::clone);
     steps.step(CLIENTS, || clients(Kind::Apache, &Postern::over("clients-apache", kafka()?)?));
     steps.step_unless(no_node, NODE, || clients_in_node(Kind::Apache, &Postern::over("node-apache", kafka()?)?));
+    steps.step(TOOLS, || java_tools(Kind::Apache, &Postern::over("java-tools-apache", kafka()?)?));
     steps.step(SCENARIOS, || {
         let postern = Postern::over("conformance-apache", kafka()?)?;
         conformance::run(Kind::Apache, &postern, &conformance::Options::default())
@@ -84,11 +92,13 @@ fn clippy() -> Outcome {
     process::run(&mut clippy)
 }
 
+/// `conformance/clients/*.py`; what they are for stands in `conformance/README.md`.
+const SCRIPTS: [&str; 8] =
+    ["steps", "refusals", "foreign", "kafka_python", "registry", "serializers", "another_registry_client", "anything"];
+
 /// What a user does, with clients that were not written here.
 fn clients(kind: Kind, postern: &Postern) -> Outcome {
-    let scripts =
-        ["steps", "refusals", "foreign", "registry", "serializers", "another_registry_client", "anything"];
-    for script in scripts {
+    for script in SCRIPTS {
         client(python::script(&format!("clients/{script}.py"))?, kind, postern)?;
     }
     Ok(())
@@ -96,10 +106,17 @@ fn clients(kind: Kind, postern: &Postern) -> Outcome {
 
 /// The same in JavaScript.
 fn clients_in_node(kind: Kind, postern: &Postern) -> Outcome {
-    for script in ["registry.js"] {
+    for script in ["kafkajs.js", "registry.js"] {
         client(node::script(script)?, kind, postern)?;
     }
     Ok(())
+}
+
+/// Apache Kafka's own.
+fn java_tools(kind: Kind, postern: &Postern) -> Outcome {
+    let mut script = python::script("clients/java_tools.py")?;
+    script.arg("--jars").arg(Kafka::jars()?);
+    client(script, kind, postern)
 }
 
 fn client(mut script: Command, kind: Kind, postern: &Postern) -> Outcome {

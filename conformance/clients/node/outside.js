@@ -37,6 +37,16 @@ class Outside {
     }
   }
 
+  /** Holds at last. */
+  async until(what, holds, seconds = 30) {
+    this.checks += 1;
+    const deadline = Date.now() + seconds * 1000;
+    while (!(await holds())) {
+      if (Date.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);
+      await new Promise((wake) => setTimeout(wake, 50));
+    }
+  }
+
   /** The call is refused; returns why. */
   async refused(what, call) {
     this.checks += 1;
