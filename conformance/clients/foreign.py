@@ -4,8 +4,8 @@ import shutil
 import subprocess
 import time
 
-from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, ResourceType
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -67,6 +67,38 @@ while len(late.assignment()) != 2 and time.monotonic() < deadline:
     message = late.poll(0.2)
     out.true("nothing is read twice", message is None or message.error(), message)
 out.same("what was committed", sorted(p.offset for p in late.committed(late.assignment(), timeout=10)), [200, 301])
+late.close()
+
+# Its admin client: a setting, a partition more, the group's offsets set back; the group finds the topic by a pattern, seeks, knows its lag.
+def only(futures):
+    """The outcome of a call about one thing."""
+    return next(iter(futures.values())).result(timeout=20)
+
+
+change = ConfigEntry("retention.ms", "3600000", incremental_operation=AlterConfigOpType.SET)
+only(admin.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[change])]))
+out.same("the setting", only(admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]))["retention.ms"].value, "3600000")
+only(admin.create_partitions([NewPartitions(topic, 3)]))
+out.same("widened", len(out.session.get(f"{out.rest}/topics/{topic}", timeout=30).json()["partitions"]), 3)
+places = [TopicPartition(topic, 0, 290), TopicPartition(topic, 1, 195)]
+only(admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group["group.id"], places)]))
+late = Consumer(group)
+late.subscribe([f"^{topic}$".replace(".", "[.]")])
+
+
+def read_on(wanted):
+    found, deadline = [], time.monotonic() + 20
+    while len(found) < wanted and time.monotonic() < deadline:
+        found.extend((m.partition(), m.offset()) for m in late.consume(100, timeout=0.2) if not m.error())
+    return sorted(found)
+
+
+rest = [(0, n) for n in range(290, 301)] + [(1, n) for n in range(195, 200)]
+out.same("read on from there", read_on(16), rest)
+late.seek(TopicPartition(topic, 1, 150))
+out.same("and from where it sought", read_on(50), [(1, n) for n in range(150, 200)])
+lag = [late.get_watermark_offsets(p, timeout=10)[1] - p.offset for p in late.committed(places, timeout=10)]
+out.same("its lag, for it committed nothing", lag, [11, 5])
 late.close()
 
 # The serializer of the other side registers with our registry, and reads what it wrote.
