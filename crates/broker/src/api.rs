@@ -84,7 +84,12 @@ impl Request {
             return Ok(Request { head, api, body: Bytes::new() });
         }
         let flexible = api.request_header_version(head.version) >= 2;
-        let body = frame::checked(&head, frame, served.fields, flexible)?;
+        let mut body = frame::checked(&head, frame, served.fields, flexible)?;
+        // A group keeps names and metadata for weeks: pieces of this body, not of all that was read along with it.
+        if api != ApiKey::Produce {
+            body = Bytes::copy_from_slice(&body);
+            head.client_id = head.client_id.map(|id| StrBytes::from_string(id.to_string()));
+        }
         Ok(Request { head, api, body })
     }
 
