@@ -99,16 +99,27 @@ impl Request {
     }
 }
 
+/// Whether the answer may be long however short the request was.
+fn lists(api: ApiKey) -> bool {
+    matches!(
+        api,
+        ApiKey::Metadata
+            | ApiKey::OffsetFetch
+            | ApiKey::DescribeGroups
+            | ApiKey::ListGroups
+            | ApiKey::CreateTopics
+            | ApiKey::DescribeConfigs
+            | ApiKey::DescribeLogDirs
+    )
+}
+
 impl Call<'_> {
     /// What a fault rule has for this request: an error to answer, or an end of it all.
     pub(crate) async fn fault(&self, node: &Node, api: ApiKey, topic: Option<&str>) -> Result<Option<i16>, Cut> {
         match node.faults.meet(api, topic) {
             None => Ok(None),
             Some(Fault::Error(error)) => Ok(Some(code(error))),
-            Some(Fault::NeverAnswer) => tokio::select! {
-                never = pending() => never,
-                () = node.stopping() => Err(Cut::Close),
-            },
+            Some(Fault::NeverAnswer) => unless_stopping(node, pending()).await,
             Some(Fault::Close) => Err(Cut::Close),
             Some(Fault::LoseAnswer) => {
                 self.loses_answer.store(true, Ordering::Relaxed);
@@ -158,6 +169,9 @@ macro_rules! served {
                 loses_answer: AtomicBool::new(false),
             };
             let (version, correlation_id) = (head.version, head.correlation_id);
+            if lists(api) && node.room.is_full() {
+                drop(unless_stopping(node, node.room.answer(1)).await?);
+            }
             match api {
                 $(ApiKey::$api => {
                     let body = decode(ApiKey::$api, version, body)?;
@@ -261,6 +275,15 @@ fn begin(api: ApiKey, version: i16, correlation_id: i32, output: &mut Output) ->
         output.gathered.put_u8(0);
     }
     start
+}
+
+/// What comes of `waiting`; the end of the connection if the broker stops before.
+async fn unless_stopping<T>(node: &Node, waiting: impl Future<Output = T>) -> Result<T, Cut> {
+    tokio::select! {
+        biased;
+        done = waiting => Ok(done),
+        () = node.stopping() => Err(Cut::Close),
+    }
 }
 
 /// Runs what blocks on files, away from the connections.

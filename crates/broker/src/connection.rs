@@ -2,6 +2,7 @@
 //!
 //! All whole requests at hand are answered before one write takes the answers out. While an answer waits (a fetch for
 //! data, a join for the other members) the socket is read on, up to a bound: so a client that goes away is noticed.
+//! A request larger than that bound is read on when there is room for it among all bytes in flight (`room`).
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -21,12 +22,12 @@ use crate::frame::{self, BadFrame};
 use crate::node::Node;
 use crate::output::Output;
 
-/// Room made for each read.
+/// A connection's own: made for each read, and read ahead while an answer waits.
 const READ_BYTES: usize = 64 * 1024;
-/// Read ahead while an answer waits.
-const READ_AHEAD_BYTES: usize = 256 * 1024;
 /// Answers are written when they are this much, even if more requests are at hand.
 const WRITE_BYTES: usize = 256 * 1024;
+/// The part of the idle time that a client gets to take something of its answer while others wait for that room.
+const STALLED_PART: u32 = 20;
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -59,9 +60,11 @@ async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> End {
     let mut stop = node.stop_signal();
     let mut input = BytesMut::new();
     let mut output = Output::default();
+    let most = node.settings.max_request_bytes.min(node.room.largest_request());
+    let mut room = None;
     loop {
         loop {
-            let frame = match frame::take(&mut input, node.settings.max_request_bytes) {
+            let frame = match frame::take(&mut input, most) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(reason) => return End::Bad(reason),
@@ -71,7 +74,7 @@ async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> End {
                 Err(reason) => return End::Bad(reason),
             };
             if (request.may_wait() || output.bytes() >= WRITE_BYTES)
-                && let Err(end) = write(&mut socket, &mut output, idle).await
+                && let Err(end) = write(node, &mut socket, &mut output, idle).await
             {
                 return end;
             }
@@ -80,13 +83,27 @@ async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> End {
                 Ok(()) => {}
                 Err(end) => {
                     // Answers to earlier requests of the same read still go out.
-                    let _ = write(&mut socket, &mut output, Duration::from_secs(1)).await;
+                    let _ = write(node, &mut socket, &mut output, Duration::from_secs(1)).await;
                     return end;
                 }
             }
+            count(node, &mut output);
+            if room.take().is_some() {
+                // The buffer that was large enough goes with the room.
+                input = BytesMut::from(&input[..]);
+            }
         }
-        if let Err(end) = write(&mut socket, &mut output, idle).await {
+        if let Err(end) = write(node, &mut socket, &mut output, idle).await {
             return end;
+        }
+        if room.is_none()
+            && let Some(bytes) = frame::begun(&input).filter(|bytes| *bytes > READ_BYTES)
+        {
+            tokio::select! {
+                biased;
+                taken = node.room.request(bytes) => room = Some(taken),
+                _ = stop.wait_for(|stopping| *stopping) => return End::Over,
+            }
         }
         input.reserve(READ_BYTES);
         // A stop comes first: what was read is answered, a busy client does not keep the broker from ending.
@@ -116,13 +133,13 @@ async fn answer(
     let outcome = match first {
         Poll::Ready(outcome) => outcome,
         Poll::Pending => loop {
-            if input.len() < READ_AHEAD_BYTES {
+            if input.len() < READ_BYTES {
                 input.reserve(4096);
             }
             tokio::select! {
                 biased;
                 outcome = &mut answering => break outcome,
-                read = socket.read_buf(input), if input.len() < READ_AHEAD_BYTES => match read {
+                read = socket.read_buf(input), if input.len() < READ_BYTES => match read {
                     Ok(0) => return Err(End::Over),
                     Ok(_) => {}
                     Err(error) => return Err(End::Io(error)),
@@ -137,13 +154,33 @@ async fn answer(
     })
 }
 
-async fn write(socket: &mut TcpStream, output: &mut Output, limit: Duration) -> Result<(), End> {
-    if output.is_empty() {
-        return Ok(());
+/// Counts an answer that is larger than what a connection may have, as far as that is still free.
+fn count(node: &Node, output: &mut Output) {
+    let uncounted = output.bytes().saturating_sub(output.held());
+    if uncounted > WRITE_BYTES
+        && let Some(taken) = node.room.answer_now(uncounted)
+    {
+        output.hold(taken);
     }
-    match timeout(limit, socket.write_all_buf(output)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(End::Io(error)),
-        Err(_) => Err(End::Over),
+}
+
+/// Writes all answers. A client that takes nothing of them for `limit` is gone; for a part of that, if others wait for
+/// the room that they hold.
+async fn write(node: &Node, socket: &mut TcpStream, output: &mut Output, limit: Duration) -> Result<(), End> {
+    let mut quiet = Duration::ZERO;
+    while !output.is_empty() {
+        match timeout(limit / STALLED_PART, socket.write_buf(output)).await {
+            Ok(Ok(0)) => return Err(End::Over),
+            Ok(Ok(_)) => quiet = Duration::ZERO,
+            Ok(Err(error)) => return Err(End::Io(error)),
+            Err(_) => {
+                quiet += limit / STALLED_PART;
+                if quiet >= limit || (output.held() > 0 && node.room.is_full()) {
+                    return Err(End::Over);
+                }
+            }
+        }
     }
+    output.release();
+    Ok(())
 }

@@ -54,6 +54,11 @@ pub(crate) fn take(input: &mut BytesMut, max_bytes: usize) -> Result<Option<Byte
     Ok(Some(input.split_to(size).freeze()))
 }
 
+/// The size of a frame that has begun and, after [`take`], is not all there.
+pub(crate) fn begun(input: &BytesMut) -> Option<usize> {
+    input.first_chunk::<4>().map(|length| u32::from_be_bytes(*length) as usize)
+}
+
 /// Reads the header but for its tagged fields, which depend on the API.
 pub(crate) fn head(frame: &mut Bytes) -> Result<Head, BadFrame> {
     if frame.len() < 10 {

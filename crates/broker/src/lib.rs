@@ -19,6 +19,7 @@ mod groups;
 mod log;
 mod node;
 mod output;
+mod room;
 mod shape;
 mod topics;
 mod upkeep;
@@ -58,6 +59,10 @@ pub struct Settings {
     pub default_partitions: i32,
     /// Largest request, in bytes; a longer one closes its connection. Default 100 MiB.
     pub max_request_bytes: usize,
+    /// Bytes that requests and answers of all connections take together, besides what fits into a connection's own
+    /// buffer; half of it for requests, half for answers. At the limit the others wait; a request larger than its half
+    /// closes its connection. Default 256 MiB.
+    pub max_bytes_in_flight: usize,
     /// Connections at one time; the next one is not accepted before another ends. Default 4096.
     pub max_connections: usize,
     /// Partition files open at one time. Default 512.
@@ -95,6 +100,7 @@ impl Default for Settings {
             strict_replication: false,
             default_partitions: 1,
             max_request_bytes: 100 * 1024 * 1024,
+            max_bytes_in_flight: 256 * 1024 * 1024,
             max_connections: 4096,
             max_open_files: 512,
             flush: Flush::System,

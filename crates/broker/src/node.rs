@@ -25,6 +25,7 @@ use crate::configs::broker::Changed;
 use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::log::disk::{self, Durability, Files};
+use crate::room::Room;
 use crate::topics::{Notes, Topics};
 use crate::{Flush, Settings, StartError};
 
@@ -41,6 +42,8 @@ pub(crate) struct Node {
     pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) faults: Faults,
+    /// For bytes in flight.
+    pub(crate) room: Room,
     stopping: watch::Sender<bool>,
     _lock: File,
 }
@@ -61,6 +64,7 @@ impl Node {
         let groups = Groups::open(dir.join("offsets"), settings.flush == Flush::EveryAppend).map_err(failed)?;
         let producer_ids = ProducerIds::open(dir.join("producer-ids")).map_err(failed)?;
         Ok(Node {
+            room: Room::new(settings.max_bytes_in_flight),
             settings,
             address,
             cluster_id,

@@ -5,6 +5,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::room::Taken;
+
 /// Below this a copy is cheaper than a piece of its own.
 const OWN_PIECE_BYTES: usize = 16 * 1024;
 
@@ -14,6 +16,8 @@ pub(crate) struct Output {
     piece_bytes: usize,
     /// What comes after all pieces.
     pub(crate) gathered: BytesMut,
+    /// The room that all this takes, as far as it was counted.
+    room: Option<Taken>,
 }
 
 impl Output {
@@ -23,6 +27,23 @@ impl Output {
 
     pub(crate) fn bytes(&self) -> usize {
         self.piece_bytes + self.gathered.len()
+    }
+
+    /// Counted until [`Output::release`].
+    pub(crate) fn hold(&mut self, taken: Taken) {
+        match &mut self.room {
+            Some(room) => room.merge(taken),
+            None => self.room = Some(taken),
+        }
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.room.as_ref().map_or(0, Taken::num_permits)
+    }
+
+    /// Everything is with the client.
+    pub(crate) fn release(&mut self) {
+        self.room = None;
     }
 
     pub(crate) fn push(&mut self, piece: Bytes) {

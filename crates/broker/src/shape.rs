@@ -246,3 +246,26 @@ pub(crate) const CREATE_PARTITIONS: &[Field] = &[each(&[text(), fixed(4), each(&
 pub(crate) const DELETE_GROUPS: &[Field] = &[texts()];
 pub(crate) const OFFSET_DELETE: &[Field] = &[text(), each(&[text(), each(&[fixed(4)])])];
 pub(crate) const DESCRIBE_CLUSTER: &[Field] = &[fixed(1), fixed(1).from(1), fixed(1).from(2)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_at_most_so_many_elements() {
+        // Topics of DescribeLogDirs, each without a name and without partitions; those within topics count as well.
+        let topics = |count: usize| {
+            let mut body = (count as u32).to_be_bytes().to_vec();
+            body.resize(4 + 6 * count, 0);
+            body
+        };
+        assert!(holds(&topics(MOST_ELEMENTS), DESCRIBE_LOG_DIRS, 1, false));
+        assert!(!holds(&topics(MOST_ELEMENTS + 1), DESCRIBE_LOG_DIRS, 1, false));
+        let mut nested = topics(1);
+        nested[6..].copy_from_slice(&(MOST_ELEMENTS as u32 - 1).to_be_bytes());
+        nested.resize(nested.len() + 4 * MOST_ELEMENTS, 0);
+        assert!(holds(&nested, DESCRIBE_LOG_DIRS, 1, false));
+        nested[6..10].copy_from_slice(&(MOST_ELEMENTS as u32).to_be_bytes());
+        assert!(!holds(&nested, DESCRIBE_LOG_DIRS, 1, false));
+    }
+}

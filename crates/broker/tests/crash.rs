@@ -4,8 +4,8 @@
 //! A handful of kills by default. The long run:
 //!
 //! ```text
-//! cargo build -p postern-broker --example broker
-//! POSTERN_CRASH_KILLS=200 cargo test -p postern-broker --test crash -- --nocapture
+//! cargo build --release -p postern-broker --example broker
+//! POSTERN_CRASH_KILLS=200 cargo test --release -p postern-broker --test crash -- --nocapture
 //! ```
 //!
 //! `POSTERN_CRASH_SEED` repeats the moments of a run, as far as the machine does.
@@ -28,7 +28,7 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
-use wire::{Client, text, topic};
+use wire::{Client, text, topic, varint};
 
 const PARTITIONS: i32 = 2;
 const RECORDS_PER_BATCH: i64 = 10;
@@ -51,15 +51,6 @@ fn start(listen: &str, dir: &Path) -> (Child, String) {
     let mut address = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
     (child, address.trim().to_owned())
-}
-
-fn varint(out: &mut BytesMut, value: i64) {
-    let mut zigzag = ((value << 1) ^ (value >> 63)) as u64;
-    while zigzag >= 0x80 {
-        out.put_u8(zigzag as u8 | 0x80);
-        zigzag >>= 7;
-    }
-    out.put_u8(zigzag as u8);
 }
 
 /// Records `first..`, each with its number as value (and much filling) and its number modulo [`KEYS`] as key.
@@ -221,7 +212,7 @@ async fn nothing_acknowledged_is_lost_doubled_or_out_of_order() {
     let writers: Vec<_> = places
         .map(|(name, partition)| (name, partition, tokio::spawn(write(address.clone(), name, partition, stop.clone()))))
         .collect();
-    for _ in 0..kills {
+    for kill in 1..=kills {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
@@ -229,6 +220,9 @@ async fn nothing_acknowledged_is_lost_doubled_or_out_of_order() {
         broker.kill().unwrap();
         broker.wait().unwrap();
         (broker, _) = start(&address, dir.path());
+        if kill % 25 == 0 {
+            eprintln!("{kill} kills");
+        }
     }
     // The last round of upkeep is done in peace.
     tokio::time::sleep(Duration::from_millis(200)).await;

@@ -1,7 +1,8 @@
 //! Fetch (1), versions 4 to 16: whole batches from an offset on, or a wait until there are some.
 //!
 //! A request that finds less than `min_bytes` registers with its partitions and is woken by the append itself; the
-//! timer is only for the end of `max_wait_ms`. The first batch is answered even if it is larger than asked. Every
+//! timer is only for the end of `max_wait_ms`. Where bytes in flight leave no room for so much, the answer is smaller, or
+//! comes later. The first batch is answered even if it is larger than asked. Every
 //! answer is of a full fetch (session 0). Isolation levels are one and the same without transactions, and the high
 //! watermark is the end of the log. Not done: sessions, fetching from followers.
 
@@ -16,10 +17,11 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::fetched::{Fetched, FetchedPartition, FetchedTopic};
-use super::{Call, Cut};
+use super::{Call, Cut, unless_stopping};
 use crate::code;
 use crate::log::{FetchError, Partition};
 use crate::node::Node;
+use crate::room::{Taken, keep};
 use crate::topics::Topic;
 
 /// Whatever the client asks for, an answer is not (much) larger.
@@ -48,11 +50,14 @@ pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: FetchRequ
     }
     let waiter = Arc::new(Notify::new());
     loop {
-        let read = read(&wanted, max_bytes);
-        let is_due = read.bytes >= min_bytes || read.has_error || Instant::now() >= deadline;
+        let (mut read, room) = read_within(node, &wanted, max_bytes as usize).await?;
+        let is_cut_short = room.num_permits() < max_bytes as usize && read.bytes > 0;
+        let is_due = read.bytes >= min_bytes || is_cut_short || read.has_error || Instant::now() >= deadline;
         if is_due || wanted.is_empty() {
+            read.response.room = Some(room);
             return Ok(read.response);
         }
+        drop(room);
         let registered: Vec<_> = wanted
             .iter()
             .flat_map(|topic| &topic.partitions)
@@ -101,6 +106,20 @@ async fn look_up(node: &Arc<Node>, call: &Call<'_>, mut asked: FetchTopic) -> Re
     Ok(WantedTopic { asked, partitions })
 }
 
+/// What is there now, as much as there is room for, and the room that it takes.
+async fn read_within(node: &Arc<Node>, wanted: &[WantedTopic], max_bytes: usize) -> Result<(Read, Taken), Cut> {
+    let mut room = unless_stopping(node, node.room.answer_up_to(max_bytes)).await?;
+    let mut found = read(wanted, room.num_permits());
+    if found.bytes > room.num_permits() {
+        // One batch, larger than what was free: it is read when it can be counted.
+        drop(room);
+        room = unless_stopping(node, node.room.answer(found.bytes)).await?;
+        found = read(wanted, room.num_permits().min(max_bytes));
+    }
+    keep(&mut room, found.bytes);
+    Ok((found, room))
+}
+
 /// What is there now.
 struct Read {
     response: Fetched,
@@ -110,7 +129,7 @@ struct Read {
     seen: Vec<i64>,
 }
 
-fn read(wanted: &[WantedTopic], max_bytes: i32) -> Read {
+fn read(wanted: &[WantedTopic], max_bytes: usize) -> Read {
     let mut left = max_bytes as u64;
     let mut read = Read { response: Fetched::default(), bytes: 0, has_error: false, seen: Vec::new() };
     for topic in wanted {

@@ -9,10 +9,13 @@ use uuid::Uuid;
 
 use super::{Answer, Cut};
 use crate::output::Output;
+use crate::room::Taken;
 
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
     pub(super) topics: Vec<FetchedTopic>,
+    /// For the records.
+    pub(super) room: Option<Taken>,
 }
 
 #[derive(Debug)]
@@ -37,7 +40,10 @@ pub(super) struct FetchedPartition {
 const FLEXIBLE: i16 = 12;
 
 impl Answer for Fetched {
-    fn write(self, _: ApiKey, version: i16, correlation_id: i32, output: &mut Output) -> Result<(), Cut> {
+    fn write(mut self, _: ApiKey, version: i16, correlation_id: i32, output: &mut Output) -> Result<(), Cut> {
+        if let Some(room) = self.room.take() {
+            output.hold(room);
+        }
         let mut frame = Frame { bytes: BytesMut::new(), version, records: Vec::new() };
         frame.bytes.put_u32(0);
         frame.bytes.put_i32(correlation_id);

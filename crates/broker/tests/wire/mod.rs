@@ -96,15 +96,29 @@ pub fn topic(name: &str) -> TopicName {
     TopicName(text(name))
 }
 
+/// A number as it stands in records: zigzag, seven bits a byte.
+pub fn varint(out: &mut BytesMut, value: i64) {
+    let mut zigzag = ((value << 1) ^ (value >> 63)) as u64;
+    while zigzag >= 0x80 {
+        out.put_u8(zigzag as u8 | 0x80);
+        zigzag >>= 7;
+    }
+    out.put_u8(zigzag as u8);
+}
+
 /// A batch of records without keys, as a producer would send it.
 pub fn batch(values: &[&str], producer: (i64, i16, i32)) -> Bytes {
     let mut records = BytesMut::new();
     for (at, value) in values.iter().enumerate() {
-        // Lengths and deltas below 64 are one byte of zigzag each.
-        let mut record = vec![0, 2 * at as u8, 2 * at as u8, 1, 2 * value.len() as u8];
-        record.extend_from_slice(value.as_bytes());
-        record.push(0);
-        records.put_u8(2 * record.len() as u8);
+        let mut record = BytesMut::new();
+        record.put_u8(0);
+        // The time and the offset since the first one, no key.
+        for number in [at as i64, at as i64, -1, value.len() as i64] {
+            varint(&mut record, number);
+        }
+        record.put_slice(value.as_bytes());
+        record.put_u8(0);
+        varint(&mut records, record.len() as i64);
         records.put_slice(&record);
     }
     let mut checked = BytesMut::new();

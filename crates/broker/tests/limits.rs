@@ -1,0 +1,225 @@
+//! What is bounded, and what happens there: mostly that somebody waits, and that nobody else does.
+//!
+//! Elsewhere: elements of a request (`shape`), open files (`log::disk`), keys of a round of compaction (`log::upkeep`),
+//! batches that are bombs (`log::codec`).
+
+#[allow(dead_code, unreachable_pub, reason = "shared by test binaries, each needs some of it")]
+mod wire;
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::{Encodable, Request};
+use tokio::io::AsyncWriteExt;
+use wire::{Client, TestBroker, batch, text, topic};
+
+const MIB: usize = 1 << 20;
+
+async fn create(client: &mut Client) {
+    let large = CreatableTopicConfig::default().with_name(text("max.message.bytes")).with_value(Some(text("99999999")));
+    let wanted = CreatableTopic::default()
+        .with_name(topic("t"))
+        .with_num_partitions(1)
+        .with_replication_factor(1)
+        .with_configs(vec![large]);
+    assert_eq!(client.call(7, CreateTopicsRequest::default().with_topics(vec![wanted])).await.topics[0].error_code, 0);
+}
+
+/// A produce request with one record of this size.
+fn produce(bytes: usize) -> ProduceRequest {
+    let records = batch(&["x".repeat(bytes).as_str()], (-1, -1, -1));
+    let partition = PartitionProduceData::default().with_records(Some(records));
+    let data = TopicProduceData::default().with_name(topic("t")).with_partition_data(vec![partition]);
+    ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![data])
+}
+
+fn offset(answer: &ProduceResponse) -> (i16, i64) {
+    let part = &answer.responses[0].partition_responses[0];
+    (part.error_code, part.base_offset)
+}
+
+fn fetch(wait_ms: i32) -> FetchRequest {
+    let partition = FetchPartition::default().with_partition_max_bytes(i32::MAX);
+    let wanted = FetchTopic::default().with_topic(topic("t")).with_partitions(vec![partition]);
+    let request = FetchRequest::default().with_max_wait_ms(wait_ms).with_min_bytes(1).with_max_bytes(i32::MAX);
+    request.with_topics(vec![wanted])
+}
+
+fn fetched(answer: &FetchResponse) -> usize {
+    answer.responses[0].partitions[0].records.as_ref().map_or(0, Bytes::len)
+}
+
+/// The frame of a request, to be sent in pieces.
+fn frame<R: Request>(version: i16, request: &R) -> Bytes {
+    let header = RequestHeader::default().with_request_api_key(R::KEY).with_request_api_version(version);
+    let mut body = BytesMut::new();
+    header.encode(&mut body, R::header_version(version)).unwrap();
+    request.encode(&mut body, version).unwrap();
+    let mut frame = BytesMut::new();
+    frame.put_u32(body.len() as u32);
+    frame.put_slice(&body);
+    frame.freeze()
+}
+
+/// Nothing comes for a while: what can be said of an answer that is held back.
+async fn is_silent<R: Request>(client: &mut Client, version: i16) -> bool {
+    tokio::time::timeout(Duration::from_millis(300), client.receive::<R>(version)).await.is_err()
+}
+
+#[tokio::test]
+async fn a_connection_too_many_waits_for_another_to_end() {
+    let test = TestBroker::with(|settings| settings.max_connections = 2).await;
+    let (mut first, mut second) = (test.client().await, test.client().await);
+    for client in [&mut first, &mut second] {
+        assert_eq!(client.call(4, ApiVersionsRequest::default()).await.error_code, 0);
+    }
+    // The system lets it in, the broker does not read.
+    let mut third = test.client().await;
+    third.send(4, ApiVersionsRequest::default()).await;
+    assert!(is_silent::<ApiVersionsRequest>(&mut third, 4).await);
+    drop(first);
+    assert_eq!(third.receive::<ApiVersionsRequest>(4).await.unwrap().error_code, 0);
+    assert_eq!(second.call(4, ApiVersionsRequest::default()).await.error_code, 0);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_and_a_waiting_one_is_not() {
+    let test = TestBroker::with(|settings| settings.idle_timeout = Duration::from_millis(300)).await;
+    let (mut idle, mut waiting) = (test.client().await, test.client().await);
+    create(&mut waiting).await;
+    assert_eq!(idle.call(4, ApiVersionsRequest::default()).await.error_code, 0);
+    waiting.send(11, fetch(1500)).await;
+    assert!(idle.receive::<ApiVersionsRequest>(4).await.is_none());
+    assert_eq!(fetched(&waiting.receive::<FetchRequest>(11).await.unwrap()), 0);
+}
+
+#[tokio::test]
+async fn a_request_too_large_closes_its_connection() {
+    // Half of what may be in flight is for requests.
+    for (request, in_flight) in [(MIB, 100 * MIB), (100 * MIB, 2 * MIB)] {
+        let test = TestBroker::with(|settings| {
+            settings.max_request_bytes = request;
+            settings.max_bytes_in_flight = in_flight;
+        })
+        .await;
+        let client = &mut test.client().await;
+        create(client).await;
+        assert_eq!(offset(&client.call(9, produce(MIB - 200)).await), (0, 0));
+        let too_large = frame(9, &produce(MIB));
+        client.socket.write_all(&too_large[..100]).await.unwrap();
+        assert!(client.receive::<ProduceRequest>(9).await.is_none());
+        assert_eq!(offset(&test.client().await.call(9, produce(1)).await), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_finds_no_room_waits_and_small_ones_do_not() {
+    let test = TestBroker::with(|settings| settings.max_bytes_in_flight = 4 * MIB).await;
+    let (mut slow, mut large, mut small) = (test.client().await, test.client().await, test.client().await);
+    create(&mut small).await;
+    let whole = frame(9, &produce(3 * MIB / 2));
+    let (first, rest) = whole.split_at(MIB);
+    slow.socket.write_all(first).await.unwrap();
+    // Room is taken when the length is known, not when the bytes are there.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let wanted = produce(MIB);
+    let sending = tokio::spawn(async move {
+        large.send(9, wanted).await;
+        assert!(is_silent::<ProduceRequest>(&mut large, 9).await);
+        large
+    });
+    assert_eq!(offset(&small.call(9, produce(1000)).await), (0, 0));
+    assert!(fetched(&small.call(11, fetch(0)).await) > 0);
+    let mut large = sending.await.unwrap();
+    slow.socket.write_all(rest).await.unwrap();
+    assert_eq!(offset(&slow.receive::<ProduceRequest>(9).await.unwrap()), (0, 1));
+    assert_eq!(offset(&large.receive::<ProduceRequest>(9).await.unwrap()), (0, 2));
+    // Who goes away gives back what was taken, also in the middle of a request.
+    slow.socket.write_all(first).await.unwrap();
+    drop(slow);
+    for n in 3..6 {
+        assert_eq!(offset(&large.call(9, produce(3 * MIB / 2)).await), (0, n));
+    }
+}
+
+/// A topic with 40 batches of a mebibyte.
+async fn filled(settings: impl FnOnce(&mut postern_broker::Settings)) -> TestBroker {
+    let test = TestBroker::with(settings).await;
+    let client = &mut test.client().await;
+    create(client).await;
+    for n in 0..40 {
+        assert_eq!(offset(&client.call(9, produce(MIB)).await), (0, n));
+    }
+    test
+}
+
+#[tokio::test]
+async fn a_fetch_is_answered_with_what_there_is_room_for() {
+    let test = filled(|settings| settings.max_bytes_in_flight = 64 * MIB).await;
+    let (mut unread, mut next, mut other) = (test.client().await, test.client().await, test.client().await);
+    // More than the system buffers: the answer stays here until the client reads.
+    unread.send(11, fetch(0)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // What is left is less than a batch, so this one waits, and who asks for a list stays within the rest.
+    next.send(11, fetch(0)).await;
+    assert!(is_silent::<FetchRequest>(&mut next, 11).await);
+    assert_eq!(offset(&other.call(9, produce(10)).await), (0, 40), "a produce does not");
+    let answer = fetched(&unread.receive::<FetchRequest>(11).await.unwrap());
+    assert!((30 * MIB..=32 * MIB).contains(&answer), "{answer}");
+    let answer = fetched(&next.receive::<FetchRequest>(11).await.unwrap());
+    assert!((MIB..=32 * MIB).contains(&answer), "{answer}");
+    // All of it came back.
+    assert!(fetched(&other.call(11, fetch(0)).await) >= 30 * MIB);
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_cut_off_when_others_wait_for_that_room() {
+    let test = filled(|settings| {
+        settings.max_bytes_in_flight = 64 * MIB;
+        settings.idle_timeout = Duration::from_secs(20);
+    })
+    .await;
+    let (mut unread, mut next) = (test.client().await, test.client().await);
+    unread.send(11, fetch(0)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(fetched(&next.call(11, fetch(0)).await) >= MIB);
+    assert!(unread.receive::<FetchRequest>(11).await.is_none(), "its answer is not whole");
+}
+
+#[tokio::test]
+async fn readers_and_writers_that_all_want_more_than_there_is_come_to_an_end() {
+    let test = TestBroker::with(|settings| settings.max_bytes_in_flight = 4 * MIB).await;
+    create(&mut test.client().await).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..16 {
+        let mut client = test.client().await;
+        tasks.spawn(async move {
+            let mut bytes = 0;
+            for _ in 0..10 {
+                match n % 2 {
+                    0 => assert_eq!(offset(&client.call(9, produce(MIB)).await).0, 0),
+                    _ => bytes += fetched(&client.call(11, fetch(10_000)).await),
+                }
+            }
+            assert!(n % 2 == 0 || bytes >= 10 * MIB, "{bytes}");
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_answer_to_a_fetch_is_bounded_whatever_is_asked() {
+    let test = filled(|_| ()).await;
+    let client = &mut test.client().await;
+    for n in 40..60 {
+        assert_eq!(offset(&client.call(9, produce(MIB)).await), (0, n));
+    }
+    let answer = fetched(&client.call(11, fetch(0)).await);
+    assert!((50 * MIB..=55 * MIB).contains(&answer), "{answer}");
+}
