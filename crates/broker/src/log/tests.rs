@@ -50,12 +50,14 @@ fn batches(partition: &Partition, mut offset: i64) -> Vec<String> {
 fn every_prefix_of_a_segment_recovers_to_whole_batches() {
     let dir = tempfile::tempdir().unwrap();
     let partition = open(dir.path(), None);
+    let count = |n: usize| 1 + 7 * n % 25;
     let mut ends = vec![(0, 0)];
     for n in 0..24 {
-        let batch = sample(&vec!["value"; 1 + n % 3], (5, 0, ends[n].1 as i32), n as i64);
+        let batch = sample(&vec!["value"; count(n)], (5, 0, ends[n].1 as i32), n as i64);
         append(&partition, &batch, &config()).unwrap();
-        ends.push((ends[n].0 + batch.len(), ends[n].1 + 1 + (n as i64) % 3));
+        ends.push((ends[n].0 + batch.len(), ends[n].1 + count(n) as i64));
     }
+    assert!(ends[24].1 > 250, "{} records", ends[24].1);
     drop(partition);
     let log = dir.path().join("00000000000000000000.log");
     let whole = std::fs::read(&log).unwrap();
@@ -68,7 +70,7 @@ fn every_prefix_of_a_segment_recovers_to_whole_batches() {
         assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[kept].0 as u64);
         // The producers' sequences are those of what is left: the next batch is taken, the last one is known.
         if kept > 0 {
-            let last = sample(&vec!["value"; 1 + (kept - 1) % 3], (5, 0, ends[kept - 1].1 as i32), 0);
+            let last = sample(&vec!["value"; count(kept - 1)], (5, 0, ends[kept - 1].1 as i32), 0);
             assert_eq!(append(&partition, &last, &config()).unwrap(), ends[kept - 1].1);
             let gap = sample(&["v"], (5, 0, ends[kept].1 as i32 + 1), 0);
             assert!(matches!(append(&partition, &gap, &config()), Err(AppendError::Gap)));
