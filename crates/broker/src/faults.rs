@@ -1,4 +1,7 @@
 //! Faults on order, for tests of clients: this API, for this topic, fails in this way, so many times.
+//!
+//! Each API meets its rules where it speaks of a topic (or group, or resource), so that the error stands where a client
+//! looks for it.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ApiKey;
@@ -17,6 +20,34 @@ pub enum Fault {
     LoseAnswer,
 }
 
+/// The APIs that ask for rules. Left out: versions, ACLs, log directories, epochs, reassignments.
+const MEETING: &[ApiKey] = &[
+    ApiKey::Produce,
+    ApiKey::Fetch,
+    ApiKey::ListOffsets,
+    ApiKey::Metadata,
+    ApiKey::OffsetCommit,
+    ApiKey::OffsetFetch,
+    ApiKey::FindCoordinator,
+    ApiKey::JoinGroup,
+    ApiKey::Heartbeat,
+    ApiKey::LeaveGroup,
+    ApiKey::SyncGroup,
+    ApiKey::DescribeGroups,
+    ApiKey::ListGroups,
+    ApiKey::CreateTopics,
+    ApiKey::DeleteTopics,
+    ApiKey::DeleteRecords,
+    ApiKey::InitProducerId,
+    ApiKey::DescribeConfigs,
+    ApiKey::AlterConfigs,
+    ApiKey::CreatePartitions,
+    ApiKey::DeleteGroups,
+    ApiKey::IncrementalAlterConfigs,
+    ApiKey::OffsetDelete,
+    ApiKey::DescribeCluster,
+];
+
 /// The rules in force. A broker without rules pays one look at an empty list per request.
 #[derive(Debug, Default)]
 pub struct Faults {
@@ -33,7 +64,11 @@ struct Rule {
 
 impl Faults {
     /// The next `times` requests of `api` (that touch `topic`, if one is named) meet `fault`.
+    ///
+    /// # Panics
+    /// If no request of this API ever meets a rule: a test that waits for it would prove nothing.
     pub fn add(&self, api: ApiKey, topic: Option<&str>, fault: Fault, times: u64) {
+        assert!(MEETING.contains(&api), "{api:?} meets no rules");
         self.rules.lock().push(Rule { api, topic: topic.map(str::to_owned), fault, left: times });
     }
 

@@ -365,6 +365,43 @@ async fn faults_are_met_as_ordered() {
 }
 
 #[tokio::test]
+async fn a_rule_for_any_resource_is_met_where_the_client_looks() {
+    let test = TestBroker::start().await;
+    let client = &mut test.client().await;
+    create(client, "t", &[]).await;
+    create(client, "other", &[]).await;
+    let faults = test.broker.faults();
+    let busy = Fault::Error(ErrorCode::RequestTimedOut);
+    for api in [ApiKey::DescribeConfigs, ApiKey::IncrementalAlterConfigs, ApiKey::AlterConfigs, ApiKey::DeleteRecords] {
+        faults.add(api, Some("t"), busy, 1);
+    }
+    faults.add(ApiKey::DescribeCluster, None, busy, 1);
+    for (name, expected) in [("other", 0), ("t", ErrorCode::RequestTimedOut.code()), ("t", 0)] {
+        let asked = describe_configs_request::DescribeConfigsResource::default();
+        let asked = asked.with_resource_type(2).with_resource_name(text(name)).with_configuration_keys(None);
+        let answer = client.call(4, DescribeConfigsRequest::default().with_resources(vec![asked])).await;
+        assert_eq!((answer.results[0].error_code, answer.results[0].configs.is_empty()), (expected, expected != 0));
+        let asked = incremental_alter_configs_request::AlterConfigsResource::default();
+        let asked = asked.with_resource_type(2).with_resource_name(text(name));
+        let answer = client.call(1, IncrementalAlterConfigsRequest::default().with_resources(vec![asked])).await;
+        assert_eq!(answer.responses[0].error_code, expected);
+        let asked = alter_configs_request::AlterConfigsResource::default();
+        let asked = asked.with_resource_type(2).with_resource_name(text(name));
+        let answer = client.call(2, AlterConfigsRequest::default().with_resources(vec![asked])).await;
+        assert_eq!(answer.responses[0].error_code, expected);
+        let part = delete_records_request::DeleteRecordsPartition::default();
+        let asked = delete_records_request::DeleteRecordsTopic::default();
+        let asked = asked.with_name(topic(name)).with_partitions(vec![part]);
+        let answer = client.call(2, DeleteRecordsRequest::default().with_topics(vec![asked])).await;
+        assert_eq!(answer.topics[0].partitions[0].error_code, expected);
+    }
+    let answer = client.call(2, DescribeClusterRequest::default()).await;
+    assert_eq!(error(answer.error_code), Some(ErrorCode::RequestTimedOut));
+    assert_eq!(client.call(2, DescribeClusterRequest::default()).await.error_code, 0);
+    assert_eq!(faults.left(), 0);
+}
+
+#[tokio::test]
 async fn acks_0_gets_no_answer_and_pipelined_requests_are_answered_in_order() {
     let test = TestBroker::start().await;
     let client = &mut test.client().await;

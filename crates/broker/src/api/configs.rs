@@ -12,7 +12,7 @@ use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterConfigsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
+    AlterConfigsRequest, AlterConfigsResponse, ApiKey, DescribeConfigsRequest, DescribeConfigsResponse,
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, alter_configs_response,
     incremental_alter_configs_response,
 };
@@ -63,10 +63,13 @@ pub(super) fn value_of(node: &Node, own: &Own, setting: &Setting) -> (String, So
 
 pub(super) async fn describe(
     node: &Arc<Node>,
-    _: &Call<'_>,
+    call: &Call<'_>,
     request: DescribeConfigsRequest,
 ) -> Result<DescribeConfigsResponse, Cut> {
-    let results = request.resources.into_iter().map(|asked| {
+    let mut results = Vec::with_capacity(request.resources.len());
+    for asked in request.resources {
+        let fault =
+            call.fault(node, ApiKey::DescribeConfigs, topic_of(asked.resource_type, &asked.resource_name)).await?;
         let described = match asked.resource_type {
             TOPIC => describe_topic(node, &asked.resource_name, request.include_synonyms),
             BROKER => describe_broker(node, &asked.resource_name, request.include_synonyms),
@@ -76,17 +79,23 @@ pub(super) async fn describe(
             .with_error_message(None)
             .with_resource_type(asked.resource_type)
             .with_resource_name(asked.resource_name);
-        match described {
-            Ok(mut configs) => {
+        results.push(match (fault, described) {
+            (Some(error), _) => result.with_error_code(error),
+            (None, Ok(mut configs)) => {
                 if let Some(keys) = &asked.configuration_keys {
                     configs.retain(|config| keys.contains(&config.name));
                 }
                 result.with_configs(configs)
             }
-            Err((error, message)) => result.with_error_code(code(error)).with_error_message(sentence(message)),
-        }
-    });
-    Ok(DescribeConfigsResponse::default().with_results(results.collect()))
+            (None, Err((error, message))) => result.with_error_code(code(error)).with_error_message(sentence(message)),
+        });
+    }
+    Ok(DescribeConfigsResponse::default().with_results(results))
+}
+
+/// The topic that a resource is, to be found by a fault rule.
+fn topic_of(resource_type: i8, name: &str) -> Option<&str> {
+    (resource_type == TOPIC).then_some(name)
 }
 
 fn describe_topic(node: &Node, name: &str, synonyms: bool) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
@@ -230,7 +239,7 @@ enum Change {
 
 pub(super) async fn alter(
     node: &Arc<Node>,
-    _: &Call<'_>,
+    call: &Call<'_>,
     request: AlterConfigsRequest,
 ) -> Result<AlterConfigsResponse, Cut> {
     let mut responses = Vec::with_capacity(request.resources.len());
@@ -240,8 +249,13 @@ pub(super) async fn alter(
             (config.name.to_string(), change)
         });
         let changes = changes.collect();
-        let done = change(node, asked.resource_type, &asked.resource_name, changes, true, request.validate_only).await;
-        let (error, message) = outcome(done);
+        let topic = topic_of(asked.resource_type, &asked.resource_name);
+        let (error, message) = match call.fault(node, ApiKey::AlterConfigs, topic).await? {
+            Some(error) => (error, None),
+            None => outcome(
+                change(node, asked.resource_type, &asked.resource_name, changes, true, request.validate_only).await,
+            ),
+        };
         responses.push(
             alter_configs_response::AlterConfigsResourceResponse::default()
                 .with_error_code(error)
@@ -255,7 +269,7 @@ pub(super) async fn alter(
 
 pub(super) async fn alter_incrementally(
     node: &Arc<Node>,
-    _: &Call<'_>,
+    call: &Call<'_>,
     request: IncrementalAlterConfigsRequest,
 ) -> Result<IncrementalAlterConfigsResponse, Cut> {
     let mut responses = Vec::with_capacity(request.resources.len());
@@ -275,13 +289,14 @@ pub(super) async fn alter_incrementally(
                 Ok((config.name.to_string(), change))
             })
             .collect();
-        let done = match changes {
-            Ok(changes) => {
-                change(node, asked.resource_type, &asked.resource_name, changes, false, request.validate_only).await
-            }
-            Err(refusal) => Err(refusal),
+        let topic = topic_of(asked.resource_type, &asked.resource_name);
+        let (error, message) = match (call.fault(node, ApiKey::IncrementalAlterConfigs, topic).await?, changes) {
+            (Some(error), _) => (error, None),
+            (None, Ok(changes)) => outcome(
+                change(node, asked.resource_type, &asked.resource_name, changes, false, request.validate_only).await,
+            ),
+            (None, Err(refusal)) => outcome(Err(refusal)),
         };
-        let (error, message) = outcome(done);
         responses.push(
             incremental_alter_configs_response::AlterConfigsResourceResponse::default()
                 .with_error_code(error)

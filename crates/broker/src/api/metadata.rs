@@ -136,6 +136,9 @@ pub(super) async fn describe_cluster(
     request: DescribeClusterRequest,
 ) -> Result<DescribeClusterResponse, Cut> {
     let response = DescribeClusterResponse::default().with_endpoint_type(1);
+    if let Some(error) = call.fault(node, ApiKey::DescribeCluster, None).await? {
+        return Ok(response.with_error_code(error).with_error_message(None));
+    }
     // 1: brokers. Controllers (2) have no listener of their own here.
     if call.version >= 1 && request.endpoint_type != 1 {
         let message = "The request was sent to an endpoint of the wrong type.";

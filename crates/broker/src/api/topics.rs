@@ -152,17 +152,22 @@ async fn grow(node: &Arc<Node>, asked: &CreatePartitionsTopic, validate_only: bo
 
 pub(super) async fn delete_records(
     node: &Arc<Node>,
-    _: &Call<'_>,
+    call: &Call<'_>,
     request: DeleteRecordsRequest,
 ) -> Result<DeleteRecordsResponse, Cut> {
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
         let topic = node.topics.find(&asked.name);
+        let fault = call.fault(node, ApiKey::DeleteRecords, Some(&asked.name)).await?;
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for part in asked.partitions {
             let result = DeleteRecordsPartitionResult::default()
                 .with_partition_index(part.partition_index)
                 .with_low_watermark(-1);
+            if let Some(error) = fault {
+                partitions.push(result.with_error_code(error));
+                continue;
+            }
             let Some(partition) = topic.as_ref().and_then(|topic| topic.partition(part.partition_index)) else {
                 partitions.push(result.with_error_code(code(ResponseError::UnknownTopicOrPartition)));
                 continue;
