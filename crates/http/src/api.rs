@@ -24,8 +24,8 @@ use crate::{registry as dialect, v2, v3};
 
 pub(crate) const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
-/// Bytes of path and query.
-const URI_MAX: usize = 8 << 10;
+/// Bytes of the request line: method, path with query, version.
+const REQUEST_LINE_MAX: usize = 8 << 10;
 /// Bytes of all headers: the tickets that some ways to authenticate need are long.
 const HEADERS_MAX: usize = 32 << 10;
 const OPTIONS_ANSWER: &[Offer] = &[Offer { media_type: TEXT, weight: 1000 }, Offer { media_type: JSON, weight: 900 }];
@@ -175,9 +175,12 @@ fn accepted(headers: &HeaderMap) -> Option<Cow<'_, str>> {
 /// The servers we replace take as much, and so do most things that stand before a server. What hyper itself finds too long is answered by
 /// it, with the same status and without a body.
 fn too_long(head: &Head) -> Option<Problem> {
-    let uri = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    if uri > URI_MAX {
-        let message = format!("HTTP 414 URI Too Long: it has {uri} bytes, more than the {URI_MAX} that are taken.");
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let line = head.method.as_str().len() + target + "  HTTP/1.1".len();
+    if line > REQUEST_LINE_MAX {
+        let message = format!(
+            "HTTP 414 URI Too Long: the request line has {line} bytes, more than the {REQUEST_LINE_MAX} that are taken."
+        );
         return Some(Problem::generic(StatusCode::URI_TOO_LONG, message));
     }
     let headers: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();

@@ -69,4 +69,5 @@ async fn control_characters_and_empty_segments_are_answered_in_json() {
     let reply = app.registry(Method::GET, "//schemas/types").send().await;
     assert_eq!((reply.status, reply.text()), (200, r#"["JSON","PROTOBUF","AVRO"]"#));
     assert_eq!(post(&app, "/subjects//versions", json!({ "schema": "\"int\"" })).await.status, 404);
+    assert_eq!(get(&app, &format!("/subjects/{}/versions", "a".repeat(8192))).await.refusal(), (414, 414));
 }
