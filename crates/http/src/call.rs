@@ -47,10 +47,15 @@ impl Params {
 impl Call {
     /// A query parameter, decoded; the first counts if it is repeated.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
-        let pairs = self.head.uri.query()?.split('&');
+        self.queries(name).next()
+    }
+
+    /// All values of a query parameter, decoded, in their order.
+    pub(crate) fn queries(&self, name: &str) -> impl Iterator<Item = String> {
+        let pairs = self.head.uri.query().unwrap_or_default().split('&');
         pairs
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .find(|(key, _)| form_decode(key) == name)
+            .filter(move |(key, _)| form_decode(key) == name)
             .map(|(_, value)| form_decode(value).into_owned())
     }
 

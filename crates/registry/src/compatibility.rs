@@ -30,22 +30,29 @@ impl Registry {
         draft: &Draft,
         normalize: bool,
     ) -> Result<Compatibility, Error> {
-        self.check_ready()?;
         let config = self.read(|state| Ok(state.config_in_force(subject)))?;
-        let previous = self.read(|state| match against {
-            None => Ok(state.versions(subject, Visible::Live).collect()),
-            Some(VersionRef::Latest) => Ok(state.latest(subject).into_iter().collect::<Vec<_>>()),
-            Some(VersionRef::Number(number)) => match state.version(subject, number).filter(|stored| !stored.deleted) {
-                Some(stored) => Ok(vec![stored]),
-                None => Err(Error::VersionNotFound(VersionRef::Number(number))),
-            },
-        })?;
+        let previous = self.compared(subject, against)?;
         let normalize = normalize || config.normalize.unwrap_or(false);
         let strictness = if config.validate_new_schemas == Some(false) { Strictness::Stored } else { Strictness::New };
         let prepared = self.prepare(subject, draft, normalize, strictness, Visible::Live)?;
         reserved::check_names(&config, &prepared)?;
         let messages = self.differences(&config, &prepared, previous)?;
         Ok(Compatibility { is_compatible: messages.is_empty(), messages })
+    }
+
+    /// The versions that a check looks at, oldest first, before level and group choose among them.
+    ///
+    /// # Errors
+    /// `VersionNotFound`, also where there is no such subject.
+    pub fn compared(&self, subject: &Subject, against: Option<VersionRef>) -> Result<Vec<Stored>, Error> {
+        self.read(|state| match against {
+            None => Ok(state.versions(subject, Visible::Live).collect()),
+            Some(VersionRef::Latest) => Ok(state.latest(subject).into_iter().collect()),
+            Some(VersionRef::Number(number)) => match state.version(subject, number).filter(|stored| !stored.deleted) {
+                Some(stored) => Ok(vec![stored]),
+                None => Err(Error::VersionNotFound(VersionRef::Number(number))),
+            },
+        })
     }
 
     /// What keeps a schema from being registered under a subject as it is now. Empty: nothing.
@@ -55,8 +62,7 @@ impl Registry {
         config: &Config,
         prepared: &Prepared,
     ) -> Result<Vec<String>, Error> {
-        let previous = self.read(|state| Ok(state.versions(subject, Visible::Live).collect()))?;
-        self.differences(config, prepared, previous)
+        self.differences(config, prepared, self.compared(subject, None)?)
     }
 
     /// `previous`: oldest first.

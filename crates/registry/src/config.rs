@@ -148,6 +148,14 @@ impl Config {
         self.compatibility_level.unwrap_or_default()
     }
 
+    /// Whether something is merged into every schema that is registered.
+    pub(crate) fn adds_to_schemas(&self) -> bool {
+        self.default_metadata.is_some()
+            || self.override_metadata.is_some()
+            || self.default_rule_set.is_some()
+            || self.override_rule_set.is_some()
+    }
+
     /// What the subject's own record leaves open is taken from the one for all (schema-registry.md §9.2).
     pub(crate) fn filled_from(mut self, global: &Config) -> Config {
         self.normalize = self.normalize.or(global.normalize);

@@ -5,7 +5,7 @@
 use crate::log::{self, LogKey};
 use crate::state::Visible;
 use crate::write::Operation;
-use crate::{Error, Registry, Subject, VersionRef};
+use crate::{DEFAULT_CONTEXT, Error, Registry, Subject, VersionRef};
 
 impl Registry {
     /// Deletes all versions of a subject; the answer is which. Softly: they stay readable by id. Permanently: only what is
@@ -39,7 +39,7 @@ impl Registry {
                     .rev()
                     .map(|stored| LogKey::Schema { subject: subject.clone(), version: stored.version });
                 let mut records: Vec<_> = versions.flat_map(|key| state.tombstones(&key)).collect();
-                records.extend(settings(state, subject));
+                records.extend(state.settings_tombstones(subject));
                 records
             } else {
                 vec![log::record(
@@ -79,7 +79,7 @@ impl Registry {
                 let mut records =
                     state.tombstones(&LogKey::Schema { subject: subject.clone(), version: stored.version });
                 if state.versions(subject, Visible::All).nth(1).is_none() {
-                    records.extend(settings(state, subject));
+                    records.extend(state.settings_tombstones(subject));
                 }
                 records
             } else {
@@ -98,16 +98,10 @@ impl Registry {
             if state.subjects(&Subject::of_context(context)).next().is_some() {
                 return Err(Error::ContextNotEmpty(context.to_owned()));
             }
-            let is_there = state.contexts().any(|known| known == context);
+            // The default context has no record.
+            let is_there = context != DEFAULT_CONTEXT && state.contexts().any(|known| known == context);
             Ok(is_there.then(|| log::record(log::context::key(context), None)).into_iter().collect())
         })?;
         turn.append(records).await
     }
-}
-
-/// What a subject that is gone for good leaves behind.
-fn settings(state: &crate::state::State, subject: &Subject) -> Vec<postern_kafka::Record> {
-    let mode = state.mode(Some(subject)).map(|_| LogKey::Mode(Some(subject.clone())));
-    let config = state.config(Some(subject)).map(|_| LogKey::Config(Some(subject.clone())));
-    mode.iter().chain(&config).flat_map(|key| state.tombstones(key)).collect()
 }

@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use postern_kafka::{Cluster, TopicName};
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 pub use compatibility::Compatibility;
 pub use compile::Draft;
@@ -132,10 +133,22 @@ impl Registry {
         self.core.progress.check_ready()
     }
 
-    /// The id of the cluster that keeps the topic.
+    /// The id of the cluster that keeps the topic. Asked for as long as a write may take.
     pub async fn cluster_id(&self) -> Result<String, Error> {
-        let description = self.core.cluster.describe_cluster().await;
-        description.map(|cluster| cluster.cluster_id).map_err(|error| Error::NotReady(error.to_string()))
+        let failed = |cause: String, timed_out| Error::Store {
+            operation: "tell the id of the cluster",
+            cause,
+            fate: Fate::NotWritten,
+            timed_out,
+        };
+        let described = timeout(self.core.settings.write_timeout, self.core.cluster.describe_cluster()).await;
+        let described = described.map_err(|_| failed("Kafka does not answer".to_owned(), true))?;
+        described.map(|cluster| cluster.cluster_id).map_err(|error| failed(error.to_string(), false))
+    }
+
+    /// The group in which registries that elect a leader find each other: the name of this one among others.
+    pub fn group(&self) -> &str {
+        &self.core.settings.group
     }
 
     pub(crate) fn core(&self) -> &core::Core {

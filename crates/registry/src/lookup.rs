@@ -22,32 +22,22 @@ pub struct Found {
 impl Registry {
     /// The version of `subject` that is this schema. An unqualified subject is sought in all contexts, the default one first.
     pub fn lookup(&self, subject: &Subject, draft: &Draft, normalize: bool, deleted: bool) -> Result<Found, Error> {
-        self.check_ready()?;
         let visible = if deleted { Visible::All } else { Visible::Live };
-        let places = self.read(|state| Ok(state.places(subject, visible)))?;
-        let mut prepared_once = None;
-        for place in &places {
+        let (places, is_there) =
+            self.read(|state| Ok((state.places(subject, visible), state.has(subject, visible))))?;
+        // What is no schema is told so, whether or not there is a place to look for it.
+        for place in if places.is_empty() { std::slice::from_ref(subject) } else { &places[..] } {
             let normalize =
                 normalize || self.read(|state| Ok(state.config_in_force(place)))?.normalize.unwrap_or(false);
             let prepared = match self.prepare(place, draft, normalize, Strictness::Stored, Visible::All) {
-                Err(Error::EmptySchema) => return Err(Error::SchemaNotFound),
+                Err(Error::EmptySchema) => break,
                 prepared => prepared?,
             };
             if let Some(found) = self.find(place, &prepared, visible, false)? {
                 return Ok(found);
             }
-            prepared_once = Some(prepared);
         }
-        match prepared_once {
-            Some(_) => Err(Error::SchemaNotFound),
-            None => {
-                match self.prepare(subject, draft, normalize, Strictness::Stored, Visible::All) {
-                    Ok(_) | Err(Error::EmptySchema) => {}
-                    Err(error) => return Err(error),
-                }
-                Err(Error::SubjectNotFound(subject.clone()))
-            }
-        }
+        Err(if is_there { Error::SchemaNotFound } else { Error::SubjectNotFound(subject.clone()) })
     }
 
     /// The version of exactly this subject that is this schema. `latest_only`: only the newest live one may be.

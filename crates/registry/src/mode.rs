@@ -94,7 +94,7 @@ impl Registry {
     }
 
     /// Sets or (with `None`) clears a mode. To change to IMPORT, nothing may be registered in that scope, and what is softly
-    /// deleted there is forgotten; `force` skips both.
+    /// deleted there is deleted for good; `force` skips both.
     pub async fn set_mode(&self, subject: Option<&Subject>, mode: Option<Mode>, force: bool) -> Result<(), Error> {
         let subject = scope(subject);
         if let Some(subject) = subject.filter(|subject| !subject.is_configurable()) {
@@ -114,9 +114,12 @@ impl Registry {
                 for (subject, version, _) in &versions {
                     state.check_unreferenced(subject, *version, true)?;
                 }
+                let mut gone: Vec<Subject> = versions.iter().map(|(subject, ..)| subject.clone()).collect();
+                gone.dedup();
                 for (subject, version, _) in versions {
                     records.extend(state.tombstones(&LogKey::Schema { subject, version }));
                 }
+                records.extend(gone.iter().flat_map(|subject| state.settings_tombstones(subject)));
                 records.push(log::record(log::clear_subject::key(subject), Some(log::clear_subject::value(subject))));
             }
             let key = LogKey::Mode(subject.cloned());

@@ -54,20 +54,7 @@ impl Registry {
 
     /// One version. An unqualified subject is sought in all contexts, the default one first.
     pub fn version(&self, subject: &Subject, version: VersionRef, deleted: bool) -> Result<Stored, Error> {
-        self.read(|state| {
-            let visible = if deleted { Visible::All } else { Visible::Live };
-            let places = state.places(subject, visible);
-            if places.is_empty() {
-                return Err(Error::SubjectNotFound(subject.clone()));
-            }
-            let found = places.iter().find_map(|place| match version {
-                VersionRef::Latest => state.latest(place),
-                VersionRef::Number(number) => {
-                    state.version(place, number).filter(|stored| visible.shows(stored.deleted))
-                }
-            });
-            found.ok_or(Error::VersionNotFound(version))
-        })
+        self.read(|state| state.version_somewhere(subject, version, if deleted { Visible::All } else { Visible::Live }))
     }
 
     /// The newest version whose metadata has all these properties.
@@ -112,20 +99,10 @@ impl Registry {
     /// The versions that refer to a version.
     pub fn referrers(&self, subject: &Subject, version: VersionRef, deleted: bool) -> Result<Vec<Stored>, Error> {
         self.read(|state| {
-            let target = match version {
-                VersionRef::Latest => state.latest(subject),
-                VersionRef::Number(number) => state.version(subject, number),
-            };
-            match target {
-                Some(target) => Ok(state
-                    .referrers(subject, target.version)
-                    .filter(|referrer| deleted || !referrer.deleted)
-                    .collect()),
-                // Like other reads of a version it looks into other contexts; nobody refers to it by this name there.
-                None if state.places(subject, Visible::All).iter().any(|place| place != subject) => Ok(Vec::new()),
-                None if state.has(subject, Visible::All) => Err(Error::VersionNotFound(version)),
-                None => Err(Error::SubjectNotFound(subject.clone())),
-            }
+            // Like other reads of a version it looks into other contexts; nobody refers to it by this name there.
+            let target = state.version_somewhere(subject, version, Visible::All)?;
+            let referrers = state.referrers(subject, target.version).filter(|_| target.subject == *subject);
+            Ok(referrers.filter(|referrer| deleted || !referrer.deleted).collect())
         })
     }
 }
@@ -138,13 +115,13 @@ impl Registry {
     pub fn schema(&self, id: SchemaId, subject: Option<&Subject>) -> Result<Stored, Error> {
         self.read(|state| {
             let found = match subject {
-                None => any_holder(state, crate::DEFAULT_CONTEXT, id),
+                None => live_first(state.holders(crate::DEFAULT_CONTEXT, id)),
                 Some(subject) => {
                     let places = state.places(subject, Visible::All);
-                    let held = places
-                        .iter()
-                        .find_map(|place| state.holders(place.context(), id).find(|holder| holder.subject == *place));
-                    held.or_else(|| any_holder(state, subject.context(), id))
+                    let held = places.iter().find_map(|place| {
+                        live_first(state.holders(place.context(), id).filter(|holder| holder.subject == *place))
+                    });
+                    held.or_else(|| live_first(state.holders(subject.context(), id)))
                 }
             };
             found.ok_or(Error::IdNotFound(id))
@@ -169,9 +146,9 @@ impl Registry {
     /// A version that has this content, in the default context or else in any.
     pub fn schema_by_guid(&self, guid: Guid) -> Result<Stored, Error> {
         self.read(|state| {
-            let found = state
-                .contexts()
-                .find_map(|context| state.ids_of(context, guid).iter().find_map(|id| any_holder(state, context, *id)));
+            let found = state.contexts().find_map(|context| {
+                state.ids_of(context, guid).iter().find_map(|id| live_first(state.holders(context, *id)))
+            });
             found.ok_or_else(|| Error::GuidNotFound(guid.to_string()))
         })
     }
@@ -194,7 +171,29 @@ impl Registry {
     }
 }
 
-/// A version that carries the id, one that is not deleted if there is one.
-fn any_holder(state: &State, context: &str, id: SchemaId) -> Option<Stored> {
-    state.holders(context, id).find(|stored| !stored.deleted).or_else(|| state.holders(context, id).next())
+impl State {
+    /// A version of a subject or, where an unqualified one does not have it, of its namesake in another context.
+    fn version_somewhere(&self, subject: &Subject, version: VersionRef, visible: Visible) -> Result<Stored, Error> {
+        let found = self.places(subject, visible).iter().find_map(|place| match version {
+            VersionRef::Latest => self.latest(place),
+            VersionRef::Number(number) => self.version(place, number).filter(|stored| visible.shows(stored.deleted)),
+        });
+        match found {
+            Some(found) => Ok(found),
+            None if self.has(subject, visible) => Err(Error::VersionNotFound(version)),
+            None => Err(Error::SubjectNotFound(subject.clone())),
+        }
+    }
+}
+
+/// The first that is not deleted, or else the first.
+fn live_first(versions: impl Iterator<Item = Stored>) -> Option<Stored> {
+    let mut deleted = None;
+    for stored in versions {
+        if !stored.deleted {
+            return Some(stored);
+        }
+        deleted.get_or_insert(stored);
+    }
+    deleted
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: schema-registry.md §6.1, whose steps the comments name.
 
-use postern_kafka::Record;
+use postern_kafka::{Fate, Record};
 use postern_schema::Strictness;
 
 use crate::compile::{Draft, Prepared};
@@ -92,7 +92,8 @@ impl Registry {
         }
     }
 
-    /// Step 4. A text that is no schema at all is refused here already.
+    /// Step 4. A text that is no schema at all is refused here already, unless the configuration adds to what is registered: then
+    /// nothing is looked up.
     fn already_there(
         &self,
         subject: &Subject,
@@ -100,14 +101,11 @@ impl Registry {
         config: &Config,
         options: RegisterOptions,
     ) -> Result<Option<Stored>, Error> {
-        if draft.text.trim().is_empty() {
+        if draft.text.trim().is_empty() || config.adds_to_schemas() {
             return Ok(None);
         }
         let normalize = options.normalize || config.normalize.unwrap_or(false);
         let prepared = self.prepare(subject, draft, normalize, Strictness::Stored, Visible::All)?;
-        if config.default_metadata.is_some() || config.override_metadata.is_some() {
-            return Ok(None);
-        }
         let Some(found) = self.find(subject, &prepared, Visible::Live, draft.version == -1)? else {
             return Ok(None);
         };
@@ -148,9 +146,11 @@ impl Registry {
             if !state.is_context_recorded(context) {
                 records.push(log::record(log::context::key(context), Some(log::context::value(context))));
             }
-            let key = state.key(&LogKey::Schema { subject: subject.clone(), version });
-            records
-                .push(log::record(key, Some(log::schema::value(subject, version, id, &prepared.content, false, None))));
+            // A version that is there already is restored, with what newer writers have added to it.
+            records.push(state.rewritten(subject, version, Some(false)).unwrap_or_else(|| {
+                let key = state.key(&LogKey::Schema { subject: subject.clone(), version });
+                log::record(key, Some(log::schema::value(subject, version, id, &prepared.content, false, None)))
+            }));
             Ok(Decision::Write(Attempt { version, id, guid: prepared.content.guid(), records }))
         })
     }
@@ -265,6 +265,9 @@ fn merged(layers: [Option<&Metadata>; 3]) -> Option<Metadata> {
 /// Step 15.
 fn version(state: &State, subject: &Subject, draft: &Draft, mode: Mode, content: &Content) -> Result<u32, Error> {
     let next = state.next_version(subject);
+    if i32::try_from(next).is_err() {
+        return Err(used_up(format!("subject {subject} has no version left")));
+    }
     let Some(asked) = u32::try_from(draft.version).ok().filter(|asked| *asked > 0) else {
         return Ok(next);
     };
@@ -300,6 +303,14 @@ fn id(state: &State, subject: &Subject, draft: &Draft, content: &Content) -> Res
         .find(|id| state.content(context, **id).is_some_and(|known| known.kind() == content.kind()))
     {
         Some(id) => Ok(*id),
-        None => Ok(SchemaId(state.max_id(context).saturating_add(1))),
+        None => {
+            let next = state.max_id(context).checked_add(1);
+            next.map(SchemaId).ok_or_else(|| used_up(format!("context {context} has no id left")))
+        }
     }
+}
+
+/// An import has taken the greatest number there is.
+fn used_up(cause: String) -> Error {
+    Error::Store { operation: Operation::Register.words(), cause, fate: Fate::NotWritten, timed_out: false }
 }

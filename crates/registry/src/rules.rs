@@ -105,13 +105,13 @@ fn check_rule(rule: &Value, list: &List) -> Result<(), String> {
     if rule["type"].as_str().is_none() {
         return Err(format!("Missing rule type in rule {name}."));
     }
-    // The default is WRITEREAD, also where that is no mode of the list: then nothing was said, and nothing is refused.
-    let mode = rule["mode"].as_str();
-    if let Some(mode) = mode.filter(|mode| !list.modes.contains(mode)) {
+    // The default is WRITEREAD, also where that is no mode of the list.
+    let mode = rule["mode"].as_str().unwrap_or("WRITEREAD");
+    if !list.modes.contains(&mode) {
         let modes = list.modes.join(", ");
         return Err(format!("{} rules can only be {modes}; rule {name} is {mode}.", list.what));
     }
-    let is_both = matches!(mode.unwrap_or("WRITEREAD"), "WRITEREAD" | "UPDOWN");
+    let is_both = matches!(mode, "WRITEREAD" | "UPDOWN");
     let has_two = |member: &str| rule[member].as_str().is_some_and(|actions| actions.contains(','));
     if !is_both && (has_two("onSuccess") || has_two("onFailure")) {
         return Err(format!("Multiple actions only valid with WRITEREAD and UPDOWN, in rule {name}."));
@@ -166,6 +166,12 @@ mod tests {
         for (rule, fault) in faults {
             assert_eq!(check_rules(&json!({"domainRules": [rule]})), Err(RuleFault::Invalid(fault.to_owned())));
         }
+        assert_eq!(
+            check_rules(&json!({"migrationRules": [{"name": "a", "type": "CEL"}]})),
+            Err(RuleFault::Invalid(
+                "Migration rules can only be UPGRADE, DOWNGRADE, UPDOWN; rule a is WRITEREAD.".to_owned()
+            ))
+        );
         let long = json!({"migrationRules": [{"name": "a".repeat(257), "type": "CEL"}]});
         assert!(matches!(check_rules(&long), Err(RuleFault::Invalid(_))));
         let good = json!({"name": "a-1", "type": "CEL", "mode": "WRITEREAD", "onFailure": "DLQ,ERROR"});

@@ -92,6 +92,9 @@ impl Registry {
         changes: TagChanges,
         options: RegisterOptions,
     ) -> Result<Registered, Error> {
+        if !subject.is_valid() {
+            return Err(Error::InvalidSubject(subject.clone()));
+        }
         let is_change = !changes.add.is_empty() || !changes.remove.is_empty();
         let latest = self.read(|state| Ok(state.latest(subject)))?;
         if draft.text.trim().is_empty() {
@@ -126,13 +129,22 @@ impl Registry {
         derived: Derived,
         options: RegisterOptions,
     ) -> Result<Registered, Error> {
-        let base = self.version(subject, version, false)?;
+        if !subject.is_valid() {
+            return Err(Error::InvalidSubject(subject.clone()));
+        }
+        // In exactly this subject, as everything that changes it.
+        let base = self.read(|state| match (state.has(subject, Visible::Live), version) {
+            (false, _) => Err(Error::SubjectNotFound(subject.clone())),
+            (true, VersionRef::Latest) => Ok(state.latest(subject)),
+            (true, VersionRef::Number(number)) => Ok(state.version(subject, number).filter(|stored| !stored.deleted)),
+        })?;
+        let base = base.ok_or(Error::VersionNotFound(version))?;
         let mut draft = Draft::new(base.content.kind(), "");
         take_text(&mut draft, &base.content);
         draft.text = Places::read(draft.kind, &draft.text)?.changed(&[], &derived.tags)?;
         draft.metadata = derived.metadata.or_else(|| base.content.metadata().cloned());
         draft.version = derived.version.unwrap_or(-1);
-        self.register_anew(&base.subject, draft, options).await
+        self.register_anew(subject, draft, options).await
     }
 
     /// All tags of a schema, in the order of its text.

@@ -28,7 +28,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Operation::Register => "register the schema",
             Operation::DeleteVersion => "delete the version",
@@ -93,12 +93,16 @@ impl Turn<'_> {
             return Ok(());
         }
         let core = self.registry.core();
-        let admitted = core.inflight.admit(records).await.map_err(|too_large| {
-            Error::TooLarge(format!(
-                "{} bytes are more than the {} that are held at once",
-                too_large.asked.0, too_large.capacity.0
-            ))
-        })?;
+        let admitted = timeout_at(self.deadline, core.inflight.admit(records)).await;
+        // Records whose fate is open still take up room.
+        let admitted = admitted
+            .map_err(|_| self.failed("Kafka has not acknowledged earlier records", Fate::NotWritten, true))?
+            .map_err(|too_large| {
+                Error::TooLarge(format!(
+                    "{} bytes are more than the {} that are held at once",
+                    too_large.asked.0, too_large.capacity.0
+                ))
+            })?;
         let outcomes = timeout_at(self.deadline, core.cluster.append(&core.settings.topic, admitted)).await;
         let outcomes =
             outcomes.map_err(|_| self.failed("Kafka does not acknowledge the record", Fate::Unknown, true))?;

@@ -32,8 +32,12 @@ async fn check(registry: Registry, call: Call, version: Option<VersionRef>) -> R
     let subject = names::subject(&registry, &call)?;
     let (normalize, verbose) = (call.flag("normalize"), call.flag("verbose"));
     let (_, mut members) = body::read(call).await?;
-    let checked =
-        members.draft().and_then(|draft| told(registry.check_compatibility(&subject, version, &draft, normalize)));
+    let draft = members.draft();
+    if let (Some(version), Err(Problem { code: problem::INVALID_SCHEMA, .. })) = (version, &draft) {
+        // A version that is not there is told first.
+        told(registry.compared(&subject, Some(version)))?;
+    }
+    let checked = draft.and_then(|draft| told(registry.check_compatibility(&subject, version, &draft, normalize)));
     let answer = match checked {
         Ok(answer) => Verdict { is_compatible: answer.is_compatible, messages: verbose.then_some(answer.messages) },
         // What is no schema is told as what keeps it from being compatible, to those who ask for reasons.

@@ -10,14 +10,12 @@ use crate::reply::Reply;
 
 /// The release of the registry we replace whose answers these are; clients decide by it what they may send.
 const SPOKEN_VERSION: &str = "8.5.0";
-/// The name of the group of registries, by default.
-const GROUP: &str = "schema-registry";
 
 /// `GET /v1/metadata/id`
 pub(super) async fn id(registry: Registry, _: Call) -> Result<Reply, Problem> {
     let cluster = told(registry.cluster_id().await)?;
     Ok(Reply::ok(
-        &json!({"scope": {"path": [], "clusters": {"kafka-cluster": cluster, "schema-registry-cluster": GROUP}}}),
+        &json!({"scope": {"path": [], "clusters": {"kafka-cluster": cluster, "schema-registry-cluster": registry.group()}}}),
     ))
 }
 

@@ -72,15 +72,6 @@ pub(super) fn page(call: &Call, max: usize) -> Result<Page, Problem> {
     Ok(Page { offset, limit: limit.unwrap_or(max) })
 }
 
-/// All values of a repeated query parameter, in their order.
-pub(super) fn queries(call: &Call, name: &str) -> Vec<String> {
-    let pairs = call.head.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    pairs
-        .filter(|(key, _)| *key == name)
-        .map(|(_, value)| path::decode(&value.replace('+', " ")).into_owned())
-        .collect()
-}
-
 /// The context before the path, without colons: `ctx`, `.ctx` and `:.ctx:` are one. The default one (`.`) is as none.
 pub(super) fn context(call: &Call) -> Result<Option<String>, Problem> {
     let Some(given) = parameter(call, "context") else { return Ok(None) };

@@ -18,7 +18,7 @@ pub(super) async fn list(registry: Registry, call: Call) -> Result<Reply, Proble
     let (prefix, page) = (names::prefix(&call, "")?, names::page(&call, PAGE_MAX)?);
     let (deleted, latest_only) = (call.flag("deleted"), call.flag("latestOnly"));
     let found = told(registry.schemas(&prefix, deleted, latest_only, rule_type.as_deref(), page))?;
-    let found = found.into_iter().map(|stored| Asked::by(&registry, &call, stored)).collect::<Result<Vec<_>, _>>()?;
+    let found: Vec<Asked> = found.into_iter().map(Asked::as_stored).collect();
     if !call.flag("aliases") {
         return Ok(Reply::ok(&found.iter().map(Version::of).collect::<Vec<_>>()));
     }
@@ -74,7 +74,7 @@ pub(super) async fn versions(registry: Registry, call: Call) -> Result<Reply, Pr
 pub(super) async fn by_guid(registry: Registry, call: Call) -> Result<Reply, Problem> {
     let text = call.params.get("guid");
     let guid = told(Guid::parse(text).ok_or_else(|| Error::GuidNotFound(text.to_owned())))?;
-    let asked = Asked::by(&registry, &call, told(registry.schema_by_guid(guid))?)?;
+    let asked = Asked::in_format(&registry, told(registry.schema_by_guid(guid))?, call.query("format").as_deref())?;
     Ok(Reply::ok(&ById::of(&asked).without_version()))
 }
 

@@ -5,17 +5,15 @@ use postern_registry::{Content, Error, Metadata, Reference, Registry, Stored, Su
 use serde::Serialize;
 use serde_json::Value;
 
-use super::names;
 use super::problem::problem;
 use crate::call::Call;
 use crate::problem::Problem;
 
-/// A version of a subject, or (without a subject) what was registered.
+/// A version of a subject.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Version<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a str>,
+    subject: &'a str,
     version: u32,
     id: i32,
     guid: String,
@@ -42,7 +40,7 @@ impl<'a> Version<'a> {
     pub(super) fn of(asked: &'a Asked) -> Version<'a> {
         let (stored, content) = (&asked.stored, &asked.stored.content);
         Version {
-            subject: Some(stored.subject.as_str()),
+            subject: stored.subject.as_str(),
             version: stored.version,
             id: stored.id.0,
             guid: content.guid().to_string(),
@@ -63,14 +61,50 @@ impl<'a> Version<'a> {
         Version { ts: None, deleted: None, ..self }
     }
 
-    /// Without the subject, which the client named itself.
-    pub(super) fn without_subject(self) -> Version<'a> {
-        Version { subject: None, ..self }
-    }
-
     /// With the subjects that are other names of this one.
     pub(super) fn with_aliases(self, aliases: &'a [Subject]) -> Version<'a> {
         Version { aliases: aliases.iter().map(Subject::as_str).collect(), ..self }
+    }
+}
+
+/// What was registered: not the subject, which the client named itself, and the id first.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Registration<'a> {
+    id: i32,
+    version: u32,
+    guid: String,
+    schema_type: &'static str,
+    #[serde(skip_serializing_if = "<[Reference]>::is_empty")]
+    references: &'a [Reference],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Metadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule_set: Option<&'a Value>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    schema: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<bool>,
+}
+
+impl<'a> Registration<'a> {
+    /// `is_new`: it has no record that the client could know of.
+    pub(super) fn of(asked: &'a Asked, is_new: bool) -> Registration<'a> {
+        let (stored, content) = (&asked.stored, &asked.stored.content);
+        Registration {
+            id: stored.id.0,
+            version: stored.version,
+            guid: content.guid().to_string(),
+            schema_type: kind_name(content.kind()),
+            references: content.references(),
+            metadata: content.metadata(),
+            rule_set: content.rule_set(),
+            schema: asked.text(),
+            ts: stored.timestamp_ms.filter(|_| !is_new),
+            deleted: (!is_new).then_some(stored.deleted),
+        }
     }
 }
 
@@ -135,6 +169,10 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    pub(super) fn as_stored(stored: Stored) -> Asked {
+        Asked { stored, text: None, tags: Vec::new() }
+    }
+
     /// In a format, as it is else.
     pub(super) fn in_format(registry: &Registry, stored: Stored, format: Option<&str>) -> Result<Asked, Problem> {
         let text = match format {
@@ -147,7 +185,7 @@ impl Asked {
     /// By `format`, `referenceFormat` and `findTags` of the query.
     pub(super) fn by(registry: &Registry, call: &Call, stored: Stored) -> Result<Asked, Problem> {
         let Asked { mut stored, text, .. } = Asked::in_format(registry, stored, call.query("format").as_deref())?;
-        let wanted = names::queries(call, "findTags");
+        let wanted: Vec<String> = call.queries("findTags").collect();
         let tags = match wanted.is_empty() {
             true => Vec::new(),
             false => schema_tags(told(registry.tags(&stored.content))?, &wanted),

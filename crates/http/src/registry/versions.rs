@@ -5,7 +5,7 @@ use postern_registry::{
     Derived, Error, RegisterOptions, Registered, Registry, Stored, TagChanges, Visible, check_rules,
 };
 
-use super::shapes::{Asked, Version, told};
+use super::shapes::{Asked, Registration, Version, told};
 use super::{body, names, subjects};
 use crate::call::Call;
 use crate::problem::Problem;
@@ -48,8 +48,7 @@ pub(super) async fn register(registry: Registry, call: Call) -> Result<Reply, Pr
 /// What a client is told that registered something.
 fn answer(registry: &Registry, registered: Registered, format: Option<&str>) -> Result<Reply, Problem> {
     let asked = Asked::in_format(registry, registered.stored, format)?;
-    let shown = Version::of(&asked).without_subject();
-    Ok(Reply::ok(&if registered.looked_up { shown } else { shown.without_record() }))
+    Ok(Reply::ok(&Registration::of(&asked, !registered.looked_up)))
 }
 
 /// `GET /subjects/{subject}/versions/{version}`
@@ -85,8 +84,9 @@ pub(super) async fn referenced_by(registry: Registry, call: Call) -> Result<Repl
 /// `GET /subjects/{subject}/metadata` — the newest version whose metadata has all the pairs of `key` and `value`.
 pub(super) async fn with_metadata(registry: Registry, call: Call) -> Result<Reply, Problem> {
     let subject = names::subject(&registry, &call)?;
-    let pairs: Vec<_> = names::queries(&call, "key").into_iter().zip(names::queries(&call, "value")).collect();
-    let asked = Asked::by(&registry, &call, told(registry.version_with(&subject, &pairs, call.flag("deleted")))?)?;
+    let pairs: Vec<_> = call.queries("key").zip(call.queries("value")).collect();
+    let found = told(registry.version_with(&subject, &pairs, call.flag("deleted")))?;
+    let asked = Asked::in_format(&registry, found, call.query("format").as_deref())?;
     Ok(Reply::ok(&Version::of(&asked)))
 }
 

@@ -40,7 +40,7 @@ async fn a_schema_is_registered_and_read_in_every_way() {
     let text = serde_json::to_string(READING).expect("a text");
     assert_eq!(
         registered.text(),
-        format!(r#"{{"version":1,"id":1,"guid":"{guid}","schemaType":"AVRO","schema":{text}}}"#)
+        format!(r#"{{"id":1,"version":1,"guid":"{guid}","schemaType":"AVRO","schema":{text}}}"#)
     );
     assert_eq!(registered.header("content-type"), "application/vnd.schemaregistry.v1+json");
     assert_eq!(registered.header("vary"), "Accept-Encoding");

@@ -71,3 +71,36 @@ async fn control_characters_and_empty_segments_are_answered_in_json() {
     assert_eq!(post(&app, "/subjects//versions", json!({ "schema": "\"int\"" })).await.status, 404);
     assert_eq!(get(&app, &format!("/subjects/{}/versions", "a".repeat(8192))).await.refusal(), (414, 414));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_difference_is_told_whatever_it_is_called() {
+    let app = app().await;
+    let property = |kind: &str| json!({"schemaType": "JSON", "schema": format!(r#"{{"type":"object","properties":{{"100%d":{{"type":"{kind}"}}}}}}"#)});
+    post(&app, "/subjects/s/versions", property("string")).await;
+    let check = "/compatibility/subjects/s/versions/latest";
+    assert_eq!(post(&app, check, property("integer")).await.text(), r#"{"is_compatible":false}"#);
+    let told = post(&app, &format!("{check}?verbose=true"), property("integer")).await;
+    assert!(told.json()["messages"][0].as_str().is_some_and(|message| message.contains("100%d")), "{}", told.text());
+    assert_eq!(post(&app, "/subjects/s/versions", property("integer")).await.refusal(), (409, 40901));
+    let below = |maximum: u8| json!({"schemaType": "JSON", "schema": format!(r#"{{"type":"number","exclusiveMaximum":{maximum}}}"#)});
+    post(&app, "/subjects/t/versions", below(5)).await;
+    for (maximum, answer) in [(4, r#"{"is_compatible":false}"#), (6, r#"{"is_compatible":true}"#)] {
+        assert_eq!(post(&app, "/compatibility/subjects/t/versions/latest", below(maximum)).await.text(), answer);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_are_no_schemas_are_not_taken_for_some() {
+    let app = app().await;
+    for (kind, schema) in [
+        ("JSON", r#"{"type":"string"}}"#),
+        ("JSON", r#"{"type":"string"} {"a":1}"#),
+        ("PROTOBUF", "syntax = \"proto3\"; message A { int32 x = 0; }"),
+        ("PROTOBUF", "syntax = \"proto3\"; message A { int32 x = 1; int32 y = 1; }"),
+        ("PROTOBUF", "syntax = \"proto3\"; message A { int32 x = -1; }"),
+    ] {
+        let refused = post(&app, "/subjects/s/versions", json!({"schemaType": kind, "schema": schema})).await;
+        assert_eq!(refused.refusal(), (422, 42201), "{schema}");
+    }
+    assert_eq!(get(&app, "/subjects").await.text(), "[]");
+}

@@ -194,6 +194,13 @@ impl State {
         }
     }
 
+    /// Tombstones for the configuration and the mode of a subject that is gone for good.
+    pub(crate) fn settings_tombstones(&self, subject: &Subject) -> Vec<Record> {
+        let mode = self.mode(Some(subject)).map(|_| LogKey::Mode(Some(subject.clone())));
+        let config = self.config(Some(subject)).map(|_| LogKey::Config(Some(subject.clone())));
+        mode.iter().chain(&config).flat_map(|key| self.tombstones(key)).collect()
+    }
+
     /// A stored version written again, deleted or not.
     pub(crate) fn rewritten(&self, subject: &Subject, version: u32, deleted: Option<bool>) -> Option<Record> {
         let at = self.versions_of(subject)?.get(&version)?;
