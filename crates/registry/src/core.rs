@@ -41,4 +41,13 @@ impl Core {
             writes: tokio::sync::Mutex::new(()),
         }
     }
+
+    /// As if nothing had been read yet.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state.write();
+        *state = State::default();
+        self.progress.restart();
+        self.resolved.write().clear();
+        self.compiled.lock().clear();
+    }
 }

@@ -3,18 +3,21 @@
 //! Needs no cluster at the start: what fails is tried again, with growing pauses. A topic that cannot serve (wrong cleanup
 //! policy, more than one partition) is refused with the command that mends it, and looked at again.
 //!
+//! Losers do not stay where compaction would make winners of them: the winner is written back (`mend`), or the key is cleared (`bury`).
+//!
 //! Source: schema-registry.md §12.1, §12.5.7.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use postern_kafka::{ErrorKind, NewTopic, PartitionId, Reader, StoredRecord};
+use postern_kafka::{ErrorKind, NewTopic, OffsetRange, PartitionId, Reader, StoredRecord};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::core::Core;
-use crate::log::Entry;
+use crate::log::{Entry, LogKey};
 use crate::state::{Change, Verdict};
 use crate::write::Operation;
 use crate::{Error, Registry};
@@ -55,6 +58,11 @@ impl Progress {
         }
     }
 
+    /// The fold begins anew.
+    pub(crate) fn restart(&self) {
+        self.next.send_replace(None);
+    }
+
     pub(crate) async fn ready(&self) {
         // The sender lives as long as `self`, so waiting cannot fail.
         let _ = self.next.subscribe().wait_for(Option::is_some).await;
@@ -76,9 +84,15 @@ pub(crate) async fn follow(core: Arc<Core>) {
     let mut reported = String::new();
     loop {
         let obstacle = match open(&core).await {
-            Ok((reader, end)) => {
+            Ok((reader, range)) => {
                 pause = PAUSE_MIN;
                 reported.clear();
+                if range.latest.0 < folded {
+                    tracing::error!(topic = %core.settings.topic, end = range.latest.0, folded, "the topic of schemas is not the one that was read before: the registry begins anew");
+                    core.forget();
+                    folded = 0;
+                }
+                let end = if range.latest > range.earliest { range.latest.0 } else { 0 };
                 read(&core, reader, end, &mut folded).await
             }
             Err(obstacle) => obstacle,
@@ -93,8 +107,8 @@ pub(crate) async fn follow(core: Arc<Core>) {
     }
 }
 
-/// A reader of a topic that is as it must be, and the offset to reach before the first answer.
-async fn open(core: &Core) -> Result<(Reader, i64), String> {
+/// A reader of a topic that is as it must be, and where the topic begins and ends: that is to be reached before the first answer.
+async fn open(core: &Core) -> Result<(Reader, OffsetRange), String> {
     let topic = &core.settings.topic;
     match core.cluster.topic(topic, false).await {
         Ok(found) if found.partitions.len() != 1 => {
@@ -110,9 +124,9 @@ async fn open(core: &Core) -> Result<(Reader, i64), String> {
         Err(error) if error.kind == ErrorKind::UnknownTopic => create(core).await?,
         Err(error) => return Err(error.to_string()),
     }
-    let end = core.cluster.offsets(topic, PartitionId(0)).await.map_err(|error| error.to_string())?;
+    let range = core.cluster.offsets(topic, PartitionId(0)).await.map_err(|error| error.to_string())?;
     let reader = core.cluster.reader(topic, PartitionId(0)).map_err(|error| error.to_string())?;
-    Ok((reader, if end.latest > end.earliest { end.latest.0 } else { 0 }))
+    Ok((reader, range))
 }
 
 async fn check_policy(core: &Core) -> Result<(), String> {
@@ -227,5 +241,29 @@ pub(crate) async fn mend(registry: Registry) {
             tokio::time::sleep(PAUSE_MAX).await;
             registry.core().progress.lost.notify_one();
         }
+    }
+}
+
+/// Buries losers that stand alone under their keys since longer than their writers can live.
+pub(crate) async fn bury(registry: Registry) {
+    let mut seen = HashSet::new();
+    loop {
+        tokio::time::sleep(registry.core().settings.stray_rest).await;
+        let now = registry.read(|state| Ok(state.strays().cloned().collect::<HashSet<_>>())).unwrap_or_default();
+        if now.intersection(&seen).next().is_some() {
+            let buried = async {
+                let writer = registry.writer(Operation::Mend).await?;
+                let records = registry.read(|state| {
+                    let left = state.strays().filter(|key| seen.contains(*key)).cloned();
+                    let keys = left.map(|(subject, version)| LogKey::Schema { subject, version });
+                    Ok(keys.flat_map(|key| state.tombstones(&key)).collect())
+                })?;
+                writer.append(records).await
+            };
+            if let Err(error) = buried.await {
+                tracing::warn!("{error}");
+            }
+        }
+        seen = now;
     }
 }

@@ -77,6 +77,9 @@ pub struct Settings {
     pub follower: bool,
     /// How many replicas the topic gets if it has to be made, as far as there are brokers. Default 3.
     pub replication_factor: i16,
+    /// How long a record that lost its id may stand alone under its key before it is buried. Longer than a write may take, so
+    /// that whoever wrote it could come back with another id. Default 60 s.
+    pub stray_rest: Duration,
     /// How long a write may take, waiting for others and for its own record to come back included. Default 10 s.
     pub write_timeout: Duration,
 }
@@ -88,6 +91,7 @@ impl Default for Settings {
             group: "schema-registry".to_owned(),
             follower: false,
             replication_factor: 3,
+            stray_rest: Duration::from_secs(60),
             write_timeout: Duration::from_secs(10),
         }
     }
@@ -118,7 +122,8 @@ impl Registry {
         let mut tasks = vec![tokio::spawn(fold::follow(core.clone())).abort_handle()];
         if !core.settings.follower {
             tasks.push(tokio::spawn(upstream::watch(core.clone())).abort_handle());
-            tasks.push(tokio::spawn(fold::mend(inner)).abort_handle());
+            tasks.push(tokio::spawn(fold::mend(inner.clone())).abort_handle());
+            tasks.push(tokio::spawn(fold::bury(inner)).abort_handle());
         }
         Registry { core, _tasks: Some(Arc::new(Tasks(tasks))) }
     }

@@ -3,7 +3,9 @@
 //! Every instance folds the same records in the same order by the same rules, so all come to the same state; that is the
 //! whole agreement between them. **The first in the log wins**: a schema under a key or an id that is bound to another
 //! schema is a loser and changes nothing. Compaction keeps the last record of a key, however, so the winner is to be
-//! written back where a loser came last; [`State::unmended`] tells where.
+//! written back where a loser came last; [`State::unmended`] tells where. A loser that has its key to itself must not stay
+//! either: when the winner of its id is written again, by a soft delete for instance, compaction leaves the loser before it,
+//! and who reads the topic then takes the loser for the first; [`State::strays`] tells where.
 //!
 //! Source: schema-registry.md §12.3 to §12.5.
 
@@ -33,8 +35,10 @@ pub(crate) struct State {
     modes: HashMap<Option<Subject>, Mode>,
     /// Keys that stand in the topic in another spelling than ours, with all their spellings, the last one used last.
     spellings: HashMap<LogKey, Vec<Box<[u8]>>>,
-    /// Keys whose last record is a loser.
+    /// Keys whose last record is a loser, though they have a winner.
     unmended: HashSet<(Subject, u32)>,
+    /// Keys without a winner whose last record lost by its id.
+    strays: HashSet<(Subject, u32)>,
 }
 
 /// A version of a subject.
@@ -72,6 +76,11 @@ impl State {
     /// Keys under which a loser came last, so that the winner is to be written back.
     pub(crate) fn unmended(&self) -> impl Iterator<Item = &(Subject, u32)> {
         self.unmended.iter()
+    }
+
+    /// Keys under which nothing but a loser stands. Their writers come back with another id, unless they have died.
+    pub(crate) fn strays(&self) -> impl Iterator<Item = &(Subject, u32)> {
+        self.strays.iter()
     }
 }
 

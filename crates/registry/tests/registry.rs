@@ -3,7 +3,6 @@
 mod member;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use postern_broker::Broker;
@@ -397,73 +396,4 @@ async fn while_a_registry_that_elects_leads_nothing_is_written() {
         registered = register(&registry, "s", V1).await;
     }
     assert_eq!(registered, Ok((1, 1)), "it takes over");
-}
-/// Sixteen writers on two instances of one topic; one instance dies in the middle of its writes, and is started anew. What was
-/// acknowledged is there, all answer the same, and every id names one schema.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_dies_under_sixteen_writers_loses_nothing() {
-    const EACH: u32 = 12;
-    let bench = Bench::start().await;
-    let steady = bench.registry().await;
-    let none = ConfigChange { compatibility_level: Some(Some(Level::None)), ..ConfigChange::default() };
-    steady.change_config(None, none).await.expect("none");
-    // `None` while the other instance is dead; its calls under way are dropped then, wherever they wait.
-    let (instance, alive) = tokio::sync::watch::channel(Some(bench.registry().await));
-    let done = Arc::new(AtomicU32::new(0));
-    let mut writers = tokio::task::JoinSet::new();
-    for writer in 0..16_u32 {
-        let (steady, mut alive, done) = (steady.clone(), alive.clone(), done.clone());
-        writers.spawn(async move {
-            let mut acknowledged = Vec::new();
-            for number in 0..EACH {
-                let (name, size) = (format!("s{}", (writer + number) % 5), 1 + (writer * 7 + number * 3) % 60);
-                let text = format!(r#"{{"type":"fixed","name":"F","size":{size}}}"#);
-                let answer = loop {
-                    let registry = match writer % 2 == 0 {
-                        true => Some(steady.clone()),
-                        false => alive.borrow_and_update().clone(),
-                    };
-                    let Some(registry) = registry else {
-                        alive.changed().await.expect("the test still runs");
-                        continue;
-                    };
-                    let answer = tokio::select! {
-                        answer = register(&registry, &name, &text) => answer,
-                        _ = alive.changed(), if writer % 2 == 1 => continue,
-                    };
-                    match answer {
-                        Ok(answer) => break answer,
-                        Err(Error::NotReady(_) | Error::Store { .. }) => {}
-                        Err(error) => panic!("{error}"),
-                    }
-                };
-                done.fetch_add(1, Ordering::Relaxed);
-                acknowledged.push((name, text, answer));
-            }
-            acknowledged
-        });
-    }
-    while done.load(Ordering::Relaxed) < 16 * EACH / 4 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    instance.send_replace(None);
-    assert!(done.load(Ordering::Relaxed) < 16 * EACH, "it died while there was work");
-    let again = bench.registry().await;
-    instance.send_replace(Some(again.clone()));
-    let acknowledged: Vec<_> = writers.join_all().await.into_iter().flatten().collect();
-
-    let fresh = bench.registry().await;
-    let all = |registry: &Registry| registry.schemas(&subject(":*:"), true, false, None, Page::ALL).expect("all");
-    eventually("all answer the same", || all(&steady) == all(&fresh) && all(&again) == all(&fresh)).await;
-    for (name, text, (id, version)) in &acknowledged {
-        let stored =
-            fresh.version(&subject(name), VersionRef::Number(*version), false).expect("acknowledged, so there");
-        assert_eq!((stored.id.0, stored.content.text()), (*id, text.as_str()), "{name} {version}");
-    }
-    let mut names: Vec<_> = all(&fresh).iter().map(|stored| (stored.id, stored.content.guid())).collect();
-    names.sort();
-    names.dedup();
-    let mut ids: Vec<_> = names.iter().map(|(id, _)| *id).collect();
-    ids.dedup();
-    assert_eq!(ids.len(), names.len(), "every id names one schema");
 }

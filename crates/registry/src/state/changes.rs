@@ -118,12 +118,14 @@ impl State {
         let context = self.contexts.entry(subject.context().into()).or_default();
         let content = match context.ids.get(&id) {
             Some(bound) if bound.content.text() != content.text() => {
+                self.strays.insert((subject.clone(), version));
                 return Verdict::Lost(Loss::Id(subject, version, id));
             }
             Some(bound) if bound.content.guid() == content.guid() => bound.content.clone(),
             // The same text with other metadata under one id: only foreign writers do that.
             Some(_) | None => Arc::new(content),
         };
+        self.strays.remove(&(subject.clone(), version));
         context.max_id = context.max_id.max(id.0);
         let bound = context.ids.entry(id).or_insert_with(|| Bound { content: content.clone(), holders: Vec::new() });
         bound.holders.push((subject.clone(), version));
@@ -140,7 +142,7 @@ impl State {
     }
 
     fn remove(&mut self, subject: &Subject, version: u32) -> Verdict {
-        self.unmended.remove(&(subject.clone(), version));
+        self.strays.remove(&(subject.clone(), version));
         match self.unbind(subject, version) {
             true => Verdict::Applied(Change::Removed),
             false => Verdict::Applied(Change::None),
@@ -159,6 +161,7 @@ impl State {
             self.subjects.remove(subject);
         }
         let holder = (subject.clone(), version);
+        self.unmended.remove(&holder);
         for target in targets(subject, &stored.content) {
             if let Some(referrers) = self.referrers.get_mut(&target) {
                 referrers.remove(&holder);
