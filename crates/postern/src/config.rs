@@ -9,7 +9,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use postern_kafka::TopicName;
-use postern_registry::{Authorities, Credentials, RegistryUrl};
+use postern_registry::{Authorities, Credentials, Level, RegistryUrl};
 use written::Written;
 
 mod fault;
@@ -68,6 +68,10 @@ pub(crate) enum SchemasChoice {
     Own {
         /// The topic that keeps them.
         topic: TopicName,
+        /// The group of registries that elect a leader on it.
+        group: String,
+        /// What new schemas are checked against where nobody says it.
+        level: Level,
         /// Whether somebody else writes it.
         follower: bool,
     },
@@ -146,13 +150,21 @@ fn schemas(written: &Written, outside: &impl Outside, faults: &mut Faults) -> Sc
         SCHEMA_REGISTRY_URL as URL,
     };
     let topic = written.take(setting::REGISTRY_TOPIC, value::topic, faults);
+    let group = written.take(setting::REGISTRY_GROUP, value::group, faults);
+    let level = written.take(setting::REGISTRY_COMPATIBILITY, value::level, faults);
     let follower = written.take(setting::REGISTRY_FOLLOWER, value::switch, faults);
     let urls = written.find(URL, value::registry_urls, faults);
     let basic = written.find(BASIC, value::credentials, faults);
     let token = written.find(TOKEN, value::token, faults);
     let authorities = written.file(CA, outside, Authorities::parse, faults);
     if written.has(URL) {
-        for own in [setting::REGISTRY_LISTEN, setting::REGISTRY_TOPIC, setting::REGISTRY_FOLLOWER] {
+        for own in [
+            setting::REGISTRY_LISTEN,
+            setting::REGISTRY_TOPIC,
+            setting::REGISTRY_GROUP,
+            setting::REGISTRY_COMPATIBILITY,
+            setting::REGISTRY_FOLLOWER,
+        ] {
             written.refuse_pair(own, URL, "our own registry is not started then", faults);
         }
         written.refuse_pair(TOKEN, BASIC, "a registry is told who we are in one way", faults);
@@ -165,7 +177,7 @@ fn schemas(written: &Written, outside: &impl Outside, faults: &mut Faults) -> Sc
     }
     match urls {
         Some(urls) => SchemasChoice::Remote { urls, credentials: basic.or(token), authorities },
-        None => SchemasChoice::Own { topic, follower },
+        None => SchemasChoice::Own { topic, group, level, follower },
     }
 }
 

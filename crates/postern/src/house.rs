@@ -91,8 +91,14 @@ impl House {
                 let settings = RemoteSettings { credentials, authorities, ..RemoteSettings::new(urls) };
                 (Schemas::from(Remote::new(settings)), None, names.join(", "))
             }
-            SchemasChoice::Own { topic, follower } => {
-                let settings = postern_registry::Settings { topic, follower, ..postern_registry::Settings::default() };
+            SchemasChoice::Own { topic, group, level, follower } => {
+                let settings = postern_registry::Settings {
+                    topic,
+                    group,
+                    level,
+                    follower,
+                    ..postern_registry::Settings::default()
+                };
                 let registry = Registry::start(cluster.clone(), settings);
                 // Who comes before the schemas are read waits at the door, in the kernel's queue. With the cluster away the doors
                 // open all the same, and say what is wrong.

@@ -143,7 +143,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The level that counts: a record without one means the server's default.
+    /// The level that counts. What the registry hands out has one, except as the answer to a change.
     pub fn level(&self) -> Level {
         self.compatibility_level.unwrap_or_default()
     }
@@ -214,7 +214,7 @@ impl Registry {
     pub fn global_config(&self, inherited: bool) -> Result<Config, Error> {
         self.read(|state| {
             let outer = || if inherited { state.config(Some(&global())) } else { None };
-            Ok(state.config(None).or_else(outer).cloned().unwrap_or_default())
+            Ok(state.with_level(state.config(None).or_else(outer).cloned().unwrap_or_default()))
         })
     }
 
@@ -228,8 +228,8 @@ impl Registry {
                 return Ok(state.config_in_force(subject));
             }
             match state.config(Some(subject)) {
-                Some(config) => Ok(config.clone()),
-                None if *subject == global() => Ok(Config::default()),
+                Some(config) => Ok(state.with_level(config.clone())),
+                None if *subject == global() => Ok(state.with_level(Config::default())),
                 None => Err(Error::NoSubjectConfig(subject.clone())),
             }
         })
@@ -250,7 +250,7 @@ impl Registry {
         self.core().state.read().aliases(subject)
     }
 
-    /// Changes a configuration member by member; `None`: the one for all. The answer is the whole of it.
+    /// Changes a configuration member by member; `None`: the one for all. The answer is the whole of it, as it is stored.
     pub async fn change_config(&self, subject: Option<&Subject>, change: ConfigChange) -> Result<Config, Error> {
         let subject = scope(subject);
         if let Some(subject) = subject.filter(|subject| !subject.is_configurable()) {
@@ -279,7 +279,7 @@ impl Registry {
                 (None, Some(subject)) => return Err(Error::SubjectNotFound(subject.clone())),
             };
             state.mode_in_force(subject).check_change(subject)?;
-            Ok((state.tombstones(&log::LogKey::Config(subject.cloned())), old))
+            Ok((state.tombstones(&log::LogKey::Config(subject.cloned())), state.with_level(old)))
         })?;
         writer.append(records).await?;
         Ok(old)

@@ -31,9 +31,9 @@ impl Core {
     pub(crate) fn new(cluster: Cluster, settings: Settings) -> Core {
         Core {
             cluster,
-            settings,
             inflight: Inflight::new(INFLIGHT),
-            state: RwLock::default(),
+            state: RwLock::new(State::new(settings.level)),
+            settings,
             resolved: RwLock::default(),
             compiled: Mutex::default(),
             progress: Progress::new(),
@@ -45,7 +45,7 @@ impl Core {
     /// As if nothing had been read yet.
     pub(crate) fn forget(&self) {
         let mut state = self.state.write();
-        *state = State::default();
+        *state = State::new(self.settings.level);
         self.progress.restart();
         self.resolved.write().clear();
         self.compiled.lock().clear();

@@ -73,6 +73,8 @@ pub struct Settings {
     /// The group in which registries that elect a leader find each other; while it has members nothing is written here. Default
     /// `schema-registry`.
     pub group: String,
+    /// What new schemas are checked against where no configuration says it. Default `BACKWARD`.
+    pub level: Level,
     /// Somebody else writes the topic: it is only read, and not made either. Default false.
     pub follower: bool,
     /// How many replicas the topic gets if it has to be made, as far as there are brokers. Default 3.
@@ -89,6 +91,7 @@ impl Default for Settings {
         Settings {
             topic: TopicName::parse("_schemas").expect("a legal name"),
             group: "schema-registry".to_owned(),
+            level: Level::default(),
             follower: false,
             replication_factor: 3,
             stray_rest: Duration::from_secs(60),

@@ -22,11 +22,13 @@ pub(crate) use changes::{Change, Verdict};
 pub use views::{Stored, Visible};
 
 use crate::log::LogKey;
-use crate::{Config, Content, Guid, Mode, SchemaId, Subject};
+use crate::{Config, Content, Guid, Level, Mode, SchemaId, Subject};
 
 /// Everything known.
 #[derive(Debug, Default)]
 pub(crate) struct State {
+    /// What counts where no configuration names a level: the server's own.
+    level: Level,
     subjects: BTreeMap<Subject, BTreeMap<u32, Version>>,
     contexts: BTreeMap<Box<str>, Context>,
     /// Who refers to a version: one entry per reference's target.
@@ -73,6 +75,11 @@ struct Bound {
 }
 
 impl State {
+    /// Nothing is known yet.
+    pub(crate) fn new(level: Level) -> State {
+        State { level, ..State::default() }
+    }
+
     /// Keys under which a loser came last, so that the winner is to be written back.
     pub(crate) fn unmended(&self) -> impl Iterator<Item = &(Subject, u32)> {
         self.unmended.iter()

@@ -51,6 +51,21 @@ pub(crate) const REGISTRY_TOPIC: Setting = Setting {
     about: "The topic that keeps the schemas of the Schema Registry.",
 };
 
+pub(crate) const REGISTRY_GROUP: Setting = Setting {
+    name: "registry-group",
+    operand: Some("GROUP"),
+    default: "schema-registry",
+    about: "The group of a Confluent Schema Registry on the same topic (its schema.registry.group.id). While it has \
+            members, nothing is written here.",
+};
+
+pub(crate) const REGISTRY_COMPATIBILITY: Setting = Setting {
+    name: "registry-compatibility",
+    operand: Some("LEVEL"),
+    default: "BACKWARD",
+    about: "What new schemas are checked against where no configuration of a subject, a context or the registry says it.",
+};
+
 pub(crate) const REGISTRY_FOLLOWER: Setting = Setting {
     name: "registry-follower",
     operand: None,
@@ -135,11 +150,13 @@ pub(crate) const CONFIG: Setting = Setting {
 };
 
 /// All of them, in the order of `--help`.
-pub(crate) const ALL: [Setting; 15] = [
+pub(crate) const ALL: [Setting; 17] = [
     BOOTSTRAP_SERVERS,
     REST_LISTEN,
     REGISTRY_LISTEN,
     REGISTRY_TOPIC,
+    REGISTRY_GROUP,
+    REGISTRY_COMPATIBILITY,
     REGISTRY_FOLLOWER,
     SCHEMA_REGISTRY_URL,
     SCHEMA_REGISTRY_CREDENTIALS,

@@ -68,7 +68,12 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         },
         rest_listen: "0.0.0.0:1".parse().expect("an address"),
         registry_listen: "127.0.0.1:2".parse().expect("an address"),
-        schemas: SchemasChoice::Own { topic: topic("schemas"), follower: true },
+        schemas: SchemasChoice::Own {
+            topic: topic("schemas"),
+            group: "registries".to_owned(),
+            level: Level::Full,
+            follower: true,
+        },
         log: "debug".into(),
     };
     let arguments = [
@@ -82,6 +87,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         "--broker-auto-create-topics",
         "--broker-strict-replication",
         "--registry-topic=schemas",
+        "--registry-group=registries",
+        "--registry-compatibility=full",
         "--registry-follower",
         "--log",
         "debug",
@@ -95,6 +102,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         ("POSTERN_BROKER_AUTO_CREATE_TOPICS", "true"),
         ("POSTERN_BROKER_STRICT_REPLICATION", "true"),
         ("POSTERN_REGISTRY_TOPIC", "schemas"),
+        ("POSTERN_REGISTRY_GROUP", "registries"),
+        ("POSTERN_REGISTRY_COMPATIBILITY", "FULL"),
         ("POSTERN_REGISTRY_FOLLOWER", "true"),
         ("POSTERN_LOG", "debug"),
     ];
@@ -107,6 +116,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         broker-auto-create-topics = true
         broker-strict-replication = true
         registry-topic = "schemas"
+        registry-group = "registries"
+        registry-compatibility = "FULL"
         registry-follower = true
         log = "debug"
     "#;
@@ -333,4 +344,5 @@ fn settings_of_two_registries_do_not_mix_and_secrets_are_not_told() {
         Some("schema-registry-ca: means nothing without schema-registry-url")
     );
     assert!(faults(&["--registry-topic", "a b"], &[], "")[0].contains("the name of a topic"));
+    assert!(faults(&["--registry-compatibility", "SIDEWAYS"], &[], "")[0].contains("FULL_TRANSITIVE"));
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use postern_kafka::TopicName;
-use postern_registry::{Credentials, RegistryUrl};
+use postern_registry::{Credentials, Level, RegistryUrl};
 use tracing_subscriber::EnvFilter;
 
 /// An address to listen on. No look-up of names: a listener belongs to an interface of this machine.
@@ -58,6 +58,17 @@ pub(super) fn token(text: &str) -> Result<Credentials, &'static str> {
 pub(super) fn topic(text: &str) -> Result<TopicName, &'static str> {
     TopicName::parse(text)
         .map_err(|_| "the name of a topic: letters, digits, dots, dashes and underscores, 249 at most")
+}
+
+/// A group of consumers, or what speaks its protocol.
+pub(super) fn group(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("the name of a group") } else { Ok(text.to_owned()) }
+}
+
+/// A compatibility level.
+pub(super) fn level(text: &str) -> Result<Level, &'static str> {
+    const EXPECTED: &str = "NONE, BACKWARD, BACKWARD_TRANSITIVE, FORWARD, FORWARD_TRANSITIVE, FULL or FULL_TRANSITIVE";
+    Level::parse(text).ok_or(EXPECTED)
 }
 
 /// A directory, which need not exist.

@@ -20,13 +20,19 @@ impl State {
     /// The configuration that applies to a subject.
     pub(crate) fn config_in_force(&self, subject: &Subject) -> Config {
         if let Some(own) = self.configs.get(&Some(subject.clone())).filter(|_| !subject.is_context()) {
-            return match self.config(None) {
+            let own = match self.config(None) {
                 Some(global) => own.clone().filled_from(global),
                 None => own.clone(),
             };
+            return self.with_level(own);
         }
         let of_context = self.config(scope_of_context(subject).as_ref());
-        of_context.or_else(|| self.config(Some(&global()))).cloned().unwrap_or_default()
+        self.with_level(of_context.or_else(|| self.config(Some(&global()))).cloned().unwrap_or_default())
+    }
+
+    /// A configuration without a level means the server's own, never that of an outer scope.
+    pub(crate) fn with_level(&self, config: Config) -> Config {
+        Config { compatibility_level: config.compatibility_level.or(Some(self.level)), ..config }
     }
 
     /// The subjects whose configuration names this one as what they stand for.
