@@ -7,47 +7,55 @@ use std::fmt;
 /// ```text
 /// orbit[2].angle: expected double, found string "x"
 /// ```
+///
+/// As small as a pointer: good values, which are nearly all, do not pay for what is said of bad ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncodeError {
+pub struct EncodeError(Box<Misfit>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Misfit {
     path: String,
     expected: String,
     found: String,
 }
 
 impl EncodeError {
+    #[cold]
     pub(crate) fn new(path: String, expected: impl Into<String>, found: impl Into<String>) -> EncodeError {
-        EncodeError { path, expected: expected.into(), found: found.into() }
+        EncodeError(Box::new(Misfit { path, expected: expected.into(), found: found.into() }))
     }
 
     /// Place in the value: `orbit[2].angle`, map keys as `tags["a b"]`. Empty: the value as a whole.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     /// What the schema expects there.
     pub fn expected(&self) -> &str {
-        &self.expected
+        &self.0.expected
     }
 
     /// What stands there.
     pub fn found(&self) -> &str {
-        &self.found
+        &self.0.found
     }
 
     /// Puts an outer place (`records[3].value`) in front of the path.
     pub fn within(mut self, outer: &str) -> EncodeError {
-        let joint = if self.path.is_empty() || self.path.starts_with('[') || outer.is_empty() { "" } else { "." };
-        self.path = format!("{outer}{joint}{}", self.path);
+        let path = &mut self.0.path;
+        let joint = if path.is_empty() || path.starts_with('[') || outer.is_empty() { "" } else { "." };
+        *path = format!("{outer}{joint}{path}");
         self
     }
 }
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+        let Misfit { path, expected, found } = &*self.0;
+        if !path.is_empty() {
+            write!(f, "{path}: ")?;
         }
-        write!(f, "expected {}, found {}", self.expected, self.found)
+        write!(f, "expected {expected}, found {found}")
     }
 }
 

@@ -47,10 +47,7 @@ fn a_misfit_has_a_path_and_says_both_sides() {
         ),
         (r#"{"state":{"string":1}}"#, "state.string: expected string, found 1"),
         (r#"{"id":1,"orbit":[],"tags":{}}"#, NO_STATE),
-        (
-            r#"{"id":NaN}"#,
-            "id: expected JSON, found NaN, which JSON does not have; send null where the schema allows it",
-        ),
+        (r#"{"id":NaN}"#, "id: expected JSON, found NaN at byte 6, which JSON does not have; send null instead"),
         (r#"{"id":1,"orbit":["#, "orbit[0]: expected JSON, found a text that ends too early"),
         ("[]", "expected record sky.Satellite (an object), found a list"),
     ] {
@@ -107,10 +104,6 @@ fn nesting_has_an_end() {
             let error = misfit(list, &json);
             assert_eq!((error.expected(), error.found()), ("at most 250 levels of nesting", "a deeper value"));
         }
-        let long = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"long"},{"name":"b","type":"long"}]}"#;
-        // The second walk, by digits, reads parts of the text without such a limit: it must not come that far.
-        let error = misfit(long, &(r#"{"a":1e17,"b":"#.to_owned() + &"[".repeat(1_000_000)));
-        assert_eq!(error.expected(), "at most 250 levels of nesting");
     };
     let thread = std::thread::Builder::new().stack_size(stack).spawn(checks).expect("a thread starts");
     thread.join().expect("no check failed");

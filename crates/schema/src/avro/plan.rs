@@ -190,11 +190,6 @@ impl Names {
         found.ok().map(|index| self.0[index].1)
     }
 
-    /// The first name of a position, for messages.
-    pub(crate) fn name(&self, position: usize) -> &str {
-        self.0.iter().find(|(_, known)| *known == position).map_or("", |(name, _)| name)
-    }
-
     /// The names in schema order, as far as a reader wants them.
     fn listed(&self, shape: impl Fn(&str) -> String) -> String {
         const ENOUGH: usize = 12;

@@ -4,14 +4,10 @@
 //! the schema, or a later one replaces an earlier, is the record put together anew behind what was written, and
 //! moved to its place.
 
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
-
-use super::{Anything, Block, Segment, Span, Walk};
-use crate::avro::encode::block;
-use crate::avro::encode::path::Failure;
+use super::{Block, Span, Walk, Written, block, key, member};
+use crate::EncodeError;
 use crate::avro::model::NodeId;
 use crate::avro::plan::Record;
 
@@ -24,24 +20,20 @@ impl Span {
 const FEW_KEYS: usize = 12;
 
 impl Walk<'_> {
-    pub(super) fn record<'de, A: MapAccess<'de>>(&mut self, record: &Record, mut members: A) -> Result<(), A::Error> {
-        self.enter()?;
+    pub(super) fn record(&mut self, record: &Record) -> Written {
         let fields = &*record.fields;
         let start = self.out.len();
         let base = self.spans.len();
         self.spans.resize(base + fields.len(), Span::MISSING);
         let (mut met, mut expected, mut in_order) = (0, 0, true);
-        while let Some(name) = members.next_key_seed(FieldName { record, guess: expected })? {
-            let Some(position) = name else {
-                members.next_value_seed(Anything { walk: self })?;
+        while let Some(name) = self.json.member()? {
+            let Some(position) = record.position(&name.unescaped()?, expected) else {
+                self.json.skip()?;
                 continue;
             };
             let field = &fields[position];
             let at = self.out.len();
-            if let Err(error) = members.next_value_seed(self.value(field.node)) {
-                self.failed_within(Segment::Member(field.name.as_ref().into()));
-                return Err(error);
-            }
+            self.value(field.node).map_err(|error| error.within(&member(&field.name)))?;
             in_order &= position == expected;
             expected = position + 1;
             met += usize::from(self.spans[base + position] == Span::MISSING);
@@ -54,18 +46,15 @@ impl Walk<'_> {
             self.rearrange(start, base);
         }
         self.spans.truncate(base);
-        self.leave();
         Ok(())
     }
 
     #[cold]
-    fn missing<E: de::Error>(&mut self, record: &Record, base: usize) -> E {
+    fn missing(&self, record: &Record, base: usize) -> EncodeError {
         let position = self.spans[base..].iter().position(|span| *span == Span::MISSING);
         let field = &record.fields[position.expect("fewer fields were met than there are")];
         let found = if field.has_default { "no such field (its default is not filled in)" } else { "no such field" };
-        let mut failure = Failure::misfit(self.plan.expects(field.node), found);
-        failure.within(Segment::Member(field.name.as_ref().into()));
-        self.fail(failure)
+        self.misfit(field.node, found).within(&member(&field.name))
     }
 
     /// Puts the spans from `base` on in their order, in place of all that was written since `start`.
@@ -77,25 +66,21 @@ impl Walk<'_> {
         self.out.drain(start..end);
     }
 
-    pub(super) fn map<'de, A: MapAccess<'de>>(&mut self, values: NodeId, mut members: A) -> Result<(), A::Error> {
-        self.enter()?;
+    pub(super) fn map(&mut self, values: NodeId) -> Written {
         let block = Block::open(self.out);
         let start = self.out.len();
         let base = self.spans.len();
-        while members.next_key_seed(Key { walk: self })?.is_some() {
-            // What fails inside leaves its own spans on the stack.
-            let key = self.spans.len() - 1;
-            if let Err(error) = members.next_value_seed(self.value(values)) {
-                let Span { start, end } = self.spans[key];
-                let key = String::from_utf8_lossy(&self.out[start..end]).into_owned();
-                self.failed_within(Segment::Key(key));
-                return Err(error);
-            }
+        while let Some(name) = self.json.member()? {
+            let name = name.unescaped()?;
+            block::long(name.len() as i64, self.out);
+            let at = self.out.len();
+            self.out.extend_from_slice(name.as_bytes());
+            self.spans.push(Span { start: at, end: self.out.len() });
+            self.value(values).map_err(|error| error.within(&key(&name)))?;
         }
         let count = self.last_of_each_key(start, base);
         self.spans.truncate(base);
         block.close(count, self.out);
-        self.leave();
         Ok(())
     }
 
@@ -142,7 +127,7 @@ impl Walk<'_> {
                 .enumerate()
                 .any(|(index, one)| keys[..index].iter().any(|other| key(one) == key(other)));
         }
-        let mut seen = std::collections::HashSet::with_capacity(keys.len());
+        let mut seen = HashSet::with_capacity(keys.len());
         !keys.iter().all(|span| seen.insert(key(span)))
     }
 }
@@ -152,61 +137,4 @@ fn length_of_length(key: Span) -> usize {
     let mut length = Vec::new();
     block::long((key.end - key.start) as i64, &mut length);
     length.len()
-}
-
-/// The name of a member of a record: gives the field's position, or none for a member that the schema does not know.
-struct FieldName<'a> {
-    record: &'a Record,
-    guess: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for FieldName<'_> {
-    type Value = Option<usize>;
-
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Option<usize>, D::Error> {
-        reader.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for FieldName<'_> {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a field")
-    }
-
-    #[inline]
-    fn visit_str<E>(self, name: &str) -> Result<Option<usize>, E> {
-        Ok(self.record.position(name, self.guess))
-    }
-}
-
-/// A key of a map: written out, its bytes remembered.
-struct Key<'a, 'w> {
-    walk: &'a mut Walk<'w>,
-}
-
-impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Key<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<(), E> {
-        block::long(key.len() as i64, self.walk.out);
-        let start = self.walk.out.len();
-        self.walk.out.extend_from_slice(key.as_bytes());
-        self.walk.spans.push(Span { start, end: self.walk.out.len() });
-        Ok(())
-    }
 }
