@@ -87,3 +87,25 @@ fn definitions_put_into_one_another_have_an_end() {
         assert!(error.contains("at most 127 levels"), "{error}");
     }
 }
+
+#[test]
+fn a_logical_type_that_says_nothing_is_a_property_like_others() {
+    let normalized = |size: usize, precision: usize, scale: usize| {
+        let text = format!(
+            r#"{{"type":"fixed","name":"F","size":{size},"scale":{scale},"precision":{precision},"logicalType":"decimal","a":1}}"#
+        );
+        let normalized = compile(&text).expect("valid").normalized();
+        let (_, properties) = normalized.split_once(&format!(r#""size":{size}"#)).expect("it has a size");
+        properties.trim_end_matches('}').to_owned()
+    };
+    let (known, unknown) = (
+        |precision: usize| format!(r#","logicalType":"decimal","precision":{precision},"scale":1,"a":1"#),
+        |precision: usize| format!(r#","a":1,"logicalType":"decimal","precision":{precision},"scale":1"#),
+    );
+    // 127, 32767, and 38 digits for 16 bytes.
+    for (size, digits) in [(1, 2), (2, 4), (16, 38)] {
+        assert_eq!(normalized(size, digits, 1), known(digits));
+        assert_eq!(normalized(size, digits + 1, 1), unknown(digits + 1));
+    }
+    assert_eq!(normalized(0, 1, 1), unknown(1));
+}

@@ -244,12 +244,17 @@ fn known_logical_type(kind: &Kind, properties: &Map<String, Value>) -> bool {
     };
     match properties.get("logicalType").and_then(Value::as_str) {
         Some("decimal") => {
-            let bytes = base == Some(Primitive::Bytes) || size.is_some();
+            let digits_max = match size {
+                // So many whatever its first bit, which is the sign.
+                Some(size) => ((8.0 * size as f64 - 1.0) * std::f64::consts::LOG10_2).max(0.0) as u64,
+                None if base == Some(Primitive::Bytes) => i32::MAX as u64,
+                None => 0,
+            };
             let scale_fits = |precision| match properties.get("scale") {
                 None => true,
                 Some(_) => whole("scale").is_some_and(|scale| scale <= precision),
             };
-            bytes && whole("precision").is_some_and(|precision| precision > 0 && scale_fits(precision))
+            whole("precision").is_some_and(|precision| (1..=digits_max).contains(&precision) && scale_fits(precision))
         }
         Some("big-decimal") => base == Some(Primitive::Bytes),
         Some("uuid") => base == Some(Primitive::String) || size == Some(16),
