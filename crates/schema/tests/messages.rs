@@ -216,6 +216,37 @@ fn references_are_known_by_full_name_and_printed_by_it() {
 }
 
 #[test]
+fn a_type_within_a_reference_is_repeated_where_it_is_used() {
+    let compile = |text: &str, references: &[Reference], strictness| {
+        Schema::compile(SchemaKind::Avro, text, references, strictness)
+    };
+    let outer = r#"{"type":"record","name":"Outer","namespace":"n","fields":[{"name":"e","type":{"type":"enum","name":"E","symbols":["P"]}},
+        {"name":"r","type":{"type":"record","name":"Node","fields":[{"name":"next","type":["null","Node"]},{"name":"e","type":"E"}]}}]}"#;
+    let outer = Reference { name: "n.Outer".into(), schema: compile(outer, &[], Strictness::New).expect("valid") };
+    let references = std::slice::from_ref(&outer);
+    let user = r#"{"type":"record","name":"User","fields":[{"name":"o","type":"n.Outer"},{"name":"n","type":"n.Node"},{"name":"e","type":"n.E"}]}"#;
+    let user = compile(user, references, Strictness::New).expect("all are known");
+    // The reference itself by name; what is defined within it in full, once.
+    let canonical = r#"{"type":"record","name":"User","fields":[{"name":"o","type":"n.Outer"},{"name":"n","type":{"type":"record","name":"Node","namespace":"n","fields":[{"name":"next","type":["null","Node"]},{"name":"e","type":{"type":"enum","name":"E","symbols":["P"]}}]}},{"name":"e","type":"n.E"}]}"#;
+    assert_eq!(user.canonical(), canonical);
+    for strictness in [Strictness::New, Strictness::Stored] {
+        let again = compile(canonical, references, strictness).expect("its own text");
+        assert_eq!(again.canonical(), canonical);
+        assert!(again.equivalent(&user) && again.cannot_read(&user).is_empty() && user.cannot_read(&again).is_empty());
+        assert_eq!(again.resolved(), user.resolved());
+        let mut out = Vec::new();
+        again
+            .encode(br#"{"o":{"e":"P","r":{"next":null,"e":"P"}},"n":{"next":null,"e":"P"},"e":"P"}"#, &mut out)
+            .expect("it fits");
+        assert_eq!(out, [0; 6]);
+    }
+    let resolved = user.resolved().expect("Avro has it");
+    assert_eq!(compile(&resolved, &[], Strictness::New).expect("it stands alone").canonical(), resolved);
+    let error = compile(&canonical.replace("\"P\"", "\"Q\""), references, Strictness::New).expect_err("another enum");
+    assert!(error.to_string().ends_with("which a referenced schema defines in another way"), "{error}");
+}
+
+#[test]
 fn equivalent_means_all_but_the_order_of_attributes() {
     let base = r#"{"type":"record","name":"R","doc":"d","aliases":["A","B"],"z":1,"y":{"b":1,"a":2},"fields":[{"name":"i","type":"int"}]}"#;
     let same = r#"{"y":{"a":2,"b":1},"z":1,"fields":[{"type":{"type":"int"},"name":"i"}],"aliases":["A","B"],"doc":"d","name":"R","type":"record"}"#;

@@ -61,7 +61,7 @@ pub(crate) struct Definition {
     pub(crate) name: Name,
     pub(crate) doc: Option<String>,
     pub(crate) aliases: Vec<Name>,
-    /// Comes from a referenced schema: printed by name only.
+    /// The root of a referenced schema: printed by name only. Types within it are external no more than by where they come from.
     pub(crate) external: bool,
 }
 
@@ -243,14 +243,17 @@ impl Model {
             }
             let node = other.node(id);
             let name = node.kind.definition().map(|definition| definition.name.full());
-            if let Some(known) = name.and_then(|name| self.named.get(name)) {
-                moved.insert(id, *known);
+            if let Some(known) = name.and_then(|name| self.named.get(name)).copied() {
+                moved.insert(id, known);
+                if let Some(definition) = self.nodes[known.index()].kind.definition_mut() {
+                    definition.external |= id == other.root;
+                }
                 continue;
             }
             let mut node = node.clone();
             pending.extend(node.kind.children_mut().into_iter().map(|child| *child));
             if let Some(definition) = node.kind.definition_mut() {
-                definition.external = true;
+                definition.external |= id == other.root;
             }
             let own = self.add(node.kind, node.properties);
             moved.insert(id, own);

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use super::conform;
 use super::model::{Definition, Enum, Field, Fixed, Kind, Model, Node, NodeId, Order, Primitive, Record};
 use super::names::{self, Name};
+use super::print::{self, Style};
 use crate::{CompileError, Strictness};
 pub(super) use attributes::describe;
 use attributes::{Reserved, properties};
@@ -39,21 +40,28 @@ pub(crate) fn parse(text: &str, references: &[&Model], strictness: Strictness) -
         let found = format!("{} with all references in place", model.depth);
         return Err(CompileError::new(String::new(), format!("at most {MAX_DEPTH} levels of nesting"), found));
     }
+    let imported = model.len();
     let mut parser = Parser {
         model,
+        imported,
         strictness,
         path: Vec::new(),
         awaited: BTreeMap::new(),
         looks_ahead: false,
+        repeated: Vec::new(),
         defaults: Vec::new(),
     };
     parser.model.root = parser.schema(&document, "")?;
     if let Some((_, missing)) = parser.awaited.pop_first() {
         return Err(missing);
     }
-    if parser.looks_ahead {
-        ahead::check(&mut parser.model)?;
+    if parser.looks_ahead || !references.is_empty() {
+        ahead::check(&parser.model)?;
     }
+    if parser.looks_ahead {
+        parser.model.depth += MAX_LEVELS;
+    }
+    parser.check_repeated()?;
     if strictness == Strictness::New {
         conform::check(&parser.model, &parser.defaults)?;
     }
@@ -85,6 +93,8 @@ fn levels(value: &Value) -> usize {
 
 struct Parser {
     model: Model,
+    /// So many nodes come from references.
+    imported: usize,
     strictness: Strictness,
     /// Where in the document we are: `.fields`, `[2]`, `.type`.
     path: Vec<String>,
@@ -92,6 +102,8 @@ struct Parser {
     awaited: BTreeMap<NodeId, CompileError>,
     /// Whether there were any.
     looks_ahead: bool,
+    /// Types defined in a reference, here too, and at which place here.
+    repeated: Vec<(NodeId, NodeId, String)>,
     /// Defaults met, checked when all types are known.
     defaults: Vec<conform::Default>,
 }
@@ -340,7 +352,7 @@ impl Parser {
         if Primitive::of(name.full()).is_some() {
             return Err(self.wrong_at(".name", "a name that is no primitive type", format!("\"{}\"", name.full())));
         }
-        if self.model.named.get(name.full()).is_some_and(|known| !self.awaited.contains_key(known)) {
+        if self.model.named.get(name.full()).is_some_and(|known| !self.may_be_defined(*known)) {
             let found = format!("\"{}\" for the second time", name.full());
             return Err(self
                 .wrong_at(".name", "a new name", found)
@@ -360,15 +372,37 @@ impl Parser {
     }
 
     fn define(&mut self, kind: Kind, properties: Map<String, Value>) -> NodeId {
-        if let Some(id) = self.model.named.get(kind.label()).copied() {
-            self.awaited.remove(&id);
+        let name = kind.label().to_owned();
+        let known = self.model.named.get(&name).copied();
+        if let Some(id) = known.filter(|id| self.awaited.remove(id).is_some()) {
             self.model.replace(id, Node { kind, properties });
             return id;
         }
-        let name = kind.label().to_owned();
         let id = self.model.add(kind, properties);
-        self.model.named.insert(name, id);
+        if let Some(known) = self.model.named.insert(name, id) {
+            self.repeated.push((known, id, self.place("")));
+        }
         id
+    }
+
+    /// Whether a type that is known already may be defined here: one that was only used before, or one from within a referenced
+    /// schema, which the canonical text repeats.
+    fn may_be_defined(&self, known: NodeId) -> bool {
+        let external = self.model.kind(known).definition().is_some_and(|definition| definition.external);
+        self.awaited.contains_key(&known) || (known.index() < self.imported && !external)
+    }
+
+    /// What was defined in a reference already must be the same.
+    fn check_repeated(&self) -> Result<(), CompileError> {
+        let text = |id| print::print_type(&self.model, id, Style::Comparable);
+        for (known, own, place) in &self.repeated {
+            if text(*known) != text(*own) {
+                let label = self.model.kind(*own).label();
+                let found = format!("\"{label}\", which a referenced schema defines in another way");
+                return Err(CompileError::new(place.clone(), "a new name", found));
+            }
+        }
+        Ok(())
     }
 
     fn name<'a>(&self, attributes: &'a Attributes) -> Result<&'a str, CompileError> {

@@ -1,9 +1,11 @@
 //! The texts of a schema: canonical, normalized, self-contained, and one made only to be compared.
 //!
 //! Canonical is not the specification's "parsing canonical form": docs, aliases, defaults and custom attributes stay.
-//! Named types are printed in full where they first stand and by name from then on; external ones always by name,
-//! except where the text is to stand alone, and for comparison, where a reference and the same type written out are to be
+//! Named types are printed in full where they first stand and by name from then on; external ones (roots of references, not
+//! what is defined within them) always by name, except where the text is to stand alone, and for comparison, where a reference and the same type written out are to be
 //! the same.
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
@@ -43,8 +45,13 @@ impl Style {
 
 /// The text of `model`.
 pub(crate) fn print(model: &Model, style: Style) -> String {
-    let mut printer = Printer { model, style, out: String::new(), seen: vec![false; model.len()] };
-    printer.node(model.root, "");
+    print_type(model, model.root, style)
+}
+
+/// The text of one type of `model`.
+pub(crate) fn print_type(model: &Model, id: NodeId, style: Style) -> String {
+    let mut printer = Printer { model, style, out: String::new(), seen: HashSet::new() };
+    printer.node(id, "");
     printer.out
 }
 
@@ -52,16 +59,16 @@ struct Printer<'m> {
     model: &'m Model,
     style: Style,
     out: String,
-    /// Which named types stand in the text already.
-    seen: Vec<bool>,
+    /// Full names of the types that stand in the text already.
+    seen: HashSet<&'m str>,
 }
 
-impl Printer<'_> {
+impl<'m> Printer<'m> {
     fn node(&mut self, id: NodeId, space: &str) {
         let node = self.model.node(id);
         if let Some(definition) = node.kind.definition() {
             let by_name = definition.external && !self.style.inlines();
-            if by_name || std::mem::replace(&mut self.seen[id.index()], true) {
+            if by_name || !self.seen.insert(definition.name.full()) {
                 return json::quote(definition.name.within(space), &mut self.out);
             }
         }

@@ -1,7 +1,7 @@
-//! Types that are used before they are defined.
+//! Types that are used before they are defined, or that a reference defines within its own.
 //!
-//! A text prints a type in full where it is first used. When that is before the definition, definitions that stood side by
-//! side come to stand within one another, and the text must not nest deeper than can be read again.
+//! A text prints a type in full where it is first used. There definitions may come to stand within one another that did not
+//! before, and the text must not nest deeper than can be read again.
 
 use std::collections::HashSet;
 
@@ -9,13 +9,12 @@ use super::{MAX_LEVELS, levels};
 use crate::CompileError;
 use crate::avro::model::{Kind, Model, NodeId};
 
-/// Refuses a schema whose text could not be read again. Leaves its depth in the model.
-pub(super) fn check(model: &mut Model) -> Result<(), CompileError> {
+/// Refuses a schema whose text could not be read again.
+pub(super) fn check(model: &Model) -> Result<(), CompileError> {
     if !fits(model, model.root, MAX_LEVELS, &mut HashSet::new()) {
         let expected = format!("at most {MAX_LEVELS} levels of nesting");
         return Err(CompileError::new(String::new(), expected, "more, with all types put where they are first used"));
     }
-    model.depth += MAX_LEVELS;
     Ok(())
 }
 
