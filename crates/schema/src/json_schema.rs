@@ -41,7 +41,7 @@ pub(crate) struct JsonSchema {
     references: References,
     canonical: String,
     tree: Tree,
-    judge: OnceLock<Result<Judge, EncodeError>>,
+    judge: OnceLock<Result<Box<Judge>, EncodeError>>,
 }
 
 /// The JSON Schemas that a schema names. Those in other languages are of no use to it.
@@ -86,7 +86,8 @@ impl JsonSchema {
     }
 
     pub(crate) fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
-        let judge = self.judge.get_or_init(|| Judge::new(&Library::new(&self.document, &self.references)));
+        let judge =
+            self.judge.get_or_init(|| Judge::new(&Library::new(&self.document, &self.references)).map(Box::new));
         judge.as_ref().map_err(EncodeError::clone)?.encode(json, out)
     }
 

@@ -97,10 +97,15 @@ impl<'d> Builder<'d, '_> {
             true => self.classic(scope)?,
             false => self.modern(scope)?,
         };
-        let default = scope.members.get("default");
+        // Beside a `$ref` of an old draft a default counts no more than anything else.
+        let counts = |default: &&Value| match scope.draft.is_classic() {
+            true => !matches!(kind, Kind::Reference(_)),
+            false => !default.is_null(),
+        };
+        let has_default = scope.members.get("default").filter(counts).is_some();
         Ok(Node {
             kind,
-            has_default: default.is_some_and(|default| scope.draft.is_classic() || !default.is_null()),
+            has_default,
             connect_bytes: scope.members.get("connect.type").is_some_and(|marked| marked == "bytes"),
         })
     }

@@ -21,12 +21,12 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Exhausted;
 
-/// Does work that matches expressions, within what they may cost.
+/// Does work that matches expressions, within what they may cost. What is bounded within it has a bound of its own.
 pub(super) fn bounded<T>(work: impl FnOnce() -> T) -> Result<T, Exhausted> {
-    LEFT.set(Some(EFFORT));
+    let around = LEFT.replace(Some(EFFORT));
     // What is unwound belongs to `work` alone.
     let done = catch_unwind(AssertUnwindSafe(work));
-    LEFT.set(None);
+    LEFT.set(around);
     done.map_err(|reason| match reason.downcast::<Exhausted>() {
         Ok(exhausted) => *exhausted,
         Err(panic) => resume_unwind(panic),

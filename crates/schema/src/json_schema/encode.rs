@@ -7,16 +7,19 @@
 //!
 //! All of it recurses with the value and the schemas about it; [`with_stack`] sees to it that there is room.
 //!
-//! In drafts up to -07, properties that are missing get their `default`s ([`defaults`]), formats are checked, and `1.0`
-//! is no integer. In later ones a value stays as it is. Numbers come out as in schemaless records: integers of any size
-//! as they are, others as doubles.
+//! In drafts up to -07 formats are checked, `1.0` is no integer, and properties that are missing get their `default`s
+//! ([`defaults`]) once the value was found to fit. In later ones a value stays as it is. Numbers come out as in
+//! schemaless records: integers of any size as they are, others as doubles.
 
+mod branches;
 mod defaults;
 mod explain;
 
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value};
+
+use branches::Branches;
 
 use super::decimal::Decimal;
 use super::effort::{self, Exhausted};
@@ -30,6 +33,7 @@ use crate::{EncodeError, Encoded, json};
 pub(super) struct Judge {
     plain: Plain,
     validator: Validator,
+    branches: Branches,
 }
 
 impl std::fmt::Debug for Judge {
@@ -46,25 +50,8 @@ impl Judge {
         if plain.depth > STACK_MAX / FRAME {
             return Err(too_much());
         }
-        let draft = if plain.classic { jsonschema::Draft::Draft7 } else { jsonschema::Draft::Draft202012 };
-        // Those that are left to it are about names.
-        let patterns = PatternOptions::fancy_regex()
-            .backtrack_limit(pattern::NAME_STEPS)
-            .size_limit(pattern::SIZE)
-            .dfa_size_limit(pattern::DFA_SIZE);
-        let options = jsonschema::options()
-            .with_draft(draft)
-            .should_validate_formats(plain.classic)
-            .with_pattern_options(patterns)
-            .with_keyword(WRITTEN_WHOLE, written_whole)
-            .with_keyword(LOOKS_AT_NAMES, looks_at_names)
-            .with_keyword("pattern", matches)
-            .offline();
-        let build = || options.build(&plain.document).map_err(|error| error.to_string());
-        let built = with_stack(BUILD_STACK, || effort::bounded(build))?;
-        let built = built.map_err(|Exhausted| unfit("one whose regular expressions are too large, or too many"))?;
-        let validator = built.map_err(|error| unfit(&shown(&error)))?;
-        Ok(Judge { plain, validator })
+        let validator = build(&plain.document, plain.classic)?;
+        Ok(Judge { plain, validator, branches: Branches::default() })
     }
 
     pub(super) fn encode(&self, text: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
@@ -81,16 +68,39 @@ impl Judge {
         Ok(Encoded::Payload)
     }
 
-    /// Fills in what is missing, which it says, and holds the value to the schema.
+    /// Holds the value to the schema, then fills in what is missing. Says whether it is to be written with what was
+    /// filled in: not with defaults that themselves do not fit.
     fn hold(&self, value: &mut Value) -> Result<bool, EncodeError> {
-        let filled = self.plain.has_defaults && defaults::fill(&self.plain, value);
-        let value = &*value;
-        let judged = effort::bounded(|| match self.validator.is_valid(value) {
-            true => Ok(filled),
-            false => Err(explain::explain(&self.plain, value)),
+        let judged = effort::bounded(|| {
+            if !self.validator.is_valid(value) {
+                return Err(explain::explain(&self.plain, value));
+            }
+            let filled = self.plain.has_defaults && defaults::fill(&self.plain, &self.branches, value);
+            Ok(filled && self.validator.is_valid(value))
         });
         judged.unwrap_or_else(|Exhausted| Err(takes_too_long(value)))
     }
+}
+
+fn build(document: &Value, classic: bool) -> Result<Validator, EncodeError> {
+    let draft = if classic { jsonschema::Draft::Draft7 } else { jsonschema::Draft::Draft202012 };
+    // Those that are left to it are about names.
+    let patterns = PatternOptions::fancy_regex()
+        .backtrack_limit(pattern::NAME_STEPS)
+        .size_limit(pattern::SIZE)
+        .dfa_size_limit(pattern::DFA_SIZE);
+    let options = jsonschema::options()
+        .with_draft(draft)
+        .should_validate_formats(classic)
+        .with_pattern_options(patterns)
+        .with_keyword(WRITTEN_WHOLE, written_whole)
+        .with_keyword(LOOKS_AT_NAMES, looks_at_names)
+        .with_keyword("pattern", matches)
+        .offline();
+    let build = || options.build(document).map_err(|error| error.to_string());
+    let built = with_stack(BUILD_STACK, || effort::bounded(build))?;
+    let built = built.map_err(|Exhausted| unfit("one whose regular expressions are too large, or too many"))?;
+    built.map_err(|error| unfit(&shown(&error)))
 }
 
 // === The stack ===
@@ -137,8 +147,7 @@ fn levels(value: &Value) -> usize {
     }
 }
 
-/// What was rewritten is JSON; nothing but its depth can keep it from being read.
-/// The text is JSON by now, so there are two reasons left.
+/// What was rewritten is JSON; two things can still keep it from being read.
 fn unread(error: &serde_json::Error) -> EncodeError {
     match error.to_string().contains("recursion limit") {
         true => too_deep(),

@@ -116,10 +116,6 @@ impl<'d> Writer<'d, '_> {
         let mut out = Map::new();
         // What cannot stand in its own keyword.
         let mut also = Vec::new();
-        if let Some(default) = members.get("default").filter(|_| scope.draft.is_classic()) {
-            self.has_defaults = true;
-            out.insert("default".to_owned(), default.clone());
-        }
         if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
             if let Some(target) = self.library.resolve(scope.document, &scope.base, reference) {
                 out.insert("$ref".to_owned(), self.reference(target).into());
@@ -127,6 +123,10 @@ impl<'d> Writer<'d, '_> {
             if scope.draft.is_classic() {
                 return Value::Object(out);
             }
+        }
+        if let Some(default) = members.get("default").filter(|_| scope.draft.is_classic()) {
+            self.has_defaults = true;
+            out.insert("default".to_owned(), default.clone());
         }
         for (keyword, value) in members {
             self.keyword(&scope, members, keyword, value, &mut out, &mut also);

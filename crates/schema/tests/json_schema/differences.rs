@@ -148,6 +148,12 @@ fn properties() {
             "REQUIRED_ATTRIBUTE_ADDED #/required/a",
         ),
         (open.clone(), json!({"properties": {"a": {"type": "string", "default": ""}}, "required": ["a"]}), "", ""),
+        (
+            open.clone(),
+            json!({"properties": {"a": {"$ref": "#/x", "default": ""}}, "x": {"type": "string"}, "required": ["a"]}),
+            "REQUIRED_ATTRIBUTE_ADDED #/required/a",
+            "REQUIRED_ATTRIBUTE_ADDED #/required/a",
+        ),
     ] {
         let wanted = |text: &str| text.split_terminator(';').map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(found(&old, &new, Policy::Strict), wanted(strict), "{old} {new}");

@@ -11,32 +11,64 @@ fn encoded(text: &str, value: &str) -> Result<String, String> {
 
 #[test]
 fn defaults_are_filled_in_where_they_are_missing() {
-    let nested = r#"{"properties":{"o":{"properties":{"x":{"default":1}}},"l":{"items":{"$ref":"\#/definitions/d"}},
+    let nested = r##"{"properties":{"o":{"properties":{"x":{"default":1}}},"l":{"items":{"$ref":"#/definitions/d"}},
         "p":{"default":{"y":2}},"n":{"oneOf":[{"type":"null"},{"type":"object","properties":{"z":{"default":3}}}]}},
-        "definitions":{"d":{"allOf":[{"properties":{"k":{"type":"string","default":"v"}}}]}}}"#
-        .replace("\\#", "#");
-    for (value, stored) in [
-        ("{}", r#"{"p":{"y":2}}"#),
-        (r#"{"o":{},"l":[{},{"k":"w"}],"p":1,"n":{}}"#, r#"{"o":{"x":1},"l":[{"k":"v"},{"k":"w"}],"p":1,"n":{"z":3}}"#),
-        (r#"{"n":null,"p":null}"#, r#"{"n":null,"p":null}"#),
-        ("5", "5"),
-    ] {
-        assert_eq!(encoded(&nested, value).as_deref(), Ok(stored), "{value}");
-    }
-    let required = r#"{"properties":{"a":{"type":"integer","default":5}},"required":["a"],"additionalProperties":{"properties":{"b":{"default":1.10}}}}"#;
-    assert_eq!(encoded(required, r#"{"x":{}}"#).as_deref(), Ok(r#"{"x":{"b":1.1},"a":5}"#));
-    let wrong = r#"{"properties":{"a":{"type":"integer","default":"five"}}}"#;
-    assert_eq!(
-        encoded(wrong, "{}").expect_err("the default does not fit"),
-        r#"a: expected integer, found string "five""#
-    );
+        "definitions":{"d":{"allOf":[{"properties":{"k":{"type":"string","default":"v"}}}]}}}"##;
+    let rest = r#"{"properties":{"a":{"default":5}},"patternProperties":{"^p":{"properties":{"c":{"default":2}}}},
+        "additionalProperties":{"properties":{"b":{"default":1.10}}}}"#;
     let tuple =
         r#"{"items":[{"properties":{"a":{"default":1}}}],"additionalItems":{"properties":{"b":{"default":2}}}}"#;
-    assert_eq!(encoded(tuple, "[{},{},1]").as_deref(), Ok(r#"[{"a":1},{"b":2},1]"#));
+    let kinds = r#"{"oneOf":[{"required":["k"],"properties":{"k":{"const":"x"},"a":{"default":1}}},
+        {"required":["k"],"properties":{"k":{"const":"y"},"b":{"default":2}}}]}"#;
+    let any = r#"{"anyOf":[{"required":["k"],"properties":{"a":{"default":1}}},{"properties":{"b":{"default":2}}}]}"#;
+    let condition = r#"{"if":{"required":["k"],"properties":{"d":{"default":4}}},"then":{"properties":{"b":{"default":2}}},
+        "else":{"properties":{"c":{"default":3}}}}"#;
+    let dependency = r#"{"dependencies":{"a":{"properties":{"b":{"default":2}}},"c":["a"]}}"#;
     let modern = r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","properties":{"a":{"default":1}}}"#;
-    assert_eq!(encoded(modern, "{}").as_deref(), Ok("{}"));
-    let without_end = r##"{"properties":{"c":{"$ref":"#","default":{}}}}"##;
-    assert_eq!(encoded(without_end, r#"{"c":{}}"#).as_deref(), Ok(r#"{"c":{"c":{}}}"#));
+    let without_end = r##"{"properties":{"c":{"allOf":[{"$ref":"#"}],"default":{}}}}"##;
+    let beside = r##"{"properties":{"a":{"$ref":"#/definitions/d","default":1}},"definitions":{"d":{"default":2}}}"##;
+    let unfit =
+        r#"{"properties":{"a":{"type":"integer","default":"five"}},"additionalProperties":false,"maxProperties":0}"#;
+    for (schema, value, stored) in [
+        (nested, "{}", r#"{"p":{"y":2}}"#),
+        (
+            nested,
+            r#"{"o":{},"l":[{},{"k":"w"}],"p":1,"n":{}}"#,
+            r#"{"o":{"x":1},"l":[{"k":"v"},{"k":"w"}],"p":1,"n":{"z":3}}"#,
+        ),
+        (nested, r#"{"n":null,"p":null}"#, r#"{"n":null,"p":null}"#),
+        (nested, "5", "5"),
+        (rest, r#"{"x":{},"p":{},"a":{}}"#, r#"{"x":{"b":1.1},"p":{"c":2},"a":{}}"#),
+        (rest, r#"{"x":{}}"#, r#"{"x":{"b":1.1},"a":5}"#),
+        (tuple, "[{},{},1]", r#"[{"a":1},{"b":2},1]"#),
+        (kinds, r#"{"k":"x"}"#, r#"{"k":"x","a":1}"#),
+        (kinds, r#"{"k":"y"}"#, r#"{"k":"y","b":2}"#),
+        (any, "{}", r#"{"b":2}"#),
+        (any, r#"{"k":1}"#, r#"{"k":1,"a":1,"b":2}"#),
+        (condition, "{}", r#"{"c":3}"#),
+        (condition, r#"{"k":1}"#, r#"{"k":1,"d":4,"b":2}"#),
+        (dependency, r#"{"a":1}"#, r#"{"a":1,"b":2}"#),
+        (dependency, "{}", "{}"),
+        (modern, "{}", "{}"),
+        (without_end, r#"{"c":{}}"#, r#"{"c":{"c":{}}}"#),
+        (beside, "{}", "{}"),
+        (unfit, "{}", "{}"),
+        (too_many, "{}", "{}"),
+    ] {
+        assert_eq!(encoded(schema, value).as_deref(), Ok(stored), "{schema} {value}");
+    }
+}
+
+#[test]
+fn a_default_helps_no_value_to_fit() {
+    let with = |rest: &str| format!(r#"{{"properties":{{"a":{{"default":1}}}},{rest}}}"#);
+    for (rest, message) in [
+        (r#""required":["a"]"#, "a: expected a value (it is required), found no such member"),
+        (r#""minProperties":1"#, "expected at least 1 members, found 0"),
+        (r#""not":{"maxProperties":0}"#, "expected a value that the schema allows, found an object"),
+    ] {
+        assert_eq!(encoded(&with(rest), "{}").expect_err(rest), message);
+    }
 }
 
 #[test]
@@ -161,7 +193,7 @@ fn a_schema_that_was_stored_elsewhere_says_what_it_cannot_do() {
 
 #[test]
 fn referenced_schemas_hold_too() {
-    let inner = schema(r#"{"type":"object","properties":{"x":{"type":"integer","default":7}},"required":["x"]}"#);
+    let inner = schema(r#"{"type":"object","properties":{"x":{"type":"integer","default":7}}}"#);
     let outer =
         referring(r#"{"properties":{"p":{"$ref":"p.json"}}}"#, &[("p.json", &inner)]).expect("it refers to p.json");
     let mut out = Vec::new();

@@ -1,31 +1,34 @@
 //! Missing properties get the defaults that their schemas name, also in objects within the value.
 //!
-//! A default is taken as it stands: nothing is filled into what was filled in. Where alternatives are, only one that
-//! alone fits the type of the value counts.
+//! The value fits already: a default helps none to fit, so that a required member is required all the same. It is taken
+//! as it stands: nothing is filled into what was filled in. Of alternatives, those count that the value fits; of a
+//! condition, what follows from it.
 
 use serde_json::{Map, Value};
 
-use super::super::plain::Plain;
-use super::explain::only_fitting;
+use super::branches::Branches;
+use crate::json_schema::plain::Plain;
 
 /// Schemas that are looked at for one value. What comes after stays as it is.
 const EFFORT: usize = 1_000_000;
+/// What it costs to ask whether a value fits one of several alternatives.
+const JUDGEMENT: usize = 100;
+/// Schemas about one and the same value, one within the other.
+const MAX_HOPS: usize = 64;
 
-/// Fills in what is missing, and says whether anything was.
-pub(super) fn fill(plain: &Plain, value: &mut Value) -> bool {
-    let mut filler = Filler { plain, effort: EFFORT, filled: false };
+/// Fills in what is missing in a value that fits, and says whether anything was.
+pub(super) fn fill(plain: &Plain, branches: &Branches, value: &mut Value) -> bool {
+    let mut filler = Filler { plain, branches, effort: EFFORT, filled: false };
     filler.value(&plain.document, value, 0);
     filler.filled
 }
 
 struct Filler<'p> {
     plain: &'p Plain,
+    branches: &'p Branches,
     effort: usize,
     filled: bool,
 }
-
-/// Schemas about one and the same value, one within the other.
-const MAX_HOPS: usize = 64;
 
 impl<'p> Filler<'p> {
     fn value(&mut self, schema: &'p Value, value: &mut Value, hops: usize) {
@@ -37,15 +40,8 @@ impl<'p> Filler<'p> {
         if let Some(target) = schema.get("$ref").and_then(|reference| self.plain.target(reference)) {
             return self.value(target, value, hops + 1);
         }
-        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+        for part in self.holding(schema, value) {
             self.value(part, value, hops + 1);
-        }
-        for keyword in ["anyOf", "oneOf"] {
-            let parts = schema.get(keyword).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            self.effort = self.effort.saturating_sub(parts.len());
-            if let Some(only) = only_fitting(self.plain, parts, value) {
-                self.value(only, value, hops + 1);
-            }
         }
         match value {
             Value::Object(members) => self.object(schema, members),
@@ -54,11 +50,43 @@ impl<'p> Filler<'p> {
         }
     }
 
+    /// The parts of a schema that are about the same value and that it fits.
+    fn holding(&mut self, schema: &'p Map<String, Value>, value: &Value) -> Vec<&'p Value> {
+        let list = |keyword: &str| schema.get(keyword).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mut holding = list("allOf").iter().collect::<Vec<_>>();
+        for part in list("anyOf").iter().chain(list("oneOf")) {
+            holding.extend(self.fits(part, value).then_some(part));
+        }
+        if let Some(condition) = schema.get("if") {
+            let holds = self.fits(condition, value);
+            holding.extend(holds.then_some(condition));
+            holding.extend(schema.get(if holds { "then" } else { "else" }));
+        }
+        for (name, dependency) in schema.get("dependencies").and_then(Value::as_object).into_iter().flatten() {
+            holding.extend(value.get(name).map(|_| dependency));
+        }
+        holding
+    }
+
+    fn fits(&mut self, part: &Value, value: &Value) -> bool {
+        self.effort = self.effort.saturating_sub(JUDGEMENT);
+        self.effort > 0 && self.branches.fits(self.plain, part, value)
+    }
+
     fn object(&mut self, schema: &'p Map<String, Value>, members: &mut Map<String, Value>) {
-        let properties = schema.get("properties").and_then(Value::as_object);
-        if let Some(rest) = schema.get("additionalProperties").filter(|rest| rest.is_object()) {
+        let map = |keyword: &str| schema.get(keyword).and_then(Value::as_object);
+        let (properties, patterns) = (map("properties"), map("patternProperties"));
+        let rest = schema.get("additionalProperties").filter(|rest| rest.is_object());
+        if patterns.is_some() || rest.is_some() {
             for (name, member) in members.iter_mut() {
-                if !properties.is_some_and(|properties| properties.contains_key(name)) {
+                let mut told = properties.is_some_and(|properties| properties.contains_key(name));
+                for (pattern, part) in patterns.into_iter().flatten() {
+                    if self.branches.matches(pattern, name) {
+                        told = true;
+                        self.value(part, member, 0);
+                    }
+                }
+                if let Some(rest) = rest.filter(|_| !told) {
                     self.value(rest, member, 0);
                 }
             }

@@ -44,7 +44,7 @@ fn fits_type(plain: &Plain, schema: &Value, value: &Value, effort: &mut usize) -
 }
 
 /// The one of several alternatives that alone fits the type of a value.
-pub(super) fn only_fitting<'p>(plain: &Plain, parts: &'p [Value], value: &Value) -> Option<&'p Value> {
+fn only_fitting<'p>(plain: &Plain, parts: &'p [Value], value: &Value) -> Option<&'p Value> {
     let mut effort = TYPE_EFFORT;
     let mut fitting = parts.iter().filter(|part| fits_type(plain, part, value, &mut effort));
     match (fitting.next(), fitting.next()) {
