@@ -64,21 +64,30 @@ impl Decimal {
         self.digits == "0"
     }
 
-    pub(super) fn is_negative(&self) -> bool {
-        self.negative
+    /// Whether `self` is `unit` times a whole number. Only decided for units of up to 37 digits; of others nothing is.
+    pub(super) fn is_multiple_of(&self, unit: &Decimal) -> bool {
+        let modulus = unit.digits.trim_end_matches('0');
+        let shift = self.scale_without_zeros() - unit.scale_without_zeros();
+        let Some(modulus) = modulus.parse::<u128>().ok().filter(|_| modulus.len() <= 37) else { return false };
+        if self.is_zero() || modulus == 0 || shift > 0 {
+            // A digit behind the last place of the unit.
+            return self.is_zero() && modulus != 0;
+        }
+        let mut rest = 0;
+        for digit in self.digits.trim_end_matches('0').bytes() {
+            rest = (rest * 10 + u128::from(digit - b'0')) % modulus;
+        }
+        // After so many tens all twos and fives of the modulus are found.
+        for _ in 0..shift.unsigned_abs().min(128) {
+            rest = rest * 10 % modulus;
+        }
+        rest == 0
     }
 
-    /// Whether `self` is `unit` times a whole number. Only decided for numbers of up to 38 digits; others are not.
-    pub(super) fn is_multiple_of(&self, unit: &Decimal) -> bool {
-        let scale = self.scale.max(unit.scale);
-        let whole = |number: &Decimal| -> Option<u128> {
-            let shift = u32::try_from(scale - number.scale).ok()?;
-            number.digits.parse::<u128>().ok()?.checked_mul(10_u128.checked_pow(shift)?)
-        };
-        match (whole(self), whole(unit)) {
-            (Some(number), Some(unit)) => number.checked_rem(unit) == Some(0),
-            (None, _) | (_, None) => false,
-        }
+    /// How many digits stand behind the point, when zeros at the end are left out.
+    fn scale_without_zeros(&self) -> i64 {
+        let zeros = self.digits.len() - self.digits.trim_end_matches('0').len();
+        self.scale - i64::try_from(zeros).unwrap_or(i64::MAX)
     }
 
     /// The power of ten of the first digit.
@@ -181,6 +190,16 @@ mod tests {
             ("1", "0.3", false),
             ("1e3", "0.5", true),
             ("1", "0", false),
+            ("0", "3", true),
+            ("0.0", "0", false),
+            ("1e30", "1e-30", true),
+            ("1e-30", "1e30", false),
+            ("1e2147483647", "3", false),
+            ("3e2147483647", "3e-2147483647", true),
+            ("1e300", "1024", true),
+            ("250", "1e2", false),
+            ("123456789012345678901234567890", "1.5", true),
+            ("-4", "2", true),
         ] {
             assert_eq!(read(number).is_multiple_of(&read(unit)), is, "{number} {unit}");
         }

@@ -43,6 +43,16 @@ impl Draft {
     pub(super) fn is_classic(self) -> bool {
         self < Draft::Modern
     }
+
+    /// Whether values are held to a format. Since 2019-09 a format is a remark.
+    pub(super) fn checks(self, format: &str) -> bool {
+        match format {
+            "date-time" | "uri" | "email" | "ipv4" | "ipv6" | "hostname" => self.is_classic(),
+            "json-pointer" | "uri-reference" | "uri-template" => matches!(self, Draft::Six | Draft::Seven),
+            "date" | "time" | "regex" | "relative-json-pointer" => self == Draft::Seven,
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use super::decimal::Decimal;
 use super::effort::{self, Exhausted};
 use super::library::Library;
 use super::pattern::{self, Pattern};
-use super::plain::{LOOKS_AT_NAMES, Plain, WRITTEN_WHOLE};
+use super::plain::{LOOKS_AT_NAMES, MATCHES, Plain, WRITTEN_WHOLE};
 use super::words::{describe, shown};
 use crate::{EncodeError, Encoded, json};
 
@@ -95,7 +95,7 @@ fn build(document: &Value, classic: bool) -> Result<Validator, EncodeError> {
         .with_pattern_options(patterns)
         .with_keyword(WRITTEN_WHOLE, written_whole)
         .with_keyword(LOOKS_AT_NAMES, looks_at_names)
-        .with_keyword("pattern", matches)
+        .with_keyword(MATCHES, matches)
         .offline();
     let build = || options.build(document).map_err(|error| error.to_string());
     let built = with_stack(BUILD_STACK, || effort::bounded(build))?;

@@ -1,8 +1,11 @@
-//! Regular expressions of schemas. JavaScript's are meant; they are turned into those of the engine at hand.
+//! Regular expressions of schemas. JavaScript's are meant; they are turned into those of the engine at hand. Much of
+//! what only Java has is understood, too, since the registries in use take it: `(?i)`, `a++`, `\Q…\E`, `\h`, `\A`, `\Z`.
 //!
 //! Expressions without look-around and back-references run in linear time. Others may try many ways to match; after
 //! [`STEPS`] of them they count as not matching, so that no text keeps a thread busy. What many texts cost is counted by
 //! [`effort`].
+
+use std::borrow::Cow;
 
 use fancy_regex::{Expr, Regex, RegexBuilder};
 
@@ -39,7 +42,7 @@ impl Pattern {
     }
 
     fn with_steps(written: &str, steps: usize) -> Option<Pattern> {
-        let translated = jsonschema_regex::to_rust_regex(written).ok()?;
+        let translated = translated(written)?;
         let extent = Extent::of(&Expr::parse_tree(&translated).ok()?.expr);
         effort::spend(extent.built.saturating_mul(BUILDING));
         let mut builder = RegexBuilder::new(&translated);
@@ -49,7 +52,7 @@ impl Pattern {
 
     /// Whether it has the form of an expression; does not compile it.
     pub(super) fn is_lawful(written: &str) -> bool {
-        jsonschema_regex::to_rust_regex(written).is_ok_and(|translated| Expr::parse_tree(&translated).is_ok())
+        translated(written).is_some_and(|translated| Expr::parse_tree(&translated).is_ok())
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
@@ -108,6 +111,68 @@ impl Extent {
     }
 }
 
+/// The same for the engine at hand.
+fn translated(written: &str) -> Option<String> {
+    let plain = plain(written);
+    match jsonschema_regex::to_rust_regex(&plain).map(Cow::into_owned) {
+        Ok(translated) => Some(translated),
+        // References to groups by name are translated by nobody, but the engine knows them.
+        Err(()) => plain.contains(r"\k<").then_some(plain),
+    }
+}
+
+/// The same in JavaScript's words, as far as it has any.
+pub(super) fn plain(written: &str) -> String {
+    let (flags, mut rest) = leading_flags(written).map_or(("", written), |(flags, rest)| (flags, rest));
+    let mut out = String::with_capacity(written.len() + 3);
+    if !flags.is_empty() {
+        out.extend(["(?", flags, ":"]);
+    }
+    let mut in_brackets = false;
+    while let Some(next) = rest.chars().next() {
+        if next != '\\' {
+            in_brackets = if in_brackets { next != ']' } else { next == '[' };
+            out.push(next);
+            rest = &rest[next.len_utf8()..];
+            continue;
+        }
+        let end = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
+        let (escape, after) = rest.split_at(end);
+        rest = after;
+        match escape {
+            r"\Q" => {
+                let (quoted, after) = rest.split_once(r"\E").unwrap_or((rest, ""));
+                for character in quoted.chars() {
+                    out.extend(character.is_ascii_punctuation().then_some('\\'));
+                    out.push(character);
+                }
+                rest = after;
+            }
+            r"\h" if in_brackets => out.push_str(BLANKS),
+            r"\h" => out.extend(["[", BLANKS, "]"]),
+            r"\Z" if !in_brackets => out.push_str(r"(?=\n?\z)"),
+            escape => out.push_str(escape),
+        }
+        // A class begins no range: `[\w-.]` has a hyphen.
+        let is_class = matches!(escape, r"\d" | r"\D" | r"\s" | r"\S" | r"\w" | r"\W" | r"\h");
+        if in_brackets && is_class && rest.starts_with('-') && !rest.starts_with("-]") {
+            out.push_str(r"\-");
+            rest = &rest[1..];
+        }
+    }
+    out.extend((!flags.is_empty()).then_some(')'));
+    out
+}
+
+/// What `\h` stands for.
+const BLANKS: &str = " \t\u{a0}\u{1680}\u{180e}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}";
+
+/// The flags of an expression that begins with `(?i)` or the like, and what they hold for.
+fn leading_flags(written: &str) -> Option<(&str, &str)> {
+    let (flags, rest) = written.strip_prefix("(?")?.split_once(')')?;
+    (!flags.is_empty() && flags.chars().all(|flag| matches!(flag, 'i' | 'm' | 's'))).then_some((flags, rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Pattern;
@@ -118,7 +183,36 @@ mod tests {
         assert!(!pattern.matches(&("a".repeat(5000) + "!")));
         assert!(Pattern::new("^(a+)+$").expect("a lawful expression").matches(&"a".repeat(100_000)));
         assert!(Pattern::new("((a{1000}){1000}){1000}").is_none());
-        for (written, lawful) in [("[", false), ("(", false), ("a**", false), ("^\\d+$", true), ("(?<=a)b", true)] {
+    }
+
+    #[test]
+    fn expressions_of_java_are_understood() {
+        for (written, text, other) in [
+            (r"(?i)^ab$", "AB", "abc"),
+            (r"^\Qa.b\E$", "a.b", "axb"),
+            (r"^[\w-.]+$", "a-b.c", "a b"),
+            (r"^[\d-]+$", "1-2", "1.2"),
+            (r"^a\h[\h]$", "a\t ", "a\n "),
+            (r"\Aab\Z", "ab\n", "ab\nc"),
+            (r"\Aab\z", "ab", "ab\n"),
+            (r"^a++]}$", "aa]}", "a"),
+            (r"^(?<x>a|b)\k<x>$", "bb", "ab"),
+            (r"^[^\]]$", "a", "]"),
+        ] {
+            assert!(Pattern::is_lawful(written), "{written}");
+            let pattern = Pattern::new(written).expect("a lawful expression");
+            assert!(pattern.matches(text) && !pattern.matches(other), "{written}");
+        }
+        for (written, lawful) in [
+            ("[", false),
+            ("(", false),
+            ("a**", false),
+            (r"\y", false),
+            ("{", false),
+            (r"[a-\d]", false),
+            ("^\\d+$", true),
+            ("(?<=a)b", true),
+        ] {
             assert_eq!(Pattern::is_lawful(written), lawful, "{written}");
         }
     }

@@ -14,9 +14,12 @@ use serde_json::{Map, Value, json};
 use super::decimal::Decimal;
 use super::draft::Draft;
 use super::library::{Library, Place};
+use super::pattern;
 
 /// In the old drafts a whole number is one that is written so. The validator is taught this keyword.
 pub(super) const WRITTEN_WHOLE: &str = "x-written-whole";
+/// Strings are held to our own regular expressions, of which the validator would refuse some.
+pub(super) const MATCHES: &str = "x-matches";
 
 /// What the names of a value's properties cost to be looked at is to be spent; the validator is taught this keyword.
 pub(super) const LOOKS_AT_NAMES: &str = "x-looks-at-names";
@@ -157,12 +160,17 @@ impl<'d> Writer<'d, '_> {
         match (keyword, value) {
             ("type", _) => also.extend(types(scope.draft, value)),
             ("enum", Value::Array(values)) if values.is_empty() => also.push(json!(false)),
-            ("enum", Value::Array(_)) | ("pattern", Value::String(_)) | ("uniqueItems", Value::Bool(_)) => {
-                keep(value.clone())
-            }
+            ("enum", Value::Array(_)) | ("uniqueItems", Value::Bool(_)) => keep(value.clone()),
+            ("pattern", Value::String(_)) => drop(out.insert(MATCHES.to_owned(), value.clone())),
             ("const", _) if scope.draft > Draft::Four => keep(value.clone()),
             ("required", Value::Array(names)) => keep(each_once(names)),
-            ("format", Value::String(format)) if is_known(scope.draft, format) => keep(value.clone()),
+            // Letters of any script were always taken, and in draft 4 references.
+            ("format", Value::String(format)) if scope.draft.checks(format) => keep(match format.as_str() {
+                "uri" if scope.draft == Draft::Four => "iri-reference".into(),
+                "uri" => "iri".into(),
+                "uri-reference" => "iri-reference".into(),
+                format => format.into(),
+            }),
             ("minLength" | "minItems" | "minProperties", Value::Number(_)) if is_negative(value) => {}
             ("maxLength" | "maxItems" | "maxProperties", Value::Number(_)) if is_negative(value) => {
                 also.push(json!(false))
@@ -185,8 +193,10 @@ impl<'d> Writer<'d, '_> {
                 keep(value.clone())
             }
             ("multipleOf", Value::Number(number)) => {
-                let unit = Decimal::read(number.as_str()).filter(|unit| !unit.is_zero() && !unit.is_negative());
-                unit.into_iter().for_each(|_| keep(value.clone()));
+                let digits = number.as_str().trim_start_matches('-');
+                if Decimal::read(digits).is_some_and(|unit| !unit.is_zero()) {
+                    digits.parse().into_iter().for_each(|unit| keep(Value::Number(unit)));
+                }
             }
             ("allOf" | "anyOf" | "oneOf", Value::Array(parts)) if parts.is_empty() => {
                 also.extend((keyword != "allOf").then_some(json!(false)));
@@ -206,7 +216,12 @@ impl<'d> Writer<'d, '_> {
             ("additionalItems", _) if !modern => keep(self.child(scope, value)),
             ("prefixItems", Value::Array(parts)) if modern && !parts.is_empty() => keep(self.list(scope, parts)),
             ("unevaluatedItems" | "unevaluatedProperties", _) if modern => keep(self.child(scope, value)),
-            ("properties" | "patternProperties", Value::Object(parts)) => keep(self.map(scope, parts)),
+            ("properties", Value::Object(parts)) => keep(self.map(scope, parts)),
+            ("patternProperties", Value::Object(parts)) => {
+                let parts = parts.iter().map(|(pattern, part)| (pattern::plain(pattern), self.child(scope, part)));
+                let parts = parts.collect();
+                keep(Value::Object(parts));
+            }
             ("dependentSchemas", Value::Object(parts)) if modern => keep(self.map(scope, parts)),
             ("dependentRequired", Value::Object(parts)) if modern => keep(self.map(scope, parts)),
             ("dependencies", Value::Object(parts)) if !modern => keep(self.map(scope, parts)),
@@ -269,14 +284,4 @@ fn each_once(values: &[Value]) -> Value {
 
 fn is_negative(number: &Value) -> bool {
     matches!(number, Value::Number(digits) if digits.as_str().starts_with('-') && digits.as_str() != "-0")
-}
-
-/// Whether values are held to a format. Since 2019-09 a format is a remark.
-fn is_known(draft: Draft, format: &str) -> bool {
-    match format {
-        "date-time" | "uri" | "email" | "ipv4" | "ipv6" | "hostname" => draft.is_classic(),
-        "json-pointer" | "uri-reference" | "uri-template" => matches!(draft, Draft::Six | Draft::Seven),
-        "date" | "time" | "regex" | "relative-json-pointer" => draft == Draft::Seven,
-        _ => false,
-    }
 }

@@ -27,8 +27,8 @@ fn defaults_are_filled_in_where_they_are_missing() {
     let modern = r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","properties":{"a":{"default":1}}}"#;
     let without_end = r##"{"properties":{"c":{"allOf":[{"$ref":"#"}],"default":{}}}}"##;
     let beside = r##"{"properties":{"a":{"$ref":"#/definitions/d","default":1}},"definitions":{"d":{"default":2}}}"##;
-    let unfit =
-        r#"{"properties":{"a":{"type":"integer","default":"five"}},"additionalProperties":false,"maxProperties":0}"#;
+    let unfit = r#"{"properties":{"a":{"type":"integer","default":"five"}}}"#;
+    let too_many = r#"{"properties":{"a":{"default":5}},"maxProperties":0}"#;
     for (schema, value, stored) in [
         (nested, "{}", r#"{"p":{"y":2}}"#),
         (
@@ -72,6 +72,24 @@ fn a_default_helps_no_value_to_fit() {
 }
 
 #[test]
+fn expressions_that_only_java_knows_hold_values_too() {
+    for (pattern, fits, misfit) in [
+        ("(?i)^abc$", "ABC", "abcd"),
+        (r"\\Aa.c\\z", "abc", "abcd"),
+        ("^a++]}$", "aa]}", "a"),
+        (r"^\\Qa.b\\E$", "a.b", "axb"),
+        (r"^[\\w-.]+$", "a-b.c", "a b"),
+    ] {
+        let strings = format!(r#"{{"pattern":"{pattern}"}}"#);
+        assert!(encoded(&strings, &format!("{fits:?}")).is_ok(), "{pattern}");
+        assert!(encoded(&strings, &format!("{misfit:?}")).is_err(), "{pattern}");
+    }
+    let members = r#"{"patternProperties":{"(?i)^x":{"type":"integer"}},"additionalProperties":false}"#;
+    assert!(encoded(members, r#"{"X1":1}"#).is_ok() && encoded(members, r#"{"X1":"a"}"#).is_err());
+    assert!(encoded(members, r#"{"y":1}"#).is_err());
+}
+
+#[test]
 fn the_drafts_differ() {
     let in_draft = |draft: &str, rest: &str| format!(r#"{{"$schema":"{draft}",{rest}}}"#);
     let four = "http://json-schema.org/draft-04/schema#";
@@ -106,7 +124,15 @@ fn the_drafts_differ() {
         (seven, r#""anyOf":[]"#, "1", false),
         (seven, r#""allOf":[]"#, "1", true),
         (seven, r#""multipleOf":0.01"#, "1.13", true),
-        (seven, r#""multipleOf":0"#, "1", true),
+        (modern, r#""multipleOf":0"#, "1", true),
+        (seven, r#""multipleOf":-2"#, "4", true),
+        (seven, r#""multipleOf":-2"#, "3", false),
+        (four, r#""format":"uri""#, "\"a/b\"", true),
+        (four, r#""format":"uri""#, "\"a b\"", false),
+        (six, r#""format":"uri""#, "\"a/b\"", false),
+        (seven, r#""format":"uri""#, "\"http://e.org/ä\"", true),
+        (six, r#""format":"uri-reference""#, "\"/ä\"", true),
+        (four, r#""format":"uri-reference""#, "\"a b\"", true),
         (seven, r#""uniqueItems":true"#, "[1,1.0]", false),
         (seven, r#""dependencies":{"a":["b"]}"#, r#"{"a":1}"#, false),
         (modern, r#""dependentRequired":{"a":["b"]}"#, r#"{"a":1}"#, false),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::decimal::Decimal;
 use super::super::pattern::Pattern;
-use super::super::plain::{Plain, WRITTEN_WHOLE};
+use super::super::plain::{MATCHES, Plain, WRITTEN_WHOLE};
 use super::super::print::{Keys, printed};
 use super::super::words::{Step, describe, path, shown};
 use crate::EncodeError;
@@ -198,7 +198,7 @@ impl<'p, 'v> Search<'p, 'v> {
         if let Some(misfit) = self.limited(schema, ["minLength", "maxLength"], count, "characters") {
             return Some(misfit);
         }
-        let pattern = schema.get("pattern").and_then(Value::as_str);
+        let pattern = schema.get(MATCHES).and_then(Value::as_str);
         if let Some(pattern) =
             pattern.filter(|pattern| !Pattern::new(pattern).is_some_and(|compiled| compiled.matches(text)))
         {
