@@ -151,8 +151,8 @@ impl<'d> Builder<'d, '_> {
             let Some(items) = self.array(scope, keyword)? else { continue };
             let parts = self.list(scope, keyword, items)?;
             let mut met = std::collections::HashSet::new();
-            let distinct =
-                items.iter().zip(&parts).filter(|(item, _)| met.insert(*item)).map(|(_, part)| *part).collect();
+            let distinct = items.iter().zip(&parts).filter(|(item, _)| met.insert(compared(scope.draft, item)));
+            let distinct = distinct.map(|(_, part)| *part).collect();
             found.push(Kind::Combined(Combined { criterion, parts, distinct }));
         }
         Ok(found)
@@ -177,6 +177,19 @@ impl<'d> Builder<'d, '_> {
         }
         Ok(())
     }
+}
+
+/// A schema without remarks: what tells it from others.
+fn compared(draft: Draft, schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Value::Object(members) = &mut schema {
+        members.retain(|keyword, value| match keyword.as_str() {
+            "format" => value.as_str().is_some_and(|format| draft.checks(format)),
+            "readOnly" | "writeOnly" => draft.is_classic(),
+            _ => true,
+        });
+    }
+    schema
 }
 
 fn plain(kind: Kind) -> Node {

@@ -81,6 +81,15 @@ pub(super) struct ObjectRules {
     pub(super) min_properties: Option<Decimal>,
 }
 
+impl ObjectRules {
+    /// Where there is a property `name`, there have to be `others`; if there are none, nothing is said.
+    pub(super) fn depend(&mut self, name: &str, others: BTreeSet<String>) {
+        if !others.is_empty() {
+            self.dependent_names.insert(name.to_owned(), others);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct ArrayRules {
     /// What all items are.

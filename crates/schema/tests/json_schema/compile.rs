@@ -49,6 +49,7 @@ fn what_is_no_schema_is_told_why_and_where() {
         (r#"{"properties":5}"#.to_owned(), "properties: expected an object, found 5"),
         (r#"{"properties":{"a":5}}"#.to_owned(), "properties.a: expected a schema (an object, true or false), found 5"),
         (r#"{"anyOf":[{},{"required":true}]}"#.to_owned(), "anyOf[1].required: expected a list, found true"),
+        (r#"{"multipleOf":0.0}"#.to_owned(), "multipleOf: expected a number other than 0, found 0.0"),
         (r#"{"minLength":1.0}"#.to_owned(), "minLength: expected a whole number, found 1.0"),
         (r#"{"exclusiveMaximum":true}"#.to_owned(), "exclusiveMaximum: expected a number, found true"),
         (r#"{"title":5}"#.to_owned(), "title: expected a string, found 5"),

@@ -48,6 +48,9 @@ fn values_of_scalars() {
         (json!({"type": "number"}), json!({"multipleOf": 2}), "MULTIPLE_OF_ADDED #/multipleOf"),
         (json!({"multipleOf": 0.1}), json!({"multipleOf": 0.3}), "MULTIPLE_OF_EXPANDED #/multipleOf"),
         (json!({"multipleOf": 0.3}), json!({"multipleOf": 0.1}), ""),
+        (json!({"multipleOf": 1}), json!({"multipleOf": 1e50}), "MULTIPLE_OF_EXPANDED #/multipleOf"),
+        (json!({"multipleOf": 1e30}), json!({"multipleOf": 1e-30}), ""),
+        (json!({"multipleOf": 2}), json!({"multipleOf": 2.0}), ""),
         (json!({"multipleOf": 2}), json!({"multipleOf": 3}), "MULTIPLE_OF_CHANGED #/multipleOf"),
         (json!({"type": "number"}), json!({"type": "integer"}), "TYPE_NARROWED #/"),
         (json!({"type": "string"}), json!({"type": "integer"}), "TYPE_CHANGED #/"),
@@ -182,6 +185,8 @@ fn objects_and_arrays() {
             json!({"dependencies": {"a": ["c"]}}),
             "DEPENDENCY_ARRAY_CHANGED #/dependencies/a",
         ),
+        (object.clone(), json!({"dependencies": {"a": []}}), ""),
+        (json!({"dependencies": {"a": []}}), object.clone(), ""),
         (object.clone(), json!({"dependencies": {"a": {}}}), "DEPENDENCY_SCHEMA_ADDED #/dependencies/a"),
         (
             json!({"dependencies": {"a": {"minProperties": 1}}}),
@@ -333,6 +338,21 @@ fn combinations() {
         (json!({"type": "object"}), json!({"type": "object", "if": true}), "TYPE_CHANGED #/"),
     ] {
         let wanted = wanted.split_terminator(';').collect::<Vec<_>>();
+        assert_eq!(found(&old, &new, Policy::Strict), wanted, "{old} {new}");
+    }
+}
+
+#[test]
+fn what_differs_by_remarks_alone_counts_once() {
+    let formats = |names: &[&str]| {
+        let parts = names.iter().map(|name| json!({"type": "string", "format": name})).collect::<Vec<_>>();
+        json!({"anyOf": parts})
+    };
+    for (old, new, wanted) in [
+        (formats(&["uuid", "colour"]), formats(&["uuid"]), vec![]),
+        (formats(&["date", "time"]), formats(&["date"]), vec!["SUM_TYPE_NARROWED #/"]),
+        (modern(formats(&["date", "time"])), modern(formats(&["date"])), vec![]),
+    ] {
         assert_eq!(found(&old, &new, Policy::Strict), wanted, "{old} {new}");
     }
 }

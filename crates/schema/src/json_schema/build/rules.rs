@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Builder, Built, Scope};
+use crate::Strictness;
 use crate::json_schema::decimal::Decimal;
 use crate::json_schema::draft::Draft;
 use crate::json_schema::tree::{ArrayRules, Extra, NodeId, NumberRules, ObjectRules, StringRules};
@@ -34,6 +35,13 @@ impl<'d> Builder<'d, '_> {
             multiple_of: self.decimal(scope, "multipleOf")?,
             ..NumberRules::default()
         };
+        if let Some(unit) = scope.members.get("multipleOf")
+            && rules.multiple_of.as_ref().is_some_and(Decimal::is_zero)
+            && scope.draft.is_classic()
+            && self.strictness == Strictness::New
+        {
+            return Err(self.at("multipleOf").expected("a number other than 0", unit));
+        }
         if scope.draft == Draft::Four {
             // Mere flags, which say how the other two are meant; they are not compared.
             self.flag(scope, "exclusiveMaximum")?;
@@ -52,7 +60,7 @@ impl<'d> Builder<'d, '_> {
             match dependency {
                 Value::Array(names) => {
                     let names = self.names(&step, names)?;
-                    rules.dependent_names.insert(name.clone(), names);
+                    rules.depend(name, names);
                 }
                 schema => {
                     let schema = self.child(scope, schema, step)?;
@@ -75,7 +83,7 @@ impl<'d> Builder<'d, '_> {
                 return Err(self.at(&step).expected("a list of names", names));
             };
             let names = self.names(&step, names)?;
-            rules.dependent_names.insert(name.clone(), names);
+            rules.depend(name, names);
         }
         rules.dependent_schemas = self.schemas(scope, "dependentSchemas")?;
         self.unused(scope, "propertyNames")?;

@@ -29,11 +29,11 @@ pub(super) fn numbers(original: &NumberRules, update: &NumberRules, report: &mut
     report.at_least("/exclusiveMinimum", above, Found::ExclusiveMinimumAdded, Found::ExclusiveMinimumIncreased);
     match (&original.multiple_of, &update.multiple_of) {
         (None, Some(_)) => report.note(Found::MultipleOfAdded, "/multipleOf"),
-        // The same, or a finer one.
-        (Some(before), Some(now)) if before.is_multiple_of(now) || before == now => {}
+        (Some(before), Some(now)) if before == now => {}
         (Some(before), Some(now)) if now.is_multiple_of(before) => {
             report.note(Found::MultipleOfExpanded, "/multipleOf")
         }
+        (Some(before), Some(now)) if before.is_multiple_of(now) => {}
         (Some(_), Some(_)) => report.note(Found::MultipleOfChanged, "/multipleOf"),
         (Some(_) | None, None) => {}
     }
