@@ -1,6 +1,7 @@
 //! The corpora in `corpus/json/`: inputs beside what is to come of them.
 //!
-//! Most are answers of the servers in use to the same requests; `better.json` has those where we answer better.
+//! Most are answers of the servers in use to the same requests; `better.json` has those where we answer better, and
+//! `rules.json` what the rules say of schemas as the library of those servers reads them.
 //! `compat/`: an old and a new schema, and per level whether the change is taken. `texts.json`: a schema text and its
 //! canonical or normalized form. `invalid.json`: texts that are no schema. `values.json`: a schema and the text of a
 //! value, then what is stored, or that it is refused.
@@ -40,6 +41,11 @@ fn changes_are_judged_as_recorded() {
     assert_eq!(judged(include_str!("../corpus/json/compat/combined.json")), 42);
     assert_eq!(judged(include_str!("../corpus/json/compat/objects.json")), 63);
     assert_eq!(judged(include_str!("../corpus/json/compat/values.json")), 61);
+}
+
+#[test]
+fn changes_are_judged_by_the_rules() {
+    assert_eq!(judged(include_str!("../corpus/json/compat/rules.json")), 1016);
 }
 
 #[test]
