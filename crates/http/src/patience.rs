@@ -119,11 +119,13 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_client_that_has_not_shown_its_version_must_hurry() {
-        for silent in [&[][..], &[b"P"], &[b"P", b"RI * HTTP/2.0\r\n\r\nSM\r\n"]] {
+        let silences: [&[&[u8]]; 3] = [&[], &[b"P"], &[b"P", b"RI * HTTP/2.0\r\n\r\nSM\r\n"]];
+        for silent in silences {
             let error = read(silent).await.expect_err("the version is not known");
             assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{silent:?}");
         }
-        for shown in [&[&b"G"[..]][..], &[b"P", b"OST"], &[b"PRI * ", b"HTTP/2.0\r\n\r\nSM\r\n\r\n"]] {
+        let versions: [&[&[u8]]; 3] = [&[b"G"], &[b"P", b"OST"], &[b"PRI * ", b"HTTP/2.0\r\n\r\nSM\r\n\r\n"]];
+        for shown in versions {
             assert_eq!(read(shown).await.expect("the version is known"), shown.concat());
         }
     }

@@ -166,9 +166,6 @@ fn encode(request: &ProduceRequest<'_>, key: Option<&Writer>, value: Option<&Wri
     let mut bytes = Vec::with_capacity(64 * request.records.len());
     let mut ranges = Vec::with_capacity(request.records.len());
     for (n, spec) in request.records.iter().enumerate() {
-        if let Some(partition) = spec.partition.filter(|partition| *partition < 0) {
-            return Err(Error::NegativePartition { record: n, partition });
-        }
         let start = bytes.len();
         let key = keys
             .encode(spec.member(Side::Key), &mut bytes, || format!("records[{n}].key"))?
@@ -178,6 +175,11 @@ fn encode(request: &ProduceRequest<'_>, key: Option<&Writer>, value: Option<&Wri
             .encode(spec.member(Side::Value), &mut bytes, || format!("records[{n}].value"))?
             .then_some(start..bytes.len());
         ranges.push((key, value));
+    }
+    // Where records go is looked at once all of them fit.
+    let below_zero = |(n, spec): (usize, &Spec<'_>)| Some((n, spec.partition.filter(|partition| *partition < 0)?));
+    if let Some((record, partition)) = request.records.iter().enumerate().find_map(below_zero) {
+        return Err(Error::NegativePartition { record, partition });
     }
     let bytes = Bytes::from(bytes);
     let slice = |range: Option<Range<usize>>| range.map(|range| bytes.slice(range));

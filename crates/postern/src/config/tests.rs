@@ -133,7 +133,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
 /// The settings of the table, whatever they are: none is forgotten by one of the ways.
 #[test]
 fn every_setting_of_the_table_is_known_in_each_way() {
-    let ours = |name: &str| move |fault: &String| fault.contains(name) && fault.contains("unknown");
+    let unheard_of = |fault: &str, name: &str| fault.contains(name) && fault.contains("unknown");
     for setting in setting::ALL {
         let (value, quoted) = match setting.operand {
             Some(_) => ("nonsense", "'nonsense'"),
@@ -141,18 +141,18 @@ fn every_setting_of_the_table_is_known_in_each_way() {
         };
         let text = |result: Result<Command, Faults>| result.err().map(|faults| faults.to_string()).unwrap_or_default();
         let argument = text(with(&[&format!("--{}={value}", setting.name)], &[], ""));
-        assert!(!ours(setting.name)(&argument), "{argument}");
+        assert!(!unheard_of(&argument, setting.name), "{argument}");
         let variable: &'static str = setting.variable().leak();
         let variable = text(with(&[], &[(variable, value)], ""));
-        assert!(!ours(setting.name)(&variable), "{variable}");
+        assert!(!unheard_of(&variable, setting.name), "{variable}");
         if setting != setting::CONFIG {
             let file: &'static str = format!("{} = {quoted}", setting.name).leak();
             let file = text(with(&["--config", "postern.toml"], &[], file));
-            assert!(!ours(setting.name)(&file), "{file}");
+            assert!(!unheard_of(&file, setting.name), "{file}");
         }
     }
     let unknown = with(&["--nonsense=1"], &[], "").expect_err("unknown").to_string();
-    assert!(ours("nonsense")(&unknown), "{unknown}");
+    assert!(unheard_of(&unknown, "nonsense"), "{unknown}");
 }
 
 #[test]
