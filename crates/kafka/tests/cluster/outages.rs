@@ -132,6 +132,36 @@ async fn a_refusal_for_now_is_overcome() {
     embedded.broker.faults().add(ApiKey::Produce, Some(topic.as_str()), refusal, 3);
     assert_eq!(append(&cluster, &topic, vec![value("x")]).await.remove(0).expect("written").offset, Offset(0));
     assert_eq!(embedded.broker.faults().left(), 0);
+    assert_eq!(cluster.offsets(&topic, PartitionId(0)).await.expect("known").latest, Offset(1), "once");
+}
+
+/// What the broker refuses for good is not sent again, and is nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_for_good_says_that_nothing_was_written() {
+    let embedded = Embedded::start().await;
+    let cluster = connect(&embedded.broker.address().to_string());
+    let topic = topic(&cluster, 1).await;
+    let refusal = Fault::Error(ErrorCode::PolicyViolation);
+    embedded.broker.faults().add(ApiKey::Produce, Some(topic.as_str()), refusal, 2);
+    let failed = append(&cluster, &topic, vec![value("x")]).await.remove(0).expect_err("refused");
+    assert_eq!(failed.fate, Fate::NotWritten);
+    assert_eq!(embedded.broker.faults().left(), 1, "it was tried once");
+    embedded.broker.faults().clear();
+    assert_eq!(append(&cluster, &topic, vec![value("y")]).await.remove(0).expect("written").offset, Offset(0));
+}
+
+/// A connection that ends before the broker did anything: the record is sent again over another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_closed_in_a_produce_is_made_again() {
+    let embedded = Embedded::start().await;
+    let cluster = connect(&embedded.broker.address().to_string());
+    let topic = topic(&cluster, 1).await;
+    for number in 0..3 {
+        embedded.broker.faults().add(ApiKey::Produce, Some(topic.as_str()), Fault::Close, 2);
+        let receipt = append(&cluster, &topic, vec![value(&number.to_string())]).await.remove(0).expect("written");
+        assert_eq!(receipt.offset, Offset(number));
+        assert_eq!(embedded.broker.faults().left(), 0, "it was closed twice");
+    }
 }
 
 /// The last clone goes while a record is under way: whoever waits is told.
