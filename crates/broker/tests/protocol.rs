@@ -228,12 +228,21 @@ async fn a_waiting_fetch_is_woken_by_the_append() {
     let response = reader.receive::<FetchRequest>(12).await.unwrap();
     assert!(begun.elapsed() < Duration::from_millis(500));
     assert_eq!(response.responses[0].partitions[0].high_watermark, 2);
+    // Less than the client wants is not answered before there is more.
+    let wanted = 2 * batch(&["a", "b"], (-1, -1, -1)).len();
+    let request = fetch_request("t", uuid::Uuid::nil(), 12, 0, 30_000).with_min_bytes(wanted as i32);
+    reader.send(12, request).await;
+    let early = tokio::time::timeout(Duration::from_millis(200), reader.receive::<FetchRequest>(12)).await;
+    assert!(early.is_err(), "{early:?}");
+    assert_eq!(produce(writer, "t", batch(&["a", "b"], (-1, -1, -1))).await.base_offset, 2);
+    let response = reader.receive::<FetchRequest>(12).await.unwrap();
+    assert_eq!(response.responses[0].partitions[0].records.as_ref().unwrap().len(), wanted);
     // With nothing new the answer comes when the time is up, and is empty.
     let begun = Instant::now();
-    let response = reader.call(12, fetch_request("t", uuid::Uuid::nil(), 12, 2, 100)).await;
+    let response = reader.call(12, fetch_request("t", uuid::Uuid::nil(), 12, 4, 100)).await;
     assert!(begun.elapsed() >= Duration::from_millis(100));
     assert_eq!(response.responses[0].partitions[0].records.as_ref().unwrap().len(), 0);
-    let response = reader.call(12, fetch_request("t", uuid::Uuid::nil(), 12, 3, 100)).await;
+    let response = reader.call(12, fetch_request("t", uuid::Uuid::nil(), 12, 5, 100)).await;
     assert_eq!(error(response.responses[0].partitions[0].error_code), Some(ErrorCode::OffsetOutOfRange));
 }
 

@@ -51,8 +51,9 @@ pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: FetchRequ
     let waiter = Arc::new(Notify::new());
     loop {
         let (mut read, room) = read_within(node, &wanted, max_bytes as usize).await?;
-        let is_cut_short = room.num_permits() < max_bytes as usize && read.bytes > 0;
-        let is_due = read.bytes >= min_bytes || is_cut_short || read.has_error || Instant::now() >= deadline;
+        // What there is no room for is not waited for.
+        let is_enough = read.bytes >= min_bytes || (read.bytes > 0 && read.limit < min_bytes);
+        let is_due = is_enough || read.has_error || Instant::now() >= deadline;
         if is_due || wanted.is_empty() {
             read.response.room = Some(room);
             return Ok(read.response);
@@ -124,6 +125,8 @@ async fn read_within(node: &Arc<Node>, wanted: &[WantedTopic], max_bytes: usize)
 struct Read {
     response: Fetched,
     bytes: usize,
+    /// It would not have been (much) more than this.
+    limit: usize,
     has_error: bool,
     /// The end of each partition as it was looked at.
     seen: Vec<i64>,
@@ -131,7 +134,8 @@ struct Read {
 
 fn read(wanted: &[WantedTopic], max_bytes: usize) -> Read {
     let mut left = max_bytes as u64;
-    let mut read = Read { response: Fetched::default(), bytes: 0, has_error: false, seen: Vec::new() };
+    let mut read =
+        Read { response: Fetched::default(), bytes: 0, limit: max_bytes, has_error: false, seen: Vec::new() };
     for topic in wanted {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for want in &topic.partitions {
