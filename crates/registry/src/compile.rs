@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::cache::Cache;
+use crate::error::Shown;
 use crate::state::Visible;
 use crate::state::{State, Stored};
 use crate::{Content, Error, Guid, Metadata, Reference, Registry, SchemaId, Subject, VersionRef};
@@ -239,5 +240,8 @@ impl<'a> Following<'a> {
 }
 
 fn too_many(reference: &Reference) -> Error {
-    Error::InvalidReference(format!("more than {REFERENCES_MAX} references in all, counted up to {}", reference.name))
+    Error::InvalidReference(format!(
+        "more than {REFERENCES_MAX} references in all, counted up to {}",
+        Shown(&reference.name)
+    ))
 }

@@ -204,12 +204,15 @@ impl fmt::Display for Error {
             Error::InvalidSchema { kind, message, is_syntax: _ } => {
                 write!(f, "Invalid schema of type {}: {message}", kind_name(*kind))
             }
-            Error::UnknownKind(name) => write!(f, "Invalid schema type {name}: expected AVRO, JSON or PROTOBUF."),
+            Error::UnknownKind(name) => {
+                write!(f, "Invalid schema type {}: expected AVRO, JSON or PROTOBUF.", Shown(name))
+            }
             Error::EmptySchema => {
                 f.write_str("Empty schema: the text is missing, and there is no earlier version to take it from.")
             }
             Error::InvalidReference(what) => write!(f, "Invalid reference: {what}"),
             Error::ReferenceNotFound { subject, version } => {
+                let subject = Shown(subject.as_str());
                 write!(f, "No schema reference found for subject \"{subject}\" and version {version}.")
             }
             Error::InvalidTags(what) => write!(f, "Invalid tags: {what}."),
@@ -222,10 +225,11 @@ impl fmt::Display for Error {
             }
             Error::InvalidLevel(text) => write!(
                 f,
-                "Invalid compatibility level '{text}': expected NONE, BACKWARD, BACKWARD_TRANSITIVE, FORWARD, FORWARD_TRANSITIVE, FULL or FULL_TRANSITIVE."
+                "Invalid compatibility level '{}': expected NONE, BACKWARD, BACKWARD_TRANSITIVE, FORWARD, FORWARD_TRANSITIVE, FULL or FULL_TRANSITIVE.",
+                Shown(text)
             ),
             Error::InvalidMode(text) => {
-                write!(f, "Invalid mode '{text}': expected READWRITE, READONLY, IMPORT or FORWARD.")
+                write!(f, "Invalid mode '{}': expected READWRITE, READONLY, IMPORT or FORWARD.", Shown(text))
             }
             Error::ForwardModeIsGlobal => {
                 f.write_str("The mode FORWARD can only be set for all contexts together (:.__GLOBAL:).")
@@ -292,3 +296,15 @@ impl fmt::Display for NotPermitted {
 }
 
 impl std::error::Error for Error {}
+
+/// What somebody sent, as long as it helps to see it: a megabyte of it is not sent back.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(200) {
+            Some((end, _)) => write!(f, "{}…", &self.0[..end]),
+            None => f.write_str(self.0),
+        }
+    }
+}
