@@ -9,8 +9,8 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Looks at one character in one state: a few seconds at worst, a fraction of that for nearly all expressions.
-const EFFORT: u64 = 1_000_000_000;
+/// Looks at one character in one state: a second or two at worst, a fraction of that for nearly all expressions.
+const EFFORT: u64 = 500_000_000;
 
 thread_local! {
     /// What is left for the value at hand; `None`: nobody counts.

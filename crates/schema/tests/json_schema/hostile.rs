@@ -131,6 +131,60 @@ fn expressions_that_explode_end() {
     });
 }
 
+/// Each of them is done with in time, but there are many, or their texts are long.
+#[test]
+fn many_expressions_end_too() {
+    soon(|| {
+        let refused = |text: &str, value: &str| {
+            let error = schema(text).encode(value.as_bytes(), &mut Vec::new()).expect_err("it takes too long");
+            assert!(error.to_string().contains("regular expressions"), "{error}");
+        };
+        let long = "a".repeat(2000);
+        let names = (0..2000).map(|n| format!("\"{long}{n}\":1")).collect::<Vec<_>>().join(",");
+        refused(r#"{"patternProperties":{"(?<=(a+)+)b":{}}}"#, &format!("{{{names}}}"));
+        refused(r#"{"patternProperties":{"(?<=(a+)+)b":{}},"additionalProperties":true}"#, &format!("{{{names}}}"));
+        refused(r#"{"propertyNames":{"not":{"pattern":"(?<=(a+)+)b"}}}"#, &format!("{{{names}}}"));
+        let texts = vec![format!("\"{long}!\""); 5000].join(",");
+        refused(r#"{"items":{"not":{"pattern":"^(?=(a+)+$)(a+)+\\1$"}}}"#, &format!("[{texts}]"));
+        refused(r#"{"not":{"pattern":"(?:[ab]{1,50}){1,100}c"}}"#, &format!("\"{}\"", "ab".repeat(100_000)));
+        let parts = vec![r#"{"pattern":"(?:a{1,50}){1,100}c"}"#; 300].join(",");
+        refused(&format!(r#"{{"anyOf":[{parts}]}}"#), &format!("\"{long}\""));
+    });
+}
+
+/// To build them would take all memory.
+#[test]
+fn many_large_expressions_are_not_built() {
+    soon(|| {
+        let refused = |text: &str, value: &str| {
+            let error = schema(text).encode(value.as_bytes(), &mut Vec::new()).expect_err("they are too many");
+            assert!(error.to_string().contains("regular expressions"), "{error}");
+        };
+        let large =
+            (0..20_000).map(|n| format!(r#"{{"pattern":"(a{{1000}}){{20}}{n}"}}"#)).collect::<Vec<_>>().join(",");
+        refused(&format!(r#"{{"anyOf":[{large}]}}"#), "\"a\"");
+        let large = (0..20_000).map(|n| format!(r#""(a{{1000}}){{20}}{n}":{{}}"#)).collect::<Vec<_>>().join(",");
+        refused(&format!(r#"{{"patternProperties":{{{large}}}}}"#), "{}");
+        let text = format!(r#"{{"patternProperties":{{{large}}},"additionalProperties":false}}"#);
+        let named = text.replace("\"patternProperties\"", "\"properties\":{\"a\":{}},\"patternProperties\"");
+        assert!(!schema(&text).cannot_read(&schema(&named)).is_empty());
+    });
+}
+
+/// What people write is far from the bound.
+#[test]
+fn expressions_of_everyday_are_cheap() {
+    soon(|| {
+        let list = |item: &str, count: usize| format!("[{}]", vec![item; count].join(","));
+        let item = r#"{"type":"object","patternProperties":{"^(?!x-)[a-z]+$":{"pattern":"^(?=.*[0-9])[a-z0-9-]{1,36}$"}},"additionalProperties":false}"#;
+        let value = r#"{"alpha":"123e4567-e89b-12d3-a456-426614174000","beta":"b2"}"#;
+        assert!(encodes(&format!(r#"{{"items":{item}}}"#), &list(value, 500)));
+        assert!(!encodes(&format!(r#"{{"items":{item}}}"#), &list(r#"{"x-a":"1"}"#, 2)));
+        assert!(encodes(r#"{"items":{"pattern":"^[A-Z]{2}[0-9]{2}$"}}"#, &list("\"AB12\"", 100_000)));
+        assert!(encodes(r#"{"pattern":"^.{0,255}$|^[a-z ]*$"}"#, &format!("\"{}\"", "lorem ipsum ".repeat(20_000))));
+    });
+}
+
 #[test]
 fn large_texts_take_their_time_but_no_more() {
     soon(|| {
