@@ -16,11 +16,15 @@ use crate::{
 /// Runs all steps, or those whose names begin with one of `wanted`.
 pub(crate) fn run(wanted: &[String]) -> Outcome {
     let mut steps = Steps::new(wanted);
-    steps.step("format", || process::run(process::cargo().args(["fmt", "--all", "--check"])));
+    steps.step("format", || {
+        process::run(process::cargo().args(["fmt", "--all", "--check"]))?;
+        process::run(process::cargo().args(["fmt", "--manifest-path", FUZZ, "--check"]))
+    });
     steps.step("tidy", tidy::run);
     steps.step("clippy", clippy);
     steps.required("build", process::build);
     steps.step("tests", || process::run(process::cargo().args(["test", "--release", "--workspace", "--locked"])));
+    steps.step("fuzz", fuzz);
     steps.required("python", || python::interpreter().map(drop));
     steps.step("embedded: clients", || {
         let postern = Postern::embedded("clients-embedded", &[])?;
@@ -90,6 +94,20 @@ fn clippy() -> Outcome {
     let mut clippy = process::cargo();
     clippy.args(["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
     process::run(&mut clippy)
+}
+
+/// A workspace of its own.
+const FUZZ: &str = "fuzz/Cargo.toml";
+/// How many seconds each of its targets goes on here: enough to see that it works. Who changes a parser runs it for longer.
+const FUZZING: &str = "2";
+
+fn fuzz() -> Outcome {
+    // In the same folder, so that much of what both workspaces depend on is compiled once.
+    let mut build = process::cargo();
+    build.args(["build", "--release", "--locked", "--manifest-path", FUZZ, "--target-dir"]).arg(workspace::target());
+    process::run(&mut build)?;
+    let mut all = Command::new(workspace::program("postern-fuzz"));
+    process::run(all.current_dir(workspace::scratch("fuzz")?).args(["all", FUZZING]))
 }
 
 /// `conformance/clients/*.py`; what they are for stands in `conformance/README.md`.

@@ -11,6 +11,8 @@ pub mod api;
 mod body;
 mod call;
 mod document;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod negotiate;
 mod path;
 mod patience;

@@ -8,6 +8,9 @@ mod produce;
 mod root;
 mod topics;
 
+#[cfg(feature = "fuzzing")]
+pub use self::produce::envelope;
+
 use postern_proxy::{Error, Proxy};
 
 use crate::api::JSON;

@@ -20,6 +20,8 @@ mod error;
 mod fold;
 mod format;
 mod framing;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod log;
 mod lookup;
 mod metadata;

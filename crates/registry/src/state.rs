@@ -10,6 +10,8 @@
 //! Source: schema-registry.md §12.3 to §12.5.
 
 mod changes;
+#[cfg(feature = "fuzzing")]
+mod consistent;
 mod scopes;
 mod views;
 
