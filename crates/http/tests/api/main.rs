@@ -8,6 +8,7 @@ mod registry;
 mod registry_better;
 mod registry_config;
 mod registry_contexts;
+mod registry_hostile;
 mod registry_order;
 mod registry_queries;
 mod registry_reserved;
