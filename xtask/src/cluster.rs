@@ -105,13 +105,13 @@ pub(crate) struct Kafka {
     pub(crate) bootstrap: String,
 }
 
-/// What the cluster does when a client asks for a topic that it does not have.
+/// Where clusters differ that are all Apache Kafka.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum UnknownTopics {
-    /// It says so: what the embedded broker does unless told otherwise.
-    AreRefused,
-    /// It creates them, as Apache Kafka does unless told otherwise, and as the recorded servers' cluster did.
-    AreCreated,
+pub(crate) enum Like {
+    /// Unknown topics are refused and there is no authorizer.
+    TheEmbeddedBroker,
+    /// Unknown topics are created and there is an authorizer.
+    TheRecordedServers,
 }
 
 const VERSION: &str = "4.1.1";
@@ -149,8 +149,8 @@ impl Kafka {
         Ok(download()?.join("libs"))
     }
 
-    /// One node in an empty folder. It has an authorizer, as the recorded servers' cluster had.
-    pub(crate) fn start(name: &str, topics: UnknownTopics) -> Outcome<Kafka> {
+    /// One node in an empty folder.
+    pub(crate) fn start(name: &str, like: Like) -> Outcome<Kafka> {
         let jars = Kafka::jars()?;
         let folder = workspace::scratch(name)?;
         let (port, controller) = (free_port()?, free_port()?);
@@ -169,12 +169,16 @@ impl Kafka {
              transaction.state.log.replication.factor=1\n\
              transaction.state.log.min.isr=1\n\
              group.initial.rebalance.delay.ms=0\n\
-             authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
-             allow.everyone.if.no.acl.found=true\n\
-             super.users=User:ANONYMOUS\n\
-             auto.create.topics.enable={creates}\n",
+             {further}",
             data = data.display(),
-            creates = topics == UnknownTopics::AreCreated,
+            further = match like {
+                Like::TheEmbeddedBroker => "auto.create.topics.enable=false\n",
+                Like::TheRecordedServers => {
+                    "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+                     allow.everyone.if.no.acl.found=true\n\
+                     super.users=User:ANONYMOUS\n"
+                }
+            },
         );
         fs::write(&properties, text).map_err(|error| format!("{}: {error}", properties.display()))?;
 

@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     Outcome,
-    cluster::{Kafka, Kind, Postern, UnknownTopics},
+    cluster::{Kafka, Kind, Like, Postern},
     process, python, workspace,
 };
 
@@ -50,7 +50,7 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
     match kind {
         Kind::Embedded => run(kind, &Postern::embedded("conformance-embedded", &PROFILE)?, &options),
         Kind::Apache => {
-            let kafka = Kafka::start("apache-kafka", UnknownTopics::AreCreated)?;
+            let kafka = Kafka::start("apache-kafka", Like::TheRecordedServers)?;
             run(kind, &Postern::over("conformance-apache", &kafka)?, &options)
         }
     }

@@ -7,7 +7,7 @@ use std::{process::Command, time::Duration};
 
 use crate::{
     Outcome,
-    cluster::{Kafka, Kind, Postern, UnknownTopics},
+    cluster::{Kafka, Kind, Like, Postern},
     conformance, node, process, python,
     steps::Steps,
     tidy, workspace,
@@ -68,18 +68,18 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
         }
         return;
     }
-    // The suite wants a cluster that refuses unknown topics, as the embedded broker does; the recorded servers' created them.
+    // What runs on the embedded broker, once more; the answers that broker is compared with are checked by the way.
     steps.step(SUITE, || {
-        let kafka = Kafka::start("apache-kafka-suite", UnknownTopics::AreRefused)?;
+        let kafka = Kafka::start("apache-kafka-suite", Like::TheEmbeddedBroker)?;
         let mut suite = process::cargo();
-        suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster"]);
+        suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster", "--test", "answers"]);
         process::run(suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))
     });
     if ![CLIENTS, NODE, TOOLS, SCENARIOS].iter().any(|name| steps.wants(name)) {
         return;
     }
     // One cluster for all of them. If it does not start each of them says so.
-    let kafka = Kafka::start("apache-kafka", UnknownTopics::AreCreated);
+    let kafka = Kafka::start("apache-kafka", Like::TheRecordedServers);
     let kafka = || kafka.as_ref().map_err(Clone::clone);
     steps.step(CLIENTS, || clients(Kind::Apache, &Postern::over("clients-apache", kafka()?)?));
     steps.step_unless(no_node, NODE, || clients_in_node(Kind::Apache, &Postern::over("node-apache", kafka()?)?));

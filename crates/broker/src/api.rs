@@ -17,6 +17,7 @@ mod metadata;
 mod offsets;
 mod produce;
 mod producer_id;
+mod topic_partitions;
 mod topics;
 
 use std::future::pending;
@@ -211,12 +212,12 @@ macro_rules! served {
 // compression; a request in one of them closes the connection.
 served! {
     Produce 0..=13, PRODUCE => produce::answer;
-    Fetch 4..=16, FETCH => fetch::answer;
+    Fetch 4..=18, FETCH => fetch::answer;
     ListOffsets 1..=10, LIST_OFFSETS => list_offsets::answer;
     Metadata 0..=13, METADATA => metadata::answer;
     OffsetCommit 2..=9, OFFSET_COMMIT => offsets::commit;
     OffsetFetch 1..=9, OFFSET_FETCH => offsets::fetch;
-    FindCoordinator 0..=5, FIND_COORDINATOR => groups::find_coordinator;
+    FindCoordinator 0..=6, FIND_COORDINATOR => groups::find_coordinator;
     JoinGroup 0..=9, JOIN_GROUP => groups::join;
     Heartbeat 0..=4, HEARTBEAT => groups::heartbeat;
     LeaveGroup 0..=5, LEAVE_GROUP => groups::leave;
@@ -241,6 +242,7 @@ served! {
     ListPartitionReassignments 0..=0, LIST_PARTITION_REASSIGNMENTS => log_dirs::list_reassignments;
     OffsetDelete 0..=0, OFFSET_DELETE => offsets::delete;
     DescribeCluster 0..=2, DESCRIBE_CLUSTER => metadata::describe_cluster;
+    DescribeTopicPartitions 0..=0, DESCRIBE_TOPIC_PARTITIONS => topic_partitions::describe;
 }
 
 fn decode<T: Decodable + Default>(api: ApiKey, version: i16, mut body: Bytes) -> Result<T, Cut> {

@@ -154,6 +154,14 @@ impl Setting {
         }
     }
 
+    /// `value` as the broker shows it.
+    pub(crate) fn shown(&self, value: &str) -> String {
+        match self.kind {
+            Boolean => value.trim().to_lowercase(),
+            _ => value.trim().to_owned(),
+        }
+    }
+
     /// What is wrong with `value`, in Apache Kafka's words' sense.
     pub(crate) fn check(&self, value: &str) -> Result<(), String> {
         self.check_as(self.name, value)
@@ -182,7 +190,10 @@ impl Setting {
             OneOf(allowed) if allowed.contains(&value) => Ok(()),
             OneOf(allowed) => refused(&format!("String must be one of: {}", allowed.join(", "))),
             SomeOf(allowed) => match list(value).find(|part| !allowed.contains(part)) {
-                Some(_) => refused(&format!("String must be one of: {}", allowed.join(", "))),
+                Some(part) => Err(format!(
+                    "Invalid value {part} for configuration {name}: String must be one of: {}",
+                    allowed.join(", ")
+                )),
                 None => Ok(()),
             },
             Throttles => {

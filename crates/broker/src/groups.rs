@@ -155,13 +155,13 @@ impl Groups {
 }
 
 impl State {
-    /// A group without members and offsets is not worth remembering.
     fn forget_empty(&mut self) {
-        self.groups.retain(|_, group| !group.is_forgettable());
+        let now = Instant::now();
+        self.groups.retain(|_, group| !group.is_forgettable(now));
     }
 
     fn forget(&mut self, id: &StrBytes) {
-        if self.groups.get(id).is_some_and(Group::is_forgettable) {
+        if self.groups.get(id).is_some_and(|group| group.is_forgettable(Instant::now())) {
             self.groups.remove(id);
         }
     }

@@ -21,6 +21,8 @@ enum Form {
     Data,
     /// Elements, perhaps null, each a structure with tagged fields of its own.
     Each(&'static [Field]),
+    /// One such structure, or -1 for none.
+    Maybe(&'static [Field]),
     /// Elements of one kind.
     Numbers(usize),
     Texts,
@@ -42,6 +44,9 @@ const fn data() -> Field {
 }
 const fn each(fields: &'static [Field]) -> Field {
     field(Form::Each(fields), ALWAYS)
+}
+const fn maybe(fields: &'static [Field]) -> Field {
+    field(Form::Maybe(fields), ALWAYS)
 }
 const fn numbers(bytes: usize) -> Field {
     field(Form::Numbers(bytes), ALWAYS)
@@ -110,6 +115,10 @@ impl Walk<'_> {
                 }
                 Some(())
             }
+            Form::Maybe(fields) => match self.take()? {
+                [1] => self.fields(fields),
+                [_] => Some(()),
+            },
             Form::Numbers(bytes) => {
                 let count = self.elements()? as i64;
                 self.skip_counted(count, *bytes)
@@ -245,6 +254,7 @@ pub(crate) const INCREMENTAL_ALTER_CONFIGS: &[Field] =
 pub(crate) const CREATE_PARTITIONS: &[Field] = &[each(&[text(), fixed(4), each(&[numbers(4)])]), fixed(4 + 1)];
 pub(crate) const DELETE_GROUPS: &[Field] = &[texts()];
 pub(crate) const OFFSET_DELETE: &[Field] = &[text(), each(&[text(), each(&[fixed(4)])])];
+pub(crate) const DESCRIBE_TOPIC_PARTITIONS: &[Field] = &[each(&[text()]), fixed(4), maybe(&[text(), fixed(4)])];
 pub(crate) const DESCRIBE_CLUSTER: &[Field] = &[fixed(1), fixed(1).from(1), fixed(1).from(2)];
 
 #[cfg(test)]

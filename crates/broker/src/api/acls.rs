@@ -19,20 +19,25 @@ use crate::node::Node;
 
 const DISABLED: i16 = code(ResponseError::SecurityDisabled);
 
-fn why() -> Option<StrBytes> {
-    Some(StrBytes::from_static_str("No Authorizer is configured on the broker"))
+fn why(sentence: &'static str) -> Option<StrBytes> {
+    Some(StrBytes::from_static_str(sentence))
 }
 
 pub(super) async fn describe(_: &Arc<Node>, _: &Call<'_>, _: DescribeAclsRequest) -> Result<DescribeAclsResponse, Cut> {
-    Ok(DescribeAclsResponse::default().with_error_code(DISABLED).with_error_message(why()))
+    Ok(DescribeAclsResponse::default()
+        .with_error_code(DISABLED)
+        .with_error_message(why("No Authorizer is configured on the broker")))
 }
 
 pub(super) async fn create(_: &Arc<Node>, _: &Call<'_>, request: CreateAclsRequest) -> Result<CreateAclsResponse, Cut> {
-    let result = AclCreationResult::default().with_error_code(DISABLED).with_error_message(why());
+    let result =
+        AclCreationResult::default().with_error_code(DISABLED).with_error_message(why("No Authorizer is configured."));
     Ok(CreateAclsResponse::default().with_results(vec![result; request.creations.len()]))
 }
 
 pub(super) async fn delete(_: &Arc<Node>, _: &Call<'_>, request: DeleteAclsRequest) -> Result<DeleteAclsResponse, Cut> {
-    let result = DeleteAclsFilterResult::default().with_error_code(DISABLED).with_error_message(why());
+    let result = DeleteAclsFilterResult::default()
+        .with_error_code(DISABLED)
+        .with_error_message(why("No Authorizer is configured."));
     Ok(DeleteAclsResponse::default().with_filter_results(vec![result; request.filters.len()]))
 }

@@ -4,7 +4,7 @@
 //! can while it runs: for the broker `1`, or under the empty name for the cluster, which is the same one broker. Not done:
 //! documentation texts, loggers, groups, client metrics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
@@ -25,6 +25,10 @@ use crate::configs::{self, Kind, SETTINGS, Setting};
 use crate::node::{NODE_ID, Node};
 use crate::topics::{self, Own, Topic};
 use crate::{Flush, code};
+
+/// Apache Kafka's sentence for that code.
+pub(super) const INVALID_REQUEST: &str = "This most likely occurs because of a request being malformed by the client library \
+     or the message was sent to an incompatible broker. See the broker logs for more details.";
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -51,7 +55,7 @@ impl From<Scope> for Source {
 /// A topic's value for a setting and where it comes from.
 pub(super) fn value_of(node: &Node, own: &Own, setting: &Setting) -> (String, Source) {
     if let Some(value) = own.get(setting.name) {
-        return (value.clone(), Source::DynamicTopic);
+        return (setting.shown(value), Source::DynamicTopic);
     }
     match node.topics.defaults.find(setting.of_broker()) {
         Some((value, scope)) => (value, scope.into()),
@@ -73,21 +77,24 @@ pub(super) async fn describe(
         let described = match asked.resource_type {
             TOPIC => describe_topic(node, &asked.resource_name, request.include_synonyms),
             BROKER => describe_broker(node, &asked.resource_name, request.include_synonyms),
-            other => Err((ResponseError::InvalidRequest, format!("Unsupported resource type: {other}"))),
+            _ => Err((ResponseError::InvalidRequest, INVALID_REQUEST.to_owned())),
         };
         let result = DescribeConfigsResult::default()
-            .with_error_message(None)
+            .with_error_message(Some(StrBytes::new()))
             .with_resource_type(asked.resource_type)
             .with_resource_name(asked.resource_name);
         results.push(match (fault, described) {
             (Some(error), _) => result.with_error_code(error),
             (None, Ok(mut configs)) => {
-                if let Some(keys) = &asked.configuration_keys {
+                // None at all mean every one.
+                if let Some(keys) = asked.configuration_keys.as_ref().filter(|keys| !keys.is_empty()) {
                     configs.retain(|config| keys.contains(&config.name));
                 }
                 result.with_configs(configs)
             }
-            (None, Err((error, message))) => result.with_error_code(code(error)).with_error_message(sentence(message)),
+            (None, Err((error, message))) => {
+                result.with_error_code(code(error)).with_error_message(Some(StrBytes::from_string(message)))
+            }
         });
     }
     Ok(DescribeConfigsResponse::default().with_results(results))
@@ -116,7 +123,7 @@ fn describe_topic(node: &Node, name: &str, synonyms: bool) -> Result<Vec<Describ
 
 fn describe_broker(node: &Node, name: &str, synonyms: bool) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
     // An empty name asks for the defaults of all brokers that were set at run time.
-    let scope = scope(name)?;
+    let scope = scope(name, "Broker", "Unexpected broker id, expected 1 or empty string,")?;
     let statics = statics(node);
     let described = BROKER_SETTINGS.iter().filter_map(|setting| {
         let given = statics.get(setting.name).map(String::as_str);
@@ -194,16 +201,15 @@ fn values_in_force(node: &Node, name: &'static str, given: Option<&str>) -> Vec<
     values
 }
 
-/// Which settings the name of a broker resource means.
-fn scope(name: &str) -> Result<Scope, Refusal> {
-    match name {
-        "" => Ok(Scope::Cluster),
-        name if name.parse() == Ok(NODE_ID.0) => Ok(Scope::Broker),
-        name => {
-            let message = format!("Unexpected broker id, expected {} or empty string, but received {name}", NODE_ID.0);
-            Err((ResponseError::InvalidRequest, message))
-        }
-    }
+/// Which settings the name of a broker resource means; how a refusal begins.
+fn scope(name: &str, what: &str, unexpected: &str) -> Result<Scope, Refusal> {
+    let message = match (name, name.parse::<i32>()) {
+        ("", _) => return Ok(Scope::Cluster),
+        (_, Ok(id)) if id == NODE_ID.0 => return Ok(Scope::Broker),
+        (_, Ok(id)) => format!("{unexpected} but received {id}"),
+        (_, Err(_)) => format!("{what} id must be an integer, but it is: {name}"),
+    };
+    Err((ResponseError::InvalidRequest, message))
 }
 
 fn entry(name: &'static str, value: Option<String>, source: Source, kind: Kind) -> DescribeConfigsResourceResult {
@@ -229,6 +235,12 @@ fn find(node: &Node, name: &str) -> Result<Arc<Topic>, Refusal> {
 
 // === AlterConfigs, IncrementalAlterConfigs ===
 
+/// The operations as the protocol numbers them.
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
 /// One change of one setting.
 enum Change {
     Set(String),
@@ -243,18 +255,18 @@ pub(super) async fn alter(
     request: AlterConfigsRequest,
 ) -> Result<AlterConfigsResponse, Cut> {
     let mut responses = Vec::with_capacity(request.resources.len());
+    let doubled = doubled(request.resources.iter().map(|asked| (asked.resource_type, asked.resource_name.clone())));
     for asked in request.resources {
-        let changes = asked.configs.into_iter().map(|config| {
-            let change = config.value.map_or(Change::Delete, |value| Change::Set(value.to_string()));
-            (config.name.to_string(), change)
-        });
-        let changes = changes.collect();
+        let is_doubled = doubled.contains(&(asked.resource_type, asked.resource_name.clone()));
+        let changes = asked.configs.into_iter().map(|config| (config.name, SET, config.value));
+        let changes = checked_changes(changes.collect(), is_doubled);
         let topic = topic_of(asked.resource_type, &asked.resource_name);
-        let (error, message) = match call.fault(node, ApiKey::AlterConfigs, topic).await? {
-            Some(error) => (error, None),
-            None => outcome(
+        let (error, message) = match (call.fault(node, ApiKey::AlterConfigs, topic).await?, changes) {
+            (Some(error), _) => (error, None),
+            (None, Ok(changes)) => outcome(
                 change(node, asked.resource_type, &asked.resource_name, changes, true, request.validate_only).await,
             ),
+            (None, Err(refusal)) => outcome(Err(refusal)),
         };
         responses.push(
             alter_configs_response::AlterConfigsResourceResponse::default()
@@ -273,22 +285,11 @@ pub(super) async fn alter_incrementally(
     request: IncrementalAlterConfigsRequest,
 ) -> Result<IncrementalAlterConfigsResponse, Cut> {
     let mut responses = Vec::with_capacity(request.resources.len());
+    let doubled = doubled(request.resources.iter().map(|asked| (asked.resource_type, asked.resource_name.clone())));
     for asked in request.resources {
-        let changes: Result<Vec<_>, Refusal> = asked
-            .configs
-            .into_iter()
-            .map(|config| {
-                let value = config.value.map(|value| value.to_string()).unwrap_or_default();
-                let change = match config.config_operation {
-                    0 => Change::Set(value),
-                    1 => Change::Delete,
-                    2 => Change::Append(value),
-                    3 => Change::Subtract(value),
-                    other => return Err((ResponseError::InvalidRequest, format!("Unknown operation type {other}"))),
-                };
-                Ok((config.name.to_string(), change))
-            })
-            .collect();
+        let is_doubled = doubled.contains(&(asked.resource_type, asked.resource_name.clone()));
+        let changes = asked.configs.into_iter().map(|config| (config.name, config.config_operation, config.value));
+        let changes = checked_changes(changes.collect(), is_doubled);
         let topic = topic_of(asked.resource_type, &asked.resource_name);
         let (error, message) = match (call.fault(node, ApiKey::IncrementalAlterConfigs, topic).await?, changes) {
             (Some(error), _) => (error, None),
@@ -306,6 +307,43 @@ pub(super) async fn alter_incrementally(
         );
     }
     Ok(IncrementalAlterConfigsResponse::default().with_responses(responses))
+}
+
+/// What stands there more than once.
+fn doubled<T: std::hash::Hash + Eq + Clone>(all: impl Iterator<Item = T>) -> HashSet<T> {
+    let mut seen = HashSet::new();
+    all.filter(|one| !seen.insert(one.clone())).collect()
+}
+
+/// The changes of one resource (name, operation, value), if they can be meant at all.
+fn checked_changes(
+    asked: Vec<(StrBytes, i8, Option<StrBytes>)>,
+    is_doubled: bool,
+) -> Result<Vec<(String, Change)>, Refusal> {
+    let refuse = |message: String| Err((ResponseError::InvalidRequest, message));
+    if is_doubled {
+        return refuse("Each resource must appear at most once.".to_owned());
+    }
+    if !doubled(asked.iter().map(|(name, ..)| name)).is_empty() {
+        return refuse("Error due to duplicate config keys".to_owned());
+    }
+    let without = asked.iter().filter(|(_, operation, value)| *operation != DELETE && value.is_none());
+    let without: Vec<_> = without.map(|(name, ..)| name.as_str()).collect();
+    if !without.is_empty() {
+        return refuse(format!("Null value not supported for : {}", without.join(",")));
+    }
+    let changes = asked.into_iter().map(|(name, operation, value)| {
+        let value = value.map(|value| value.to_string()).unwrap_or_default();
+        let change = match operation {
+            SET => Change::Set(value),
+            DELETE => Change::Delete,
+            APPEND => Change::Append(value),
+            SUBTRACT => Change::Subtract(value),
+            other => return Err((ResponseError::InvalidRequest, format!("Unknown operation type {other}"))),
+        };
+        Ok((name.to_string(), change))
+    });
+    changes.collect()
 }
 
 fn outcome(done: Result<(), Refusal>) -> (i16, Option<StrBytes>) {
@@ -327,7 +365,7 @@ async fn change(
     match resource_type {
         TOPIC => change_topic(node, name, changes, replace, validate_only).await,
         BROKER => change_broker(node, name, changes, replace, validate_only).await,
-        other => Err((ResponseError::InvalidRequest, format!("Unsupported resource type: {other}"))),
+        other => Err((ResponseError::InvalidRequest, format!("Unknown resource type {other}"))),
     }
 }
 
@@ -338,6 +376,9 @@ async fn change_topic(
     replace: bool,
     validate_only: bool,
 ) -> Result<(), Refusal> {
+    if name.is_empty() {
+        return Err((ResponseError::InvalidRequest, "Default topic resources are not allowed.".to_owned()));
+    }
     let topic = find(node, name).map_err(|(error, message)| match message.is_empty() {
         true => (error, format!("The topic '{name}' does not exist.")),
         false => (error, message),
@@ -370,7 +411,7 @@ async fn change_broker(
     replace: bool,
     validate_only: bool,
 ) -> Result<(), Refusal> {
-    let scope = scope(name)?;
+    let scope = scope(name, "Node", "Unexpected broker id, expected 1,")?;
     let mut own = if replace { Own::new() } else { node.topics.defaults.of(scope) };
     for (name, change) in changes {
         let refuse = |message| Err((ResponseError::InvalidRequest, message));
@@ -383,6 +424,13 @@ async fn change_broker(
             }
         };
         let default = setting.default.unwrap_or_default();
+        if setting.kind != Kind::List
+            && let Change::Append(_) | Change::Subtract(_) = change
+        {
+            let verb = if matches!(change, Change::Append(_)) { "append" } else { "subtract" };
+            let message = format!("Config value {verb} is not allowed for config key: {name}");
+            return Err((ResponseError::InvalidConfig, message));
+        }
         apply(&mut own, setting.name, setting.kind, default, change)?;
         let value = own.get(&name).map_or(default, String::as_str);
         setting.check(scope, value).or_else(|message| match own.contains_key(&name) {

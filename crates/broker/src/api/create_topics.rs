@@ -71,7 +71,10 @@ pub(super) async fn answer(
                 .with_num_partitions(plan.partitions as i32)
                 .with_replication_factor(1)
                 .with_configs(Some(shown(node, &plan.own))),
-            Err((error, message)) => result.with_error_code(code(error)).with_error_message(sentence(message)),
+            Err((error, message)) => {
+                let result = result.with_error_code(code(error)).with_error_message(sentence(message));
+                result.with_configs(Some(vec![]))
+            }
         });
     }
     Ok(CreateTopicsResponse::default().with_topics(results))
@@ -80,7 +83,7 @@ pub(super) async fn answer(
 async fn create(node: &Arc<Node>, topic: &CreatableTopic, validate_only: bool) -> Result<(uuid::Uuid, Plan), Refusal> {
     let plan = plan(node, topic)?;
     if validate_only {
-        return Ok((uuid::Uuid::nil(), plan));
+        return Ok((uuid::Uuid::new_v4(), plan));
     }
     let (creator, name) = (node.clone(), topic.name.clone());
     let (partitions, own) = (plan.partitions, plan.own.clone());

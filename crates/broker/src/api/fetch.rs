@@ -1,4 +1,4 @@
-//! Fetch (1), versions 4 to 16: whole batches from an offset on, or a wait until there are some.
+//! Fetch (1), versions 4 to 18: whole batches from an offset on, or a wait until there are some.
 //!
 //! A request that finds less than `min_bytes` registers with its partitions and is woken by the append itself; the
 //! timer is only for the end of `max_wait_ms`. Where bytes in flight leave no room for so much, the answer is smaller, or
@@ -27,6 +27,9 @@ use crate::topics::Topic;
 /// Whatever the client asks for, an answer is not (much) larger.
 const MOST_BYTES: i32 = 55 * 1024 * 1024;
 
+/// The isolation level that asks for aborted transactions.
+const READ_COMMITTED: i8 = 1;
+
 /// A partition asked for, found or not.
 struct Wanted {
     index: i32,
@@ -44,13 +47,17 @@ pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: FetchRequ
     let deadline = Instant::now() + Duration::from_millis(request.max_wait_ms.max(0) as u64);
     let max_bytes = request.max_bytes.clamp(0, MOST_BYTES);
     let min_bytes = request.min_bytes.clamp(0, max_bytes) as usize;
+    if request.session_id != 0 && request.session_epoch > 0 {
+        return Ok(Fetched { error: code(ResponseError::FetchSessionIdNotFound), ..Fetched::default() });
+    }
     let mut wanted = Vec::with_capacity(request.topics.len());
-    for asked in request.topics {
+    for asked in request.topics.into_iter().filter(|topic| !topic.partitions.is_empty()) {
         wanted.push(look_up(node, call, asked).await?);
     }
+    let names_aborted = request.isolation_level == READ_COMMITTED;
     let waiter = Arc::new(Notify::new());
     loop {
-        let (mut read, room) = read_within(node, &wanted, max_bytes as usize).await?;
+        let (mut read, room) = read_within(node, &wanted, max_bytes as usize, names_aborted).await?;
         // What there is no room for is not waited for.
         let is_enough = read.bytes >= min_bytes || (read.bytes > 0 && read.limit < min_bytes);
         let is_due = is_enough || read.has_error || Instant::now() >= deadline;
@@ -89,10 +96,12 @@ async fn look_up(node: &Arc<Node>, call: &Call<'_>, mut asked: FetchTopic) -> Re
     let name = topic.as_ref().map_or(&asked.topic.0, |topic| &topic.name);
     let fault = call.fault(node, ApiKey::Fetch, Some(name)).await?;
     let missing = if by_id { ResponseError::UnknownTopicId } else { ResponseError::UnknownTopicOrPartition };
-    let find = |index: i32, leader_epoch: i32| match (&topic, fault) {
+    let find = |index: i32, leader_epoch: i32, last_fetched_epoch: i32| match (&topic, fault) {
         (_, Some(error)) => Err(error),
         (None, None) => Err(code(missing)),
         (Some(_), None) if leader_epoch > 0 => Err(code(ResponseError::UnknownLeaderEpoch)),
+        // No record is of a later epoch than the first.
+        (Some(_), None) if last_fetched_epoch > 0 => Err(code(ResponseError::OffsetOutOfRange)),
         (Some(topic), None) => Topic::partition(topic, index).ok_or(code(ResponseError::UnknownTopicOrPartition)),
     };
     let partitions = std::mem::take(&mut asked.partitions)
@@ -101,21 +110,26 @@ async fn look_up(node: &Arc<Node>, call: &Call<'_>, mut asked: FetchTopic) -> Re
             index: part.partition,
             offset: part.fetch_offset,
             max_bytes: part.partition_max_bytes,
-            partition: find(part.partition, part.current_leader_epoch),
+            partition: find(part.partition, part.current_leader_epoch, part.last_fetched_epoch),
         })
         .collect();
     Ok(WantedTopic { asked, partitions })
 }
 
 /// What is there now, as much as there is room for, and the room that it takes.
-async fn read_within(node: &Arc<Node>, wanted: &[WantedTopic], max_bytes: usize) -> Result<(Read, Taken), Cut> {
+async fn read_within(
+    node: &Arc<Node>,
+    wanted: &[WantedTopic],
+    max_bytes: usize,
+    names_aborted: bool,
+) -> Result<(Read, Taken), Cut> {
     let mut room = unless_stopping(node, node.room.answer_up_to(max_bytes)).await?;
-    let mut found = read(wanted, room.num_permits());
+    let mut found = read(wanted, room.num_permits(), names_aborted);
     if found.bytes > room.num_permits() {
         // One batch, larger than what was free: it is read when it can be counted.
         drop(room);
         room = unless_stopping(node, node.room.answer(found.bytes)).await?;
-        found = read(wanted, room.num_permits().min(max_bytes));
+        found = read(wanted, room.num_permits().min(max_bytes), names_aborted);
     }
     keep(&mut room, found.bytes);
     Ok((found, room))
@@ -132,7 +146,7 @@ struct Read {
     seen: Vec<i64>,
 }
 
-fn read(wanted: &[WantedTopic], max_bytes: usize) -> Read {
+fn read(wanted: &[WantedTopic], max_bytes: usize, names_aborted: bool) -> Read {
     let mut left = max_bytes as u64;
     let mut read =
         Read { response: Fetched::default(), bytes: 0, limit: max_bytes, has_error: false, seen: Vec::new() };
@@ -142,15 +156,15 @@ fn read(wanted: &[WantedTopic], max_bytes: usize) -> Read {
             let limit = left.min(want.max_bytes.max(0) as u64);
             let found = match &want.partition {
                 Ok(partition) => partition.read(want.offset, limit, read.bytes == 0).map_err(|error| match error {
-                    FetchError::OutOfRange(bounds) => (code(ResponseError::OffsetOutOfRange), Some(bounds)),
-                    FetchError::Gone => (code(ResponseError::UnknownTopicOrPartition), None),
+                    FetchError::OutOfRange => code(ResponseError::OffsetOutOfRange),
+                    FetchError::Gone => code(ResponseError::UnknownTopicOrPartition),
                     FetchError::Storage(error) => {
                         let (topic, partition) = (topic.asked.topic.as_str(), want.index);
                         tracing::error!(topic, partition, %error, "records could not be read");
-                        (code(ResponseError::KafkaStorageError), None)
+                        code(ResponseError::KafkaStorageError)
                     }
                 }),
-                Err(error) => Err((*error, None)),
+                Err(error) => Err(*error),
             };
             let (error, records, bounds) = match found {
                 Ok((records, bounds)) => {
@@ -158,14 +172,16 @@ fn read(wanted: &[WantedTopic], max_bytes: usize) -> Read {
                     left = left.saturating_sub(records.len() as u64);
                     (0, records, Some(bounds))
                 }
-                Err((error, bounds)) => {
+                Err(error) => {
                     read.has_error = true;
-                    (error, Bytes::new(), bounds)
+                    (error, Bytes::new(), None)
                 }
             };
             let (start, end) = bounds.map_or((-1, -1), |bounds| (bounds.start, bounds.end));
             read.seen.push(end);
-            partitions.push(FetchedPartition { index: want.index, error, start, end, records });
+            let is_unknown = [ResponseError::UnknownTopicOrPartition, ResponseError::UnknownTopicId].map(code);
+            let names_aborted = names_aborted || is_unknown.contains(&error);
+            partitions.push(FetchedPartition { index: want.index, error, start, end, names_aborted, records });
         }
         let (name, id) = (topic.asked.topic.0.clone(), topic.asked.topic_id);
         read.response.topics.push(FetchedTopic { name, id, partitions });

@@ -13,6 +13,8 @@ use crate::room::Taken;
 
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
+    /// Of the request as a whole.
+    pub(super) error: i16,
     pub(super) topics: Vec<FetchedTopic>,
     /// For the records.
     pub(super) room: Option<Taken>,
@@ -33,6 +35,8 @@ pub(super) struct FetchedPartition {
     /// First offset there is, and the one after the last; -1 where that is not known.
     pub(super) start: i64,
     pub(super) end: i64,
+    /// The list of aborted transactions is there, and empty; or it is not there.
+    pub(super) names_aborted: bool,
     pub(super) records: Bytes,
 }
 
@@ -65,7 +69,7 @@ impl Frame {
     fn fetched(&mut self, fetched: Fetched) {
         self.bytes.put_i32(0); // throttle time
         if self.version >= 7 {
-            self.bytes.put_i16(0); // error
+            self.bytes.put_i16(fetched.error);
             self.bytes.put_i32(0); // session: none, every fetch is a full one
         }
         self.count(fetched.topics.len());
@@ -98,9 +102,10 @@ impl Frame {
         if self.version >= 5 {
             self.bytes.put_i64(partition.start);
         }
-        match self.version {
-            ..FLEXIBLE => self.bytes.put_i32(-1), // no aborted transactions
-            _ => self.bytes.put_u8(0),
+        match (self.version, partition.names_aborted) {
+            (_, true) => self.count(0),
+            (..FLEXIBLE, false) => self.bytes.put_i32(-1),
+            (_, false) => self.bytes.put_u8(0),
         }
         if self.version >= 11 {
             self.bytes.put_i32(-1); // read from here

@@ -1,7 +1,8 @@
 //! DescribeGroups (15), versions 0 to 6; ListGroups (16), 0 to 5; DeleteGroups (42), 0 to 2: groups seen from outside.
 //!
-//! All groups are of the type `classic`. Not done: authorised operations.
+//! All groups are of the type `classic`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
@@ -20,6 +21,9 @@ use crate::groups::{Group, Phase};
 use crate::node::Node;
 
 const TYPE: &str = "classic";
+/// What can be done to a group, a bit for each code of Kafka's `AclOperation`: read, delete, describe, describe configs,
+/// alter configs.
+const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 /// What a group is said to be that does not exist.
 const DEAD: &str = "Dead";
 
@@ -77,7 +81,8 @@ pub(super) async fn describe(
                     .with_error_message(Some(StrBytes::from_string(format!("Group {} not found.", id.as_str())))),
             }
         });
-        described.with_group_id(id)
+        let operations = if request.include_authorized_operations { ALL_GROUP_OPERATIONS } else { i32::MIN };
+        described.with_group_id(id).with_authorized_operations(operations)
     });
     Ok(DescribeGroupsResponse::default().with_groups(groups.collect()))
 }
@@ -107,7 +112,10 @@ pub(super) async fn delete(
     request: DeleteGroupsRequest,
 ) -> Result<DeleteGroupsResponse, Cut> {
     let fault = call.fault(node, ApiKey::DeleteGroups, None).await?;
-    let results = request.groups_names.into_iter().map(|id| {
+    // What is named twice is answered once.
+    let mut seen = HashSet::new();
+    let named = request.groups_names.into_iter().filter(|id| seen.insert(id.clone()));
+    let results = named.map(|id| {
         let error = fault.or_else(|| match node.groups.with_known(&id.0, |group| group.members.is_empty()) {
             None => Some(code(ResponseError::GroupIdNotFound)),
             Some(false) => Some(code(ResponseError::NonEmptyGroup)),

@@ -1,4 +1,4 @@
-//! FindCoordinator (10), versions 0 to 5; JoinGroup (11), 0 to 9; Heartbeat (12), 0 to 4; LeaveGroup (13), 0 to 5;
+//! FindCoordinator (10), versions 0 to 6; JoinGroup (11), 0 to 9; Heartbeat (12), 0 to 4; LeaveGroup (13), 0 to 5;
 //! SyncGroup (14), 0 to 5: the classic group protocol.
 //!
 //! The coordinator of every group is this node. A join or sync is answered when the group is ready for it, or when the
@@ -19,6 +19,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::configs::INVALID_REQUEST;
 use super::{Call, Cut, metadata};
 use crate::code;
 use crate::groups::group::{Join, Sync};
@@ -39,22 +40,35 @@ pub(super) async fn find_coordinator(
 ) -> Result<FindCoordinatorResponse, Cut> {
     let fault = call.fault(node, ApiKey::FindCoordinator, None).await?;
     let (host, port) = (metadata::host(call.caller), i32::from(call.caller.local.port()));
-    let error = fault.or((request.key_type != GROUP).then_some(code(ResponseError::InvalidRequest)));
+    let is_other = request.key_type != GROUP;
+    let error = fault.or(is_other.then_some(code(ResponseError::InvalidRequest)));
+    let message = match (is_other, call.version) {
+        (true, _) => INVALID_REQUEST,
+        // What Apache Kafka says where nothing is wrong.
+        (false, ..=3) => "NONE",
+        (false, _) => "",
+    };
+    let message = Some(StrBytes::from_static_str(message));
     if call.version <= 3 {
-        let response = FindCoordinatorResponse::default().with_error_message(None);
+        let response = FindCoordinatorResponse::default().with_error_message(message);
         return Ok(match error {
             Some(error) => response.with_error_code(error).with_node_id((-1).into()).with_port(-1),
             None => response.with_node_id(NODE_ID).with_host(host).with_port(port),
         });
     }
     let coordinators = request.coordinator_keys.into_iter().map(|key| {
-        let coordinator = Coordinator::default().with_key(key).with_error_message(None);
+        let coordinator = Coordinator::default().with_key(key).with_error_message(message.clone());
         match error {
             Some(error) => coordinator.with_error_code(error).with_node_id((-1).into()).with_port(-1),
             None => coordinator.with_node_id(NODE_ID).with_host(host.clone()).with_port(port),
         }
     });
     Ok(FindCoordinatorResponse::default().with_coordinators(coordinators.collect()))
+}
+
+/// The refusal of a group without a name.
+pub(super) fn nameless(group: &StrBytes) -> Option<i16> {
+    group.is_empty().then_some(code(ResponseError::InvalidGroupId))
 }
 
 // === JoinGroup ===
@@ -122,7 +136,7 @@ pub(super) async fn sync(
     call: &Call<'_>,
     request: SyncGroupRequest,
 ) -> Result<SyncGroupResponse, Cut> {
-    if let Some(error) = call.fault(node, ApiKey::SyncGroup, None).await? {
+    if let Some(error) = call.fault(node, ApiKey::SyncGroup, None).await?.or(nameless(&request.group_id.0)) {
         return Ok(SyncGroupResponse::default().with_error_code(error));
     }
     let sync = Sync {
@@ -156,7 +170,7 @@ pub(super) async fn heartbeat(
     call: &Call<'_>,
     request: HeartbeatRequest,
 ) -> Result<HeartbeatResponse, Cut> {
-    if let Some(error) = call.fault(node, ApiKey::Heartbeat, None).await? {
+    if let Some(error) = call.fault(node, ApiKey::Heartbeat, None).await?.or(nameless(&request.group_id.0)) {
         return Ok(HeartbeatResponse::default().with_error_code(error));
     }
     let beat = node.groups.with_known(&request.group_id.0, |group| {
@@ -172,7 +186,7 @@ pub(super) async fn leave(
     call: &Call<'_>,
     request: LeaveGroupRequest,
 ) -> Result<LeaveGroupResponse, Cut> {
-    if let Some(error) = call.fault(node, ApiKey::LeaveGroup, None).await? {
+    if let Some(error) = call.fault(node, ApiKey::LeaveGroup, None).await?.or(nameless(&request.group_id.0)) {
         return Ok(LeaveGroupResponse::default().with_error_code(error));
     }
     let id = request.group_id.0;

@@ -2,6 +2,7 @@
 //!
 //! A time, or one of the marks below. There is one leader epoch, 0, for there was never another leader. Not done: tiers.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
@@ -33,7 +34,11 @@ pub(super) async fn answer(
         let fault = call.fault(node, ApiKey::ListOffsets, Some(&asked.name)).await?;
         let topic = node.topics.find(&asked.name);
         let mut partitions = Vec::with_capacity(asked.partitions.len());
+        let mut named: HashMap<i32, usize> = HashMap::new();
+        asked.partitions.iter().for_each(|part| *named.entry(part.partition_index).or_default() += 1);
         for part in asked.partitions {
+            // What is named twice is answered once.
+            let Some(times) = named.remove(&part.partition_index) else { continue };
             let response = ListOffsetsPartitionResponse::default()
                 .with_partition_index(part.partition_index)
                 .with_timestamp(-1)
@@ -42,9 +47,13 @@ pub(super) async fn answer(
             let partition = topic.as_ref().and_then(|topic| topic.partition(part.partition_index));
             partitions.push(match (fault, partition) {
                 (Some(error), _) => response.with_error_code(error),
+                (None, _) if times > 1 => response.with_error_code(code(ResponseError::InvalidRequest)),
                 (None, None) => response.with_error_code(code(ResponseError::UnknownTopicOrPartition)),
                 (None, Some(_)) if part.current_leader_epoch > 0 => {
                     response.with_error_code(code(ResponseError::UnknownLeaderEpoch))
+                }
+                (None, Some(_)) if part.timestamp < oldest_mark(call.version) => {
+                    response.with_error_code(code(ResponseError::UnsupportedVersion))
                 }
                 (None, Some(partition)) => match find(&partition, part.timestamp) {
                     Ok(Some((offset, timestamp))) => {
@@ -62,6 +71,16 @@ pub(super) async fn answer(
         topics.push(ListOffsetsTopicResponse::default().with_name(asked.name).with_partitions(partitions));
     }
     Ok(ListOffsetsResponse::default().with_topics(topics))
+}
+
+/// The lowest of the marks that clients of this version know.
+fn oldest_mark(version: i16) -> i64 {
+    match version {
+        ..=6 => EARLIEST,
+        7 => LARGEST_TIME,
+        8 => EARLIEST_LOCAL,
+        9.. => LATEST_TIERED,
+    }
 }
 
 /// Offset and time; the marks have no time.

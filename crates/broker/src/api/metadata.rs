@@ -2,9 +2,9 @@
 //!
 //! Topics are asked for by name or (version 10 on) by id; none at all means every topic (null, or an empty list in
 //! version 0). An unknown name is made into a topic if the settings and the request allow it. There is no authorizer, so
-//! everybody may do everything to a topic, and is told so when asking. Not done: authorised operations of the cluster (the
-//! "not asked" value is answered).
+//! everybody may do everything, and is told so when asking.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
@@ -22,9 +22,12 @@ use crate::code;
 use crate::node::{NODE_ID, Node};
 use crate::topics::{self, CreateError, Own, Topic};
 
+/// What can be done to the cluster, as for topics: create, alter, describe, act as a broker, describe configs, alter configs,
+/// write idempotently.
+const ALL_CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
 /// What can be done to a topic, a bit for each code of Kafka's `AclOperation`: read, write, create, delete, alter, describe,
 /// describe configs, alter configs.
-const ALL_TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+pub(super) const ALL_TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 
 pub(super) async fn answer(
     node: &Arc<Node>,
@@ -42,12 +45,16 @@ pub(super) async fn answer(
         }
         Some(asked) => {
             let mut topics = Vec::with_capacity(asked.len());
+            let mut seen = HashSet::new();
             for asked in asked {
+                if !seen.insert((asked.name.clone(), asked.topic_id)) {
+                    continue;
+                }
                 topics.push(match asked.name {
                     Some(name) => by_name(node, call, name, request.allow_auto_topic_creation).await?,
                     None => match node.topics.find_id(asked.topic_id) {
                         Some(topic) => described(&topic),
-                        None => failed(None, ResponseError::UnknownTopicId.code()).with_topic_id(asked.topic_id),
+                        None => failed(call, None, code(ResponseError::UnknownTopicId)).with_topic_id(asked.topic_id),
                     },
                 });
             }
@@ -55,11 +62,13 @@ pub(super) async fn answer(
         }
     };
     if request.include_topic_authorized_operations {
-        for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
-            topic.topic_authorized_operations = ALL_TOPIC_OPERATIONS;
-        }
+        topics.iter_mut().for_each(|topic| topic.topic_authorized_operations = ALL_TOPIC_OPERATIONS);
     }
-    Ok(MetadataResponse::default()
+    let mut response = MetadataResponse::default();
+    if request.include_cluster_authorized_operations {
+        response.cluster_authorized_operations = ALL_CLUSTER_OPERATIONS;
+    }
+    Ok(response
         .with_brokers(vec![broker])
         .with_cluster_id(Some(StrBytes::from_string(node.cluster_id.clone())))
         .with_controller_id(NODE_ID)
@@ -73,16 +82,16 @@ async fn by_name(
     may_create: bool,
 ) -> Result<MetadataResponseTopic, Cut> {
     if let Some(error) = call.fault(node, ApiKey::Metadata, Some(&name)).await? {
-        return Ok(failed(Some(name), error));
+        return Ok(failed(call, Some(name), error));
     }
     if let Some(topic) = node.topics.find(&name) {
         return Ok(described(&topic));
     }
     if topics::check_name(&name).is_err() {
-        return Ok(failed(Some(name), code(ResponseError::InvalidTopicException)));
+        return Ok(failed(call, Some(name), code(ResponseError::InvalidTopicException)));
     }
     if !(may_create && node.settings.auto_create_topics) {
-        return Ok(failed(Some(name), code(ResponseError::UnknownTopicOrPartition)));
+        return Ok(failed(call, Some(name), code(ResponseError::UnknownTopicOrPartition)));
     }
     let (creator, wanted) = (node.clone(), name.clone());
     let partitions = node.settings.default_partitions.max(1) as usize;
@@ -94,18 +103,20 @@ async fn by_name(
         }
         Err(CreateError::Exists) => match node.topics.find(&name) {
             Some(topic) => described(&topic),
-            None => failed(Some(name), code(ResponseError::UnknownTopicOrPartition)),
+            None => failed(call, Some(name), code(ResponseError::UnknownTopicOrPartition)),
         },
-        Err(CreateError::Collides(_)) => failed(Some(name), code(ResponseError::InvalidTopicException)),
+        Err(CreateError::Collides(_)) => failed(call, Some(name), code(ResponseError::InvalidTopicException)),
         Err(CreateError::Storage(error)) => {
             tracing::error!(topic = name.as_str(), %error, "a topic could not be created");
-            failed(Some(name), code(ResponseError::KafkaStorageError))
+            failed(call, Some(name), code(ResponseError::KafkaStorageError))
         }
     })
 }
 
-fn failed(name: Option<TopicName>, error: i16) -> MetadataResponseTopic {
-    MetadataResponseTopic::default().with_error_code(error).with_name(name.or_else(|| Some(TopicName::default())))
+fn failed(call: &Call<'_>, name: Option<TopicName>, error: i16) -> MetadataResponseTopic {
+    // Until version 11 an absent name is an empty one.
+    let name = name.or_else(|| (call.version <= 11).then(TopicName::default));
+    MetadataResponseTopic::default().with_error_code(error).with_name(name)
 }
 
 fn described(topic: &Topic) -> MetadataResponseTopic {
@@ -140,17 +151,26 @@ pub(super) async fn describe_cluster(
         return Ok(response.with_error_code(error).with_error_message(None));
     }
     // 1: brokers. Controllers (2) have no listener of their own here.
-    if call.version >= 1 && request.endpoint_type != 1 {
-        let message = "The request was sent to an endpoint of the wrong type.";
-        return Ok(response
-            .with_error_code(code(ResponseError::MismatchedEndpointType))
-            .with_error_message(Some(StrBytes::from_static_str(message))));
+    let refusal = match request.endpoint_type {
+        1 => None,
+        2 => Some((
+            ResponseError::MismatchedEndpointType,
+            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+                .to_owned(),
+        )),
+        other => Some((ResponseError::UnsupportedEndpointType, format!("Unsupported endpoint type {other}"))),
+    };
+    if let Some((error, message)) = refusal {
+        let message = Some(StrBytes::from_string(message));
+        return Ok(response.with_error_code(code(error)).with_error_message(message));
     }
     let broker = DescribeClusterBroker::default()
         .with_broker_id(NODE_ID)
         .with_host(host(call.caller))
         .with_port(i32::from(call.caller.local.port()));
+    let operations = if request.include_cluster_authorized_operations { ALL_CLUSTER_OPERATIONS } else { i32::MIN };
     Ok(response
+        .with_cluster_authorized_operations(operations)
         .with_cluster_id(StrBytes::from_string(node.cluster_id.clone()))
         .with_controller_id(NODE_ID)
         .with_brokers(vec![broker]))

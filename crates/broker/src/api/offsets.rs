@@ -20,8 +20,9 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
+use super::groups::nameless;
 use super::{Call, Cut, blocking, now_ms};
-use crate::groups::{Committed, Phase};
+use crate::groups::{Committed, Group, Phase};
 use crate::node::Node;
 use crate::{Flush, code};
 
@@ -37,10 +38,16 @@ pub(super) async fn commit(
 ) -> Result<OffsetCommitResponse, Cut> {
     let fault = call.fault(node, ApiKey::OffsetCommit, None).await?;
     let id = &request.group_id.0;
-    let allowed = node.groups.with(id, |group| {
-        let instance = request.group_instance_id.as_ref();
-        group.may_commit(&request.member_id, instance, request.generation_id_or_member_epoch, Instant::now())
-    });
+    let generation = request.generation_id_or_member_epoch;
+    let may_commit = |group: &mut Group| {
+        group.may_commit(&request.member_id, request.group_instance_id.as_ref(), generation, Instant::now())
+    };
+    let allowed = match (generation, call.version) {
+        // Whoever is of no group may make one.
+        (..0, _) => node.groups.with(id, may_commit),
+        (_, ..=8) => node.groups.with_known(id, may_commit).unwrap_or(Err(ResponseError::IllegalGeneration)),
+        (_, _) => node.groups.with_known(id, may_commit).unwrap_or(Err(ResponseError::GroupIdNotFound)),
+    };
     let refusal = fault.or(allowed.err().map(code));
     let committed_ms = now_ms();
     let mut offsets = Vec::new();
@@ -187,8 +194,8 @@ pub(super) async fn delete(
     call: &Call<'_>,
     request: OffsetDeleteRequest,
 ) -> Result<OffsetDeleteResponse, Cut> {
-    let fault = call.fault(node, ApiKey::OffsetDelete, None).await?;
     let id = &request.group_id.0;
+    let fault = call.fault(node, ApiKey::OffsetDelete, None).await?.or(nameless(id));
     // What the members subscribe to only they and their assignor know for sure; a consumer group says it in a form
     // that `subscribes` reads.
     let state = node.groups.with_known(id, |group| {

@@ -9,7 +9,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse};
@@ -37,14 +36,30 @@ impl Answer for Produced {
     }
 }
 
-/// An error for a partition, with the sentence that goes along.
-type Refusal = (ResponseError, Option<String>);
+const ZSTD: i16 = 4;
+
+/// An error for a partition, with what goes along.
+struct Refusal {
+    error: ResponseError,
+    message: Option<String>,
+    /// Where the log begins, if it was the log that refused.
+    start_offset: i64,
+}
+
+impl Refusal {
+    fn of(error: ResponseError) -> Refusal {
+        Refusal { error, message: None, start_offset: -1 }
+    }
+
+    fn corrupt(message: String) -> Refusal {
+        Refusal { message: Some(message), ..Refusal::of(ResponseError::CorruptMessage) }
+    }
+}
 
 pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: ProduceRequest) -> Result<Produced, Cut> {
     let now_ms = now_ms();
     let mut responses = Vec::with_capacity(request.topic_data.len());
     let request_error = match request.acks {
-        _ if request.transactional_id.is_some() => Some(ResponseError::TransactionalIdAuthorizationFailed),
         -1..=1 => None,
         _ => Some(ResponseError::InvalidRequiredAcks),
     };
@@ -63,10 +78,13 @@ pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: ProduceRe
                     failed = true;
                     continue;
                 }
-                (None, Some(error), _) => Err((error, None)),
-                (None, None, None) if call.version >= 13 => Err((ResponseError::UnknownTopicId, None)),
-                (None, None, None) => Err((ResponseError::UnknownTopicOrPartition, None)),
-                (None, None, Some(topic)) => store(node, topic, part.index, part.records, now_ms),
+                (None, Some(error), _) => Err(Refusal::of(error)),
+                (None, None, None) if call.version >= 13 => Err(Refusal::of(ResponseError::UnknownTopicId)),
+                (None, None, None) => Err(Refusal::of(ResponseError::UnknownTopicOrPartition)),
+                (None, None, Some(topic)) => {
+                    let records = part.records.unwrap_or_default();
+                    store(node, topic, part.index, call.version, &records, now_ms)
+                }
             };
             partitions.push(match stored {
                 Ok((appended, must_sync)) => {
@@ -76,12 +94,13 @@ pub(super) async fn answer(node: &Arc<Node>, call: &Call<'_>, request: ProduceRe
                         .with_log_append_time_ms(appended.append_time_ms)
                         .with_log_start_offset(appended.start_offset)
                 }
-                Err((error, message)) => {
+                Err(refusal) => {
                     failed = true;
                     response
-                        .with_error_code(code(error))
+                        .with_error_code(code(refusal.error))
                         .with_base_offset(-1)
-                        .with_error_message(message.map(StrBytes::from_string))
+                        .with_log_start_offset(refusal.start_offset)
+                        .with_error_message(refusal.message.map(StrBytes::from_string))
                 }
             });
         }
@@ -118,20 +137,24 @@ fn store(
     node: &Node,
     topic: &Topic,
     partition: i32,
-    records: Option<Bytes>,
+    version: i16,
+    bytes: &[u8],
     now_ms: i64,
 ) -> Result<(Appended, Option<MustSync>), Refusal> {
-    let partition = topic.partition(partition).ok_or((ResponseError::UnknownTopicOrPartition, None))?;
+    let unknown = || Refusal::of(ResponseError::UnknownTopicOrPartition);
+    let (batch, header) = only_batch(version, bytes)?;
+    let partition = topic.partition(partition).ok_or_else(unknown)?;
     let config = topic.config();
-    let batch = records.unwrap_or_default();
-    let header = check(&batch, &config.log, now_ms)?;
-    let appended = partition.append(&batch, &header, &config.log, now_ms).map_err(|error| match error {
-        AppendError::Gap => (ResponseError::OutOfOrderSequenceNumber, None),
-        AppendError::Fenced => (ResponseError::InvalidProducerEpoch, None),
-        AppendError::Gone => (ResponseError::UnknownTopicOrPartition, None),
+    check_frame(batch, &header, &config.log)?;
+    let by_log = |refusal| Refusal { start_offset: partition.bounds().start, ..refusal };
+    check_content(batch, &header, &config.log, now_ms).map_err(by_log)?;
+    let appended = partition.append(batch, &header, &config.log, now_ms).map_err(|error| match error {
+        AppendError::Gap => by_log(Refusal::of(ResponseError::OutOfOrderSequenceNumber)),
+        AppendError::Fenced => by_log(Refusal::of(ResponseError::InvalidProducerEpoch)),
+        AppendError::Gone => unknown(),
         AppendError::Storage(error) => {
             tracing::error!(topic = topic.name.as_str(), partition = partition.index, %error, "a batch could not be stored");
-            (ResponseError::KafkaStorageError, None)
+            Refusal::of(ResponseError::KafkaStorageError)
         }
     })?;
     let wanted = node.settings.flush == Flush::EveryAppend || appended.unsynced >= config.log.flush_messages;
@@ -139,58 +162,60 @@ fn store(
     Ok((appended, (wanted && appended.unsynced > 0).then_some(MustSync { partition, end })))
 }
 
-/// Everything that can be said about a batch without knowing what is stored.
-fn check(batch: &[u8], config: &LogConfig, now_ms: i64) -> Result<Header, Refusal> {
-    let invalid = |message: &str| Err((ResponseError::InvalidRecord, Some(message.to_owned())));
-    let header = match Header::read(batch) {
-        Ok(header) => header,
-        Err(Malformed::Magic(_)) => return invalid("Only record batches of magic 2 are taken"),
-        Err(Malformed::Short | Malformed::Length) => return Err((ResponseError::CorruptMessage, None)),
-    };
-    if header.bytes > batch.len() {
-        return Err((ResponseError::CorruptMessage, None));
+/// The one batch in a request's bytes; what follows it and is no whole batch is not looked at, as in Apache Kafka.
+fn only_batch(version: i16, bytes: &[u8]) -> Result<(&[u8], Header), Refusal> {
+    let invalid = Refusal::of(ResponseError::InvalidRecord);
+    let Some(size) = batch::size(bytes).map_err(Refusal::corrupt)? else { return Err(invalid) };
+    let (batch, rest) = bytes.split_at(size);
+    if batch::size(rest).map_err(Refusal::corrupt)?.is_some() {
+        return Err(invalid);
     }
-    if header.bytes < batch.len() {
-        return invalid("Exactly one record batch per partition is taken");
+    match Header::read(batch) {
+        Ok(header) if header.codec() == ZSTD && version < 7 => {
+            Err(Refusal::of(ResponseError::UnsupportedCompressionType))
+        }
+        // There are none; Apache Kafka says so of one that is not begun.
+        Ok(header) if header.is_transactional() => Err(Refusal::of(ResponseError::TransactionalIdAuthorizationFailed)),
+        Ok(header) => Ok((batch, header)),
+        Err(Malformed::Magic(_)) => Err(invalid),
+        Err(Malformed::Short | Malformed::Length) => Err(Refusal::of(ResponseError::CorruptMessage)),
     }
+}
+
+/// What an append refuses before it looks inside.
+fn check_frame(batch: &[u8], header: &Header, config: &LogConfig) -> Result<(), Refusal> {
     if header.bytes > config.max_message_bytes {
-        let message = format!(
-            "The record batch has {} bytes, more than the {} of max.message.bytes",
-            header.bytes, config.max_message_bytes
-        );
-        return Err((ResponseError::MessageTooLarge, Some(message)));
+        return Err(Refusal::of(ResponseError::MessageTooLarge));
     }
-    if !batch::checksum_holds(batch, &header) {
-        return Err((ResponseError::CorruptMessage, None));
+    match batch::checksum_holds(batch, header) {
+        true => Ok(()),
+        false => Err(Refusal::of(ResponseError::CorruptMessage)),
     }
-    if header.records <= 0 || header.last_offset_delta != header.records - 1 {
-        return invalid("The record count does not fit the last offset");
+}
+
+/// What an append refuses after it looked inside.
+fn check_content(batch: &[u8], header: &Header, config: &LogConfig, now_ms: i64) -> Result<(), Refusal> {
+    let invalid = Err(Refusal::of(ResponseError::InvalidRecord));
+    let is_counted = header.records > 0 && header.last_offset_delta == header.records - 1;
+    let is_numbered = !header.is_idempotent() || header.base_sequence >= 0;
+    if !(is_counted && !header.is_control() && is_numbered && header.base_offset == 0) {
+        return invalid;
     }
-    if header.is_control() || header.is_transactional() {
-        return invalid("Transactions are not served");
+    if header.codec() > ZSTD {
+        return Err(Refusal::of(ResponseError::UnsupportedCompressionType));
     }
-    if header.is_idempotent() && (header.base_sequence < 0 || header.producer_epoch < 0) {
-        return invalid("A producer id comes with an epoch and a sequence");
-    }
-    if header.codec() > 4 {
-        return Err((ResponseError::UnsupportedCompressionType, None));
-    }
-    check_times(&header, config, now_ms)?;
+    check_times(header, config, now_ms)?;
     if header.codec() == 0 || config.is_compacted {
-        let Ok(body) = records::body(batch, &header) else { return Err((ResponseError::CorruptMessage, None)) };
-        let mut count = 0;
-        for record in records::walk(&body, &header) {
-            let Some(record) = record else { return Err((ResponseError::InvalidRecord, None)) };
-            if config.is_compacted && record.key.is_none() {
-                return invalid("Compacted topic cannot accept message without key");
-            }
-            count += 1;
-        }
-        if count != header.records {
-            return invalid("The batch has fewer records than it says");
+        let Ok(body) = records::body(batch, header) else {
+            return Err(Refusal::of(ResponseError::CorruptMessage));
+        };
+        let Some(all) = records::exactly(&body, header) else { return invalid };
+        if config.is_compacted && all.iter().any(|record| record.key.is_none()) {
+            let message = "Compacted topic cannot accept message without key";
+            return Err(Refusal { message: Some(message.to_owned()), ..Refusal::of(ResponseError::InvalidRecord) });
         }
     }
-    Ok(header)
+    Ok(())
 }
 
 fn check_times(header: &Header, config: &LogConfig, now_ms: i64) -> Result<(), Refusal> {
@@ -200,8 +225,8 @@ fn check_times(header: &Header, config: &LogConfig, now_ms: i64) -> Result<(), R
     let ahead = header.max_timestamp.saturating_sub(now_ms);
     let behind = now_ms.saturating_sub(header.base_timestamp);
     if ahead > config.timestamp_after_max_ms || behind > config.timestamp_before_max_ms {
-        let message = format!("Timestamp {} of message is out of range", header.max_timestamp);
-        return Err((ResponseError::InvalidTimestamp, Some(message)));
+        let message = Some("One or more records have been rejected due to invalid timestamp".to_owned());
+        return Err(Refusal { message, ..Refusal::of(ResponseError::InvalidTimestamp) });
     }
     Ok(())
 }

@@ -23,7 +23,8 @@ pub(super) async fn answer(
     if let Some(error) = call.fault(node, ApiKey::InitProducerId, None).await? {
         return Ok(failed(error));
     }
-    if request.transactional_id.is_some() {
+    let has_half = (request.producer_id.0 == -1) != (request.producer_epoch == -1);
+    if request.transactional_id.is_some() || has_half {
         return Ok(failed(code(ResponseError::InvalidRequest)));
     }
     let allotter = node.clone();

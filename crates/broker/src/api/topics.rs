@@ -31,23 +31,55 @@ pub(super) async fn delete(
     request: DeleteTopicsRequest,
 ) -> Result<DeleteTopicsResponse, Cut> {
     let by_name = |name| DeleteTopicState::default().with_name(Some(name));
-    let asked = match call.version {
+    let asked: Vec<DeleteTopicState> = match call.version {
         ..=5 => request.topic_names.into_iter().map(by_name).collect(),
         6.. => request.topics,
     };
+    let mut seen = HashSet::new();
+    let doubled: HashSet<TopicName> =
+        asked.iter().filter_map(|topic| topic.name.clone()).filter(|name| !seen.insert(name.clone())).collect();
+    let ids: HashSet<uuid::Uuid> =
+        asked.iter().filter(|topic| topic.name.is_none()).map(|topic| topic.topic_id).collect();
+    let mut answered = HashSet::new();
     let mut responses = Vec::with_capacity(asked.len());
     for asked in asked {
-        let (topic, missing) = match &asked.name {
-            Some(name) => (node.topics.find(name), ResponseError::UnknownTopicOrPartition),
-            None => (node.topics.find_id(asked.topic_id), ResponseError::UnknownTopicId),
+        let topic = match &asked.name {
+            Some(name) => node.topics.find(name),
+            None => node.topics.find_id(asked.topic_id),
         };
-        let name = topic.as_ref().map(|topic| TopicName(topic.name.clone())).or(asked.name);
+        let name = topic.as_ref().map(|topic| TopicName(topic.name.clone())).or(asked.name.clone());
         let id = topic.as_ref().map_or(asked.topic_id, |topic| topic.id);
+        let is_doubled = asked.name.as_ref().is_some_and(|name| doubled.contains(name));
+        let is_by_id_too = asked.name.is_some() && topic.is_some() && ids.contains(&id);
+        // What is named twice is answered once.
+        if (is_doubled || is_by_id_too || asked.name.is_none()) && !answered.insert(id) {
+            continue;
+        }
+        let refusal = match &asked.name {
+            None if asked.topic_id.is_nil() => Some("Neither topic name nor id were specified."),
+            Some(_) if !asked.topic_id.is_nil() => Some("You may not specify both topic name and topic id."),
+            Some(_) if is_doubled => Some("Duplicate topic name."),
+            Some(_) if is_by_id_too => Some("The provided topic name maps to an ID that was already supplied."),
+            Some(_) | None => None,
+        };
         let result = DeletableTopicResult::default().with_name(name.clone()).with_topic_id(id);
+        if let Some(message) = refusal {
+            let id = if is_doubled { uuid::Uuid::nil() } else { id };
+            let result = result.with_topic_id(id).with_error_code(code(ResponseError::InvalidRequest));
+            responses.push(result.with_error_message(Some(StrBytes::from_static_str(message))));
+            continue;
+        }
+        let missing = |result: DeletableTopicResult| {
+            let (error, message) = match asked.name {
+                Some(_) => (ResponseError::UnknownTopicOrPartition, "This server does not host this topic-partition."),
+                None => (ResponseError::UnknownTopicId, "This server does not host this topic ID."),
+            };
+            result.with_error_code(code(error)).with_error_message(Some(StrBytes::from_static_str(message)))
+        };
         let fault = call.fault(node, ApiKey::DeleteTopics, name.as_ref().map(|name| name.as_str())).await?;
         responses.push(match (fault, topic) {
             (Some(error), _) => result.with_error_code(error),
-            (None, None) => result.with_error_code(code(missing)),
+            (None, None) => missing(result),
             (None, Some(topic)) => {
                 let (deleter, doomed) = (node.clone(), topic.clone());
                 match blocking(move || deleter.topics.delete(&doomed)).await {
@@ -58,7 +90,7 @@ pub(super) async fn delete(
                         }
                         result
                     }
-                    Ok(false) => result.with_error_code(code(missing)),
+                    Ok(false) => missing(result),
                     Err(error) => {
                         tracing::error!(topic = topic.name.as_str(), %error, "a topic could not be deleted");
                         result.with_error_code(code(ResponseError::KafkaStorageError))
@@ -121,7 +153,7 @@ async fn grow(node: &Arc<Node>, asked: &CreatePartitionsTopic, validate_only: bo
             ));
         }
     };
-    if count > MOST_PARTITIONS as usize {
+    if count - has > MOST_PARTITIONS as usize {
         return refuse(format!("Excessively large number of partitions per request: {count}"));
     }
     if let Some(assignments) = &asked.assignments {

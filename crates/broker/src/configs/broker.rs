@@ -70,7 +70,7 @@ impl BrokerSetting {
         }
         if name.starts_with("ssl.") || name.starts_with("sasl.") || name == "principal.builder.class" {
             return Err(format!(
-                "These security configs can be dynamically updated only per-listener using the listener prefix: Set({name})"
+                "These security configs can be dynamically updated only per-listener using the listener prefix: HashSet({name})"
             ));
         }
         if scope == Scope::Cluster && matches!(name, "listeners" | "listener.security.protocol.map") {

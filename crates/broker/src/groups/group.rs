@@ -26,6 +26,9 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
+/// How long a group is seen that was left and has no commits (Kafka: `offsets.retention.check.interval.ms`).
+const EMPTY_KEPT: Duration = Duration::from_secs(600);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Phase {
     #[default]
@@ -387,12 +390,21 @@ impl Group {
         self.complete_if_all_joined(now);
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let sessions = self.members.values().filter(|member| !member.is_waiting()).map(|member| member.session_ends);
-        sessions.chain(self.promised.values().copied()).chain(self.deadline).min()
+    /// When it can be forgotten that nobody is left.
+    fn forgotten_at(&self) -> Option<Instant> {
+        self.emptied.filter(|_| self.members.is_empty() && self.offsets.is_empty()).map(|since| since + EMPTY_KEPT)
     }
 
-    pub(crate) fn is_forgettable(&self) -> bool {
-        self.members.is_empty() && self.promised.is_empty() && self.offsets.is_empty()
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let sessions = self.members.values().filter(|member| !member.is_waiting()).map(|member| member.session_ends);
+        sessions.chain(self.promised.values().copied()).chain(self.deadline).chain(self.forgotten_at()).min()
+    }
+
+    /// A group that nobody is in and that committed nothing is not worth remembering; one that was left, not for long.
+    pub(crate) fn is_forgettable(&self, now: Instant) -> bool {
+        self.members.is_empty()
+            && self.promised.is_empty()
+            && self.offsets.is_empty()
+            && self.forgotten_at().is_none_or(|at| at <= now)
     }
 }

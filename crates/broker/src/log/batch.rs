@@ -40,6 +40,28 @@ pub(crate) enum Malformed {
     Magic(i8),
 }
 
+/// The length of the batch that `bytes` begins with; nothing if it is not all there.
+///
+/// # Errors
+/// No batch has such a length, or is of such a kind; in Apache Kafka's words.
+pub(crate) fn size(bytes: &[u8]) -> Result<Option<usize>, String> {
+    /// The shortest record there ever was.
+    const LEAST: i32 = 14;
+    if bytes.len() < 17 {
+        return Ok(None);
+    }
+    let length = i32::from_be_bytes(field(bytes, 8));
+    if length < LEAST {
+        return Err(format!("Record size {length} is less than the minimum record overhead ({LEAST})"));
+    }
+    let magic = bytes[16] as i8;
+    if !(0..=2).contains(&magic) {
+        return Err(format!("Invalid magic found in record: {magic}"));
+    }
+    let size = length as usize + PRELUDE_BYTES;
+    Ok((size <= bytes.len()).then_some(size))
+}
+
 impl Header {
     /// Reads a header; the records behind it need not be there.
     pub(crate) fn read(bytes: &[u8]) -> Result<Header, Malformed> {

@@ -74,7 +74,7 @@ pub(super) struct Log {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Appended {
     pub(crate) base_offset: i64,
-    /// The broker's time if the topic stamps it, else -1.
+    /// The broker's time if the topic stamps it, else -1; of a duplicate the batch's largest time, as Apache Kafka answers.
     pub(crate) append_time_ms: i64,
     pub(crate) start_offset: i64,
     /// Offsets that the disk may not have yet, this batch's included.
@@ -102,7 +102,7 @@ pub(crate) struct Bounds {
 
 #[derive(Debug)]
 pub(crate) enum FetchError {
-    OutOfRange(Bounds),
+    OutOfRange,
     Gone,
     Storage(io::Error),
 }
@@ -160,7 +160,7 @@ impl Partition {
                 Verdict::Append => {}
                 Verdict::Duplicate { base_offset, timestamp } => {
                     let unsynced = log.end_offset - log.synced_to;
-                    return Ok(Appended { base_offset, append_time_ms: time(timestamp), start_offset, unsynced });
+                    return Ok(Appended { base_offset, append_time_ms: timestamp, start_offset, unsynced });
                 }
                 Verdict::Gap => return Err(AppendError::Gap),
                 Verdict::Fenced => return Err(AppendError::Fenced),
@@ -199,7 +199,7 @@ impl Partition {
                     return Err(FetchError::Gone);
                 }
                 if offset < bounds.start || offset > bounds.end {
-                    return Err(FetchError::OutOfRange(bounds));
+                    return Err(FetchError::OutOfRange);
                 }
                 let at = log.segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
                 match log.segments.get(at) {

@@ -51,6 +51,12 @@ pub(crate) fn all<'a>(body: &'a [u8], header: &'a Header) -> io::Result<Vec<Reco
     records.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the bytes of a batch are not records"))
 }
 
+/// All of them, if they are as many as `header` says and nothing is left.
+pub(crate) fn exactly<'a>(mut body: &'a [u8], header: &Header) -> Option<Vec<Record<'a>>> {
+    let records: Option<Vec<_>> = (0..header.records).map(|_| next(&mut body, header)).collect();
+    records.filter(|_| body.is_empty())
+}
+
 fn next<'a>(rest: &mut &'a [u8], header: &Header) -> Option<Record<'a>> {
     let length = usize::try_from(varint(rest)?).ok()?;
     let (mut body, after) = rest.split_at_checked(length)?;

@@ -168,8 +168,8 @@ fn a_read_begins_with_the_batch_that_has_the_offset_and_keeps_to_its_limits() {
     assert_eq!(length(12, 100, true), 0);
     let (records, _) = partition.read(5, 1, true).unwrap();
     assert_eq!(Header::read(&records).unwrap().base_offset, 3);
-    assert!(matches!(partition.read(13, 1, true), Err(FetchError::OutOfRange(bounds)) if bounds.end == 12));
-    assert!(matches!(partition.read(-1, 1, true), Err(FetchError::OutOfRange(_))));
+    assert!(matches!(partition.read(13, 1, true), Err(FetchError::OutOfRange)));
+    assert!(matches!(partition.read(-1, 1, true), Err(FetchError::OutOfRange)));
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn deleted_records_stay_deleted() {
     (0..20).for_each(|_| drop(append(&partition, &sample(&["v"], (-1, -1, -1), 0), &config)));
     assert_eq!(partition.delete_before(21).unwrap(), None);
     assert_eq!(partition.delete_before(9).unwrap(), Some(9));
-    assert!(matches!(partition.read(8, 1, true), Err(FetchError::OutOfRange(_))));
+    assert!(matches!(partition.read(8, 1, true), Err(FetchError::OutOfRange)));
     drop(partition);
     let again = open(dir.path(), None);
     assert_eq!((again.bounds().start, again.bounds().end), (9, 20));

@@ -57,7 +57,7 @@ impl Group {
         dropped.iter().for_each(|id| self.remove(id));
     }
 
-    /// A static member is back under a new id: the old one is fenced, and if nothing changed nobody else notices.
+    /// A static member is back under a new id: the old one is fenced, and if all still agree on the same protocol nobody else notices.
     pub(super) fn replace_static(
         &mut self,
         join: Join,
@@ -74,7 +74,6 @@ impl Group {
         }
         let was_leader = self.leader.as_ref() == Some(old_id);
         let new_id = join.member_id.clone();
-        let is_same = old.protocols == join.protocols;
         let may_skip = join.may_skip_assignment;
         let place = old.joined;
         self.add(join, now, answer);
@@ -83,10 +82,11 @@ impl Group {
         }
         let Some(member) = self.members.get_mut(&new_id) else { return Ok(()) };
         member.joined = place;
-        if self.phase != Phase::Stable || !is_same {
+        if self.phase != Phase::Stable || self.vote() != self.protocol {
             self.rebalance(now);
             return Ok(());
         }
+        let Some(member) = self.members.get_mut(&new_id) else { return Ok(()) };
         member.assignment = old.assignment;
         let answer = member.joining.take();
         let mut joined = self.joined(&new_id);

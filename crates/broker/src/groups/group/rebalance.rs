@@ -97,16 +97,15 @@ impl Group {
         votes.into_iter().rev().max_by_key(|(_, count)| *count).map(|(name, _)| name)
     }
 
-    /// Whether the others could go along with what a joining client supports.
+    /// Whether the members, also what the client was as one, could go along with what it supports now.
     pub(super) fn agrees(&self, join: &Join) -> bool {
         if join.protocols.is_empty() || join.protocol_type.is_empty() {
             return false;
         }
-        let others: Vec<_> = self.members.iter().filter(|(id, _)| **id != join.member_id).map(|(_, m)| m).collect();
-        others.is_empty()
+        self.members.is_empty()
             || join.protocol_type == self.protocol_type
                 && join.protocols.iter().any(|(name, _)| {
-                    others.iter().all(|member| member.protocols.iter().any(|(other, _)| other == name))
+                    self.members.values().all(|member| member.protocols.iter().any(|(other, _)| other == name))
                 })
     }
 }
