@@ -252,7 +252,7 @@ async fn together(session: &mut Session) {
     session.ask("a kind nobody else is", 9, Joiner { kind: "other", ..leader.clone() }.join(9)).await;
 
     let mut follower = joiner(session, "together");
-    follower.protocols = &[("sticky", "follower's sticky"), ("range", "follower's range")];
+    follower.protocols = &[("range", "follower's range"), ("sticky", "follower's sticky")];
     begin(session, 1, &mut follower).await;
     beats_until(session, &leader, 1).await;
     session.on(0).await.ask("the first, while all join", 5, leader.sync(5, 1, &[])).await;
