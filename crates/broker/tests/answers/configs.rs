@@ -33,6 +33,9 @@ fn describing(kind: i8, name: &StrBytes, keys: Option<&[&str]>) -> DescribeConfi
     DescribeConfigsRequest::default().with_resources(vec![resource])
 }
 
+/// A setting and its value.
+type Setting<'a> = (&'a str, Option<&'a str>);
+
 /// One change: the operation, the setting, its value.
 type Change<'a> = (i8, &'a str, Option<&'a str>);
 
@@ -50,7 +53,7 @@ fn changing(kind: i8, name: &StrBytes, changes: &[Change<'_>]) -> IncrementalAlt
     IncrementalAlterConfigsRequest::default().with_resources(vec![resource])
 }
 
-fn replacing(kind: i8, name: &StrBytes, settings: &[(&str, Option<&str>)]) -> AlterConfigsRequest {
+fn replacing(kind: i8, name: &StrBytes, settings: &[Setting<'_>]) -> AlterConfigsRequest {
     let settings = settings
         .iter()
         .map(|(name, value)| alter::AlterableConfig::default().with_name(text(name)).with_value(value.map(text)));
@@ -141,7 +144,7 @@ async fn changed_one_by_one(session: &mut Session, topic: &StrBytes) {
 }
 
 async fn replaced(session: &mut Session, topic: &StrBytes) {
-    let good: [(&str, &[(&str, Option<&str>)]); 3] = [
+    let good: [(&str, &[Setting<'_>]); 3] = [
         ("two", &[("retention.ms", Some("77")), ("cleanup.policy", Some("compact,delete"))]),
         ("another", &[("flush.ms", Some("8"))]),
         ("none", &[]),
@@ -154,7 +157,7 @@ async fn replaced(session: &mut Session, topic: &StrBytes) {
     }
     let checked = replacing(TOPIC, topic, &[("flush.ms", Some("6"))]).with_validate_only(true);
     session.each("only checked", 0..=2, |_| checked.clone()).await;
-    let bad: [(&str, &[(&str, Option<&str>)]); 6] = [
+    let bad: [(&str, &[Setting<'_>]); 6] = [
         ("an unknown setting", &[("no.such.setting", Some("1"))]),
         ("a number that is none", &[("retention.ms", Some("soon"))]),
         ("no value", &[("retention.ms", None)]),
@@ -165,7 +168,7 @@ async fn replaced(session: &mut Session, topic: &StrBytes) {
     for (title, settings) in bad {
         session.ask(title, 2, replacing(TOPIC, topic, settings)).await;
     }
-    let one: &[(&str, Option<&str>)] = &[("retention.ms", Some("1"))];
+    let one: &[Setting<'_>] = &[("retention.ms", Some("1"))];
     session.ask("an unknown topic", 2, replacing(TOPIC, &session.text("absent"), one)).await;
     session.ask("a name that cannot be", 2, replacing(TOPIC, &session.text("a b"), one)).await;
     session.ask("an unknown kind", 2, replacing(0, topic, one)).await;
