@@ -90,7 +90,7 @@ pub(crate) fn keep_only(
         one.clear();
         one.push(record.attributes);
         put_varint(&mut one, record.timestamp.wrapping_sub(base_timestamp));
-        put_varint(&mut one, record.offset - header.base_offset);
+        put_varint(&mut one, record.offset.wrapping_sub(header.base_offset));
         one.extend_from_slice(record.rest);
         put_varint(&mut body, one.len() as i64);
         body.extend_from_slice(&one);
