@@ -75,15 +75,15 @@ async fn a_connection_too_many_waits_for_another_to_end() {
     let test = TestBroker::with(|settings| settings.max_connections = 2).await;
     let (mut first, mut second) = (test.client().await, test.client().await);
     for client in [&mut first, &mut second] {
-        assert_eq!(client.call(4, ApiVersionsRequest::default()).await.error_code, 0);
+        assert_eq!(client.call(2, ApiVersionsRequest::default()).await.error_code, 0);
     }
     // The system lets it in, the broker does not read.
     let mut third = test.client().await;
-    third.send(4, ApiVersionsRequest::default()).await;
-    assert!(is_silent::<ApiVersionsRequest>(&mut third, 4).await);
+    third.send(2, ApiVersionsRequest::default()).await;
+    assert!(is_silent::<ApiVersionsRequest>(&mut third, 2).await);
     drop(first);
-    assert_eq!(third.receive::<ApiVersionsRequest>(4).await.unwrap().error_code, 0);
-    assert_eq!(second.call(4, ApiVersionsRequest::default()).await.error_code, 0);
+    assert_eq!(third.receive::<ApiVersionsRequest>(2).await.unwrap().error_code, 0);
+    assert_eq!(second.call(2, ApiVersionsRequest::default()).await.error_code, 0);
 }
 
 #[tokio::test]
@@ -91,9 +91,9 @@ async fn an_idle_connection_is_closed_and_a_waiting_one_is_not() {
     let test = TestBroker::with(|settings| settings.idle_timeout = Duration::from_millis(300)).await;
     let (mut idle, mut waiting) = (test.client().await, test.client().await);
     create(&mut waiting).await;
-    assert_eq!(idle.call(4, ApiVersionsRequest::default()).await.error_code, 0);
+    assert_eq!(idle.call(2, ApiVersionsRequest::default()).await.error_code, 0);
     waiting.send(11, fetch(1500)).await;
-    assert!(idle.receive::<ApiVersionsRequest>(4).await.is_none());
+    assert!(idle.receive::<ApiVersionsRequest>(2).await.is_none());
     assert_eq!(fetched(&waiting.receive::<FetchRequest>(11).await.unwrap()), 0);
 }
 
