@@ -1,4 +1,5 @@
 """kafka-python, a client that shares no code with librdkafka: administration, codecs, groups, seeking, lag, offsets set back."""
+import threading
 import time
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
@@ -93,11 +94,21 @@ alone.close()
 
 
 # A group of two that finds its topic by a pattern, shares it, and hands everything to the one who stays.
-class Owned(ConsumerRebalanceListener):
-    """What a member may read at this moment."""
+group = out.name("kafka-python-group")
+settings = {"bootstrap_servers": out.kafka, "group_id": group, "auto_offset_reset": "earliest", "enable_auto_commit": False,
+            "heartbeat_interval_ms": 200, "metadata_max_age_ms": 1000}
+members, seen = [], []
+
+
+class Member(ConsumerRebalanceListener):
+    """One that a thread of its own polls: a rebalance ends when all have come, and this client starts over if it is not let wait."""
 
     def __init__(self):
-        self.partitions = set()
+        self.partitions, self.leaves, self.lock = set(), False, threading.Lock()
+        self.consumer = KafkaConsumer(**settings)
+        self.consumer.subscribe(pattern=f"^{topic}$".replace(".", r"\."), listener=self)
+        self.thread = threading.Thread(target=self.poll, daemon=True)
+        self.thread.start()
 
     def on_partitions_assigned(self, assigned):
         self.partitions = set(assigned)
@@ -105,46 +116,52 @@ class Owned(ConsumerRebalanceListener):
     def on_partitions_revoked(self, revoked):
         self.partitions -= set(revoked)
 
+    def poll(self):
+        while not self.leaves:
+            with self.lock:
+                found = self.consumer.poll(timeout_ms=200, max_records=50)
+            seen.extend((r.partition, r.offset) for records in found.values() for r in records)
+            time.sleep(0.01)
 
-group = out.name("kafka-python-group")
-settings = {"bootstrap_servers": out.kafka, "group_id": group, "auto_offset_reset": "earliest", "enable_auto_commit": False,
-            "heartbeat_interval_ms": 200, "metadata_max_age_ms": 1000}
-members, owned, seen = [], [], []
+    def commit(self, offsets):
+        with self.lock:
+            self.consumer.commit(offsets)
+
+    def leave(self):
+        self.leaves = True
+        self.thread.join()
+        self.consumer.close()
 
 
-def poll_members(until):
+def settled(holds):
+    """Waits for what the members come to."""
     for _ in patience():
-        for member in members:
-            for records in member.poll(timeout_ms=100, max_records=50).values():
-                seen.extend((r.partition, r.offset) for r in records)
-        if until():
+        if holds():
             return
+        time.sleep(0.05)
 
 
 for size in (1, 2):
-    member, mine = KafkaConsumer(**settings), Owned()
-    member.subscribe(pattern=f"^{topic}$".replace(".", r"\."), listener=mine)
-    members.append(member)
-    owned.append(mine)
-    poll_members(lambda: all(o.partitions for o in owned) and sum(len(o.partitions) for o in owned) == 4)
-    out.same(f"{size}: each partition has one owner", sorted(p.partition for o in owned for p in o.partitions), [0, 1, 2, 3])
-out.same("the load is shared", [len(o.partitions) for o in owned], [2, 2])
-poll_members(lambda: len(set(seen)) == 300)
+    members.append(Member())
+    settled(lambda: [len(m.partitions) for m in members] == [4 // size] * size)
+    out.same(f"{size}: each partition has one owner", sorted(p.partition for m in members for p in m.partitions), [0, 1, 2, 3])
+out.same("the load is shared", [len(m.partitions) for m in members], [2, 2])
+settled(lambda: len(set(seen)) == 300)
 out.same("together they see everything", set(seen), set(written))
 later = out.name("kafka-python-other")
 admin.create_topics({later: {"num_partitions": 1, "replication_factor": 1}})
-out.true("the pattern leaves others alone", all(p.topic == topic for o in owned for p in o.partitions))
+out.true("the pattern leaves others alone", all(p.topic == topic for m in members for p in m.partitions))
 
 # They commit, half way; one leaves, the other gets its partitions.
-for member, mine in zip(members, owned):
-    member.commit({p: OffsetAndMetadata(40, "half", -1) for p in mine.partitions if p.partition != 3})
-leaving, members = members[0], members[1:]
-leaving.close()
-poll_members(lambda: len(owned[1].partitions) == 4)
-out.same("the other one has all", len(owned[1].partitions), 4)
+for member in members:
+    member.commit({p: OffsetAndMetadata(40, "half", -1) for p in member.partitions if p.partition != 3})
+leaving, stays = members
+leaving.leave()
+settled(lambda: len(stays.partitions) == 4)
+out.same("the other one has all", len(stays.partitions), 4)
 state = admin.describe_groups([group])[group]
 out.same("the group as it is described", (state["group_state"], len(state["members"])), ("Stable", 1))
-members[0].close()
+stays.leave()
 
 # The lag as an operator reckons it, and the offsets set back.
 def lag():
