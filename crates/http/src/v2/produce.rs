@@ -48,9 +48,10 @@ async fn produce(
 /// Reads a body as a request in each format; answers how many records it has.
 #[cfg(feature = "fuzzing")]
 pub fn envelope(body: &[u8]) -> usize {
+    const RECORDS_MAX: usize = 10_000;
     let formats = [None, Some(JSON_RECORDS), Some(AVRO), Some(JSON_SCHEMA), Some(PROTOBUF)];
     let records = formats.map(|format| {
-        let Ok(mut envelope) = Envelope::read(body) else { return 0 };
+        let Ok(mut envelope) = Envelope::read(body, RECORDS_MAX) else { return 0 };
         envelope.take_request(format_of(format), Some(3)).map_or(0, |request| request.records.len())
     });
     records.into_iter().max().unwrap_or_default()
