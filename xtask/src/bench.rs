@@ -2,7 +2,7 @@
 //!
 //! What HTTP costs by itself on the same stack (`echo`, an example of `crates/http`), what a produce costs on top of it, and what the
 //! broker carries when nobody speaks HTTP (`native_producer`, an example of `crates/kafka`). Runs are interleaved, so that a slow
-//! minute of the machine meets all of them, and medians are shown.
+//! minute of the machine meets all of them, and medians are shown. What needs no HTTP is measured after that ([`apart`]).
 
 use std::{path::Path, process::Command, thread::sleep, time::Duration};
 
@@ -13,8 +13,9 @@ use crate::{
     workspace,
 };
 
-use load::{Load, Measured};
+use load::{Asks, Load, Measured};
 
+mod apart;
 mod first;
 mod load;
 mod usage;
@@ -68,7 +69,7 @@ fn run(rounds: u32, seconds: u32) -> Outcome {
             line.runs.push(line.load.run(seconds)?);
         }
         eprintln!("round {round} of {rounds}: native producer");
-        native.push(load::native(&postern.bootstrap, "native")?);
+        native.push(load::native(&postern.bootstrap, "native", 100)?);
     }
     let after = usage::resident(postern.pid())?;
     check_written(&postern, &lines)?;
@@ -93,31 +94,40 @@ fn run(rounds: u32, seconds: u32) -> Outcome {
         fresh.as_secs_f64() * 1e3
     );
     println!("{:<46}{:>12.0} ms", "the same, data of an earlier run", again.as_secs_f64() * 1e3);
-    Ok(())
+    apart::run()
 }
 
 /// Records a request carries in (d).
 const RECORDS: u32 = 100;
 
 fn lines(postern: &Postern, echo: &Server, echo_url: &str) -> Vec<Line> {
-    let line = |name, topic: Option<&str>, connections, closing, against| {
-        let (url, pid) = match topic {
-            Some(topic) => (format!("{}/topics/{topic}", postern.rest), postern.pid()),
-            None => (echo_url.to_owned(), echo.pid()),
-        };
-        let records = if topic == Some("bulk") { RECORDS } else { 1 };
-        Line { name, load: Load { url, pid, connections, records, closing }, against, runs: Vec::new() }
+    let line = |name, url: String, asks, connections, closing, against| {
+        let pid = if url == echo_url { echo.pid() } else { postern.pid() };
+        Line { name, load: Load { url, pid, connections, asks, closing }, against, runs: Vec::new() }
     };
+    let echoed =
+        |name, connections, closing| line(name, echo_url.to_owned(), Asks::Produce(1), connections, closing, None);
+    let one = |name, connections, closing, against| {
+        line(name, format!("{}/topics/one", postern.rest), Asks::Produce(1), connections, closing, Some(against))
+    };
+    let bulk = format!("{}/topics/bulk", postern.rest);
+    // What the lines before have registered.
+    let known = format!("{}/schemas/ids/1", postern.registry);
+    let subject = format!("{}/subjects/one-value/versions", postern.registry);
     vec![
-        line("(a) echo, 16 connections", None, 16, false, None),
-        line("(b) one record, 16 connections", Some("one"), 16, false, Some((0, 0.30))),
-        line("(a) echo, 64 connections", None, 64, false, None),
-        line("(b) one record, 64 connections", Some("one"), 64, false, Some((2, 0.40))),
-        line("(a) echo, 16, new connections", None, 16, true, None),
-        line("(c) one record, 16, new connections", Some("one"), 16, true, Some((4, 0.75))),
-        line("(a) echo, 64, new connections", None, 64, true, None),
-        line("(c) one record, 64, new connections", Some("one"), 64, true, Some((6, 0.75))),
-        line("(d) 100 records, 8 connections", Some("bulk"), 8, false, None),
+        echoed("(a) echo, 16 connections", 16, false),
+        one("(b) one record, 16 connections", 16, false, (0, 0.30)),
+        echoed("(a) echo, 64 connections", 64, false),
+        one("(b) one record, 64 connections", 64, false, (2, 0.40)),
+        echoed("(a) echo, 16, new connections", 16, true),
+        one("(c) one record, 16, new connections", 16, true, (4, 0.75)),
+        echoed("(a) echo, 64, new connections", 64, true),
+        one("(c) one record, 64, new connections", 64, true, (6, 0.75)),
+        line("(d) 100 records, 8 connections", bulk, Asks::Produce(RECORDS), 8, false, None),
+        line("(e) schema by id, 16 connections", known.clone(), Asks::Read, 16, false, Some((0, 0.60))),
+        line("(e) schema by id, 64 connections", known, Asks::Read, 64, false, Some((2, 0.60))),
+        line("(f) known schema, 16 connections", subject.clone(), Asks::Register, 16, false, Some((0, 0.60))),
+        line("(f) known schema, 64 connections", subject, Asks::Register, 64, false, Some((2, 0.60))),
     ]
 }
 
@@ -144,8 +154,11 @@ fn create_topic(postern: &Postern, topic: &str) -> Outcome {
 fn check_written(postern: &Postern, lines: &[Line]) -> Outcome {
     for topic in ["one", "bulk"] {
         let of_topic = lines.iter().filter(|line| line.load.url.ends_with(&format!("/topics/{topic}")));
-        let least: f64 =
-            of_topic.flat_map(|line| line.runs.iter().map(|run| run.requests * f64::from(line.load.records))).sum();
+        let records = |line: &Line| match line.load.asks {
+            Asks::Produce(records) => f64::from(records),
+            Asks::Read | Asks::Register => 0.0,
+        };
+        let least: f64 = of_topic.flat_map(|line| line.runs.iter().map(|run| run.requests * records(line))).sum();
         let offsets = curl(&[&format!("{}/topics/{topic}/partitions/0/offsets", postern.rest)])?;
         let end =
             offsets.split("\"end_offset\":").nth(1).and_then(|rest| rest.trim_end_matches('}').parse::<f64>().ok());

@@ -100,7 +100,7 @@ impl Postern {
 
 /// A running Apache Kafka.
 pub(crate) struct Kafka {
-    _server: Server,
+    server: Server,
     /// `127.0.0.1:…`
     pub(crate) bootstrap: String,
 }
@@ -114,7 +114,8 @@ pub(crate) enum Like {
     TheRecordedServers,
 }
 
-const VERSION: &str = "4.1.1";
+/// What is fetched.
+pub(crate) const VERSION: &str = "4.1.1";
 
 /// The jars come from Maven Central, by name; nothing but this file says which.
 const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -132,6 +133,10 @@ const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
 "#;
 
 impl Kafka {
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
     /// Why it cannot be had here, if so.
     pub(crate) fn missing() -> Option<&'static str> {
         if !process::exists("java", "-version") {
@@ -195,7 +200,7 @@ impl Kafka {
         let mut server =
             Server::start("Apache Kafka", java().arg("kafka.Kafka").arg(&properties), &folder.join("kafka.log"))?;
         server.wait_for(port, Duration::from_secs(60))?;
-        Ok(Kafka { _server: server, bootstrap: format!("127.0.0.1:{port}") })
+        Ok(Kafka { server, bootstrap: format!("127.0.0.1:{port}") })
     }
 }
 

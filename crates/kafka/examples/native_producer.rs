@@ -1,7 +1,7 @@
-//! What the broker carries when nothing stands before it: records of 100 bytes from a plain librdkafka producer into partition 0, each
-//! acknowledged by all replicas. `cargo xtask bench` measures bulk produce against it.
+//! What the broker carries when nothing stands before it: records of so many bytes from a plain librdkafka producer into partition 0,
+//! each acknowledged by all replicas. `cargo xtask bench` measures bulk produce against it.
 //!
-//! `native_producer BOOTSTRAP TOPIC RECORDS`
+//! `native_producer BOOTSTRAP TOPIC RECORDS BYTES`
 
 use std::{
     env, process,
@@ -35,15 +35,15 @@ impl ProducerContext for Counts {
 
 fn main() -> process::ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [bootstrap, topic, records] = &arguments[..] else {
-        eprintln!("usage: native_producer BOOTSTRAP TOPIC RECORDS");
+    let [bootstrap, topic, records, bytes] = &arguments[..] else {
+        eprintln!("usage: native_producer BOOTSTRAP TOPIC RECORDS BYTES");
         return process::ExitCode::from(2);
     };
-    let Ok(records) = records.parse::<u64>() else {
-        eprintln!("{records}: expected a number of records");
+    let (Ok(records), Ok(bytes)) = (records.parse::<u64>(), bytes.parse()) else {
+        eprintln!("{records} {bytes}: expected a number of records, and how many bytes each has");
         return process::ExitCode::from(2);
     };
-    match produce(bootstrap, topic, records) {
+    match produce(bootstrap, topic, records, bytes) {
         Ok(took) => {
             println!("{:.0} records/s", records as f64 / took.as_secs_f64());
             process::ExitCode::SUCCESS
@@ -56,14 +56,14 @@ fn main() -> process::ExitCode {
 }
 
 /// The time from the first record handed over to the last one acknowledged.
-fn produce(bootstrap: &str, topic: &str, records: u64) -> Result<Duration, KafkaError> {
+fn produce(bootstrap: &str, topic: &str, records: u64, bytes: usize) -> Result<Duration, KafkaError> {
     let producer: BaseProducer<Counts> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("acks", "all")
         .set("linger.ms", "5")
         .set("queue.buffering.max.messages", "1000000")
         .create_with_context(Counts::default())?;
-    let payload = [b'x'; 100];
+    let payload = vec![b'x'; bytes];
     let start = Instant::now();
     for _ in 0..records {
         let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(0).payload(&payload);

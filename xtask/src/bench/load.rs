@@ -11,9 +11,20 @@ pub(crate) struct Load {
     /// The process whose CPU time is counted.
     pub(crate) pid: u32,
     pub(crate) connections: u32,
-    pub(crate) records: u32,
+    pub(crate) asks: Asks,
     /// A new connection per request.
     pub(crate) closing: bool,
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// So many Avro records to be written, their schema with them.
+    Produce(u32),
+    /// What the address names.
+    Read,
+    /// The same schema to be registered under the subject that the address names.
+    Register,
 }
 
 /// What one run of it came to.
@@ -31,12 +42,17 @@ pub(crate) struct Measured {
 impl Load {
     /// Runs for `seconds`. A single answer that is not a success spoils it.
     pub(crate) fn run(&self, seconds: u32) -> Outcome<Measured> {
-        let script = workspace::root().join("xtask/bench/produce.lua");
+        let script = workspace::root().join("xtask/bench/load.lua");
         let mut wrk = Command::new("wrk");
         // One thread of load: the cores are the server's.
         wrk.args(["--threads", "1", "--connections", &self.connections.to_string()]);
         wrk.args(["--duration", &format!("{seconds}s"), "--timeout", "10s", "--script"]).arg(script).arg(&self.url);
-        wrk.arg("--").arg(self.records.to_string()).arg(if self.closing { "close" } else { "keep" });
+        let asks = match self.asks {
+            Asks::Produce(records) => records.to_string(),
+            Asks::Read => "read".to_owned(),
+            Asks::Register => "register".to_owned(),
+        };
+        wrk.arg("--").arg(asks).arg(if self.closing { "close" } else { "keep" });
         let before = usage::cpu(self.pid)?;
         let printed = process::output(&mut wrk)?;
         let spent = usage::cpu(self.pid)? - before;
@@ -62,10 +78,10 @@ impl Load {
 }
 
 /// Records per second of a librdkafka producer without anything before it, on the same broker.
-pub(crate) fn native(bootstrap: &str, topic: &str) -> Outcome<f64> {
+pub(crate) fn native(bootstrap: &str, topic: &str, bytes: u32) -> Outcome<f64> {
     const RECORDS: &str = "1000000";
     let mut producer = Command::new(workspace::example("native_producer"));
-    let printed = process::output(producer.args([bootstrap, topic, RECORDS]))?;
+    let printed = process::output(producer.args([bootstrap, topic, RECORDS, &bytes.to_string()]))?;
     printed
         .lines()
         .find_map(|line| line.strip_suffix(" records/s")?.trim().parse().ok())
