@@ -110,7 +110,7 @@ impl Cluster {
     /// `InvalidRequest` where it has as many already; see [`Cluster::describe_cluster`].
     pub async fn add_partitions(&self, topic: &TopicName, total: i32) -> Result<(), Error> {
         self.0.admin.add_partitions(topic, total).await?;
-        self.0.producers.current().topics().widened(topic, total).await;
+        self.0.producers.current().topics().partitions_added(topic, total).await;
         Ok(())
     }
 

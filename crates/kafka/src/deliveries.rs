@@ -1,10 +1,10 @@
 //! What the records of one append became.
 //!
 //! One shared object per append, whatever the number of records: a slot per record, a count of those without an answer, a
-//! waker. Each record on its way carries a [`Ticket`], which names the object and its slot. When the last ticket is answered
-//! the room in the memory budget is given back and the future wakes, once.
+//! waker. Each record on its way carries a [`DeliveryHandle`], which names the object and its slot. When the last handle is answered
+//! the permit of the memory budget is released and the future wakes, once.
 //!
-//! Price: per append one allocation for the object and one for its slots, per record one for its ticket.
+//! Price: per append one allocation for the object and one for its slots, per record one for its handle.
 
 use std::{
     future::Future,
@@ -15,7 +15,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::{AppendError, Error, ErrorKind, Fate, Receipt, inflight::Room};
+use crate::{AppendError, Error, ErrorKind, Fate, Receipt, inflight::Permit};
 
 /// What became of one record.
 pub(crate) type Outcome = Result<Receipt, AppendError>;
@@ -25,20 +25,20 @@ pub(crate) type Outcome = Result<Receipt, AppendError>;
 pub struct Deliveries(Arc<Mutex<Pending>>);
 
 impl Deliveries {
-    /// The future, and one ticket per record in their order. `room` is given back with the last answer.
-    pub(crate) fn new(records: usize, room: Room) -> (Deliveries, impl Iterator<Item = Ticket>) {
+    /// The future, and one handle per record in their order. `permit` is released with the last answer.
+    pub(crate) fn new(records: usize, permit: Permit) -> (Deliveries, impl Iterator<Item = DeliveryHandle>) {
         let pending = Pending {
             outcomes: vec![None; records],
             unanswered: records,
             waker: None,
-            room: (records > 0).then_some(room),
+            permit: (records > 0).then_some(permit),
         };
         let pending = Arc::new(Mutex::new(pending));
-        let tickets = (0..records).map({
+        let handles = (0..records).map({
             let pending = pending.clone();
-            move |slot| Ticket { pending: pending.clone(), slot, answered: false }
+            move |slot| DeliveryHandle { pending: pending.clone(), slot, answered: false }
         });
-        (Deliveries(pending), tickets)
+        (Deliveries(pending), handles)
     }
 }
 
@@ -63,18 +63,18 @@ struct Pending {
     outcomes: Vec<Option<Outcome>>,
     unanswered: usize,
     waker: Option<Waker>,
-    room: Option<Room>,
+    permit: Option<Permit>,
 }
 
 /// The claim of one record on its answer. Dropped without one (a client that dies with records in it), it answers that
 /// nothing is known, so that nobody waits for ever.
-pub(crate) struct Ticket {
+pub(crate) struct DeliveryHandle {
     pending: Arc<Mutex<Pending>>,
     slot: usize,
     answered: bool,
 }
 
-impl Ticket {
+impl DeliveryHandle {
     pub(crate) fn answer(mut self, outcome: Outcome) {
         self.settle(outcome);
     }
@@ -87,17 +87,17 @@ impl Ticket {
         if pending.unanswered > 0 {
             return;
         }
-        let (room, waker) = (pending.room.take(), pending.waker.take());
+        let (permit, waker) = (pending.permit.take(), pending.waker.take());
         // Both may run code of others: not under the lock.
         drop(pending);
-        drop(room);
+        drop(permit);
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for DeliveryHandle {
     fn drop(&mut self) {
         if !self.answered {
             let error =
@@ -117,17 +117,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_keep_the_order_of_records_and_free_the_room_last() {
+    async fn answers_keep_the_order_of_records_and_release_the_permit_last() {
         let inflight = Inflight::new(ByteCount(10_000));
         let admitted = inflight.admit(vec![Record::default(), Record::default()]).await.expect("fits");
-        let (deliveries, tickets) = Deliveries::new(2, admitted.room);
-        let mut tickets: Vec<Ticket> = tickets.collect();
+        let (deliveries, handles) = Deliveries::new(2, admitted.permit);
+        let mut handles: Vec<DeliveryHandle> = handles.collect();
 
-        tickets.pop().expect("two").answer(Ok(receipt(8)));
+        handles.pop().expect("two").answer(Ok(receipt(8)));
         assert_ne!(inflight.used(), ByteCount(0), "one record is still under way");
         let waiting = tokio::spawn(deliveries);
         tokio::task::yield_now().await;
-        tickets.pop().expect("two").answer(Ok(receipt(7)));
+        handles.pop().expect("two").answer(Ok(receipt(7)));
         assert_eq!(inflight.used(), ByteCount(0));
         assert_eq!(waiting.await.expect("joins"), vec![Ok(receipt(7)), Ok(receipt(8))]);
     }
@@ -135,16 +135,16 @@ mod tests {
     #[tokio::test]
     async fn no_records_are_answered_at_once() {
         let admitted = Inflight::new(ByteCount(10)).admit(Vec::new()).await.expect("fits");
-        let (deliveries, tickets) = Deliveries::new(0, admitted.room);
-        assert_eq!(tickets.count(), 0);
+        let (deliveries, handles) = Deliveries::new(0, admitted.permit);
+        assert_eq!(handles.count(), 0);
         assert_eq!(deliveries.await, vec![]);
     }
 
     #[tokio::test]
-    async fn a_lost_ticket_is_an_answer_too() {
+    async fn a_dropped_handle_answers_unknown() {
         let admitted = Inflight::new(ByteCount(10_000)).admit(vec![Record::default()]).await.expect("fits");
-        let (deliveries, tickets) = Deliveries::new(1, admitted.room);
-        drop(tickets.collect::<Vec<_>>());
+        let (deliveries, handles) = Deliveries::new(1, admitted.permit);
+        drop(handles.collect::<Vec<_>>());
         let outcomes = deliveries.await;
         assert_eq!(outcomes[0].as_ref().expect_err("lost").fate, Fate::Unknown);
     }

@@ -34,7 +34,7 @@ pub use cluster::Cluster;
 pub use deliveries::Deliveries;
 pub use error::{AppendError, Error, ErrorKind, Fate};
 pub use inflight::{Admitted, Inflight, TooLarge};
-pub use names::{ByteCount, IllegalTopicName, NodeId, Offset, PartitionId, TopicName};
+pub use names::{ByteCount, InvalidTopicName, NodeId, Offset, PartitionId, TopicName};
 pub use reader::Reader;
 pub use record::{Receipt, Record, StoredRecord};
 pub use settings::Settings;

@@ -34,7 +34,7 @@ const FRESH: Duration = Duration::from_secs(5);
 /// An answer older than this is renewed in the background when it is used.
 const RENEW_AFTER: Duration = Duration::from_secs(2);
 /// A stale answer is used when the cluster does not give a new one within this.
-const STALE_PATIENCE: Duration = Duration::from_secs(1);
+const STALE_FALLBACK_AFTER: Duration = Duration::from_secs(1);
 /// A missing topic is asked for again for so long.
 const APPEARS_WITHIN: Duration = Duration::from_millis(500);
 /// The same for a topic that was created from here a moment ago: it exists, even if not every broker has heard of it.
@@ -42,9 +42,9 @@ const CREATED_APPEARS_WITHIN: Duration = Duration::from_secs(5);
 /// That a topic is missing is remembered for so long.
 const MISSING_FOR: Duration = Duration::from_millis(100);
 /// Topics that are known, missing or just created, each at most so many.
-const TOPICS_MAX: usize = 10_000;
+const MAX_TOPICS: usize = 10_000;
 /// Look-ups occupy a thread each.
-const LOOKUPS_MAX: usize = 16;
+const MAX_LOOKUPS: usize = 16;
 
 /// What the producer knows of topics.
 pub(crate) struct Topics {
@@ -83,7 +83,7 @@ impl Topics {
             runtime,
             known: RwLock::default(),
             rest: Mutex::default(),
-            lookups: Semaphore::new(LOOKUPS_MAX),
+            lookups: Semaphore::new(MAX_LOOKUPS),
         }
     }
 
@@ -114,7 +114,7 @@ impl Topics {
         let stale = self.known.read().get(name).map(|known| known.partitions);
         let answer = wait(self.look_up(name));
         let Some(stale) = stale else { return answer.await };
-        match tokio::time::timeout(STALE_PATIENCE, answer).await {
+        match tokio::time::timeout(STALE_FALLBACK_AFTER, answer).await {
             Ok(Err(error)) if is_transient(&error) => Ok(stale),
             Ok(answer) => answer,
             Err(_) => Ok(stale),
@@ -143,7 +143,7 @@ impl Topics {
     }
 
     /// Asks anew, and waits until the topic has at least `partitions`, or for as long as that may take.
-    pub(crate) async fn widened(self: &Arc<Self>, name: &TopicName, partitions: i32) {
+    pub(crate) async fn partitions_added(self: &Arc<Self>, name: &TopicName, partitions: i32) {
         let end = Instant::now() + CREATED_APPEARS_WITHIN;
         while Instant::now() < end {
             match wait(self.look_up(name)).await {
@@ -172,7 +172,7 @@ impl Topics {
     }
 
     async fn ask(&self, name: &TopicName) -> Result<(Arc<Topic>, i32), Error> {
-        const PAUSE_MAX: Duration = Duration::from_millis(100);
+        const MAX_PAUSE: Duration = Duration::from_millis(100);
         let end = Instant::now() + self.timeout;
         let mut pause = Duration::from_millis(10);
         let mut missing_until = None;
@@ -190,7 +190,7 @@ impl Topics {
                 Err(_) => {} // asked again
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            pause = (pause * 2).min(MAX_PAUSE);
         }
     }
 
@@ -223,7 +223,7 @@ impl Topics {
                 rest.missing.remove(name);
                 // It has appeared: missing later means deleted, and is believed as soon as of any other topic.
                 rest.created.remove(name);
-                if known.len() >= TOPICS_MAX && !known.contains_key(name) {
+                if known.len() >= MAX_TOPICS && !known.contains_key(name) {
                     make_room(&mut known);
                 }
                 let (topic, asked) = (topic.clone(), Instant::now());
@@ -264,9 +264,9 @@ fn is_transient(error: &Error) -> bool {
 /// Notes `name` with the time, and forgets what is older than `worth`. Full all the same: everything goes, which costs a few
 /// look-ups and nothing else.
 fn remember(times: &mut HashMap<TopicName, Instant>, name: &TopicName, worth: Duration) {
-    if times.len() >= TOPICS_MAX {
+    if times.len() >= MAX_TOPICS {
         times.retain(|_, at| at.elapsed() < worth);
-        if times.len() >= TOPICS_MAX {
+        if times.len() >= MAX_TOPICS {
             times.clear();
         }
     }
@@ -276,7 +276,7 @@ fn remember(times: &mut HashMap<TopicName, Instant>, name: &TopicName, worth: Du
 /// Forgets what is stale, and if that is nothing, the one asked for the longest time ago.
 fn make_room(known: &mut HashMap<TopicName, Known>) {
     known.retain(|_, topic| topic.asked.elapsed() < FRESH);
-    if known.len() >= TOPICS_MAX {
+    if known.len() >= MAX_TOPICS {
         let oldest = known.iter().min_by_key(|(_, topic)| topic.asked).map(|(name, _)| name.clone());
         if let Some(oldest) = oldest {
             known.remove(&oldest);

@@ -1,11 +1,11 @@
-//! The words of a Kafka cluster, each checked where it is made.
+//! The names and numbers of a Kafka cluster, each checked where it is made.
 
 use std::{error, fmt, sync::Arc};
 
 /// The longest topic name Kafka takes: the name and a partition number must fit into a directory name.
-const TOPIC_NAME_MAX: usize = 249;
+const MAX_TOPIC_NAME_LENGTH: usize = 249;
 
-/// A legal topic name: 1 to 249 of the characters `a-z A-Z 0-9 . _ -`, neither `.` nor `..`. Cheap to clone.
+/// A valid topic name: 1 to 249 of the characters `a-z A-Z 0-9 . _ -`, neither `.` nor `..`. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct TopicName(Arc<str>);
 
@@ -13,14 +13,14 @@ impl TopicName {
     /// Checks `name` by Kafka's rules.
     ///
     /// # Errors
-    /// [`IllegalTopicName`] where the rules are broken.
-    pub fn parse(name: &str) -> Result<TopicName, IllegalTopicName> {
-        let legal_length = (1..=TOPIC_NAME_MAX).contains(&name.len());
-        let legal_bytes = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        if legal_length && legal_bytes && name != "." && name != ".." {
+    /// [`InvalidTopicName`] where the rules are broken.
+    pub fn parse(name: &str) -> Result<TopicName, InvalidTopicName> {
+        let valid_length = (1..=MAX_TOPIC_NAME_LENGTH).contains(&name.len());
+        let valid_bytes = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if valid_length && valid_bytes && name != "." && name != ".." {
             Ok(TopicName(name.into()))
         } else {
-            Err(IllegalTopicName)
+            Err(InvalidTopicName)
         }
     }
 
@@ -36,21 +36,21 @@ impl fmt::Display for TopicName {
     }
 }
 
-/// A text that no topic can be called.
+/// A text that is not a topic name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IllegalTopicName;
+pub struct InvalidTopicName;
 
-impl fmt::Display for IllegalTopicName {
+impl fmt::Display for InvalidTopicName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "a topic name has 1 to {TOPIC_NAME_MAX} characters out of letters, digits, '.', '_' and '-', \
+            "a topic name has 1 to {MAX_TOPIC_NAME_LENGTH} characters out of letters, digits, '.', '_' and '-', \
              and is neither \".\" nor \"..\""
         )
     }
 }
 
-impl error::Error for IllegalTopicName {}
+impl error::Error for InvalidTopicName {}
 
 /// A partition number, 0 or more.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -62,7 +62,7 @@ impl fmt::Display for PartitionId {
     }
 }
 
-/// A place in a partition.
+/// The position of a record in a partition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Offset(pub i64);
 
@@ -97,16 +97,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn legal_topic_names() {
+    fn valid_topic_names() {
         for name in ["a", "lsst.example.skyFluxMetric", "_schemas", "a-b_c.d", "...", &"x".repeat(249)] {
             assert_eq!(TopicName::parse(name).map(|t| t.as_str().to_owned()), Ok(name.to_owned()));
         }
     }
 
     #[test]
-    fn illegal_topic_names() {
+    fn invalid_topic_names() {
         for name in ["", ".", "..", "a b", "a/b", "a\0b", "ä", "a:b", &"x".repeat(250)] {
-            assert_eq!(TopicName::parse(name), Err(IllegalTopicName), "{name:?}");
+            assert_eq!(TopicName::parse(name), Err(InvalidTopicName), "{name:?}");
         }
     }
 }

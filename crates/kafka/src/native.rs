@@ -20,7 +20,7 @@ mod reply;
 
 pub(crate) use admin_calls::{AdminCall, Request};
 pub(crate) use client::{Client, Role};
-pub(crate) use consume::Consumption;
+pub(crate) use consume::PartitionConsumer;
 pub(crate) use metadata::Partitions;
 pub(crate) use produce::{Event, NotQueued, Topic};
 pub(crate) use queue::Queue;

@@ -16,7 +16,7 @@ use tokio::{runtime::Handle, task::AbortHandle};
 
 use crate::{
     Admitted, AppendError, ByteCount, Deliveries, Error, ErrorKind, PartitionId, Record, Settings, TopicName,
-    deliveries::Ticket,
+    deliveries::DeliveryHandle,
     error::Code,
     metadata::Topics,
     native::{Client, Event, NotQueued, Role, Topic},
@@ -29,7 +29,7 @@ const YOUNG: Duration = Duration::from_secs(10);
 const REPLACE_PAUSE: Duration = Duration::from_secs(1);
 
 /// For how long a new producer looks for its cluster on its own account: as long as the timer that this spares it.
-const MEET_WITHIN: Duration = Duration::from_millis(500);
+const INITIAL_METADATA_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The place of the one producer.
 pub(crate) struct Producers {
@@ -74,7 +74,7 @@ impl Producers {
 pub(crate) struct Producer {
     client: Arc<Client>,
     topics: Arc<Topics>,
-    record_max: ByteCount,
+    max_request_size: ByteCount,
     reporting: AbortHandle,
 }
 
@@ -82,10 +82,10 @@ impl Producer {
     fn new(client: Arc<Client>, settings: &Settings, runtime: &Handle, home: Weak<Producers>) -> Producer {
         let acquainted = client.clone();
         // Nothing waits for it, and nothing depends on it: without it the first record takes half a second longer.
-        drop(runtime.spawn_blocking(move || acquainted.meet_brokers(MEET_WITHIN)));
+        drop(runtime.spawn_blocking(move || acquainted.fetch_initial_metadata(INITIAL_METADATA_TIMEOUT)));
         let topics = Arc::new(Topics::new(client.clone(), settings.call_timeout, runtime.clone()));
         let reporting = runtime.spawn(report(client.clone(), home)).abort_handle();
-        Producer { client, topics, record_max: settings.record_max, reporting }
+        Producer { client, topics, max_request_size: settings.max_request_size, reporting }
     }
 
     pub(crate) fn topics(&self) -> &Arc<Topics> {
@@ -94,30 +94,37 @@ impl Producer {
 
     /// Appends in the order given. What cannot be appended is answered at once.
     pub(crate) fn append(&self, name: &TopicName, admitted: Admitted) -> Deliveries {
-        let Admitted { records, room } = admitted;
-        let (deliveries, tickets) = Deliveries::new(records.len(), room);
+        let Admitted { records, permit } = admitted;
+        let (deliveries, handles) = Deliveries::new(records.len(), permit);
         match self.topics.topic(name) {
             Ok((topic, partitions)) => {
-                for (record, ticket) in records.iter().zip(tickets) {
-                    self.append_one(name, &topic, partitions, record, ticket);
+                for (record, handle) in records.iter().zip(handles) {
+                    self.append_one(name, &topic, partitions, record, handle);
                 }
             }
-            Err(error) => tickets.for_each(|t| t.answer(Err(AppendError::not_written(error.clone())))),
+            Err(error) => handles.for_each(|t| t.answer(Err(AppendError::not_written(error.clone())))),
         }
         deliveries
     }
 
-    fn append_one(&self, name: &TopicName, topic: &Topic, partitions: Option<i32>, record: &Record, ticket: Ticket) {
+    fn append_one(
+        &self,
+        name: &TopicName,
+        topic: &Topic,
+        partitions: Option<i32>,
+        record: &Record,
+        handle: DeliveryHandle,
+    ) {
         let size = record.serialized_size();
-        if size > self.record_max {
-            return ticket.answer(Err(AppendError::not_written(self.too_large(size))));
+        if size > self.max_request_size {
+            return handle.answer(Err(AppendError::not_written(self.too_large(size))));
         }
         if let (Some(PartitionId(asked)), Some(count)) = (record.partition, partitions)
             && !(0..count).contains(&asked)
         {
-            return ticket.answer(Err(AppendError::not_written(no_such_partition(name, asked, count))));
+            return handle.answer(Err(AppendError::not_written(no_such_partition(name, asked, count))));
         }
-        if let Err(NotQueued { ticket, code }) = topic.produce(record, ticket) {
+        if let Err(NotQueued { handle, code }) = topic.produce(record, handle) {
             let error = match code {
                 Code::MESSAGE_TOO_LARGE => self.too_large(size),
                 Code::UNKNOWN_PARTITION => match record.partition {
@@ -129,7 +136,7 @@ impl Producer {
                 }
                 _ => code.error(None), // a full queue, a topic gone
             };
-            ticket.answer(Err(AppendError::not_written(error)));
+            handle.answer(Err(AppendError::not_written(error)));
         }
     }
 
@@ -138,7 +145,7 @@ impl Producer {
         const LOOK_AGAIN: Duration = Duration::from_millis(5);
         let end = Instant::now() + patience;
         while self.client.unanswered() > 0 {
-            self.client.hurry();
+            self.client.flush_nonblocking();
             if Instant::now() >= end {
                 return false;
             }
@@ -151,7 +158,7 @@ impl Producer {
         let message = format!(
             "The message is {} bytes when serialized which is larger than {}, \
              which is the value of the max.request.size configuration.",
-            size.0, self.record_max.0
+            size.0, self.max_request_size.0
         );
         Error::new(ErrorKind::RecordTooLarge, "RECORD_TOO_LARGE", message)
     }
@@ -183,7 +190,7 @@ async fn report(client: Arc<Client>, home: Weak<Producers>) {
                     let pause = if started.elapsed() < YOUNG { REPLACE_PAUSE } else { Duration::ZERO };
                     tokio::spawn(replace_after(pause, client.clone(), home.clone()));
                 }
-                Event::Trouble(error) => tracing::debug!(%error, "the producer has trouble, and deals with it"),
+                Event::TransientError(error) => tracing::debug!(%error, "the producer has trouble, and deals with it"),
                 Event::Other => {}
             }
             if answered >= REPORTS_AT_ONCE {

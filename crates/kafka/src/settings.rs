@@ -14,7 +14,7 @@ pub struct Settings {
     /// A record not acknowledged by then has failed. Default 120 s, as Java's `delivery.timeout.ms`.
     pub delivery_timeout: Duration,
     /// A record may be this large, reckoned as Java reckons for `max.request.size`. Default 1048576.
-    pub record_max: ByteCount,
+    pub max_request_size: ByteCount,
     /// Further librdkafka settings, name and value; they win over ours.
     pub client: Vec<(String, String)>,
 }
@@ -26,7 +26,7 @@ impl Settings {
             bootstrap_servers: bootstrap_servers.into(),
             call_timeout: Duration::from_secs(30),
             delivery_timeout: Duration::from_secs(120),
-            record_max: ByteCount(1_048_576),
+            max_request_size: ByteCount(1_048_576),
             client: Vec::new(),
         }
     }
@@ -69,7 +69,7 @@ impl Settings {
             named("enable.idempotence", "true"),
             named("acks", "all"),
             named("partitioner", "murmur2_random"),
-            named("message.max.bytes", &self.record_max.0.clamp(1_000, 1_000_000_000).to_string()),
+            named("message.max.bytes", &self.max_request_size.0.clamp(1_000, 1_000_000_000).to_string()),
             named("delivery.timeout.ms", &millis(self.delivery_timeout).to_string()),
             named("linger.ms", "0"),
             // While two requests are under way the next batch grows: measured to carry more than any number of small ones.

@@ -65,10 +65,10 @@ impl fmt::Display for Error {
             Error::Schema(Side::Value, error) => write!(f, "value_schema: {error}"),
             Error::DoesNotFit(error) => write!(f, "{error}"),
             Error::NotBase64 { path, message } => write!(f, "{path}: {message}"),
-            Error::TooLarge(TooLarge { asked, capacity }) => write!(
+            Error::TooLarge(TooLarge { requested, capacity }) => write!(
                 f,
                 "The records of this request hold {} bytes, more than the {} bytes that may wait for acknowledgement at once. Split the request. Nothing was written.",
-                asked.0, capacity.0
+                requested.0, capacity.0
             ),
             Error::Cluster(error) => write!(f, "{error}"),
         }

@@ -22,7 +22,7 @@ pub use error::Error;
 pub use limits::Limits;
 pub use postern_kafka::{
     AppendError, Broker, ByteCount, ClusterDescription, ConfigEntry, ConfigSource, ConfigSynonym, CreatedTopic,
-    Error as ClusterError, ErrorKind, Fate, IllegalTopicName, NewTopic, NodeId, Offset, OffsetRange,
+    Error as ClusterError, ErrorKind, Fate, InvalidTopicName, NewTopic, NodeId, Offset, OffsetRange,
     PartitionDescription, PartitionId, Receipt, TooLarge, TopicDescription, TopicName,
 };
 pub use postern_registry::{Error as RegistryError, ResolveError, SchemaId, SchemaRef, Side};

@@ -84,7 +84,7 @@ impl Proxy {
 
     /// As many records as one request may have: more of them would not fit into the budget, however small they are.
     pub fn records_max(&self) -> usize {
-        self.inflight().records_max()
+        self.inflight().max_records()
     }
 
     /// Refuses what [`Proxy::produce`] would, as far as that can be told without the name of a topic, and so of subjects.

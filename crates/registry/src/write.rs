@@ -100,7 +100,7 @@ impl Turn<'_> {
             .map_err(|too_large| {
                 Error::TooLarge(format!(
                     "{} bytes are more than the {} that are held at once",
-                    too_large.asked.0, too_large.capacity.0
+                    too_large.requested.0, too_large.capacity.0
                 ))
             })?;
         let outcomes = timeout_at(self.deadline, core.cluster.append(&core.settings.topic, admitted)).await;

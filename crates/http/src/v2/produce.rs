@@ -4,7 +4,7 @@ mod request;
 
 use hyper::StatusCode;
 use postern_proxy::{
-    AppendError, Caller, ClusterError, ErrorKind, Fate, Format, IllegalTopicName, Produced, Proxy, SchemaId,
+    AppendError, Caller, ClusterError, ErrorKind, Fate, Format, InvalidTopicName, Produced, Proxy, SchemaId,
     SchemaKind, TopicName,
 };
 
@@ -69,7 +69,7 @@ fn format_of(content_type: Option<&'static str>) -> Format {
 }
 
 /// An illegal name of a topic fails each record, not the request (§5.2).
-fn nowhere(name: &str, error: &IllegalTopicName, records: usize) -> Produced {
+fn nowhere(name: &str, error: &InvalidTopicName, records: usize) -> Produced {
     let error = ClusterError {
         kind: ErrorKind::InvalidTopic,
         name: "INVALID_TOPIC_EXCEPTION".to_owned(),

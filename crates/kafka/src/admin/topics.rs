@@ -95,12 +95,12 @@ impl Admin {
 
     pub(crate) async fn create_topic(&self, topic: &NewTopic) -> Result<CreatedTopic, Error> {
         check_counts(topic)?;
-        self.call(Request::CreateTopic(topic)).await?.topic_verdict()?;
-        Ok(if topic.validate_only { self.foreseen(topic).await } else { self.read_back(topic).await })
+        self.call(Request::CreateTopic(topic)).await?.topic_result()?;
+        Ok(if topic.validate_only { self.expected_counts(topic).await } else { self.read_back(topic).await })
     }
 
     pub(crate) async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
-        self.call(Request::DeleteTopic(topic)).await?.topic_verdict().map_err(|error| error.about(topic))?;
+        self.call(Request::DeleteTopic(topic)).await?.topic_result().map_err(|error| error.about(topic))?;
         // A broker may list it for a moment longer; a look-up in that moment would believe it.
         let end = Instant::now() + APPEARS_WITHIN;
         while self.topic(topic, false).await.is_ok() && Instant::now() < end {
@@ -113,11 +113,11 @@ impl Admin {
         if total < 1 {
             return Err(invalid_partitions(total));
         }
-        self.call(Request::AddPartitions { topic, total }).await?.topic_verdict().map_err(|error| error.about(topic))
+        self.call(Request::AddPartitions { topic, total }).await?.topic_result().map_err(|error| error.about(topic))
     }
 
     /// The counts that a topic would have: those asked for, else the defaults among the configs of a broker.
-    async fn foreseen(&self, topic: &NewTopic) -> CreatedTopic {
+    async fn expected_counts(&self, topic: &NewTopic) -> CreatedTopic {
         let mut counts = asked_for(topic);
         if counts.partitions > 0 && counts.replication_factor > 0 {
             return counts;

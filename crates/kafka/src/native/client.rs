@@ -76,7 +76,7 @@ impl Client {
     }
 
     /// Sends what lingers, without waiting for answers.
-    pub(crate) fn hurry(&self) {
+    pub(crate) fn flush_nonblocking(&self) {
         // SAFETY: the client is live. With a timeout of 0 the call does not wait, and says so, which is no news.
         unsafe { raw::rd_kafka_flush(self.raw(), 0) };
     }

@@ -16,14 +16,18 @@ const BATCH: usize = 500;
 const FIRST_OFFSET: i64 = 0;
 
 /// A partition being fetched, from its beginning, for as long as this lives.
-pub(crate) struct Consumption {
+pub(crate) struct PartitionConsumer {
     queue: Queue,
     topic: Topic,
     partition: PartitionId,
 }
 
-impl Consumption {
-    pub(crate) fn start(client: &Arc<Client>, topic: &TopicName, partition: PartitionId) -> Result<Consumption, Error> {
+impl PartitionConsumer {
+    pub(crate) fn start(
+        client: &Arc<Client>,
+        topic: &TopicName,
+        partition: PartitionId,
+    ) -> Result<PartitionConsumer, Error> {
         let topic = Topic::new(client, topic)?;
         let queue = Queue::new(client);
         // SAFETY: topic and queue are live, and stay so until `drop` has stopped the fetching.
@@ -31,7 +35,7 @@ impl Consumption {
         if started != 0 {
             return Err(Code::UNKNOWN_PARTITION.error(None));
         }
-        Ok(Consumption { queue, topic, partition })
+        Ok(PartitionConsumer { queue, topic, partition })
     }
 
     /// Waits until there may be records.
@@ -69,7 +73,7 @@ impl Consumption {
     }
 }
 
-impl Drop for Consumption {
+impl Drop for PartitionConsumer {
     fn drop(&mut self) {
         // Waits for librdkafka's main thread to take note, not for the network.
         // SAFETY: topic and queue are still live; the fetching ends before they go.

@@ -37,7 +37,7 @@ impl Topic {
 impl Client {
     /// Asks who the brokers are, and nothing else. An idempotent producer that hears of them gets its id at once; otherwise it
     /// waits for a timer of half a second. Blocks.
-    pub(crate) fn meet_brokers(&self, timeout: Duration) -> Result<(), Error> {
+    pub(crate) fn fetch_initial_metadata(&self, timeout: Duration) -> Result<(), Error> {
         Metadata::ask(self, Which::Known, timeout).map(drop)
     }
 

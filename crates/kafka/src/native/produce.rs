@@ -11,7 +11,7 @@ use rdkafka::bindings as c;
 
 use super::{Client, raw};
 use crate::{
-    AppendError, Error, Fate, Offset, PartitionId, Receipt, Record, TopicName, deliveries::Ticket, error::Code,
+    AppendError, Error, Fate, Offset, PartitionId, Receipt, Record, TopicName, deliveries::DeliveryHandle, error::Code,
 };
 
 /// librdkafka chooses the partition.
@@ -28,9 +28,9 @@ unsafe impl Send for Topic {}
 // SAFETY: and from several at once.
 unsafe impl Sync for Topic {}
 
-/// A record that librdkafka did not take, with its ticket.
+/// A record that librdkafka did not take, with its handle.
 pub(crate) struct NotQueued {
-    pub(crate) ticket: Ticket,
+    pub(crate) handle: DeliveryHandle,
     pub(crate) code: Code,
 }
 
@@ -54,8 +54,8 @@ impl Topic {
     }
 
     /// Hands a record over; its bytes are copied. Does not block: a full queue is an error.
-    pub(crate) fn produce(&self, record: &Record, ticket: Ticket) -> Result<(), NotQueued> {
-        let ticket = Box::into_raw(Box::new(ticket));
+    pub(crate) fn produce(&self, record: &Record, handle: DeliveryHandle) -> Result<(), NotQueued> {
+        let handle = Box::into_raw(Box::new(handle));
         let mut headers = ptr::null_mut();
         let mut arguments = [argument(c::rd_kafka_vtype_t::RD_KAFKA_VTYPE_END); 8];
         let mut count = 0;
@@ -66,7 +66,7 @@ impl Topic {
         use c::{rd_kafka_vtype_t as kind, rd_kafka_vu_s__bindgen_ty_1 as Value};
         push(kind::RD_KAFKA_VTYPE_RKT, Value { rkt: self.topic });
         push(kind::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: c::RD_KAFKA_MSG_F_COPY });
-        push(kind::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: ticket.cast::<c_void>() });
+        push(kind::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: handle.cast::<c_void>() });
         push(kind::RD_KAFKA_VTYPE_PARTITION, Value { i32_: record.partition.map_or(PARTITION_UNASSIGNED, |p| p.0) });
         if let Some(key) = &record.key {
             push(kind::RD_KAFKA_VTYPE_KEY, Value { mem: memory(key) });
@@ -89,8 +89,8 @@ impl Topic {
             unsafe { c::rd_kafka_headers_destroy(headers) };
         }
         // SAFETY: made by `Box::into_raw` above; a record that was not taken gets no delivery report.
-        let ticket = *unsafe { Box::from_raw(ticket) };
-        Err(NotQueued { ticket, code })
+        let handle = *unsafe { Box::from_raw(handle) };
+        Err(NotQueued { handle, code })
     }
 }
 
@@ -136,7 +136,7 @@ pub(crate) enum Event {
     /// The producer cannot go on: another one must take its place.
     Fatal(Error),
     /// Something went wrong that librdkafka deals with by itself.
-    Trouble(Error),
+    TransientError(Error),
     /// Nothing for us.
     Other,
 }
@@ -159,7 +159,7 @@ impl Event {
                     if c::rd_kafka_event_error_is_fatal(event) != 0 {
                         Event::Fatal(error)
                     } else {
-                        Event::Trouble(error)
+                        Event::TransientError(error)
                     }
                 }
                 _ => Event::Other, // librdkafka's list of events is open
@@ -184,9 +184,10 @@ impl Reports {
             if message.is_null() {
                 return answered;
             }
-            // SAFETY: each message is returned once, and its opaque is the ticket that `produce` boxed.
-            let (ticket, outcome) = unsafe { (Box::from_raw((*message)._private.cast::<Ticket>()), outcome(message)) };
-            ticket.answer(outcome);
+            // SAFETY: each message is returned once, and its opaque is the handle that `produce` boxed.
+            let (handle, outcome) =
+                unsafe { (Box::from_raw((*message)._private.cast::<DeliveryHandle>()), outcome(message)) };
+            handle.answer(outcome);
             answered += 1;
         }
     }

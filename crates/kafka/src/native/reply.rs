@@ -31,7 +31,7 @@ impl Reply {
     }
 
     /// The verdict over the one topic that was to be created, deleted or widened.
-    pub(crate) fn topic_verdict(&self) -> Result<(), Error> {
+    pub(crate) fn topic_result(&self) -> Result<(), Error> {
         let mut count = 0;
         // SAFETY: the event is live and each reader is used with its own kind of result only: a null result is none of its
         // kind. Arrays and texts live as long as the event.

@@ -52,8 +52,8 @@ async fn topics_are_created_described_widened_and_deleted() {
     let validated = NewTopic { validate_only: true, ..asked.clone() };
     assert_eq!(target.cluster.create_topic(&validated).await.expect("could be created").partitions, 3);
     let default = NewTopic { partitions: None, replication_factor: None, ..validated.clone() };
-    let foreseen = target.cluster.create_topic(&default).await.expect("could be created");
-    assert_eq!((foreseen.partitions, foreseen.replication_factor), (1, 1), "the defaults of both kinds of cluster");
+    let expected = target.cluster.create_topic(&default).await.expect("could be created");
+    assert_eq!((expected.partitions, expected.replication_factor), (1, 1), "the defaults of both kinds of cluster");
     assert_eq!(target.cluster.topic(&topic, false).await.expect_err("only validated").kind, ErrorKind::UnknownTopic);
 
     let created = target.cluster.create_topic(&asked).await.expect("created");
