@@ -80,6 +80,8 @@ fn package(room: &str) -> String {
 fn dependencies(package: &str, depth: Option<u32>) -> Outcome<Vec<String>> {
     let mut cargo = process::cargo();
     cargo.args(["tree", "--locked", "--package", package, "--edges", "normal", "--prefix", "none"]);
+    // The tree of this package alone, even where the configuration of cargo resolves the workspace as one.
+    cargo.env("CARGO_RESOLVER_FEATURE_UNIFICATION", "selected");
     if let Some(depth) = depth {
         cargo.args(["--depth", &depth.to_string()]);
     }
