@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 use crate::{Outcome, process, workspace};
 
 /// Which room may name which: ARCHITECTURE.md draws the same.
-const IMPORTS: [(&str, &[&str]); 7] = [
+const IMPORTS: [(&str, &[&str]); 8] = [
     ("schema", &[]),
     ("kafka", &[]),
-    ("broker", &[]),
+    ("log", &[]),
+    ("broker", &["log"]),
     ("registry", &["schema", "kafka"]),
     ("proxy", &["schema", "kafka", "registry"]),
     ("http", &["proxy", "registry", "schema"]),

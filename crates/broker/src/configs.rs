@@ -9,7 +9,7 @@ pub(crate) mod broker;
 use std::collections::BTreeMap;
 
 use self::broker::Changed;
-use crate::log::partition::LogConfig;
+use postern_log::partition::LogConfig;
 
 /// A setting of a topic.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::log::batch::{self, Header};
-use crate::log::{codec, records};
 use crate::{api, frame};
+use postern_log::batch::{self, Header};
+use postern_log::{codec, records};
 
 /// Decodes what a connection might send; answers how many requests it holds before the first bad one.
 pub fn frames(input: &[u8]) -> usize {

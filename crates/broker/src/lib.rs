@@ -5,7 +5,7 @@
 //! (replication, transactions, authentication, quotas) is Apache Kafka's job and is not announced.
 //!
 //! A request's way: `connection` (bytes) → `frame`, `shape` (one request, believed) → `api` (a file per API) →
-//! `topics`, `groups` → `log` (batches on disk).
+//! `topics`, `groups` → the crate `postern-log` (batches on disk).
 
 mod api;
 mod configs;
@@ -16,7 +16,6 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod groups;
-mod log;
 mod node;
 mod output;
 mod room;

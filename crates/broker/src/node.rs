@@ -24,10 +24,10 @@ use tokio::sync::watch;
 use crate::configs::broker::Changed;
 use crate::faults::Faults;
 use crate::groups::Groups;
-use crate::log::disk::{self, Durability, Files};
 use crate::room::Room;
 use crate::topics::{Notes, Topics};
 use crate::{Flush, Settings, StartError};
+use postern_log::disk::{self, Durability, Files};
 
 /// The only broker there is.
 pub(crate) const NODE_ID: BrokerId = BrokerId(1);

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::configs::TopicConfig;
 use crate::configs::broker::{Changed, Scope};
-use crate::log::Partition;
-use crate::log::disk::{self, Durability, Files};
+use postern_log::Partition;
+use postern_log::disk::{self, Durability, Files};
 
 const MAX_NAME_BYTES: usize = 249;
 /// Topics that belong to the cluster rather than to its users.

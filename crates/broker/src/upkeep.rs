@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::api::now_ms;
-use crate::log::Partition;
-use crate::log::partition::LogConfig;
 use crate::node::Node;
 use crate::{Flush, topics::Topic};
+use postern_log::Partition;
+use postern_log::partition::LogConfig;
 
 const FLUSH_LOOKS: Duration = Duration::from_secs(1);
 

@@ -19,10 +19,10 @@ use tokio::time::{Instant, sleep_until};
 use super::fetched::{Fetched, FetchedPartition, FetchedTopic};
 use super::{Call, Cut, unless_stopping};
 use crate::code;
-use crate::log::{FetchError, Partition};
 use crate::node::Node;
 use crate::room::{Taken, keep};
 use crate::topics::Topic;
+use postern_log::{FetchError, Partition};
 
 /// Whatever the client asks for, an answer is not (much) larger.
 const MOST_BYTES: i32 = 55 * 1024 * 1024;

@@ -15,8 +15,8 @@ use kafka_protocol::messages::{
 
 use super::{Call, Cut};
 use crate::code;
-use crate::log::Partition;
 use crate::node::Node;
+use postern_log::Partition;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;

@@ -15,14 +15,14 @@ use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Answer, Call, Cut, now_ms};
-use crate::log::batch::{self, Header, Malformed};
-use crate::log::partition::LogConfig;
-use crate::log::records;
-use crate::log::{AppendError, Appended, Partition};
 use crate::node::Node;
 use crate::output::Output;
 use crate::topics::Topic;
 use crate::{Flush, code};
+use postern_log::batch::{self, Header, Malformed};
+use postern_log::partition::LogConfig;
+use postern_log::records;
+use postern_log::{AppendError, Appended, Partition};
 
 /// Absent with `acks=0`.
 pub(super) struct Produced(Option<ProduceResponse>);

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use parking_lot::RwLock;
 
 use super::{Kind, SETTINGS, Setting};
-use crate::log::disk::{self, Durability};
+use postern_log::disk::{self, Durability};
 
 /// A setting of a broker.
 #[derive(Debug)]

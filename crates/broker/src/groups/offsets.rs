@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use kafka_protocol::protocol::StrBytes;
 
 use super::Group;
-use crate::log::disk;
+use postern_log::disk;
 
 /// Below this the file is not worth shortening.
 const SHORTEN_FROM_BYTES: u64 = 1 << 20;

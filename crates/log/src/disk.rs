@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 // === Small files ===
 
 /// Replaces `path` by `contents` (sealed with a checksum): after a crash it is the old file or the new one.
-pub(crate) fn write_whole(path: &Path, contents: &[u8], durability: Durability) -> io::Result<()> {
+pub fn write_whole(path: &Path, contents: &[u8], durability: Durability) -> io::Result<()> {
     let temporary = path.with_extension("new");
     let mut file = File::create(&temporary)?;
     file.write_all(contents)?;
@@ -30,13 +30,13 @@ pub(crate) fn write_whole(path: &Path, contents: &[u8], durability: Durability) 
 
 /// Whether a write waits for the disk. What can be rebuilt from the log does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
+pub enum Durability {
     Synced,
     Cached,
 }
 
 /// The contents of a file written by [`write_whole`]; `None` if it is missing or not whole.
-pub(crate) fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut contents = match std::fs::read(path) {
         Ok(contents) => contents,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -48,53 +48,53 @@ pub(crate) fn read_whole(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok((crc32c::crc32c(&contents) == seal).then_some(contents))
 }
 
-pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
+pub fn remove_if_there(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
 }
 
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-pub(crate) fn put_u32(out: &mut Vec<u8>, value: u32) {
+pub fn put_u32(out: &mut Vec<u8>, value: u32) {
     out.extend_from_slice(&value.to_be_bytes());
 }
 
-pub(crate) fn put_i64(out: &mut Vec<u8>, value: i64) {
+pub fn put_i64(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(&value.to_be_bytes());
 }
 
-pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
     put_u32(out, text.len() as u32);
     out.extend_from_slice(text.as_bytes());
 }
 
 /// Reads what the `put_…` functions wrote; `None` where the bytes end early.
-pub(crate) struct Reader<'a>(&'a [u8]);
+pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8]) -> Self {
         Reader(bytes)
     }
 
-    pub(crate) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(taken)
     }
 
-    pub(crate) fn u32(&mut self) -> Option<u32> {
+    pub fn u32(&mut self) -> Option<u32> {
         Some(u32::from_be_bytes(self.bytes(4)?.try_into().ok()?))
     }
 
-    pub(crate) fn i64(&mut self) -> Option<i64> {
+    pub fn i64(&mut self) -> Option<i64> {
         Some(i64::from_be_bytes(self.bytes(8)?.try_into().ok()?))
     }
 
-    pub(crate) fn text(&mut self) -> Option<&'a str> {
+    pub fn text(&mut self) -> Option<&'a str> {
         let length = self.u32()? as usize;
         std::str::from_utf8(self.bytes(length)?).ok()
     }
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
 
 /// Open files, at most so many: thousands of partitions do not hold a descriptor each.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub struct Files {
     open: Mutex<HashMap<FileId, Open>>,
     bound: usize,
     clock: AtomicU64,
@@ -115,7 +115,7 @@ pub(crate) struct Files {
 
 /// Names a file for the time of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct FileId(u64);
+pub struct FileId(u64);
 
 #[derive(Debug)]
 struct Open {
@@ -124,7 +124,7 @@ struct Open {
 }
 
 impl Files {
-    pub(crate) fn new(bound: usize) -> Self {
+    pub fn new(bound: usize) -> Self {
         Files {
             open: Mutex::default(),
             bound: bound.max(1),
@@ -134,13 +134,13 @@ impl Files {
         }
     }
 
-    pub(crate) fn name(&self) -> FileId {
+    pub fn name(&self) -> FileId {
         FileId(self.clock.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The open file, opened for appending and reading if need be. It must exist: who reads a file that was taken away
     /// meanwhile does not bring it back.
-    pub(crate) fn open(&self, id: FileId, path: &Path) -> io::Result<Arc<File>> {
+    pub fn open(&self, id: FileId, path: &Path) -> io::Result<Arc<File>> {
         let used = self.clock.fetch_add(1, Ordering::Relaxed);
         let mut open = self.open.lock();
         if let Some(known) = open.get_mut(&id) {
@@ -159,7 +159,7 @@ impl Files {
 
     /// Fails half way, as a full disk does, where a test wants it.
     #[cfg(test)]
-    pub(crate) fn check_room(&self, mut file: &File, slices: &[io::IoSlice<'_>]) -> io::Result<()> {
+    pub fn check_room(&self, mut file: &File, slices: &[io::IoSlice<'_>]) -> io::Result<()> {
         let wanted = slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
         let room = self.room.load(Ordering::Relaxed);
         if room < wanted {
@@ -173,11 +173,11 @@ impl Files {
 
     #[cfg(not(test))]
     #[inline]
-    pub(crate) fn check_room(&self, _: &File, _: &[io::IoSlice<'_>]) -> io::Result<()> {
+    pub fn check_room(&self, _: &File, _: &[io::IoSlice<'_>]) -> io::Result<()> {
         Ok(())
     }
 
-    pub(crate) fn close(&self, id: FileId) {
+    pub fn close(&self, id: FileId) {
         self.open.lock().remove(&id);
     }
 }

@@ -17,34 +17,59 @@ use super::segment::Segment;
 
 /// The settings of a topic that its log obeys.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct LogConfig {
-    pub(crate) segment_bytes: u64,
-    pub(crate) segment_ms: i64,
-    pub(crate) index_interval: u64,
-    pub(crate) max_message_bytes: usize,
-    pub(crate) timestamp_before_max_ms: i64,
-    pub(crate) timestamp_after_max_ms: i64,
+pub struct LogConfig {
+    pub segment_bytes: u64,
+    pub segment_ms: i64,
+    pub index_interval: u64,
+    pub max_message_bytes: usize,
+    pub timestamp_before_max_ms: i64,
+    pub timestamp_after_max_ms: i64,
     /// `message.timestamp.type=LogAppendTime`
-    pub(crate) stamps_append_time: bool,
+    pub stamps_append_time: bool,
     /// `cleanup.policy` contains `compact`: records need keys.
-    pub(crate) is_compacted: bool,
+    pub is_compacted: bool,
     /// `cleanup.policy` contains `delete`: old records, and records by order, may go.
-    pub(crate) deletes: bool,
+    pub deletes: bool,
     /// -1: for ever.
-    pub(crate) retention_ms: i64,
+    pub retention_ms: i64,
     /// -1: any number.
-    pub(crate) retention_bytes: i64,
-    pub(crate) tombstones_kept_ms: i64,
-    pub(crate) min_compaction_lag_ms: i64,
-    pub(crate) max_compaction_lag_ms: i64,
-    pub(crate) min_dirty_ratio: f64,
-    pub(crate) flush_messages: i64,
-    pub(crate) flush_ms: i64,
+    pub retention_bytes: i64,
+    pub tombstones_kept_ms: i64,
+    pub min_compaction_lag_ms: i64,
+    pub max_compaction_lag_ms: i64,
+    pub min_dirty_ratio: f64,
+    pub flush_messages: i64,
+    pub flush_ms: i64,
+}
+
+impl Default for LogConfig {
+    /// What Apache Kafka 4.1 gives a topic without settings of its own.
+    fn default() -> Self {
+        LogConfig {
+            segment_bytes: 1 << 30,
+            segment_ms: 604_800_000,
+            index_interval: 4096,
+            max_message_bytes: 1_048_588,
+            timestamp_before_max_ms: i64::MAX,
+            timestamp_after_max_ms: 3_600_000,
+            stamps_append_time: false,
+            is_compacted: false,
+            deletes: true,
+            retention_ms: 604_800_000,
+            retention_bytes: -1,
+            tombstones_kept_ms: 86_400_000,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            min_dirty_ratio: 0.5,
+            flush_messages: i64::MAX,
+            flush_ms: i64::MAX,
+        }
+    }
 }
 
 #[derive(Debug)]
-pub(crate) struct Partition {
-    pub(crate) index: i32,
+pub struct Partition {
+    pub index: i32,
     pub(super) dir: PathBuf,
     pub(super) files: Arc<Files>,
     pub(super) log: Mutex<Log>,
@@ -72,17 +97,17 @@ pub(super) struct Log {
 
 /// Where a batch lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Appended {
-    pub(crate) base_offset: i64,
+pub struct Appended {
+    pub base_offset: i64,
     /// The broker's time if the topic stamps it, else -1; of a duplicate the batch's largest time, as Apache Kafka answers.
-    pub(crate) append_time_ms: i64,
-    pub(crate) start_offset: i64,
+    pub append_time_ms: i64,
+    pub start_offset: i64,
     /// Offsets that the disk may not have yet, this batch's included.
-    pub(crate) unsynced: i64,
+    pub unsynced: i64,
 }
 
 #[derive(Debug)]
-pub(crate) enum AppendError {
+pub enum AppendError {
     /// The producer skipped, or is told to have lost, a batch.
     Gap,
     /// A newer incarnation of the producer has written.
@@ -95,13 +120,13 @@ pub(crate) enum AppendError {
 
 /// Offsets of a partition at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bounds {
-    pub(crate) start: i64,
-    pub(crate) end: i64,
+pub struct Bounds {
+    pub start: i64,
+    pub end: i64,
 }
 
 #[derive(Debug)]
-pub(crate) enum FetchError {
+pub enum FetchError {
     OutOfRange,
     Gone,
     Storage(io::Error),
@@ -109,7 +134,7 @@ pub(crate) enum FetchError {
 
 impl Partition {
     /// Opens what lies in `dir`, which need not exist; `note` is what [`Partition::close`] gave, if the stop was orderly.
-    pub(crate) fn open(files: Arc<Files>, dir: PathBuf, index: i32, note: Option<&[u8]>) -> io::Result<Partition> {
+    pub fn open(files: Arc<Files>, dir: PathBuf, index: i32, note: Option<&[u8]>) -> io::Result<Partition> {
         let found = recovery::open(&files, &dir, note)?;
         let synced_to = if note.is_some() { found.end_offset } else { -1 };
         let log = Log {
@@ -126,19 +151,19 @@ impl Partition {
         Ok(Partition { index, dir, files, log: Mutex::new(log), syncing: tokio::sync::Mutex::default() })
     }
 
-    pub(crate) fn bounds(&self) -> Bounds {
+    pub fn bounds(&self) -> Bounds {
         let log = self.log.lock();
         Bounds { start: log.start_offset, end: log.end_offset }
     }
 
     /// What its records take on disk.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.log.lock().segments.iter().map(|segment| segment.bytes()).sum()
     }
 
     /// Stores one batch, whose `header` was read and checked, and wakes who waits for it. A batch that is stored
     /// already is answered with its old place.
-    pub(crate) fn append(
+    pub fn append(
         &self,
         batch: &[u8],
         header: &Header,
@@ -189,7 +214,7 @@ impl Partition {
     }
 
     /// Whole batches from the one that has `offset` on. Empty at the end of the log.
-    pub(crate) fn read(&self, offset: i64, max_bytes: u64, at_least_one: bool) -> Result<(Bytes, Bounds), FetchError> {
+    pub fn read(&self, offset: i64, max_bytes: u64, at_least_one: bool) -> Result<(Bytes, Bounds), FetchError> {
         let mut from = offset;
         loop {
             let (bounds, segment, next) = {
@@ -223,7 +248,7 @@ impl Partition {
     }
 
     /// Has `waiter` woken by the next append; false, and not registered, if there are records from `offset` on already.
-    pub(crate) fn wait(&self, offset: i64, waiter: &Arc<Notify>) -> bool {
+    pub fn wait(&self, offset: i64, waiter: &Arc<Notify>) -> bool {
         let mut log = self.log.lock();
         if log.is_gone || log.end_offset > offset {
             return false;
@@ -232,12 +257,12 @@ impl Partition {
         true
     }
 
-    pub(crate) fn stop_waiting(&self, waiter: &Arc<Notify>) {
+    pub fn stop_waiting(&self, waiter: &Arc<Notify>) {
         self.log.lock().waiting.retain(|other| !Arc::ptr_eq(other, waiter));
     }
 
     /// Offset and time of the first record not older than `timestamp`.
-    pub(crate) fn find_time(&self, timestamp: i64) -> io::Result<Option<(i64, i64)>> {
+    pub fn find_time(&self, timestamp: i64) -> io::Result<Option<(i64, i64)>> {
         'again: loop {
             let (from, segments) = {
                 let log = self.log.lock();
@@ -257,7 +282,7 @@ impl Partition {
     }
 
     /// Offset and time of the record with the largest time.
-    pub(crate) fn find_max_time(&self) -> io::Result<Option<(i64, i64)>> {
+    pub fn find_max_time(&self) -> io::Result<Option<(i64, i64)>> {
         let largest = self.log.lock().segments.iter().map(|segment| segment.max_timestamp()).max();
         match largest {
             Some(largest) => self.find_time(largest),
@@ -266,7 +291,7 @@ impl Partition {
     }
 
     /// Forgets the records before `offset` (-1: all) and answers the first one left; `None` if there is no such offset.
-    pub(crate) fn delete_before(&self, offset: i64) -> io::Result<Option<i64>> {
+    pub fn delete_before(&self, offset: i64) -> io::Result<Option<i64>> {
         let mut log = self.log.lock();
         let offset = if offset == -1 { log.end_offset } else { offset };
         if offset < 0 || offset > log.end_offset {
@@ -283,7 +308,7 @@ impl Partition {
     }
 
     /// Refuses everything from now on; the directory may be removed.
-    pub(crate) fn retire(&self) {
+    pub fn retire(&self) {
         let mut log = self.log.lock();
         log.is_gone = true;
         for segment in log.segments.drain(..) {
@@ -296,7 +321,7 @@ impl Partition {
 
     /// Has the disk keep everything, and answers what the next start needs to know to read nothing; `None` if there is
     /// nothing to know.
-    pub(crate) fn close(&self) -> io::Result<Option<Vec<u8>>> {
+    pub fn close(&self) -> io::Result<Option<Vec<u8>>> {
         if self.log.lock().is_gone {
             return Ok(None);
         }

@@ -20,7 +20,7 @@ const REMEMBERED: usize = 5;
 const EXPIRY_MS: i64 = 86_400_000;
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Producers {
+pub struct Producers {
     by_id: HashMap<i64, Producer>,
 }
 
@@ -42,7 +42,7 @@ struct Batch {
 
 /// What to do with a batch that carries a producer id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     Append,
     /// Stored before, at this offset, under this time.
     Duplicate {
@@ -54,7 +54,7 @@ pub(crate) enum Verdict {
 }
 
 impl Producers {
-    pub(crate) fn judge(&self, header: &Header) -> Verdict {
+    pub fn judge(&self, header: &Header) -> Verdict {
         let Some(producer) = self.by_id.get(&header.producer_id) else { return Verdict::Append };
         if header.producer_epoch < producer.epoch {
             return Verdict::Fenced;
@@ -73,7 +73,7 @@ impl Producers {
     }
 
     /// Remembers a batch that is stored; `header.base_offset` is where.
-    pub(crate) fn record(&mut self, header: &Header, now_ms: i64) {
+    pub fn record(&mut self, header: &Header, now_ms: i64) {
         let epoch = header.producer_epoch;
         let producer = self.by_id.entry(header.producer_id).or_insert_with(|| Producer {
             epoch,
@@ -96,11 +96,11 @@ impl Producers {
         });
     }
 
-    pub(crate) fn forget_silent(&mut self, now_ms: i64) {
+    pub fn forget_silent(&mut self, now_ms: i64) {
         self.by_id.retain(|_, producer| now_ms - producer.seen_ms < EXPIRY_MS);
     }
 
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub fn encode(&self, out: &mut Vec<u8>) {
         disk::put_u32(out, self.by_id.len() as u32);
         for (id, producer) in &self.by_id {
             disk::put_i64(out, *id);
@@ -116,7 +116,7 @@ impl Producers {
         }
     }
 
-    pub(crate) fn decode(from: &mut disk::Reader<'_>) -> Option<Producers> {
+    pub fn decode(from: &mut disk::Reader<'_>) -> Option<Producers> {
         let mut by_id = HashMap::new();
         for _ in 0..from.u32()? {
             let id = from.i64()?;

@@ -19,8 +19,8 @@ use super::records;
 const READ_SLACK: u64 = 8 * 1024;
 
 #[derive(Debug)]
-pub(crate) struct Segment {
-    pub(crate) base: i64,
+pub struct Segment {
+    pub base: i64,
     log: (FileId, PathBuf),
     index: (FileId, PathBuf),
     tail: RwLock<Tail>,
@@ -30,20 +30,20 @@ pub(crate) struct Segment {
 
 /// What changes while a segment is written.
 #[derive(Debug, Clone)]
-pub(crate) struct Tail {
-    pub(crate) bytes: u64,
-    pub(crate) max_timestamp: i64,
+pub struct Tail {
+    pub bytes: u64,
+    pub max_timestamp: i64,
     /// When its first batch came, for `segment.ms`; of a segment found sealed, when it was last written.
-    pub(crate) begun_ms: i64,
+    pub begun_ms: i64,
     /// `None` once sealed: then the disk has the segment and its index file.
-    pub(crate) entries: Option<Vec<Entry>>,
-    pub(crate) bytes_since_entry: u64,
+    pub entries: Option<Vec<Entry>>,
+    pub bytes_since_entry: u64,
     /// A batch was written in part and could not be cut off.
-    pub(crate) is_torn: bool,
+    pub is_torn: bool,
 }
 
 impl Tail {
-    pub(crate) fn empty() -> Self {
+    pub fn empty() -> Self {
         Tail {
             bytes: 0,
             max_timestamp: -1,
@@ -55,7 +55,7 @@ impl Tail {
     }
 
     /// Takes note of a batch that lies, or will lie, at the end.
-    pub(crate) fn note(&mut self, header: &Header, index_interval: u64, now_ms: i64) {
+    pub fn note(&mut self, header: &Header, index_interval: u64, now_ms: i64) {
         if self.bytes == 0 {
             self.begun_ms = now_ms;
         }
@@ -76,7 +76,7 @@ impl Tail {
 }
 
 impl Segment {
-    pub(crate) fn new(files: &Files, dir: &Path, base: i64, tail: Tail) -> Self {
+    pub fn new(files: &Files, dir: &Path, base: i64, tail: Tail) -> Self {
         Segment {
             base,
             log: (files.name(), path(dir, base, "log")),
@@ -87,44 +87,44 @@ impl Segment {
     }
 
     /// A segment without batches, its file on disk: also an empty log has its place.
-    pub(crate) fn begin(files: &Files, dir: &Path, base: i64) -> io::Result<Self> {
+    pub fn begin(files: &Files, dir: &Path, base: i64) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let segment = Segment::new(files, dir, base, Tail::empty());
         File::options().append(true).create(true).open(&segment.log.1)?;
         Ok(segment)
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.tail.read().bytes
     }
 
-    pub(crate) fn max_timestamp(&self) -> i64 {
+    pub fn max_timestamp(&self) -> i64 {
         self.tail.read().max_timestamp
     }
 
-    pub(crate) fn begun_ms(&self) -> i64 {
+    pub fn begun_ms(&self) -> i64 {
         self.tail.read().begun_ms
     }
 
     /// The time of its newest record; where records have none, that of the file.
-    pub(crate) fn newest_ms(&self) -> i64 {
+    pub fn newest_ms(&self) -> i64 {
         let tail = self.tail.read();
         if tail.max_timestamp < 0 { tail.begun_ms } else { tail.max_timestamp }
     }
 
-    pub(crate) fn is_sealed(&self) -> bool {
+    pub fn is_sealed(&self) -> bool {
         self.tail.read().entries.is_none()
     }
 
-    pub(crate) fn is_stale(&self) -> bool {
+    pub fn is_stale(&self) -> bool {
         self.is_stale.load(Ordering::Acquire)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.log.1
     }
 
-    pub(crate) fn tail(&self) -> Tail {
+    pub fn tail(&self) -> Tail {
         self.tail.read().clone()
     }
 
@@ -132,7 +132,7 @@ impl Segment {
     ///
     /// # Errors
     /// Nothing of the batch is left in the file, unless cutting it off fails as well; then recovery does.
-    pub(crate) fn append(
+    pub fn append(
         &self,
         files: &Files,
         prelude: &[u8; 16],
@@ -158,7 +158,7 @@ impl Segment {
 
     /// Ends writing: the disk keeps the batches, then the index goes to its file. So a segment that has an index is
     /// whole, whatever happened; one that has none is read through at the next start.
-    pub(crate) fn seal(&self, files: &Files) -> io::Result<()> {
+    pub fn seal(&self, files: &Files) -> io::Result<()> {
         if self.is_sealed() {
             return Ok(());
         }
@@ -169,19 +169,13 @@ impl Segment {
         Ok(())
     }
 
-    pub(crate) fn sync(&self, files: &Files) -> io::Result<()> {
+    pub fn sync(&self, files: &Files) -> io::Result<()> {
         files.open(self.log.0, &self.log.1)?.sync_data()
     }
 
     /// Whole batches from the one that has `offset` on, up to `max_bytes`; with `at_least_one` the first comes in any
     /// case. `None` if nothing from `offset` on lies here.
-    pub(crate) fn read(
-        &self,
-        files: &Files,
-        offset: i64,
-        max_bytes: u64,
-        at_least_one: bool,
-    ) -> io::Result<Option<Bytes>> {
+    pub fn read(&self, files: &Files, offset: i64, max_bytes: u64, at_least_one: bool) -> io::Result<Option<Bytes>> {
         let (mut position, end) = self.locate(
             files,
             |entries| index::position_of(entries, offset),
@@ -222,7 +216,7 @@ impl Segment {
     }
 
     /// Offset and time of the first record that is not older than `timestamp` and not before `from`.
-    pub(crate) fn find_time(&self, files: &Files, timestamp: i64, from: i64) -> io::Result<Option<(i64, i64)>> {
+    pub fn find_time(&self, files: &Files, timestamp: i64, from: i64) -> io::Result<Option<(i64, i64)>> {
         let (position, end) = self.locate(
             files,
             |entries| index::position_at(entries, timestamp),
@@ -244,7 +238,7 @@ impl Segment {
     }
 
     /// Takes the segment's files away; who reads meanwhile looks again.
-    pub(crate) fn remove(&self, files: &Files) {
+    pub fn remove(&self, files: &Files) {
         self.retire(files);
         for path in [&self.index.1, &self.log.1.with_extension("producers"), &self.log.1] {
             if let Err(error) = disk::remove_if_there(path) {
@@ -254,7 +248,7 @@ impl Segment {
     }
 
     /// From now on the files are another's, or nobody's.
-    pub(crate) fn retire(&self, files: &Files) {
+    pub fn retire(&self, files: &Files) {
         self.is_stale.store(true, Ordering::Release);
         files.close(self.log.0);
         files.close(self.index.0);
@@ -278,12 +272,12 @@ impl Segment {
 }
 
 /// `00000000000000000042.log`
-pub(crate) fn path(dir: &Path, base: i64, extension: &str) -> PathBuf {
+pub fn path(dir: &Path, base: i64, extension: &str) -> PathBuf {
     dir.join(format!("{base:020}.{extension}"))
 }
 
 /// Calls `visit` with each header and its position, reading headers only.
-pub(crate) fn scan(
+pub fn scan(
     file: &File,
     mut position: u64,
     end: u64,

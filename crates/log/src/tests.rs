@@ -9,7 +9,6 @@ use super::batch::tests::sample;
 use super::disk::Files;
 use super::partition::LogConfig;
 use super::{AppendError, FetchError, Partition};
-use crate::configs::TopicConfig;
 
 mod upkeep;
 
@@ -18,7 +17,7 @@ fn open(dir: &Path, note: Option<&[u8]>) -> Partition {
 }
 
 fn config() -> LogConfig {
-    LogConfig { index_interval: 100, ..TopicConfig::default().log }
+    LogConfig { index_interval: 100, ..LogConfig::default() }
 }
 
 /// Appends and answers the base offset.

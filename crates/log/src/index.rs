@@ -16,15 +16,15 @@ const ENTRY_BYTES: u64 = 24;
 const TRAILER_BYTES: u64 = 12;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) offset: i64,
-    pub(crate) position: u64,
+pub struct Entry {
+    pub offset: i64,
+    pub position: u64,
     /// Largest timestamp of the batches before this one.
-    pub(crate) max_timestamp_before: i64,
+    pub max_timestamp_before: i64,
 }
 
 /// Where to begin reading so as to meet the batch with `offset`.
-pub(crate) fn position_of(entries: &[Entry], offset: i64) -> u64 {
+pub fn position_of(entries: &[Entry], offset: i64) -> u64 {
     match entries.partition_point(|entry| entry.offset <= offset) {
         0 => 0,
         at => entries[at - 1].position,
@@ -32,14 +32,14 @@ pub(crate) fn position_of(entries: &[Entry], offset: i64) -> u64 {
 }
 
 /// Where to begin reading so as to meet the first record that is not older than `timestamp`.
-pub(crate) fn position_at(entries: &[Entry], timestamp: i64) -> u64 {
+pub fn position_at(entries: &[Entry], timestamp: i64) -> u64 {
     match entries.partition_point(|entry| entry.max_timestamp_before < timestamp) {
         0 => 0,
         at => entries[at - 1].position,
     }
 }
 
-pub(crate) fn write(path: &Path, entries: &[Entry], max_timestamp: i64) -> io::Result<()> {
+pub fn write(path: &Path, entries: &[Entry], max_timestamp: i64) -> io::Result<()> {
     let mut out = Vec::with_capacity(entries.len() * ENTRY_BYTES as usize + 8);
     for entry in entries {
         disk::put_i64(&mut out, entry.offset);
@@ -51,7 +51,7 @@ pub(crate) fn write(path: &Path, entries: &[Entry], max_timestamp: i64) -> io::R
 }
 
 /// Checks the file and answers the segment's largest time; `None` if it is not whole.
-pub(crate) fn check(path: &Path) -> io::Result<Option<i64>> {
+pub fn check(path: &Path) -> io::Result<Option<i64>> {
     let Some(contents) = disk::read_whole(path)? else { return Ok(None) };
     Ok(contents.split_last_chunk::<8>().and_then(|(entries, timestamp)| {
         (entries.len() as u64).is_multiple_of(ENTRY_BYTES).then(|| i64::from_be_bytes(*timestamp))
@@ -59,12 +59,12 @@ pub(crate) fn check(path: &Path) -> io::Result<Option<i64>> {
 }
 
 /// [`position_of`] in a sealed segment's file.
-pub(crate) fn file_position_of(file: &File, offset: i64) -> io::Result<u64> {
+pub fn file_position_of(file: &File, offset: i64) -> io::Result<u64> {
     search(file, |entry| entry.offset <= offset)
 }
 
 /// [`position_at`] in a sealed segment's file.
-pub(crate) fn file_position_at(file: &File, timestamp: i64) -> io::Result<u64> {
+pub fn file_position_at(file: &File, timestamp: i64) -> io::Result<u64> {
     search(file, |entry| entry.max_timestamp_before < timestamp)
 }
 

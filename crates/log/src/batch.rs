@@ -3,7 +3,7 @@
 //! Source: Apache Kafka's documentation, "Record Batch". Field positions are counted from the batch's first byte.
 
 /// Bytes before the first record.
-pub(crate) const HEADER_BYTES: usize = 61;
+pub const HEADER_BYTES: usize = 61;
 /// Base offset and length: what stands before the bytes that the length counts.
 const PRELUDE_BYTES: usize = 12;
 /// The checksum covers everything from the attributes on.
@@ -14,24 +14,24 @@ const DELETE_HORIZON_BIT: i16 = 0b100_0000;
 
 /// What the header of one batch says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) base_offset: i64,
+pub struct Header {
+    pub base_offset: i64,
     /// All of the batch, header included.
-    pub(crate) bytes: usize,
-    pub(crate) crc: u32,
-    pub(crate) attributes: i16,
-    pub(crate) last_offset_delta: i32,
-    pub(crate) base_timestamp: i64,
-    pub(crate) max_timestamp: i64,
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i16,
-    pub(crate) base_sequence: i32,
-    pub(crate) records: i32,
+    pub bytes: usize,
+    pub crc: u32,
+    pub attributes: i16,
+    pub last_offset_delta: i32,
+    pub base_timestamp: i64,
+    pub max_timestamp: i64,
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub base_sequence: i32,
+    pub records: i32,
 }
 
 /// Why bytes are not a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Malformed {
+pub enum Malformed {
     /// Fewer bytes than the header, or than it announces.
     Short,
     /// A length that no batch can have.
@@ -44,7 +44,7 @@ pub(crate) enum Malformed {
 ///
 /// # Errors
 /// No batch has such a length, or is of such a kind; in Apache Kafka's words.
-pub(crate) fn size(bytes: &[u8]) -> Result<Option<usize>, String> {
+pub fn size(bytes: &[u8]) -> Result<Option<usize>, String> {
     /// The shortest record there ever was.
     const LEAST: i32 = 14;
     if bytes.len() < 17 {
@@ -64,7 +64,7 @@ pub(crate) fn size(bytes: &[u8]) -> Result<Option<usize>, String> {
 
 impl Header {
     /// Reads a header; the records behind it need not be there.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Header, Malformed> {
+    pub fn read(bytes: &[u8]) -> Result<Header, Malformed> {
         if bytes.len() <= 16 {
             return Err(Malformed::Short);
         }
@@ -95,59 +95,59 @@ impl Header {
         })
     }
 
-    pub(crate) fn last_offset(&self) -> i64 {
+    pub fn last_offset(&self) -> i64 {
         self.base_offset + i64::from(self.last_offset_delta)
     }
 
     /// Whether the producer numbers its batches.
-    pub(crate) fn is_idempotent(&self) -> bool {
+    pub fn is_idempotent(&self) -> bool {
         self.producer_id >= 0
     }
 
-    pub(crate) fn is_transactional(&self) -> bool {
+    pub fn is_transactional(&self) -> bool {
         self.attributes & 0b1_0000 != 0
     }
 
-    pub(crate) fn is_control(&self) -> bool {
+    pub fn is_control(&self) -> bool {
         self.attributes & 0b10_0000 != 0
     }
 
     /// 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd; 5 to 7 do not exist.
-    pub(crate) fn codec(&self) -> i16 {
+    pub fn codec(&self) -> i16 {
         self.attributes & 0b111
     }
 
     /// Whether all records have the broker's time, which is the largest.
-    pub(crate) fn has_append_time(&self) -> bool {
+    pub fn has_append_time(&self) -> bool {
         self.attributes & TIMESTAMP_TYPE_BIT != 0
     }
 
     /// From when on compaction drops the batch's tombstones, once it has seen them.
-    pub(crate) fn delete_horizon(&self) -> Option<i64> {
+    pub fn delete_horizon(&self) -> Option<i64> {
         (self.attributes & DELETE_HORIZON_BIT != 0).then_some(self.base_timestamp)
     }
 
-    pub(crate) fn with_horizon_bit(self) -> Header {
+    pub fn with_horizon_bit(self) -> Header {
         Header { attributes: self.attributes | DELETE_HORIZON_BIT, ..self }
     }
 
-    pub(crate) fn last_sequence(&self) -> i32 {
+    pub fn last_sequence(&self) -> i32 {
         add_sequence(self.base_sequence, self.last_offset_delta)
     }
 }
 
 /// Sequences count from 0 to `i32::MAX` and start over.
-pub(crate) fn add_sequence(sequence: i32, by: i32) -> i32 {
+pub fn add_sequence(sequence: i32, by: i32) -> i32 {
     ((i64::from(sequence) + i64::from(by)) & i64::from(i32::MAX)) as i32
 }
 
 /// Whether the checksum in `batch`, which is one whole batch, is that of its bytes.
-pub(crate) fn checksum_holds(batch: &[u8], header: &Header) -> bool {
+pub fn checksum_holds(batch: &[u8], header: &Header) -> bool {
     crc32c::crc32c(&batch[CHECKED_FROM..]) == header.crc
 }
 
 /// The first 16 bytes as they are stored: our base offset, the length as it came, leader epoch 0.
-pub(crate) fn stored_prelude(batch: &[u8], base_offset: i64) -> [u8; 16] {
+pub fn stored_prelude(batch: &[u8], base_offset: i64) -> [u8; 16] {
     let mut prelude = [0; 16];
     prelude[..8].copy_from_slice(&base_offset.to_be_bytes());
     prelude[8..12].copy_from_slice(&batch[8..12]);
@@ -155,7 +155,7 @@ pub(crate) fn stored_prelude(batch: &[u8], base_offset: i64) -> [u8; 16] {
 }
 
 /// The same batch with the broker's time as that of all its records (`message.timestamp.type=LogAppendTime`).
-pub(crate) fn with_append_time(batch: &[u8], now_ms: i64) -> Vec<u8> {
+pub fn with_append_time(batch: &[u8], now_ms: i64) -> Vec<u8> {
     let mut copy = batch.to_vec();
     let attributes = i16::from_be_bytes(field(batch, 21)) | TIMESTAMP_TYPE_BIT;
     copy[21..23].copy_from_slice(&attributes.to_be_bytes());
@@ -165,7 +165,7 @@ pub(crate) fn with_append_time(batch: &[u8], now_ms: i64) -> Vec<u8> {
 }
 
 /// A batch as `header` says, with `body` for its records; what `header` does not know is taken from `old`.
-pub(crate) fn assembled(old: &[u8], header: &Header, body: &[u8]) -> Vec<u8> {
+pub fn assembled(old: &[u8], header: &Header, body: &[u8]) -> Vec<u8> {
     let mut batch = old[..HEADER_BYTES].to_vec();
     batch[..8].copy_from_slice(&header.base_offset.to_be_bytes());
     batch[8..12].copy_from_slice(&((HEADER_BYTES - PRELUDE_BYTES + body.len()) as i32).to_be_bytes());

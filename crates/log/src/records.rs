@@ -8,19 +8,19 @@ use super::{batch, codec};
 
 /// One record, as far as the broker looks into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Record<'a> {
-    pub(crate) timestamp: i64,
-    pub(crate) offset: i64,
-    pub(crate) key: Option<&'a [u8]>,
+pub struct Record<'a> {
+    pub timestamp: i64,
+    pub offset: i64,
+    pub key: Option<&'a [u8]>,
     /// A record without one is a tombstone: it deletes its key.
-    pub(crate) has_value: bool,
+    pub has_value: bool,
     attributes: u8,
     /// What follows the offset: key, value, headers.
     rest: &'a [u8],
 }
 
 /// The bytes of a batch's records, decompressed if need be.
-pub(crate) fn body<'a>(batch: &'a [u8], header: &Header) -> io::Result<Cow<'a, [u8]>> {
+pub fn body<'a>(batch: &'a [u8], header: &Header) -> io::Result<Cow<'a, [u8]>> {
     let bytes = &batch[HEADER_BYTES..];
     match header.codec() {
         codec::NONE => Ok(Cow::Borrowed(bytes)),
@@ -29,7 +29,7 @@ pub(crate) fn body<'a>(batch: &'a [u8], header: &Header) -> io::Result<Cow<'a, [
 }
 
 /// Walks the records in `body`; `None` inside means the bytes are not records.
-pub(crate) fn walk<'a>(body: &'a [u8], header: &'a Header) -> impl Iterator<Item = Option<Record<'a>>> + 'a {
+pub fn walk<'a>(body: &'a [u8], header: &'a Header) -> impl Iterator<Item = Option<Record<'a>>> + 'a {
     let mut rest = body;
     let mut left = header.records.max(0);
     std::iter::from_fn(move || {
@@ -46,13 +46,13 @@ pub(crate) fn walk<'a>(body: &'a [u8], header: &'a Header) -> impl Iterator<Item
 }
 
 /// All of them, or the reason why not.
-pub(crate) fn all<'a>(body: &'a [u8], header: &'a Header) -> io::Result<Vec<Record<'a>>> {
+pub fn all<'a>(body: &'a [u8], header: &'a Header) -> io::Result<Vec<Record<'a>>> {
     let records: Option<Vec<_>> = walk(body, header).collect();
     records.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the bytes of a batch are not records"))
 }
 
 /// All of them, if they are as many as `header` says and nothing is left.
-pub(crate) fn exactly<'a>(mut body: &'a [u8], header: &Header) -> Option<Vec<Record<'a>>> {
+pub fn exactly<'a>(mut body: &'a [u8], header: &Header) -> Option<Vec<Record<'a>>> {
     let records: Option<Vec<_>> = (0..header.records).map(|_| next(&mut body, header)).collect();
     records.filter(|_| body.is_empty())
 }
@@ -77,12 +77,7 @@ fn next<'a>(rest: &mut &'a [u8], header: &Header) -> Option<Record<'a>> {
 
 /// The batch with only the records in `kept`: at their old offsets, under the old sequence, in the old codec. With a
 /// `horizon` the batch says from when on its tombstones may go (KIP-534: the time stands where the base time did).
-pub(crate) fn keep_only(
-    batch: &[u8],
-    header: &Header,
-    kept: &[Record<'_>],
-    horizon: Option<i64>,
-) -> io::Result<Vec<u8>> {
+pub fn keep_only(batch: &[u8], header: &Header, kept: &[Record<'_>], horizon: Option<i64>) -> io::Result<Vec<u8>> {
     let base_timestamp = horizon.unwrap_or(header.base_timestamp);
     let mut body = Vec::with_capacity(batch.len());
     let mut one = Vec::new();

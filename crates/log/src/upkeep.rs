@@ -8,7 +8,7 @@ use super::partition::{LogConfig, Partition};
 
 impl Partition {
     /// Has the disk keep what retired from being written, and what `flush.ms` says it should have by now. Blocks on files.
-    pub(crate) fn flush(&self, config: &LogConfig, now_ms: i64) -> io::Result<()> {
+    pub fn flush(&self, config: &LogConfig, now_ms: i64) -> io::Result<()> {
         let (rolled, is_due) = {
             let log = self.log.lock();
             let rolled = log.segments.len().checked_sub(2).is_some_and(|before| !log.segments[before].is_sealed());
@@ -23,7 +23,7 @@ impl Partition {
     }
 
     /// Has the disk keep everything up to `end`; whoever asks at the same time is served by the same turn.
-    pub(crate) async fn sync_to(self: &Arc<Self>, end: i64) -> io::Result<()> {
+    pub async fn sync_to(self: &Arc<Self>, end: i64) -> io::Result<()> {
         let _turn = self.syncing.lock().await;
         if self.log.lock().synced_to >= end {
             return Ok(());
@@ -64,7 +64,7 @@ impl Partition {
     }
 
     /// Takes away the segments that `retention.ms` and `retention.bytes` let go. Blocks on files.
-    pub(crate) fn expire(&self, config: &LogConfig, now_ms: i64) -> io::Result<()> {
+    pub fn expire(&self, config: &LogConfig, now_ms: i64) -> io::Result<()> {
         if !config.deletes || (config.retention_ms < 0 && config.retention_bytes < 0) {
             return Ok(());
         }

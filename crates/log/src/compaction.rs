@@ -92,7 +92,7 @@ impl Latest {
 
 impl Partition {
     /// Compacts what there is to compact, if it is worth it by the topic's settings. Blocks on files; one at a time.
-    pub(crate) fn compact(&self, config: &LogConfig, now_ms: i64) -> io::Result<()> {
+    pub fn compact(&self, config: &LogConfig, now_ms: i64) -> io::Result<()> {
         self.compact_knowing(config, now_ms, MOST_KEYS)
     }
 

@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use lz4_flex::frame::{BlockMode, FrameDecoder, FrameEncoder, FrameInfo};
 
-pub(crate) const NONE: i16 = 0;
+pub const NONE: i16 = 0;
 const GZIP: i16 = 1;
 const SNAPPY: i16 = 2;
 const LZ4: i16 = 3;
@@ -24,7 +24,7 @@ const SNAPPY_BLOCK: usize = 32 * 1024;
 
 /// # Errors
 /// The bytes are not of this codec, or become more than this broker looks into.
-pub(crate) fn decompress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
+pub fn decompress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
     match codec {
         NONE => Ok(bytes.to_vec()),
         GZIP => read_all(GzDecoder::new(bytes)),
@@ -36,7 +36,7 @@ pub(crate) fn decompress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// The reverse of [`decompress`], at each codec's usual level.
-pub(crate) fn compress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
+pub fn compress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
     match codec {
         NONE => Ok(bytes.to_vec()),
         GZIP => {
