@@ -5,14 +5,19 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 use crate::{Outcome, process, workspace};
 
 /// Which room may name which: ARCHITECTURE.md draws the same.
-const IMPORTS: [(&str, &[&str]); 8] = [
-    ("schema", &[]),
+const IMPORTS: [(&str, &[&str]); 13] = [
+    ("json-text", &[]),
+    ("schema-core", &["json-text"]),
+    ("avro", &["json-text", "schema-core"]),
+    ("json-schema", &["json-text", "schema-core"]),
+    ("protobuf", &["json-text", "schema-core"]),
+    ("schema", &["avro", "json-schema", "json-text", "protobuf", "schema-core"]),
     ("kafka", &[]),
     ("log", &[]),
     ("broker", &["log"]),
     ("registry", &["schema", "kafka"]),
     ("proxy", &["schema", "kafka", "registry"]),
-    ("http", &["proxy", "registry", "schema"]),
+    ("http", &["json-text", "proxy", "registry", "schema"]),
     ("postern", &["http", "proxy", "registry", "kafka", "broker"]),
 ];
 

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use postern_registry::{Side, Writer};
-use postern_schema::{Encoded, SchemaKind, json};
+use postern_schema::{EncodeError, Encoded, SchemaKind, json};
 
 use crate::Error;
 
@@ -51,7 +51,7 @@ impl Encoder<'_> {
             }
             Encoder::Json => json::rewrite(json.as_bytes(), out)
                 .map(|()| true)
-                .map_err(|error| Error::DoesNotFit(error.within(&place()))),
+                .map_err(|error| Error::DoesNotFit(EncodeError::from(error).within(&place()))),
             Encoder::Schema(writer) => match writer.frame(json.as_bytes(), out) {
                 Ok(Encoded::Payload) => Ok(true),
                 Ok(Encoded::Null) => Ok(false),

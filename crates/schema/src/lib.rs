@@ -1,20 +1,13 @@
 //! Schemas: compile a text once, then encode JSON by it, compare it, and print it canonically. Pure: no IO, no clock, no runtime.
 //!
-//! [`Schema`] is the door: a thin enum over the formats, each in a folder of its own.
-//! [`json`] holds what concerns JSON text without any schema.
+//! [`Schema`] is a thin enum over the languages, each in a crate of its own: `postern-avro`, `postern-json-schema` and
+//! `postern-protobuf`, which do not know each other. What they share is in `postern-schema-core`, and JSON text without any
+//! schema in [`json`], which is `postern-json-text`. Others name this crate only.
 //!
 //! Left to others: ids, subjects, versions, framing (`registry`), the envelope around records (`http`).
 
-mod avro;
-mod compile_error;
-mod encode_error;
-mod incompatibility;
-pub mod json;
-mod json_schema;
-mod protobuf;
 mod schema;
 
-pub use compile_error::CompileError;
-pub use encode_error::EncodeError;
-pub use incompatibility::Incompatibility;
-pub use schema::{Encoded, Policy, Reference, Schema, SchemaKind, Strictness};
+pub use postern_json_text as json;
+pub use postern_schema_core::{CompileError, EncodeError, Encoded, Incompatibility, Policy, Strictness};
+pub use schema::{Reference, Schema, SchemaKind};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::avro::AvroSchema;
-use crate::json_schema::JsonSchema;
-use crate::protobuf::ProtobufSchema;
-use crate::{CompileError, EncodeError, Incompatibility};
+use postern_avro::AvroSchema;
+use postern_json_schema::JsonSchema;
+use postern_protobuf::ProtobufSchema;
+use postern_schema_core::{CompileError, EncodeError, Encoded, Incompatibility, Policy, Strictness};
 
 /// The language a schema is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,25 +16,6 @@ pub enum SchemaKind {
     Json,
     /// Protocol Buffers.
     Protobuf,
-}
-
-/// How strictly a text is read: names and defaults are checked only in what somebody hands in as new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strictness {
-    /// To be registered now.
-    New,
-    /// Stored already, or only looked up: older servers let more through, and it must stay readable.
-    Stored,
-}
-
-/// How much of a change is let pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Policy {
-    /// Every value that was valid before has to be valid now.
-    #[default]
-    Strict,
-    /// In JSON Schema, open objects may get properties and closed ones lose some. Other languages know no difference.
-    Lenient,
 }
 
 /// A schema that another one refers to by `name`, compiled already, with its own references.
@@ -49,22 +30,13 @@ pub struct Reference {
 
 /// A compiled schema. Immutable, and cheap to clone: every clone shares one compilation.
 #[derive(Clone, Debug)]
-pub struct Schema(Arc<Compiled>);
+pub struct Schema(Compiled);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Compiled {
-    Avro(AvroSchema),
-    Json(JsonSchema),
-    Protobuf(ProtobufSchema),
-}
-
-/// What became of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoded {
-    /// Bytes were appended (none, for a record without fields).
-    Payload,
-    /// The value is the null that Kafka itself knows: a top-level null under a schema that allows it. Nothing was appended.
-    Null,
+    Avro(Arc<AvroSchema>),
+    Json(Arc<JsonSchema>),
+    Protobuf(Arc<ProtobufSchema>),
 }
 
 impl Schema {
@@ -81,22 +53,28 @@ impl Schema {
         let compiled = match kind {
             SchemaKind::Avro => {
                 let known = references.iter().filter_map(|reference| reference.schema.avro()).collect::<Vec<_>>();
-                Compiled::Avro(AvroSchema::compile(text, &known, strictness).map_err(CompileError::syntax)?)
+                let schema = AvroSchema::compile(text, &known, strictness).map_err(CompileError::syntax)?;
+                Compiled::Avro(Arc::new(schema))
             }
-            SchemaKind::Json => Compiled::Json(JsonSchema::compile(text, references, strictness)?),
+            SchemaKind::Json => {
+                let known = references
+                    .iter()
+                    .filter_map(|Reference { name, schema }| Some((name.clone(), schema.json()?.clone())));
+                Compiled::Json(Arc::new(JsonSchema::compile(text, known.collect(), strictness)?))
+            }
             SchemaKind::Protobuf => {
                 let known =
                     references.iter().filter_map(|Reference { name, schema }| Some((&**name, schema.protobuf()?)));
                 let known = known.collect::<Vec<_>>();
-                Compiled::Protobuf(ProtobufSchema::compile(text, &known, strictness)?)
+                Compiled::Protobuf(Arc::new(ProtobufSchema::compile(text, &known, strictness)?))
             }
         };
-        Ok(Schema(Arc::new(compiled)))
+        Ok(Schema(compiled))
     }
 
     /// The language it is written in.
     pub fn kind(&self) -> SchemaKind {
-        match &*self.0 {
+        match &self.0 {
             Compiled::Avro(_) => SchemaKind::Avro,
             Compiled::Json(_) => SchemaKind::Json,
             Compiled::Protobuf(_) => SchemaKind::Protobuf,
@@ -106,7 +84,7 @@ impl Schema {
     /// The text by which schemas are told apart: in one layout, nothing lost but comments, and attributes in a fixed order
     /// (in JSON Schema in the order given).
     pub fn canonical(&self) -> &str {
-        match &*self.0 {
+        match &self.0 {
             Compiled::Avro(schema) => schema.canonical(),
             Compiled::Json(schema) => schema.canonical(),
             Compiled::Protobuf(schema) => schema.canonical(),
@@ -115,7 +93,7 @@ impl Schema {
 
     /// The canonical text with everything sorted whose order says nothing (`normalize=true`).
     pub fn normalized(&self) -> String {
-        match &*self.0 {
+        match &self.0 {
             Compiled::Avro(schema) => schema.normalized(),
             Compiled::Json(schema) => schema.normalized(),
             Compiled::Protobuf(schema) => schema.normalized(),
@@ -135,7 +113,7 @@ impl Schema {
 
     /// Full name of the root, when it is a named type; in JSON Schema its title, in Protobuf the name of the first message.
     pub fn full_name(&self) -> Option<&str> {
-        match &*self.0 {
+        match &self.0 {
             Compiled::Avro(schema) => schema.full_name(),
             Compiled::Json(schema) => schema.full_name(),
             Compiled::Protobuf(schema) => schema.full_name(),
@@ -144,7 +122,7 @@ impl Schema {
 
     /// Whether there is a field of this name at the top: in the root record or object, in Protobuf in any message that is not nested.
     pub fn has_top_field(&self, name: &str) -> bool {
-        match &*self.0 {
+        match &self.0 {
             Compiled::Avro(schema) => schema.has_top_field(name),
             Compiled::Json(schema) => schema.top_fields().any(|field| field == name),
             Compiled::Protobuf(schema) => schema.has_top_field(name),
@@ -169,7 +147,7 @@ impl Schema {
     /// # Errors
     /// The first place where the value does not fit; `out` is then as it was before.
     pub fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
-        match &*self.0 {
+        match &self.0 {
             Compiled::Avro(schema) => schema.encode(json, out),
             Compiled::Json(schema) => schema.encode(json, out),
             Compiled::Protobuf(schema) => schema.encode(json, out),
@@ -183,7 +161,7 @@ impl Schema {
 
     /// The same, as a policy sees it.
     pub fn cannot_read_with(&self, writer: &Schema, policy: Policy) -> Vec<Incompatibility> {
-        match (&*self.0, &*writer.0) {
+        match (&self.0, &writer.0) {
             (Compiled::Avro(reader), Compiled::Avro(writer)) => reader.cannot_read(writer),
             (Compiled::Json(reader), Compiled::Json(writer)) => reader.cannot_read(writer, policy),
             (Compiled::Protobuf(reader), Compiled::Protobuf(writer)) => reader.cannot_read(writer),
@@ -197,7 +175,7 @@ impl Schema {
     /// Whether both mean the same once references are resolved. White space does not count, nor, but for JSON Schema, the
     /// order of attributes; names, docs, aliases, defaults, sort order and custom properties do.
     pub fn equivalent(&self, other: &Schema) -> bool {
-        match (&*self.0, &*other.0) {
+        match (&self.0, &other.0) {
             (Compiled::Avro(one), Compiled::Avro(other)) => one.equivalent(other),
             (Compiled::Json(one), Compiled::Json(other)) => one.equivalent(other),
             (Compiled::Protobuf(one), Compiled::Protobuf(other)) => one.equivalent(other),
@@ -219,21 +197,21 @@ impl Schema {
     }
 
     fn avro(&self) -> Option<&AvroSchema> {
-        match &*self.0 {
+        match &self.0 {
             Compiled::Avro(schema) => Some(schema),
             Compiled::Json(_) | Compiled::Protobuf(_) => None,
         }
     }
 
-    pub(crate) fn json(&self) -> Option<&JsonSchema> {
-        match &*self.0 {
+    fn json(&self) -> Option<&Arc<JsonSchema>> {
+        match &self.0 {
             Compiled::Json(schema) => Some(schema),
             Compiled::Avro(_) | Compiled::Protobuf(_) => None,
         }
     }
 
     fn protobuf(&self) -> Option<&ProtobufSchema> {
-        match &*self.0 {
+        match &self.0 {
             Compiled::Protobuf(schema) => Some(schema),
             Compiled::Avro(_) | Compiled::Json(_) => None,
         }

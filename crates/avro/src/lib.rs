@@ -1,0 +1,89 @@
+//! Avro: parse, canonical text, comparison, and JSON text to Avro binary.
+//!
+//! A text is read once into a [`model`] that loses nothing; from it come the canonical text ([`print`]), the comparison
+//! ([`compat`]) and the [`plan`], which is all that encoding ([`encode`]) looks at.
+//!
+//! Source: the Avro specification, 1.12; where it leaves freedom, what the registries in use do.
+
+mod compat;
+mod conform;
+mod encode;
+mod model;
+mod names;
+mod parse;
+mod plan;
+mod print;
+
+use model::Model;
+use plan::Plan;
+use print::Style;
+
+use postern_schema_core::{CompileError, EncodeError, Encoded, Incompatibility, Strictness};
+
+/// One compiled Avro schema.
+#[derive(Debug)]
+pub struct AvroSchema {
+    model: Model,
+    canonical: String,
+    plan: Plan,
+}
+
+impl AvroSchema {
+    /// Reads `text`. Types of `references` are known by their full names.
+    ///
+    /// # Errors
+    /// The first thing found wrong, with its place in the text.
+    pub fn compile(text: &str, references: &[&AvroSchema], strictness: Strictness) -> Result<AvroSchema, CompileError> {
+        let known = references.iter().map(|reference| &reference.model).collect::<Vec<_>>();
+        let model = parse::parse(text, &known, strictness)?;
+        let canonical = print::print(&model, Style::Canonical);
+        let plan = Plan::new(&model);
+        Ok(AvroSchema { model, canonical, plan })
+    }
+
+    /// The text by which schemas are told apart.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// The canonical text with everything sorted whose order says nothing (`normalize=true`).
+    pub fn normalized(&self) -> String {
+        print::print(&self.model, Style::Normalized)
+    }
+
+    /// The canonical text with referenced types written out (`format=resolved`).
+    pub fn resolved(&self) -> String {
+        print::print(&self.model, Style::Resolved)
+    }
+
+    /// The full name of the root, if it is a named type.
+    pub fn full_name(&self) -> Option<&str> {
+        self.model.kind(self.model.root).definition().map(|definition| definition.name.full())
+    }
+
+    /// Whether the root is a record with a field of this name.
+    pub fn has_top_field(&self, name: &str) -> bool {
+        match self.model.kind(self.model.root) {
+            model::Kind::Record(record) => record.fields.iter().any(|field| field.name == name),
+            _ => false, // nothing else has fields
+        }
+    }
+
+    /// Encodes the JSON text of one value and appends the payload to `out`.
+    ///
+    /// # Errors
+    /// The first place where the value does not fit; `out` is then as it was before.
+    pub fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
+        encode::encode(&self.plan, json, out)
+    }
+
+    /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.
+    pub fn cannot_read(&self, writer: &AvroSchema) -> Vec<Incompatibility> {
+        compat::differences(&self.model, &writer.model)
+    }
+
+    /// Whether both mean the same once references are resolved.
+    pub fn equivalent(&self, other: &AvroSchema) -> bool {
+        print::print(&self.model, Style::Comparable) == print::print(&other.model, Style::Comparable)
+    }
+}

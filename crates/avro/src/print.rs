@@ -1,0 +1,281 @@
+//! The texts of a schema: canonical, normalized, self-contained, and one made only to be compared.
+//!
+//! Canonical is not the specification's "parsing canonical form": docs, aliases, defaults and custom attributes stay.
+//! Named types are printed in full where they first stand and by name from then on; external ones (roots of references, not
+//! what is defined within them) always by name, except where the text is to stand alone, and for comparison, where a reference and the same type written out are to be
+//! the same.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::model::{Definition, Enum, Field, Fixed, Kind, Model, NodeId, Order, Primitive, Record};
+use postern_json_text as json;
+
+/// What the text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Identity: properties and aliases in the order they were written.
+    Canonical,
+    /// `normalize=true`: logical types first, other properties and aliases sorted.
+    Normalized,
+    /// `format=resolved`: as canonical, external types written out.
+    Resolved,
+    /// Comparison: all members of objects sorted, external types written out.
+    Comparable,
+}
+
+impl Style {
+    /// Whether external types stand in the text in full.
+    fn inlines(self) -> bool {
+        match self {
+            Style::Canonical | Style::Normalized => false,
+            Style::Resolved | Style::Comparable => true,
+        }
+    }
+
+    /// Whether properties stand in the order of their names.
+    fn sorts(self) -> bool {
+        match self {
+            Style::Canonical | Style::Resolved => false,
+            Style::Normalized | Style::Comparable => true,
+        }
+    }
+}
+
+/// The text of `model`.
+pub(crate) fn print(model: &Model, style: Style) -> String {
+    print_type(model, model.root, style)
+}
+
+/// The text of one type of `model`.
+pub(crate) fn print_type(model: &Model, id: NodeId, style: Style) -> String {
+    let mut printer = Printer { model, style, out: String::new(), seen: HashSet::new() };
+    printer.node(id, "");
+    printer.out
+}
+
+struct Printer<'m> {
+    model: &'m Model,
+    style: Style,
+    out: String,
+    /// Full names of the types that stand in the text already.
+    seen: HashSet<&'m str>,
+}
+
+impl<'m> Printer<'m> {
+    fn node(&mut self, id: NodeId, space: &str) {
+        let node = self.model.node(id);
+        if let Some(definition) = node.kind.definition() {
+            let by_name = definition.external && !self.style.inlines();
+            if by_name || !self.seen.insert(definition.name.full()) {
+                return json::quote(definition.name.within(space), &mut self.out);
+            }
+        }
+        match &node.kind {
+            Kind::Primitive(primitive) if node.properties.is_empty() => {
+                return json::quote(primitive.word(), &mut self.out);
+            }
+            Kind::Union(branches) => return self.union(branches, space),
+            kind => {
+                self.out.push_str("{\"type\":\"");
+                self.out.push_str(kind.word());
+                self.out.push('"');
+            }
+        }
+        match &node.kind {
+            Kind::Primitive(_) | Kind::Union(_) => {}
+            Kind::Array(inner) => self.inner("items", *inner, space),
+            Kind::Map(inner) => self.inner("values", *inner, space),
+            Kind::Record(record) => self.record(record, space),
+            Kind::Enum(choice) => self.choice(choice, space),
+            Kind::Fixed(fixed) => self.fixed(fixed, space),
+        }
+        match self.style {
+            Style::Normalized => self.normal_properties(&node.kind, &node.properties),
+            Style::Canonical | Style::Resolved | Style::Comparable => self.properties(&node.properties),
+        }
+        if let Some(definition) = node.kind.definition() {
+            let space = definition.name.space();
+            self.aliases(definition.aliases.iter().map(|alias| alias.within(space)));
+        }
+        self.out.push('}');
+    }
+
+    fn union(&mut self, branches: &[NodeId], space: &str) {
+        self.out.push('[');
+        for (position, branch) in branches.iter().enumerate() {
+            self.comma_after(position);
+            self.node(*branch, space);
+        }
+        self.out.push(']');
+    }
+
+    fn inner(&mut self, member: &str, inner: NodeId, space: &str) {
+        self.key(member);
+        self.node(inner, space);
+    }
+
+    fn record(&mut self, record: &Record, space: &str) {
+        self.heading(&record.definition, space);
+        self.key("fields");
+        self.out.push('[');
+        for (position, field) in record.fields.iter().enumerate() {
+            self.comma_after(position);
+            self.field(field, record.definition.name.space());
+        }
+        self.out.push(']');
+    }
+
+    fn field(&mut self, field: &Field, space: &str) {
+        self.out.push_str("{\"name\":");
+        json::quote(&field.name, &mut self.out);
+        self.inner("type", field.node, space);
+        self.text("doc", field.doc.as_deref());
+        if let Some(default) = &field.default {
+            self.key("default");
+            json::value(default, self.style == Style::Comparable, &mut self.out);
+        }
+        self.text(
+            "order",
+            match field.order {
+                Order::Ascending => None,
+                Order::Descending => Some("descending"),
+                Order::Ignore => Some("ignore"),
+            },
+        );
+        self.aliases(field.aliases.iter().map(String::as_str));
+        self.properties(&field.properties);
+        self.out.push('}');
+    }
+
+    fn choice(&mut self, choice: &Enum, space: &str) {
+        self.heading(&choice.definition, space);
+        self.list("symbols", choice.symbols.iter().map(String::as_str));
+        self.text("default", choice.default.as_deref());
+    }
+
+    fn fixed(&mut self, fixed: &Fixed, space: &str) {
+        self.heading(&fixed.definition, space);
+        self.key("size");
+        self.out.push_str(&fixed.size.to_string());
+    }
+
+    fn heading(&mut self, definition: &Definition, space: &str) {
+        self.text("name", Some(definition.name.simple()));
+        self.text("namespace", Some(definition.name.space()).filter(|own| *own != space));
+        self.text("doc", definition.doc.as_deref());
+    }
+
+    fn properties(&mut self, properties: &Map<String, Value>) {
+        let mut properties = properties.iter().collect::<Vec<_>>();
+        if self.style.sorts() {
+            properties.sort_by_key(|(name, _)| *name);
+        }
+        for (name, value) in properties {
+            self.property(name, value);
+        }
+    }
+
+    fn normal_properties(&mut self, kind: &Kind, properties: &Map<String, Value>) {
+        let mut rest = properties.clone();
+        if known_logical_type(kind, properties) {
+            let first: &[&str] = match properties["logicalType"].as_str() {
+                Some("decimal") => &["logicalType", "precision", "scale"],
+                _ => &["logicalType"],
+            };
+            for name in first {
+                if let Some(value) = rest.shift_remove(*name) {
+                    self.property(name, &value);
+                }
+            }
+        }
+        self.properties(&rest);
+    }
+
+    fn property(&mut self, name: &str, value: &Value) {
+        self.key(name);
+        json::value(value, self.style.sorts(), &mut self.out);
+    }
+
+    fn aliases<'a>(&mut self, aliases: impl Iterator<Item = &'a str>) {
+        let mut aliases = aliases.collect::<Vec<_>>();
+        if self.style == Style::Normalized {
+            aliases.sort_unstable();
+        }
+        if !aliases.is_empty() {
+            self.list("aliases", aliases.into_iter());
+        }
+    }
+
+    fn list<'a>(&mut self, member: &str, texts: impl Iterator<Item = &'a str>) {
+        self.key(member);
+        self.out.push('[');
+        for (position, text) in texts.enumerate() {
+            self.comma_after(position);
+            json::quote(text, &mut self.out);
+        }
+        self.out.push(']');
+    }
+
+    fn text(&mut self, member: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.key(member);
+            json::quote(text, &mut self.out);
+        }
+    }
+
+    fn key(&mut self, member: &str) {
+        self.out.push(',');
+        json::quote(member, &mut self.out);
+        self.out.push(':');
+    }
+
+    fn comma_after(&mut self, position: usize) {
+        if position > 0 {
+            self.out.push(',');
+        }
+    }
+}
+
+/// Whether Avro gives the `logicalType` among `properties` a meaning on this type. If not it is a property like others.
+fn known_logical_type(kind: &Kind, properties: &Map<String, Value>) -> bool {
+    let whole = |member: &str| properties.get(member).and_then(Value::as_u64);
+    let base = match kind {
+        Kind::Primitive(primitive) => Some(*primitive),
+        _ => None,
+    };
+    let size = match kind {
+        Kind::Fixed(fixed) => Some(fixed.size),
+        _ => None,
+    };
+    match properties.get("logicalType").and_then(Value::as_str) {
+        Some("decimal") => {
+            let digits_max = match size {
+                // So many whatever its first bit, which is the sign.
+                Some(size) => ((8.0 * size as f64 - 1.0) * std::f64::consts::LOG10_2).max(0.0) as u64,
+                None if base == Some(Primitive::Bytes) => i32::MAX as u64,
+                None => 0,
+            };
+            let scale_fits = |precision| match properties.get("scale") {
+                None => true,
+                Some(_) => whole("scale").is_some_and(|scale| scale <= precision),
+            };
+            whole("precision").is_some_and(|precision| (1..=digits_max).contains(&precision) && scale_fits(precision))
+        }
+        Some("big-decimal") => base == Some(Primitive::Bytes),
+        Some("uuid") => base == Some(Primitive::String) || size == Some(16),
+        Some("duration") => size == Some(12),
+        Some("date" | "time-millis") => base == Some(Primitive::Int),
+        Some(
+            "time-micros"
+            | "timestamp-millis"
+            | "timestamp-micros"
+            | "timestamp-nanos"
+            | "local-timestamp-millis"
+            | "local-timestamp-micros"
+            | "local-timestamp-nanos",
+        ) => base == Some(Primitive::Long),
+        _ => false,
+    }
+}

@@ -1,0 +1,111 @@
+//! `allOf`, `anyOf` and `oneOf`, with one another and with what they are made of.
+
+use std::collections::VecDeque;
+
+use super::{Comparison, Found, Report, Spot, Verdict};
+use crate::tree::{Combined, Criterion};
+
+impl Comparison<'_> {
+    /// Whether the original is compatible with a part of the update that alone suffices.
+    pub(super) fn goes_into(&mut self, original: Spot, update: Spot, combined: &Combined) -> bool {
+        let alone = combined.parts.len() == 1 || combined.criterion != Criterion::All;
+        alone && combined.parts.iter().any(|part| self.compare(original, update.at(*part)).compatible)
+    }
+
+    /// Whether a part that the original always meets is compatible with the update.
+    pub(super) fn comes_out_of(&mut self, original: Spot, combined: &Combined, update: Spot) -> bool {
+        let always = combined.parts.len() == 1 || combined.criterion == Criterion::All;
+        always && combined.parts.iter().any(|part| self.compare(original.at(*part), update).compatible)
+    }
+
+    pub(super) fn combined(&mut self, original: Spot, theirs: &Combined, update: Spot, ours: &Combined) -> Verdict {
+        let (one_before, one_now) = (theirs.parts.len() == 1, ours.parts.len() == 1);
+        let goes_together = theirs.criterion == ours.criterion
+            || ours.criterion == Criterion::Any
+            || one_before && (one_now || ours.criterion == Criterion::One)
+            || one_now && theirs.criterion == Criterion::All;
+        if !goes_together {
+            return Verdict::because(Found::CombinedTypeChanged);
+        }
+        let mut report = Report::new(self.policy);
+        let (before, now) = (theirs.distinct.len(), ours.distinct.len());
+        if now > before && ours.criterion == Criterion::All {
+            report.note(Found::ProductTypeExtended, "");
+        }
+        if now < before && theirs.criterion != Criterion::All {
+            report.note(Found::SumTypeNarrowed, "");
+        }
+        let edges = theirs.distinct.iter().map(|part| {
+            let compatible =
+                |other: &usize| self.compare(original.at(*part), update.at(ours.distinct[*other])).compatible;
+            (0..now).filter(compatible).collect()
+        });
+        let edges = edges.collect::<Vec<Vec<usize>>>();
+        if matched(&edges, now, |steps| self.spend(steps)) < before.min(now) {
+            report.note(Found::CombinedSubschemasChanged, "");
+        }
+        report.verdict
+    }
+}
+
+/// How many pairs a maximum matching has, in a graph of two sides given by the edges of one; `others` are on the other.
+///
+/// Each round looks for a path along which the pairs so far are exchanged for one more, breadth first.
+/// `spend` is told how far it went, and may end it.
+fn matched(edges: &[Vec<usize>], others: usize, mut spend: impl FnMut(usize) -> bool) -> usize {
+    let mut partners = vec![None; others];
+    let mut held = vec![None; edges.len()];
+    let mut count = 0;
+    for start in 0..edges.len() {
+        let mut reached_from = vec![None; others];
+        let mut pending = VecDeque::from([start]);
+        let mut free = None;
+        'search: while let Some(one) = pending.pop_front() {
+            if !spend(1 + edges[one].len() / 16) {
+                return count;
+            }
+            for &other in &edges[one] {
+                if reached_from[other].is_some() {
+                    continue;
+                }
+                reached_from[other] = Some(one);
+                match partners[other] {
+                    None => {
+                        free = Some(other);
+                        break 'search;
+                    }
+                    Some(partner) => pending.push_back(partner),
+                }
+            }
+        }
+        count += usize::from(free.is_some());
+        while let Some(other) = free {
+            let one = reached_from[other].expect("the path was walked this way");
+            partners[other] = Some(one);
+            // What it held until now goes to the one that it was reached from.
+            free = held[one].replace(other);
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matched;
+
+    #[test]
+    fn pairs_are_exchanged_for_more_pairs() {
+        let cases: [(&[&[usize]], usize, usize); 6] = [
+            (&[], 0, 0),
+            (&[&[], &[0]], 1, 1),
+            (&[&[0, 1], &[0]], 2, 2),
+            (&[&[0, 1], &[0, 2], &[0]], 3, 3),
+            (&[&[0], &[0], &[0, 1]], 3, 2),
+            (&[&[0, 1, 2], &[0, 1], &[1, 3], &[0, 1]], 4, 4),
+        ];
+        for (edges, others, count) in cases {
+            let edges = edges.iter().map(|edges| edges.to_vec()).collect::<Vec<_>>();
+            assert_eq!(matched(&edges, others, |_| true), count, "{edges:?}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Objects: what a property that comes or goes means depends on what is said of properties that are not listed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Comparison, Found, Report, Spot};
+use crate::tree::{Extra, Kind, NodeId, ObjectRules};
+
+/// What may stand under a name that is not listed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rest {
+    Open,
+    /// A schema covers it.
+    Covered(NodeId),
+    Closed,
+}
+
+impl<'t> Comparison<'t> {
+    pub(super) fn objects(
+        &mut self,
+        original: Spot,
+        theirs: &'t ObjectRules,
+        update: Spot,
+        ours: &'t ObjectRules,
+        report: &mut Report,
+    ) {
+        for name in ours.required.difference(&theirs.required) {
+            if let (true, Some(property)) = (theirs.properties.contains_key(name), ours.properties.get(name))
+                && !self.node(update.at(*property)).has_default
+            {
+                report.note(Found::RequiredAttributeAdded, &format!("/required/{name}"));
+            }
+        }
+        for (name, before) in &theirs.properties {
+            let path = format!("/properties/{name}");
+            match ours.properties.get(name) {
+                Some(now) => report.include(&path, &self.compare(original.at(*before), update.at(*now))),
+                None => self.property_removed(original.at(*before), name, update, ours, &path, report),
+            }
+        }
+        for (name, now) in &ours.properties {
+            if !theirs.properties.contains_key(name) {
+                let required = ours.required.contains(name);
+                let path = format!("/properties/{name}");
+                self.property_added(original, theirs, name, update.at(*now), required, &path, report);
+            }
+        }
+        dependent_names(&theirs.dependent_names, &ours.dependent_names, report);
+        for (name, now) in &ours.dependent_schemas {
+            let path = format!("/dependencies/{name}");
+            match theirs.dependent_schemas.get(name) {
+                Some(before) => report.include(&path, &self.compare(original.at(*before), update.at(*now))),
+                None => report.note(Found::DependencySchemaAdded, &path),
+            }
+        }
+        let kinds = (Found::AdditionalPropertiesRemoved, Found::AdditionalPropertiesNarrowed);
+        self.additional(original, theirs.additional, update, ours.additional, "/additionalProperties", kinds, report);
+        let kinds = (Found::UnevaluatedPropertiesRemoved, Found::UnevaluatedPropertiesNarrowed);
+        self.unevaluated(
+            original,
+            theirs.unevaluated,
+            update,
+            ours.unevaluated,
+            "/unevaluatedProperties",
+            kinds,
+            report,
+        );
+        let most = (theirs.max_properties.as_ref(), ours.max_properties.as_ref());
+        report.at_most("/maxProperties", most, Found::MaxPropertiesAdded, Found::MaxPropertiesDecreased);
+        let least = (theirs.min_properties.as_ref(), ours.min_properties.as_ref());
+        report.at_least("/minProperties", least, Found::MinPropertiesAdded, Found::MinPropertiesIncreased);
+    }
+
+    fn property_removed(
+        &mut self,
+        property: Spot,
+        name: &str,
+        update: Spot,
+        ours: &'t ObjectRules,
+        path: &str,
+        report: &mut Report,
+    ) {
+        match self.rest(ours, name) {
+            Rest::Open => {}
+            Rest::Covered(cover) => {
+                let verdict = self.compare(property, update.at(cover));
+                report.include(path, &verdict);
+                if !verdict.compatible {
+                    report.note(Found::PropertyRemovedNotCovered, path);
+                }
+            }
+            Rest::Closed => {
+                if !matches!(self.node(self.followed(property)).kind, Kind::Never) {
+                    report.note(Found::PropertyRemovedFromClosed, path);
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "both sides, and where to tell of it")]
+    fn property_added(
+        &mut self,
+        original: Spot,
+        theirs: &'t ObjectRules,
+        name: &str,
+        property: Spot,
+        required: bool,
+        path: &str,
+        report: &mut Report,
+    ) {
+        let has_default = self.node(property).has_default;
+        match self.rest(theirs, name) {
+            Rest::Open => {
+                if matches!(self.node(self.followed(property)).kind, Kind::Any) {
+                    return;
+                }
+                return match (required, has_default) {
+                    (true, true) => report.note(Found::RequiredPropertyWithDefaultAddedToOpen, path),
+                    (true, false) => report.note(Found::RequiredPropertyAddedToOpen, path),
+                    (false, _) => report.note(Found::OptionalPropertyAddedToOpen, path),
+                };
+            }
+            Rest::Covered(cover) => {
+                let verdict = self.compare(original.at(cover), property);
+                report.include(path, &verdict);
+                if !verdict.compatible {
+                    report.note(Found::PropertyAddedNotCovered, path);
+                }
+            }
+            Rest::Closed => {}
+        }
+        if required && !has_default {
+            report.note(Found::RequiredPropertyAddedToUnopen, path);
+        }
+    }
+
+    /// What may stand under `name`, which is not listed.
+    fn rest(&mut self, rules: &'t ObjectRules, name: &str) -> Rest {
+        if rules.additional.is_unlimited() && rules.patterns.is_empty() && rules.unevaluated.is_unlimited() {
+            return Rest::Open;
+        }
+        for (pattern, schema) in &rules.patterns {
+            if self.matches(pattern, name) {
+                return Rest::Covered(*schema);
+            }
+        }
+        match (rules.additional, rules.unevaluated) {
+            (Extra::Schema(cover), _) | (Extra::Unsaid, Extra::Schema(cover)) => Rest::Covered(cover),
+            (Extra::Unsaid | Extra::Allowed | Extra::Forbidden, _) => Rest::Closed,
+        }
+    }
+
+    /// What is said of the rest, the way `additionalProperties` says it. `kinds`: forbidden now; narrowed.
+    #[expect(clippy::too_many_arguments, reason = "both sides, and where to tell of it")]
+    pub(super) fn additional(
+        &mut self,
+        original: Spot,
+        theirs: Extra,
+        update: Spot,
+        ours: Extra,
+        path: &str,
+        kinds: (Found, Found),
+        report: &mut Report,
+    ) {
+        match (theirs, ours) {
+            (Extra::Forbidden, _) => {}
+            (Extra::Unsaid | Extra::Allowed | Extra::Schema(_), Extra::Forbidden) => report.note(kinds.0, path),
+            (Extra::Unsaid | Extra::Allowed, Extra::Schema(_)) => report.note(kinds.1, path),
+            (Extra::Schema(before), Extra::Schema(now)) => {
+                report.include(path, &self.compare(original.at(before), update.at(now)));
+            }
+            (Extra::Unsaid | Extra::Allowed | Extra::Schema(_), Extra::Unsaid | Extra::Allowed) => {}
+        }
+    }
+
+    /// The same for what no other keyword evaluated; here to say yes is more than to say nothing.
+    #[expect(clippy::too_many_arguments, reason = "both sides, and where to tell of it")]
+    pub(super) fn unevaluated(
+        &mut self,
+        original: Spot,
+        theirs: Extra,
+        update: Spot,
+        ours: Extra,
+        path: &str,
+        kinds: (Found, Found),
+        report: &mut Report,
+    ) {
+        if (theirs, ours) == (Extra::Unsaid, Extra::Allowed) {
+            return report.note(kinds.1, path);
+        }
+        self.additional(original, theirs, update, ours, path, kinds, report);
+    }
+}
+
+fn dependent_names(
+    theirs: &BTreeMap<String, BTreeSet<String>>,
+    ours: &BTreeMap<String, BTreeSet<String>>,
+    report: &mut Report,
+) {
+    for (name, now) in ours {
+        let path = format!("/dependencies/{name}");
+        match theirs.get(name) {
+            None => report.note(Found::DependencyArrayAdded, &path),
+            Some(before) if now.is_subset(before) => {}
+            Some(before) if now.is_superset(before) => report.note(Found::DependencyArrayExtended, &path),
+            Some(_) => report.note(Found::DependencyArrayChanged, &path),
+        }
+    }
+}

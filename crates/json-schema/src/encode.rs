@@ -1,0 +1,248 @@
+//! A value that fits its schema, as compact JSON text.
+//!
+//! The `jsonschema` crate decides whether it fits; it is asked yes or no only, since collecting all its reasons may take
+//! for ever under schemas that are made for it. Why a value does not fit is found by [`explain`], with a bound.
+//!
+//! Regular expressions are matched here, not by the validator, where they can be: what they cost is bounded ([`effort`]).
+//!
+//! All of it recurses with the value and the schemas about it; [`with_stack`] sees to it that there is room.
+//!
+//! In drafts up to -07 formats are checked, `1.0` is no integer, and properties that are missing get their `default`s
+//! ([`defaults`]) once the value was found to fit. In later ones a value stays as it is. Numbers come out as in
+//! schemaless records: integers of any size as they are, others as doubles.
+
+mod branches;
+mod defaults;
+mod explain;
+
+use jsonschema::paths::Location;
+use jsonschema::{Keyword, PatternOptions, ValidationError, Validator};
+use serde_json::{Map, Value};
+
+use branches::Branches;
+
+use super::decimal::Decimal;
+use super::effort::{self, Exhausted};
+use super::library::Library;
+use super::pattern::{self, Pattern};
+use super::plain::{LOOKS_AT_NAMES, MATCHES, Plain, WRITTEN_WHOLE};
+use super::words::{describe, shown};
+use postern_json_text as json;
+use postern_schema_core::{EncodeError, Encoded};
+
+/// What values are judged by. Made when the first comes: most schemas of a registry never see one.
+pub(super) struct Judge {
+    plain: Plain,
+    validator: Validator,
+    branches: Branches,
+}
+
+impl std::fmt::Debug for Judge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Judge").field("plain", &self.plain).finish_non_exhaustive()
+    }
+}
+
+impl Judge {
+    /// # Errors
+    /// The schema has something that the validator cannot do, such as a regular expression that it cannot read.
+    pub(super) fn new(library: &Library<'_>) -> Result<Judge, EncodeError> {
+        let plain = Plain::new(library);
+        if plain.depth > STACK_MAX / FRAME {
+            return Err(too_much());
+        }
+        let validator = build(&plain.document, plain.classic)?;
+        Ok(Judge { plain, validator, branches: Branches::default() })
+    }
+
+    pub(super) fn encode(&self, text: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
+        let mut written = Vec::with_capacity(text.len());
+        json::rewrite(text, &mut written)?;
+        let mut value = serde_json::from_slice::<Value>(&written).map_err(|error| unread(&error))?;
+        let frames = self.plain.depth.saturating_mul(levels(&value) + 1);
+        let filled = with_stack(frames.saturating_mul(FRAME), || self.hold(&mut value))??;
+        if filled {
+            written.clear();
+            json::rewrite(value.to_string().as_bytes(), &mut written)?;
+        }
+        out.extend_from_slice(&written);
+        Ok(Encoded::Payload)
+    }
+
+    /// Holds the value to the schema, then fills in what is missing. Says whether it is to be written with what was
+    /// filled in: not with defaults that themselves do not fit.
+    fn hold(&self, value: &mut Value) -> Result<bool, EncodeError> {
+        let judged = effort::bounded(|| {
+            if !self.validator.is_valid(value) {
+                return Err(explain::explain(&self.plain, value));
+            }
+            let filled = self.plain.has_defaults && defaults::fill(&self.plain, &self.branches, value);
+            Ok(filled && self.validator.is_valid(value))
+        });
+        judged.unwrap_or_else(|Exhausted| Err(takes_too_long(value)))
+    }
+}
+
+fn build(document: &Value, classic: bool) -> Result<Validator, EncodeError> {
+    let draft = if classic { jsonschema::Draft::Draft7 } else { jsonschema::Draft::Draft202012 };
+    // Those that are left to it are about names.
+    let patterns = PatternOptions::fancy_regex()
+        .backtrack_limit(pattern::NAME_STEPS)
+        .size_limit(pattern::SIZE)
+        .dfa_size_limit(pattern::DFA_SIZE);
+    let options = jsonschema::options()
+        .with_draft(draft)
+        .should_validate_formats(classic)
+        .with_pattern_options(patterns)
+        .with_keyword(WRITTEN_WHOLE, written_whole)
+        .with_keyword(LOOKS_AT_NAMES, looks_at_names)
+        .with_keyword(MATCHES, matches)
+        .offline();
+    let build = || options.build(document).map_err(|error| error.to_string());
+    let built = with_stack(BUILD_STACK, || effort::bounded(build))?;
+    let built = built.map_err(|Exhausted| unfit("one whose regular expressions are too large, or too many"))?;
+    built.map_err(|error| unfit(&shown(&error)))
+}
+
+// === The stack ===
+
+/// What one schema about one value needs, in bytes: twice as much as was seen; unoptimized code needs more.
+const FRAME: usize = if cfg!(debug_assertions) { 4 << 10 } else { 1 << 10 };
+/// So much is always there.
+const STACK_AT_HAND: usize = 256 << 10;
+/// More is not given; it is reserved, and used only as far as needed.
+const STACK_MAX: usize = 64 << 20;
+/// What the validator needs to be built. It puts off what references lead to when it is too deep in.
+const BUILD_STACK: usize = 64 << 20;
+
+/// Does what recurses deeper than the stack of a thread may be, on one that is large enough.
+///
+/// Hardly ever needed: forty schemas about one value that is five levels deep fit into what is at hand.
+fn with_stack<T: Send>(bytes: usize, work: impl FnOnce() -> T + Send) -> Result<T, EncodeError> {
+    if bytes <= STACK_AT_HAND {
+        return Ok(work());
+    }
+    if bytes > STACK_MAX {
+        return Err(too_much());
+    }
+    let done = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(bytes + STACK_AT_HAND).spawn_scoped(scope, work);
+        thread.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    done.map_err(|error| unfit(&format!("one that needs a thread of its own, which cannot be had: {error}")))
+}
+
+fn too_much() -> EncodeError {
+    unfit("one in which too many schemas are about the same value")
+}
+
+fn unfit(found: &str) -> EncodeError {
+    EncodeError::new(String::new(), "a schema that values can be held to", found)
+}
+
+fn levels(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(levels).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// What was rewritten is JSON; two things can still keep it from being read.
+fn unread(error: &serde_json::Error) -> EncodeError {
+    match error.to_string().contains("recursion limit") {
+        true => too_deep(),
+        false => EncodeError::new(String::new(), "texts of whole characters", "half a surrogate pair"),
+    }
+}
+
+fn too_deep() -> EncodeError {
+    EncodeError::new(String::new(), "at most 127 levels of nesting", "a deeper value")
+}
+
+fn takes_too_long(value: &Value) -> EncodeError {
+    let expected = "a value that can be held to the regular expressions of the schema in time";
+    EncodeError::new(String::new(), expected, format!("{}, too long for them", describe(value)))
+}
+
+// === Keywords ===
+
+struct WrittenWhole;
+
+impl<'i> Keyword<'i> for WrittenWhole {
+    fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
+        match Keyword::is_valid(self, value) {
+            true => Ok(()),
+            false => Err(ValidationError::custom("no integer")),
+        }
+    }
+
+    fn is_valid(&self, value: &'i Value) -> bool {
+        matches!(value, Value::Number(number) if Decimal::is_written_whole(number.as_str()))
+    }
+}
+
+fn written_whole<'a>(
+    _schema: &'a Map<String, Value>,
+    _value: &'a Value,
+    _path: Location,
+) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+    Ok(Box::new(WrittenWhole))
+}
+
+/// `pattern`.
+struct Matches(Pattern);
+
+impl<'i> Keyword<'i> for Matches {
+    fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
+        match Keyword::is_valid(self, value) {
+            true => Ok(()),
+            false => Err(ValidationError::custom("no match")),
+        }
+    }
+
+    fn is_valid(&self, value: &'i Value) -> bool {
+        value.as_str().is_none_or(|text| self.0.matches(text))
+    }
+}
+
+fn matches<'a>(
+    _schema: &'a Map<String, Value>,
+    value: &'a Value,
+    _path: Location,
+) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+    let pattern = value.as_str().and_then(Pattern::new).ok_or_else(|| no_expression(value))?;
+    Ok(Box::new(Matches(pattern)))
+}
+
+/// Spends what the expressions of a `patternProperties` cost, before they are matched.
+struct LooksAtNames(Vec<Pattern>);
+
+impl<'i> Keyword<'i> for LooksAtNames {
+    fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
+        Keyword::is_valid(self, value);
+        Ok(())
+    }
+
+    fn is_valid(&self, value: &'i Value) -> bool {
+        for name in value.as_object().into_iter().flat_map(Map::keys) {
+            // Once for the property, once for what is said of all others.
+            self.0.iter().for_each(|pattern| effort::spend(pattern.cost(name).saturating_mul(2)));
+        }
+        true
+    }
+}
+
+fn looks_at_names<'a>(
+    _schema: &'a Map<String, Value>,
+    value: &'a Value,
+    _path: Location,
+) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+    let written = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let patterns = written.map(|written| Pattern::for_names(written).ok_or_else(|| no_expression(value)));
+    Ok(Box::new(LooksAtNames(patterns.collect::<Result<_, _>>()?)))
+}
+
+fn no_expression(written: &Value) -> ValidationError<'_> {
+    ValidationError::custom(format!("{written} is not a regular expression, or is too large"))
+}

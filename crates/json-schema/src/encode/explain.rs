@@ -1,0 +1,324 @@
+//! Where and why a value does not fit its schema, in words.
+//!
+//! The validator has said that it does not; here the first plain reason is looked for, from the outside in: a type, a
+//! missing member, a bound. Of alternatives, the one that alone fits the type of the value is looked into. Where no such
+//! reason is found (a `not`, several alternatives, a format), the innermost place that is left is named.
+
+use serde_json::{Map, Value};
+
+use super::super::decimal::Decimal;
+use super::super::pattern::Pattern;
+use super::super::plain::{MATCHES, Plain, WRITTEN_WHOLE};
+use super::super::print::{Keys, printed};
+use super::super::words::{Step, describe, path, shown};
+use postern_schema_core::EncodeError;
+
+/// Schemas that are looked at for one value.
+const EFFORT: usize = 100_000;
+/// Schemas about one and the same value, one within the other.
+const MAX_HOPS: usize = 64;
+
+pub(super) fn explain(plain: &Plain, value: &Value) -> EncodeError {
+    let (steps, hops) = Default::default();
+    let mut search = Search { plain, steps, hops, effort: EFFORT };
+    match search.misfit(&plain.document, value) {
+        Some(misfit) => misfit,
+        None => EncodeError::new(String::new(), "a value that the schema allows", describe(value)),
+    }
+}
+
+/// Whether the type that a schema names, if it names one, is that of the value. Takes steps from `effort`; when there are
+/// none left, it is.
+fn fits_type(plain: &Plain, schema: &Value, value: &Value, effort: &mut usize) -> bool {
+    let Value::Object(schema) = schema else { return schema != &Value::Bool(false) };
+    let Some(left) = effort.checked_sub(1) else { return true };
+    *effort = left;
+    let target = schema.get("$ref").and_then(|reference| plain.target(reference));
+    let all = schema.get("allOf").and_then(Value::as_array).into_iter().flatten();
+    is_of_type(schema, value)
+        && target.into_iter().chain(all).all(|part| fits_type(plain, part, value, effort))
+        && schema
+            .get("anyOf")
+            .and_then(Value::as_array)
+            .is_none_or(|parts| parts.iter().any(|part| fits_type(plain, part, value, effort)))
+}
+
+/// The one of several alternatives that alone fits the type of a value.
+fn only_fitting<'p>(plain: &Plain, parts: &'p [Value], value: &Value) -> Option<&'p Value> {
+    let mut effort = TYPE_EFFORT;
+    let mut fitting = parts.iter().filter(|part| fits_type(plain, part, value, &mut effort));
+    match (fitting.next(), fitting.next()) {
+        (Some(only), None) => Some(only),
+        (Some(_) | None, _) => None,
+    }
+}
+
+/// Schemas that are asked for their type, for one place with alternatives.
+const TYPE_EFFORT: usize = 1000;
+
+fn is_of_type(schema: &Map<String, Value>, value: &Value) -> bool {
+    if schema.contains_key(WRITTEN_WHOLE) {
+        return matches!(value, Value::Number(number) if Decimal::is_written_whole(number.as_str()));
+    }
+    let Some(Value::Array(names)) = schema.get("type") else { return true };
+    names.iter().filter_map(Value::as_str).any(|name| match value {
+        Value::Null => name == "null",
+        Value::Bool(_) => name == "boolean",
+        Value::Number(number) => name == "number" || name == "integer" && is_whole(number.as_str()),
+        Value::String(_) => name == "string",
+        Value::Array(_) => name == "array",
+        Value::Object(_) => name == "object",
+    })
+}
+
+fn is_whole(digits: &str) -> bool {
+    Decimal::is_written_whole(digits) || digits.parse::<f64>().is_ok_and(|number| number.fract() == 0.0)
+}
+
+struct Search<'p, 'v> {
+    plain: &'p Plain,
+    steps: Vec<Step<'v>>,
+    hops: usize,
+    effort: usize,
+}
+
+impl<'p, 'v> Search<'p, 'v> {
+    fn misfit(&mut self, schema: &'p Value, value: &'v Value) -> Option<EncodeError> {
+        self.effort = self.effort.checked_sub(1)?;
+        let schema = match schema {
+            Value::Object(schema) => schema,
+            Value::Bool(false) => return self.found("nothing here", describe(value)),
+            _ => return None,
+        };
+        if let Some(misfit) = self.keywords(schema, value) {
+            return Some(misfit);
+        }
+        match value {
+            Value::Object(members) => self.object(schema, members),
+            Value::Array(items) => self.array(schema, items),
+            Value::String(text) => self.text(schema, text),
+            Value::Number(number) => self.number(schema, number.as_str()),
+            Value::Null | Value::Bool(_) => None,
+        }
+        .or_else(|| self.parts(schema, value))
+    }
+
+    fn keywords(&self, schema: &Map<String, Value>, value: &Value) -> Option<EncodeError> {
+        if !is_of_type(schema, value) {
+            let expected = match schema.get("type").and_then(Value::as_array) {
+                Some(names) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
+                None => "integer".to_owned(),
+            };
+            return self.found(&expected, describe(value));
+        }
+        let text = printed(value, Keys::Sorted);
+        if let Some(Value::Array(allowed)) = schema.get("enum")
+            && !allowed.iter().any(|one| same(one, value))
+        {
+            let listed = allowed.iter().map(|value| printed(value, Keys::AsWritten)).collect::<Vec<_>>().join(", ");
+            return self.found(&format!("one of {}", shown(&listed)), shown(&text));
+        }
+        if let Some(only) = schema.get("const")
+            && !same(only, value)
+        {
+            return self.found(&shown(&printed(only, Keys::AsWritten)), shown(&text));
+        }
+        None
+    }
+
+    fn object(&mut self, schema: &'p Map<String, Value>, members: &'v Map<String, Value>) -> Option<EncodeError> {
+        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            if !members.contains_key(name) {
+                let mut steps = self.steps.clone();
+                steps.push(Step::Member(name));
+                return Some(EncodeError::new(path(&steps), "a value (it is required)", "no such member"));
+            }
+        }
+        let count = members.len();
+        self.limited(schema, ["minProperties", "maxProperties"], count, "members")
+            .or_else(|| self.members(schema, members))
+    }
+
+    fn members(&mut self, schema: &'p Map<String, Value>, members: &'v Map<String, Value>) -> Option<EncodeError> {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let patterns = schema.get("patternProperties").and_then(Value::as_object);
+        let patterns = patterns.into_iter().flatten().map(|(pattern, schema)| (Pattern::for_names(pattern), schema));
+        let patterns = patterns.collect::<Vec<_>>();
+        let rest = schema.get("additionalProperties");
+        for (name, member) in members {
+            let listed = properties.and_then(|properties| properties.get(name));
+            let matching = patterns.iter().filter(|(pattern, _)| pattern.as_ref().is_some_and(|one| one.matches(name)));
+            let mut told = listed.into_iter().chain(matching.map(|(_, schema)| *schema)).peekable();
+            self.steps.push(Step::Member(name));
+            let misfit = match (told.peek(), rest) {
+                (None, Some(Value::Bool(false))) => {
+                    self.found("no members but those that the schema names", describe(member))
+                }
+                (None, Some(rest)) => self.inside(rest, member),
+                (_, _) => told.find_map(|schema| self.inside(schema, member)),
+            };
+            if misfit.is_some() {
+                return misfit;
+            }
+            self.steps.pop();
+        }
+        None
+    }
+
+    fn array(&mut self, schema: &'p Map<String, Value>, items: &'v [Value]) -> Option<EncodeError> {
+        if let Some(misfit) = self.limited(schema, ["minItems", "maxItems"], items.len(), "items") {
+            return Some(misfit);
+        }
+        if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
+            let mut met = std::collections::HashSet::new();
+            if let Some(position) = items.iter().position(|item| !met.insert(printed(item, Keys::Sorted))) {
+                self.steps.push(Step::Item(position));
+                return self.found("items that are all different", format!("{} once more", describe(&items[position])));
+            }
+        }
+        let list = |keyword: &str| schema.get(keyword).and_then(Value::as_array).map(Vec::as_slice);
+        let (tuple, rest) = match (list("items"), list("prefixItems")) {
+            (Some(tuple), _) => (tuple, schema.get("additionalItems")),
+            (None, tuple) => (tuple.unwrap_or_default(), schema.get("items")),
+        };
+        for (position, item) in items.iter().enumerate() {
+            let Some(schema) = tuple.get(position).or(rest) else { break };
+            self.steps.push(Step::Item(position));
+            let misfit = self.inside(schema, item);
+            if misfit.is_some() {
+                return misfit;
+            }
+            self.steps.pop();
+        }
+        None
+    }
+
+    fn text(&mut self, schema: &Map<String, Value>, text: &str) -> Option<EncodeError> {
+        let count = text.chars().count();
+        if let Some(misfit) = self.limited(schema, ["minLength", "maxLength"], count, "characters") {
+            return Some(misfit);
+        }
+        let pattern = schema.get(MATCHES).and_then(Value::as_str);
+        if let Some(pattern) =
+            pattern.filter(|pattern| !Pattern::new(pattern).is_some_and(|compiled| compiled.matches(text)))
+        {
+            return self.found(&format!("a string that matches {}", shown(pattern)), describe(&text.into()));
+        }
+        let format = schema.get("format").and_then(Value::as_str)?;
+        let validator = jsonschema::options().with_draft(jsonschema::Draft::Draft7).should_validate_formats(true);
+        let fits =
+            validator.build(&serde_json::json!({ "format": format })).is_ok_and(|format| format.is_valid(&text.into()));
+        if fits { None } else { self.found(&format!("a string in the format {format}"), describe(&text.into())) }
+    }
+
+    fn number(&mut self, schema: &Map<String, Value>, digits: &str) -> Option<EncodeError> {
+        let number = Decimal::read(digits)?;
+        let bound = |keyword: &str| match schema.get(keyword) {
+            Some(Value::Number(bound)) => Some((Decimal::read(bound.as_str())?, bound.as_str())),
+            _ => None,
+        };
+        let bounds = [
+            ("minimum", "at least"),
+            ("maximum", "at most"),
+            ("exclusiveMinimum", "more than"),
+            ("exclusiveMaximum", "less than"),
+            ("multipleOf", "a multiple of"),
+        ];
+        let (words, written) = bounds.into_iter().find_map(|(keyword, words)| {
+            let (bound, written) = bound(keyword)?;
+            let holds = match keyword {
+                "minimum" => number >= bound,
+                "maximum" => number <= bound,
+                "exclusiveMinimum" => number > bound,
+                "exclusiveMaximum" => number < bound,
+                _ => number.is_multiple_of(&bound),
+            };
+            (!holds).then_some((words, written))
+        })?;
+        self.found(&format!("{words} {}", shown(written)), shown(digits))
+    }
+
+    /// What other schemas say of the same value.
+    fn parts(&mut self, schema: &'p Map<String, Value>, value: &'v Value) -> Option<EncodeError> {
+        if self.hops == MAX_HOPS {
+            return None;
+        }
+        self.hops += 1;
+        let list = |keyword: &str| schema.get(keyword).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let target = schema.get("$ref").and_then(|reference| self.plain.target(reference));
+        let mut misfit = target.into_iter().chain(list("allOf")).find_map(|part| self.misfit(part, value));
+        for parts in [list("anyOf"), list("oneOf")] {
+            if misfit.is_none() && !parts.is_empty() {
+                misfit = self.alternatives(parts, value);
+            }
+        }
+        self.hops -= 1;
+        misfit
+    }
+
+    fn alternatives(&mut self, parts: &'p [Value], value: &'v Value) -> Option<EncodeError> {
+        if let Some(only) = only_fitting(self.plain, parts, value) {
+            return self.misfit(only, value);
+        }
+        self.effort = self.effort.checked_sub(parts.len())?;
+        let depth = self.steps.len();
+        for part in parts {
+            let misfit = self.misfit(part, value);
+            self.steps.truncate(depth);
+            misfit?;
+        }
+        self.found(&format!("a value that fits one of {} alternatives", parts.len()), describe(value))
+    }
+
+    /// A value within the one before: what was counted for that one starts anew.
+    fn inside(&mut self, schema: &'p Value, value: &'v Value) -> Option<EncodeError> {
+        let hops = std::mem::take(&mut self.hops);
+        let misfit = self.misfit(schema, value);
+        self.hops = hops;
+        misfit
+    }
+
+    fn limited(
+        &self,
+        schema: &Map<String, Value>,
+        keywords: [&str; 2],
+        count: usize,
+        what: &str,
+    ) -> Option<EncodeError> {
+        let limit = |keyword: &str| match schema.get(keyword) {
+            Some(Value::Number(limit)) => limit.as_str().parse::<usize>().ok(),
+            _ => None,
+        };
+        let found = format!("{count}");
+        match (limit(keywords[0]), limit(keywords[1])) {
+            (Some(least), _) if count < least => self.found(&format!("at least {least} {what}"), found),
+            (_, Some(most)) if count > most => self.found(&format!("at most {most} {what}"), found),
+            (Some(_) | None, Some(_) | None) => None,
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is what every search ends with")]
+    fn found(&self, expected: &str, found: String) -> Option<EncodeError> {
+        Some(EncodeError::new(path(&self.steps), expected, found))
+    }
+}
+
+/// Equal as JSON Schema has it: numbers by their worth.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            match (Decimal::read(one.as_str()), Decimal::read(other.as_str())) {
+                (Some(one), Some(other)) => one == other,
+                (_, _) => one == other,
+            }
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, one)| other.get(name).is_some_and(|other| same(one, other)))
+        }
+        (one, other) => one == other,
+    }
+}

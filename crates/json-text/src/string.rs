@@ -1,0 +1,94 @@
+//! A string of a JSON text: how it is written, and what it says.
+
+use std::borrow::Cow;
+
+use crate::JsonError;
+
+/// A string as it is written, without its quotation marks. The reader has seen that its escapes are such as JSON has.
+#[derive(Clone, Copy, Debug)]
+pub struct JsonString<'t> {
+    pub(super) raw: &'t str,
+    pub(super) has_escapes: bool,
+}
+
+/// A part of what a string says.
+#[derive(Debug)]
+pub enum Piece<'t> {
+    /// What stands for itself.
+    Plain(&'t str),
+    /// What an escape stands for, or two that make one character.
+    Character(char),
+    /// Half a surrogate pair, which JSON can say though it is no character.
+    Half(u16),
+}
+
+impl<'t> JsonString<'t> {
+    /// What it says; a slice of the text where nothing is escaped.
+    ///
+    /// # Errors
+    /// It holds half a surrogate pair.
+    #[inline(always)]
+    pub fn unescaped(self) -> Result<Cow<'t, str>, JsonError> {
+        if self.has_escapes { self.assembled().map(Cow::Owned) } else { Ok(Cow::Borrowed(self.raw)) }
+    }
+
+    #[cold]
+    fn assembled(self) -> Result<String, JsonError> {
+        let mut out = String::with_capacity(self.raw.len());
+        for piece in self.pieces() {
+            match piece {
+                Piece::Plain(text) => out.push_str(text),
+                Piece::Character(character) => out.push(character),
+                Piece::Half(_) => {
+                    return Err(JsonError::new("a text of whole characters", "half a surrogate pair"));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// What it says, piece by piece, without allocating.
+    pub fn pieces(self) -> impl Iterator<Item = Piece<'t>> {
+        let mut rest = self.raw;
+        std::iter::from_fn(move || {
+            let (piece, length) = match rest.find('\\').unwrap_or(rest.len()) {
+                0 if rest.is_empty() => return None,
+                0 => escape(rest),
+                at => (Piece::Plain(&rest[..at]), at),
+            };
+            rest = &rest[length..];
+            Some(piece)
+        })
+    }
+}
+
+/// What the escape at the beginning of `text` stands for, and its bytes.
+fn escape(text: &str) -> (Piece<'_>, usize) {
+    let character = match text.as_bytes()[1] {
+        b'u' => return unicode(text),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        letter => char::from(letter),
+    };
+    (Piece::Character(character), 2)
+}
+
+fn unicode(text: &str) -> (Piece<'_>, usize) {
+    let first = unit(text);
+    if let Some(character) = char::from_u32(first.into()) {
+        return (Piece::Character(character), 6);
+    }
+    let second = text[6..].starts_with("\\u").then(|| unit(&text[6..]));
+    match char::decode_utf16([first].into_iter().chain(second)).next() {
+        Some(Ok(character)) => (Piece::Character(character), 12),
+        _ => (Piece::Half(first), 6),
+    }
+}
+
+/// The UTF-16 code unit of an escape.
+fn unit(escape: &str) -> u16 {
+    u16::from_str_radix(&escape[2..6], 16).expect("the reader has seen four hexadecimal digits")
+}

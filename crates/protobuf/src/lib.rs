@@ -1,0 +1,149 @@
+//! Protobuf: parse, canonical text, comparison, and JSON text to Protobuf binary.
+//!
+//! A text, or a descriptor in base64, is read into a [`model`] that keeps names and options as they were written; from it
+//! comes the canonical text ([`print`]). [`names`] finds what the names mean, through imports, for the strict check
+//! ([`check`]), the normalized form ([`normal`]), the comparison ([`compat`]) and the [`plan`] that encoding
+//! ([`encode`]) follows.
+//!
+//! The parser is our own: those there are refuse what registries take, and forget what registries print (the order of
+//! options, whether there was a syntax line, how the name of a type was written).
+//!
+//! Sources: Protocol Buffers Language Specification for proto2 and proto3; where it leaves freedom, what the registries
+//! in use do.
+
+mod bundled;
+mod check;
+mod compat;
+mod descriptor;
+mod encode;
+mod lex;
+mod model;
+mod names;
+mod normal;
+mod parse;
+mod plan;
+mod print;
+mod tags;
+mod wire;
+
+use std::sync::{Arc, OnceLock};
+
+use base64::Engine as _;
+
+use model::File;
+use names::{Types, Unit};
+use plan::Plan;
+use print::Style;
+
+use postern_schema_core::{CompileError, EncodeError, Encoded, Incompatibility, Strictness};
+
+/// What a file without a name of its own is called in descriptors.
+const DEFAULT_NAME: &str = "default";
+
+/// One compiled Protobuf file.
+#[derive(Debug)]
+pub struct ProtobufSchema {
+    unit: Arc<Unit>,
+    canonical: String,
+    full_name: Option<String>,
+    /// Made on first use: most schemas are neither compared nor written with.
+    types: OnceLock<Types>,
+    plan: OnceLock<Result<Plan, EncodeError>>,
+}
+
+impl ProtobufSchema {
+    /// `references`: files by the paths that they are imported by. They come before the files that everybody has.
+    pub fn compile(
+        text: &str,
+        references: &[(&str, &ProtobufSchema)],
+        strictness: Strictness,
+    ) -> Result<ProtobufSchema, CompileError> {
+        let file = read(text).map_err(CompileError::syntax)?;
+        let canonical = print::print(&file, Style::Canonical);
+        let full_name = file.top.messages.first().map(|id| file.messages[*id].full_name.clone());
+        let unit = Unit::new(file, |path| {
+            let reference = references.iter().find(|(name, _)| *name == path);
+            let reference = reference.map(|(_, schema)| &schema.unit);
+            reference.or_else(|| bundled::unit(path)).cloned()
+        });
+        let (types, plan) = (OnceLock::new(), OnceLock::new());
+        let schema = ProtobufSchema { unit: Arc::new(unit), canonical, full_name, types, plan };
+        if strictness == Strictness::New {
+            check::check(schema.types())?;
+        }
+        Ok(schema)
+    }
+
+    /// The text by which schemas are told apart.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// The canonical text with everything sorted whose order says nothing (`normalize=true`).
+    pub fn normalized(&self) -> String {
+        print::print(&normal::normalize(self.types()).0, Style::Normalized)
+    }
+
+    /// The canonical text without `extend` blocks and custom options.
+    pub fn without_extensions(&self) -> String {
+        print::print(&self.unit.file, Style::WithoutExtensions)
+    }
+
+    /// The file as a descriptor, in base64.
+    pub fn serialized(&self) -> String {
+        base64::engine::general_purpose::STANDARD.encode(descriptor::write(&self.unit.file, DEFAULT_NAME))
+    }
+
+    /// The canonical text after `visitor` has seen, and perhaps changed, the tags of every message and field ([`tags::visit`]).
+    pub fn retagged(&self, visitor: &mut dyn FnMut(&str, bool, &mut Vec<String>)) -> String {
+        let mut file = self.unit.file.clone();
+        tags::visit(&mut file, visitor);
+        print::print(&file, Style::Canonical)
+    }
+
+    /// Whether a message at the top of the file has a field of this name.
+    pub fn has_top_field(&self, name: &str) -> bool {
+        let file = &self.unit.file;
+        let mut fields = file.top.messages.iter().flat_map(|id| file.messages[*id].all_fields());
+        fields.any(|(field, _)| field.name == name)
+    }
+
+    /// The full name of the first message.
+    pub fn full_name(&self) -> Option<&str> {
+        self.full_name.as_deref()
+    }
+
+    /// Encodes the JSON text of one value and appends the payload to `out`.
+    ///
+    /// # Errors
+    /// The first place where the value does not fit; `out` is then as it was before.
+    pub fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
+        match self.plan.get_or_init(|| Plan::new(self.types())) {
+            Ok(plan) => encode::encode(plan, json, out),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.
+    pub fn cannot_read(&self, writer: &ProtobufSchema) -> Vec<Incompatibility> {
+        compat::differences(self.types(), writer.types())
+    }
+
+    /// Whether both mean the same once references are resolved.
+    pub fn equivalent(&self, other: &ProtobufSchema) -> bool {
+        self.canonical == other.canonical
+    }
+
+    fn types(&self) -> &Types {
+        self.types.get_or_init(|| Types::new(&self.unit))
+    }
+}
+
+/// A text, or a descriptor in base64.
+fn read(text: &str) -> Result<File, CompileError> {
+    parse::parse(text).or_else(|error| {
+        // Printed and read again: then it can be printed, whatever its names are.
+        let file = encode::base64(text.trim()).and_then(|bytes| descriptor::read(&bytes));
+        file.map_or(Err(error), |file| parse::parse(&print::print(&file, Style::Canonical)))
+    })
+}

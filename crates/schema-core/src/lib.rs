@@ -1,0 +1,13 @@
+//! What Avro, JSON Schema and Protobuf have in common: the errors, the incompatibilities and the options of all of them.
+//!
+//! The crates of the languages do not know each other; this one knows none of them.
+
+mod compile_error;
+mod encode_error;
+mod incompatibility;
+mod options;
+
+pub use compile_error::CompileError;
+pub use encode_error::EncodeError;
+pub use incompatibility::{Description, Incompatibility};
+pub use options::{Encoded, Policy, Strictness};
