@@ -1,6 +1,6 @@
 //! Administrative bodies: one JSON object, read whole, its members taken out one by one.
 //!
-//! Reading is generous where the servers we replace are (rest-v2.md §3.2): a number may stand in a text, a fraction is cut
+//! Reading is generous where the servers we replace are (docs/reference/rest-v2.md §3.2): a number may stand in a text, a fraction is cut
 //! off, null is as absent, the last of a repeated member counts. A member that nobody took out is refused
 //! ([`Document::end`]). Refusals name the member, what was expected and what was found. Records never come this way: a
 //! tree per record would cost too much.

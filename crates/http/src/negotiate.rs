@@ -1,4 +1,4 @@
-//! Media types: which one a body is in, which one an answer shall be in (RFC 9110 §8.3, §12.5.1; rest-v2.md §2.3).
+//! Media types: which one a body is in, which one an answer shall be in (RFC 9110 §8.3, §12.5.1; docs/reference/rest-v2.md §2.3).
 
 /// A media type that an operation can answer in, and how gladly.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +11,7 @@ pub(crate) struct Offer {
 /// The offer that `accept` likes best; `None`: nothing on offer is acceptable, or the header cannot be read.
 ///
 /// Highest client weight first, then the server's weight, then the more specific range. No header, or an empty one, takes the first offer.
-/// A weight of 0 is the last resort, not a refusal: so the servers we replace read it (rest-v3.md §1).
+/// A weight of 0 is the last resort, not a refusal: so the servers we replace read it (docs/reference/rest-v3.md §1).
 pub(crate) fn negotiate(accept: Option<&str>, offers: &'static [Offer]) -> Option<&'static str> {
     let first = offers.first().map(|offer| offer.media_type);
     let Some(accept) = accept.map(str::trim).filter(|accept| !accept.is_empty()) else { return first };

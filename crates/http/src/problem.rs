@@ -1,6 +1,6 @@
 //! What a client is told when something is refused: status, number, sentence.
 //!
-//! The numbers of the REST proxy's dialects stand in this file only (rest-v2.md §8–9, rest-v3.md §13); the registry's stand in
+//! The numbers of the REST proxy's dialects stand in this file only (docs/reference/rest-v2.md §8–9, docs/reference/rest-v3.md §13); the registry's stand in
 //! `registry/problem.rs`.
 
 use std::fmt;
@@ -140,7 +140,7 @@ fn cluster(error: &ClusterError) -> Problem {
     Problem::new(status, code, error)
 }
 
-/// The number and sentence of one record that failed among others (rest-v2.md §5.2); the sentence says whether it was written.
+/// The number and sentence of one record that failed among others (docs/reference/rest-v2.md §5.2); the sentence says whether it was written.
 pub(crate) fn record_problem(failed: &AppendError) -> (u32, String) {
     let code = match failed.error.kind {
         ErrorKind::Authentication => 40101,

@@ -4,7 +4,7 @@
 //! context. What belongs to commercial editions (`/exporters`, `/dek-registry`, `/catalog`) is not in the table, so it is a clean 404, which clients
 //! take for "not supported".
 //!
-//! Source: schema-registry.md §1 to §4.
+//! Source: docs/reference/schema-registry.md §1 to §4.
 
 mod associations;
 mod body;
@@ -53,7 +53,7 @@ macro_rules! routes {
     };
 }
 
-/// All operations of the dialect (schema-registry.md §3).
+/// All operations of the dialect (docs/reference/schema-registry.md §3).
 pub(crate) fn routes(registry: Registry) -> Vec<Route> {
     let table = routes![registry;
         get "/schemas" READ schemas::list;

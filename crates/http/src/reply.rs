@@ -1,7 +1,7 @@
 //! Answers: a status, a media type, a body that is whole.
 //!
 //! JSON is written as the servers we replace write it: compact, UTF-8, and characters outside the basic plane as two escapes
-//! (rest-v2.md §3.3).
+//! (docs/reference/rest-v2.md §3.3).
 
 use std::io;
 

@@ -1,6 +1,6 @@
 //! API v2: the dialect of `application/vnd.kafka.*.v2+json`.
 //!
-//! Source: rest-v2.md. The consumer operations are in the table with their methods and answer 501.
+//! Source: docs/reference/rest-v2.md. The consumer operations are in the table with their methods and answer 501.
 
 mod brokers;
 mod consumers;
@@ -59,7 +59,7 @@ const CONSUMER: Media =
     Media { consumes: Some(&[V2, BINARY, JSON_RECORDS, AVRO, JSON_SCHEMA, PROTOBUF]), produces: CONSUMER_ANSWER };
 const RECORDS: Media = Media { produces: RECORDS_ANSWER, ..CONSUMER };
 
-/// All operations of the dialect (rest-v2.md §1).
+/// All operations of the dialect (docs/reference/rest-v2.md §1).
 #[rustfmt::skip]
 pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
     Table::new(proxy)

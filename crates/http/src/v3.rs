@@ -1,6 +1,6 @@
 //! API v3: the dialect of `/v3/clusters/…`, in `application/json`.
 //!
-//! Source: rest-v3.md. There is one cluster, and its id stands in every path. Operations that are not built yet are in the
+//! Source: docs/reference/rest-v3.md. There is one cluster, and its id stands in every path. Operations that are not built yet are in the
 //! table with their methods and media types; they answer 404 for a cluster that is not there, and 501 for the one that is.
 
 mod brokers;
@@ -29,7 +29,7 @@ const ANSWER: &[Offer] = &[Offer { media_type: JSON, weight: 1000 }];
 const READ: Media = Media { consumes: None, produces: ANSWER };
 const WRITE: Media = Media { consumes: Some(&[JSON]), produces: ANSWER };
 
-/// All operations of the dialect (rest-v3.md §1).
+/// All operations of the dialect (docs/reference/rest-v3.md §1).
 #[rustfmt::skip]
 pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
     Table::new(proxy)
@@ -99,7 +99,7 @@ fn may_describe() -> Result<Describe, Problem> {
     Caller::anonymous().may_describe().map_err(problem)
 }
 
-/// The topic that a path names, where one only looks: an illegal name is no unknown topic (rest-v3.md §6.1).
+/// The topic that a path names, where one only looks: an illegal name is no unknown topic (docs/reference/rest-v3.md §6.1).
 fn topic_name(params: &Params) -> Result<TopicName, Problem> {
     let name = params.get("topic");
     TopicName::parse(name)

@@ -6,7 +6,7 @@
 //! Types of imported files are compared where a field uses them, in full; each pair of them once, however many fields
 //! lead there, and what was found is told for each. A pair already under comparison counts as readable.
 //!
-//! Source: schema-compatibility.md §4.
+//! Source: docs/reference/schema-compatibility.md §4.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! The text is read into a tree and each message written in order of its field numbers, as the serializers in use do.
 //! Where those change a value silently (a number for a string, a list of one for what is no list) it is refused here.
 //!
-//! Source: Protocol Buffers documentation, "ProtoJSON Format"; serialization.md §1.2 and §6, rest-v2.md §6.7.
+//! Source: Protocol Buffers documentation, "ProtoJSON Format"; docs/reference/serialization.md §1.2 and §6, docs/reference/rest-v2.md §6.7.
 
 mod numbers;
 mod well_known;

@@ -2,7 +2,7 @@
 //!
 //! The order of messages stays: it numbers them on the wire.
 //!
-//! Source: schema-registry.md §5.5.
+//! Source: docs/reference/schema-registry.md §5.5.
 
 use super::model::{Extend, Field, FieldType, File, Group, Message, Reserved, Streamed, Syntax};
 use super::names::{Kind, Named, Shape, Types, Written};

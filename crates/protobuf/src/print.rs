@@ -3,7 +3,7 @@
 //! Two spaces of indentation; parts of a message stand in groups with an empty line between them. The empty lines of a
 //! nested block hold the spaces of its indentation: odd, but ids and guids out there depend on it.
 //!
-//! Source: schema-registry.md §5.5; recorded answers.
+//! Source: docs/reference/schema-registry.md §5.5; recorded answers.
 
 use super::model::{
     Call, Constant, Enum, Extend, Field, FieldType, File, Group, Members, Message, OneOf, RangeEnd, Reserved, Service,

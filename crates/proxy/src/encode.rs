@@ -1,6 +1,6 @@
 //! From the JSON text of a key or value to the bytes of a record.
 //!
-//! The formats of the REST proxy (rest-v2.md §6): base64 text, JSON as it is, or a schema's framing. What a schema does with a value is
+//! The formats of the REST proxy (docs/reference/rest-v2.md §6): base64 text, JSON as it is, or a schema's framing. What a schema does with a value is
 //! `schema`'s; what stands before the payload is `registry`'s.
 
 use std::borrow::Cow;
@@ -62,7 +62,7 @@ impl Encoder<'_> {
     }
 }
 
-/// Standard alphabet, padding optional: what the proxy we replace takes (rest-v2.md §6.2).
+/// Standard alphabet, padding optional: what the proxy we replace takes (docs/reference/rest-v2.md §6.2).
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()

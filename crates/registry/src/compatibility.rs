@@ -1,6 +1,6 @@
 //! Whether a schema fits earlier ones, and what does not.
 //!
-//! Source: schema-registry.md §9.4, §9.5; schema-compatibility.md §1.
+//! Source: docs/reference/schema-registry.md §9.4, §9.5; docs/reference/schema-compatibility.md §1.
 
 use postern_schema::{Schema, Strictness};
 

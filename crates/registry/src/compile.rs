@@ -3,7 +3,7 @@
 //! References are looked up in the state, transitively, and compiled first. Compiled forms are made on first use and kept
 //! in bounded caches: they are several times the size of a text, and most stored schemas are never asked for.
 //!
-//! Source: schema-registry.md §5.1, §7.
+//! Source: docs/reference/schema-registry.md §5.1, §7.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Configuration of a subject, of a context or of all: what it holds, which one applies, how it is changed.
 //!
-//! Source: schema-registry.md §4.8, §9.2, §9.3.
+//! Source: docs/reference/schema-registry.md §4.8, §9.2, §9.3.
 
 use std::fmt;
 
@@ -156,7 +156,7 @@ impl Config {
             || self.override_rule_set.is_some()
     }
 
-    /// What the subject's own record leaves open is taken from the one for all (schema-registry.md §9.2).
+    /// What the subject's own record leaves open is taken from the one for all (docs/reference/schema-registry.md §9.2).
     pub(crate) fn filled_from(mut self, global: &Config) -> Config {
         self.normalize = self.normalize.or(global.normalize);
         self.validate_fields = self.validate_fields.or(global.validate_fields);

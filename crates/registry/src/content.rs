@@ -1,6 +1,6 @@
 //! The content of a schema: its canonical text and all that belongs to its identity, and the guid made from them.
 //!
-//! Source: schema-registry.md §6.2.
+//! Source: docs/reference/schema-registry.md §6.2.
 
 use md5::{Digest, Md5};
 use postern_schema::SchemaKind;

@@ -1,6 +1,6 @@
 //! Deleting subjects and versions: softly first, then for good.
 //!
-//! Source: schema-registry.md §8.2 to §8.4; the order of the checks is that of its decision tables.
+//! Source: docs/reference/schema-registry.md §8.2 to §8.4; the order of the checks is that of its decision tables.
 
 use crate::log::{self, LogKey};
 use crate::state::Visible;

@@ -1,4 +1,4 @@
-//! Why the registry refused, in its own words: one variant per situation of schema-registry.md §11, with the facts its
+//! Why the registry refused, in its own words: one variant per situation of docs/reference/schema-registry.md §11, with the facts its
 //! message needs. Numbers and statuses are the dialect's.
 
 use std::fmt;

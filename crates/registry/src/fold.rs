@@ -5,7 +5,7 @@
 //!
 //! Losers do not stay where compaction would make winners of them: the winner is written back (`mend`), or the key is cleared (`bury`).
 //!
-//! Source: schema-registry.md §12.1, §12.5.7.
+//! Source: docs/reference/schema-registry.md §12.1, §12.5 (rule 7).
 
 use std::collections::HashSet;
 use std::sync::Arc;

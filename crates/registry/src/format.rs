@@ -1,6 +1,6 @@
 //! Other texts of a stored schema, by the word that clients ask for them with (`format=`).
 //!
-//! Source: schema-registry.md §5.6.
+//! Source: docs/reference/schema-registry.md §5.6.
 
 use postern_schema::SchemaKind;
 

@@ -1,6 +1,6 @@
 //! What stands before a payload: a magic byte and the schema's id, or its guid.
 //!
-//! Source: serialization.md §1.1.
+//! Source: docs/reference/serialization.md §1.1.
 
 use postern_schema::{EncodeError, Encoded, Schema, SchemaKind};
 

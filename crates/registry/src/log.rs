@@ -1,7 +1,7 @@
 //! The records of the `_schemas` topic: one file per kind of key, key and value side by side.
 //!
 //! Written byte for byte as the registry we replace writes them, because a key's bytes are its identity in compaction; read
-//! tolerantly, in all variants that are known to exist. Source: schema-registry.md §12.2.
+//! tolerantly, in all variants that are known to exist. Source: docs/reference/schema-registry.md §12.2.
 
 pub(crate) mod clear_subject;
 pub(crate) mod config;

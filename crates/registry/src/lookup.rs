@@ -1,6 +1,6 @@
 //! Looking a schema up in a subject: by its identity, else by what it means.
 //!
-//! Source: schema-registry.md §6.3, §6.4.
+//! Source: docs/reference/schema-registry.md §6.3, §6.4.
 
 use postern_schema::Strictness;
 
@@ -84,7 +84,7 @@ impl Registry {
         Ok(None)
     }
 
-    /// Whether a stored version means the same as a submitted schema (schema-registry.md §6.3). `content` is that of
+    /// Whether a stored version means the same as a submitted schema (docs/reference/schema-registry.md §6.3). `content` is that of
     /// `prepared`, perhaps with other metadata.
     pub(crate) fn means(&self, prepared: &Prepared, content: &Content, stored: &Stored) -> Result<bool, Error> {
         if stored.content.kind() != content.kind() || stored.content.rule_set() != content.rule_set() {

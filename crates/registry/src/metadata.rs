@@ -1,6 +1,6 @@
 //! Metadata of a schema: tags by path, properties, and which of these are secret. Kept and printed sorted.
 //!
-//! Source: schema-registry.md §4.6.
+//! Source: docs/reference/schema-registry.md §4.6.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

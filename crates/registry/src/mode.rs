@@ -1,6 +1,6 @@
 //! Modes: whether a subject, a context or all may be written, and how.
 //!
-//! Source: schema-registry.md §10.
+//! Source: docs/reference/schema-registry.md §10.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! What things are called: schema ids, guids, subjects, contexts, versions. Parsed once, at the edge.
 //!
-//! Source: schema-registry.md §2.1 (subjects), §6.2 (guids), §8.1 (versions).
+//! Source: docs/reference/schema-registry.md §2.1 (subjects), §6.2 (guids), §8.1 (versions).
 
 use std::fmt;
 use std::sync::Arc;
@@ -139,7 +139,7 @@ impl Subject {
         self.own().is_empty()
     }
 
-    /// Whether schemas may be registered under it (schema-registry.md §2.1).
+    /// Whether schemas may be registered under it (docs/reference/schema-registry.md §2.1).
     pub fn is_valid(&self) -> bool {
         self.is_configurable() && self.context() != GLOBAL_CONTEXT
     }

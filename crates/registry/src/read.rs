@@ -1,6 +1,6 @@
 //! Reading: subjects, versions, ids, guids, contexts. All from memory.
 //!
-//! Source: schema-registry.md §2.2, §8.1, §8.5.
+//! Source: docs/reference/schema-registry.md §2.2, §8.1, §8.5.
 
 use crate::rules::has_rule_of_type;
 use crate::state::{State, Stored, Visible};

@@ -1,6 +1,6 @@
 //! Registering a schema: found where it is known, else checked, given version and id, and written.
 //!
-//! Source: schema-registry.md §6.1, whose steps the comments name.
+//! Source: docs/reference/schema-registry.md §6.1, whose steps the comments name.
 
 use postern_kafka::{Fate, Record};
 use postern_schema::Strictness;

@@ -5,7 +5,7 @@
 //! they never change; the latest version, a version by its number and what is not there for a while ([`RemoteSettings::freshness`]).
 //!
 //! Not here: HTTP itself (`calls`), how registries are named (`address`), what is kept (`known`).
-//! Source: rest-v2.md §5.3, §5.4; schema-registry.md §3.
+//! Source: docs/reference/rest-v2.md §5.3, §5.4; docs/reference/schema-registry.md §3.
 
 mod address;
 mod calls;

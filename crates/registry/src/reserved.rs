@@ -1,6 +1,6 @@
 //! Reserved fields: names that a schema's metadata keeps free at the top of it, looked at where the configuration says `validateFields`.
 //!
-//! Source: schema-registry.md §4.8, §9.5; schema-compatibility.md §5.
+//! Source: docs/reference/schema-registry.md §4.8, §9.5; docs/reference/schema-compatibility.md §5.
 
 use crate::compile::Prepared;
 use crate::state::Stored;

@@ -4,7 +4,7 @@
 //! kept if the state still says so. So a text that was met needs no look at the registry, and yet a deleted subject is
 //! noticed at once.
 //!
-//! Source: rest-v2.md §5.3, §5.4.
+//! Source: docs/reference/rest-v2.md §5.3, §5.4.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -277,7 +277,7 @@ pub(crate) fn invalid(subject: &Subject, kind: SchemaKind, text: &str, error: Er
     }
 }
 
-// === What was tried, as clients of the proxy know it (rest-v2.md §5.4) ===
+// === What was tried, as clients of the proxy know it (docs/reference/rest-v2.md §5.4) ===
 
 pub(crate) fn fetching_id(id: SchemaId) -> String {
     format!("Error when fetching schema by id. schemaId = {id}")

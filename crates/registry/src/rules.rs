@@ -1,7 +1,7 @@
 //! Rule sets: what shape they must have, and which rules are refused.
 //!
 //! Rules are not executed here and, as in the community edition of the registry we replace, not kept when they are handed in; those in
-//! the topic are served as they are. Source: schema-registry.md §4.7.
+//! the topic are served as they are. Source: docs/reference/schema-registry.md §4.7.
 
 use std::collections::HashSet;
 use std::fmt;

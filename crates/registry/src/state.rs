@@ -7,7 +7,7 @@
 //! either: when the winner of its id is written again, by a soft delete for instance, compaction leaves the loser before it,
 //! and who reads the topic then takes the loser for the first; [`State::strays`] tells where.
 //!
-//! Source: schema-registry.md §12.3 to §12.5.
+//! Source: docs/reference/schema-registry.md §12.3 to §12.5.
 
 mod changes;
 #[cfg(feature = "fuzzing")]

@@ -3,7 +3,7 @@
 //! They are an attribute, `confluent:tags`, on the records and fields of an Avro or JSON schema, and options in Protobuf. What can be tagged,
 //! and by which path, is each format's own (`tags/avro.rs`, `tags/json.rs`, `schema` for Protobuf).
 //!
-//! Source: schema-registry.md §4.3, §4.3.1.
+//! Source: docs/reference/schema-registry.md §4.3, §4.3.1.
 
 mod avro;
 mod json;

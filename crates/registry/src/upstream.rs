@@ -1,7 +1,7 @@
-//! Whether a registry of the kind we replace leads on our topic. It elects one writer, and undoes records of others (schema-registry.md
+//! Whether a registry of the kind we replace leads on our topic. It elects one writer, and undoes records of others (docs/reference/schema-registry.md
 //! §12.4, §12.8); so while its group has members this one only reads, and takes over when the group is empty.
 //!
-//! Source: schema-registry.md §12.5.9.
+//! Source: docs/reference/schema-registry.md §12.5 (rule 9).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Writing to the topic: one write of this instance at a time, answered when the fold has gone past it.
 //!
 //! Other instances are not locked out; the log decides between them and us (`state`). A verb that may lose looks at the state
-//! after its write and starts over. Source: schema-registry.md §6.1 (step 6), §12.5.
+//! after its write and starts over. Source: docs/reference/schema-registry.md §6.1 (step 6), §12.5.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `/associations` — which subjects belong to which topic (schema-registry.md §13). Not built: there are none, and none can be made.
+//! `/associations` — which subjects belong to which topic (docs/reference/schema-registry.md §13). Not built: there are none, and none can be made.
 //!
 //! Clients that ask where a topic's schemas are take a 404 for "by the topic's name", and any other refusal for a failure. So reading is
 //! a 404 like that of an unknown path, and only changes say what is missing.

@@ -1,6 +1,6 @@
 //! Request bodies of the registry: one JSON object, of which each operation takes the members it knows and ignores the rest.
 //!
-//! Scalars are converted as the registry we replace does (schema-registry.md §1): a number where a text is wanted, a text where a number or a
+//! Scalars are converted as the registry we replace does (docs/reference/schema-registry.md §1): a number where a text is wanted, a text where a number or a
 //! flag is wanted, 1 for true; a fraction is cut off. What cannot be converted is refused, with its path, what was expected and what was found.
 
 use postern_registry::{Draft, Error, Metadata, Part, Reference, SchemaId, SchemaKind, Tagged, check_shape, kind_of};

@@ -1,4 +1,4 @@
-//! `/compatibility` — would a schema fit? (schema-registry.md §9.4)
+//! `/compatibility` — would a schema fit? (docs/reference/schema-registry.md §9.4)
 
 use postern_registry::{Registry, VersionRef};
 use serde::Serialize;

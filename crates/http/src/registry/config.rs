@@ -1,4 +1,4 @@
-//! `/config` — of all, of a context, of a subject (schema-registry.md §4.8, §9.3).
+//! `/config` — of all, of a context, of a subject (docs/reference/schema-registry.md §4.8, §9.3).
 
 use postern_registry::{Config, ConfigChange, Error, Level, Metadata, Policy, Registry};
 use serde::Serialize;

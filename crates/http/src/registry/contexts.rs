@@ -1,4 +1,4 @@
-//! `/contexts` — list them, forget one (schema-registry.md §3, rows 34 and 35).
+//! `/contexts` — list them, forget one (docs/reference/schema-registry.md §3, rows 34 and 35).
 
 use hyper::StatusCode;
 use postern_registry::{DEFAULT_CONTEXT, Registry};

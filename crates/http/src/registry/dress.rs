@@ -1,4 +1,4 @@
-//! Headers of every answer of this dialect: the request's id, sent back or made, and `Vary` (schema-registry.md §1).
+//! Headers of every answer of this dialect: the request's id, sent back or made, and `Vary` (docs/reference/schema-registry.md §1).
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, VARY};
 use uuid::Uuid;

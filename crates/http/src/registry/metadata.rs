@@ -1,4 +1,4 @@
-//! `/v1/metadata` — what this server is (schema-registry.md §3, rows 36 to 38).
+//! `/v1/metadata` — what this server is (docs/reference/schema-registry.md §3, rows 36 to 38).
 
 use postern_registry::Registry;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `/mode` — of all, of a context, of a subject (schema-registry.md §10).
+//! `/mode` — of all, of a context, of a subject (docs/reference/schema-registry.md §10).
 
 use postern_registry::{Error, Mode, Registry};
 use serde_json::{Map, Value, json};

@@ -1,6 +1,6 @@
 //! Which subject, scope or prefix a call speaks of: from its path, its query, and the context before both.
 //!
-//! Source: schema-registry.md §2.
+//! Source: docs/reference/schema-registry.md §2.
 
 use postern_registry::{DEFAULT_CONTEXT, Page, Registry, SchemaId, Subject, VersionRef};
 

@@ -1,6 +1,6 @@
 //! What a client of the registry is told when something is refused. Statuses and numbers of this dialect stand in this file only.
 //!
-//! Source: schema-registry.md §11.
+//! Source: docs/reference/schema-registry.md §11.
 
 use hyper::StatusCode;
 use postern_registry::Error;

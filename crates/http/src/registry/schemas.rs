@@ -1,4 +1,4 @@
-//! `/schemas` — all of them, and by id and guid (schema-registry.md §3, rows 1 to 8).
+//! `/schemas` — all of them, and by id and guid (docs/reference/schema-registry.md §3, rows 1 to 8).
 
 use postern_registry::{Error, Guid, Page, Registry, Stored};
 use serde_json::json;

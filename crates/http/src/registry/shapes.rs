@@ -1,4 +1,4 @@
-//! The objects of answers: schemas as versions, and schemas by id (schema-registry.md §4.1, §4.2, §4.4).
+//! The objects of answers: schemas as versions, and schemas by id (docs/reference/schema-registry.md §4.1, §4.2, §4.4).
 
 use postern_registry::{Content, Error, Metadata, Reference, Registry, Stored, Subject, Tagged, kind_name};
 

@@ -1,4 +1,4 @@
-//! `/subjects` — list them, look a schema up in one, delete one (schema-registry.md §3, rows 9 to 11).
+//! `/subjects` — list them, look a schema up in one, delete one (docs/reference/schema-registry.md §3, rows 9 to 11).
 
 use postern_registry::{Registry, Subject, Visible};
 

@@ -1,4 +1,4 @@
-//! `/subjects/{subject}/versions` — list, register, show, delete; and what refers to one (schema-registry.md §3, rows 12 to 19).
+//! `/subjects/{subject}/versions` — list, register, show, delete; and what refers to one (docs/reference/schema-registry.md §3, rows 12 to 19).
 
 use hyper::StatusCode;
 use postern_registry::{

@@ -1,4 +1,4 @@
-//! `GET /brokers` — the ids of the cluster's brokers (rest-v2.md §4.2).
+//! `GET /brokers` — the ids of the cluster's brokers (docs/reference/rest-v2.md §4.2).
 
 use postern_proxy::{Caller, Proxy};
 use serde::Serialize;

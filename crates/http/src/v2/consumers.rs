@@ -1,4 +1,4 @@
-//! `/consumers/…` — consumer instances (rest-v2.md §7): their paths and methods exist, what they do is not built yet.
+//! `/consumers/…` — consumer instances (docs/reference/rest-v2.md §7): their paths and methods exist, what they do is not built yet.
 
 use postern_proxy::Proxy;
 

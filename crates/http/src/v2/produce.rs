@@ -1,4 +1,4 @@
-//! `POST /topics/{topic}`, `POST /topics/{topic}/partitions/{partition}` — records in (rest-v2.md §5).
+//! `POST /topics/{topic}`, `POST /topics/{topic}/partitions/{partition}` — records in (docs/reference/rest-v2.md §5).
 
 mod request;
 

@@ -1,4 +1,4 @@
-//! `GET /`, `POST /` — is somebody there? Answered at once, also while Kafka is away (rest-v2.md §4.1).
+//! `GET /`, `POST /` — is somebody there? Answered at once, also while Kafka is away (docs/reference/rest-v2.md §4.1).
 
 use std::collections::BTreeMap;
 

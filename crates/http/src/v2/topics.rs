@@ -1,5 +1,5 @@
 //! `GET /topics`, `GET /topics/{topic}`, `…/partitions`, `…/partitions/{partition}`, `…/partitions/{partition}/offsets` — what is there
-//! (rest-v2.md §4.3–4.6).
+//! (docs/reference/rest-v2.md §4.3–4.6).
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ pub(super) async fn offsets(proxy: Proxy, call: Call) -> Result<Reply, Problem> 
     Ok(Reply::ok(&Offsets { beginning_offset: range.earliest.0, end_offset: range.latest.0 }))
 }
 
-/// The topic that a path names. An illegal name is no unknown topic (rest-v2.md §4.4).
+/// The topic that a path names. An illegal name is no unknown topic (docs/reference/rest-v2.md §4.4).
 fn topic_name(params: &Params) -> Result<TopicName, Problem> {
     let name = params.get("topic");
     TopicName::parse(name)

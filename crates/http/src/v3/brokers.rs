@@ -1,4 +1,4 @@
-//! `GET …/brokers`, `GET …/brokers/{broker}` — the brokers of the cluster (rest-v3.md §4).
+//! `GET …/brokers`, `GET …/brokers/{broker}` — the brokers of the cluster (docs/reference/rest-v3.md §4).
 
 use postern_proxy::{Broker as Described, NodeId, Proxy};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! `GET /v3/clusters`, `GET /v3/clusters/{cluster}` — the one cluster, and the ways from there (rest-v3.md §3).
+//! `GET /v3/clusters`, `GET /v3/clusters/{cluster}` — the one cluster, and the ways from there (docs/reference/rest-v3.md §3).
 
 use postern_proxy::{ClusterDescription, Proxy};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! `GET …/topics/{topic}/configs`, `…/configs/{config}`, `GET …/topics/-/configs` — settings of topics (rest-v3.md §5).
+//! `GET …/topics/{topic}/configs`, `…/configs/{config}`, `GET …/topics/-/configs` — settings of topics (docs/reference/rest-v3.md §5).
 
 use postern_proxy::{ConfigEntry, ConfigSource, Proxy};
 use serde::Serialize;

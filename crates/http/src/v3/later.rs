@@ -19,7 +19,7 @@ pub(super) fn later(what: &'static str) -> impl Fn(Proxy, Call) -> Answer + Send
     }
 }
 
-/// 501, whatever stands in the place of the cluster's id: producing does not look at it (rest-v3.md §2.6).
+/// 501, whatever stands in the place of the cluster's id: producing does not look at it (docs/reference/rest-v3.md §2.6).
 pub(super) fn later_for_any_cluster(what: &'static str) -> impl Fn(Proxy, Call) -> Answer + Send + Sync + 'static {
     move |_, _| Box::pin(async move { Err(Problem::not_built(what)) })
 }

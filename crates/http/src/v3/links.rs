@@ -1,4 +1,4 @@
-//! Where the resources of the cluster are: their URLs, and their names in `crn:` notation (rest-v3.md §2.3, §2.4).
+//! Where the resources of the cluster are: their URLs, and their names in `crn:` notation (docs/reference/rest-v3.md §2.3, §2.4).
 
 use std::fmt::Display;
 

@@ -1,5 +1,5 @@
 //! `GET …/topics/{topic}/partitions`, `…/{partition}`, `…/{partition}/offset` — partitions and where they end
-//! (rest-v3.md §7.1, §7.2).
+//! (docs/reference/rest-v3.md §7.1, §7.2).
 
 use postern_proxy::{PartitionDescription, PartitionId, Proxy, TopicDescription};
 use serde::Serialize;

@@ -1,5 +1,5 @@
 //! `GET …/partitions/{partition}/reassignment` and the same of a topic and of all — which partitions are being moved
-//! (rest-v3.md §8).
+//! (docs/reference/rest-v3.md §8).
 //!
 //! The client library has no call that asks for reassignments. What can be told without one is told: a partition that is
 //! being moved has the old and the new brokers among its replicas, so one with a single replica is not being moved. Where

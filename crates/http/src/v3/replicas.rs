@@ -1,5 +1,5 @@
 //! `GET …/partitions/{partition}/replicas`, `…/replicas/{broker}`, `GET …/brokers/{broker}/partition-replicas` — who
-//! keeps what (rest-v3.md §4, §7.3).
+//! keeps what (docs/reference/rest-v3.md §4, §7.3).
 
 use postern_proxy::{NodeId, PartitionDescription, PartitionId, Proxy};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! What all resources of API v3 have in common (rest-v3.md §2.1, §2.2).
+//! What all resources of API v3 have in common (docs/reference/rest-v3.md §2.1, §2.2).
 //!
 //! A resource is a small struct of its own whose members stand in the order in which they are written, `kind` and
 //! `metadata` first.

@@ -1,4 +1,4 @@
-//! `…/topics`, `…/topics/{topic}` — topics listed, shown, created, widened, deleted (rest-v3.md §6).
+//! `…/topics`, `…/topics/{topic}` — topics listed, shown, created, widened, deleted (docs/reference/rest-v3.md §6).
 
 mod create;
 

@@ -1,4 +1,4 @@
-//! Configurations as they are printed and kept (schema-registry.md §1, §9.3).
+//! Configurations as they are printed and kept (docs/reference/schema-registry.md §1, §9.3).
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Contexts: what an unqualified name finds elsewhere, and what it does not (schema-registry.md §2.2).
+//! Contexts: what an unqualified name finds elsewhere, and what it does not (docs/reference/schema-registry.md §2.2).
 
 use serde_json::{Value, json};
 

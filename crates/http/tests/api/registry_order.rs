@@ -1,4 +1,4 @@
-//! Which of several refusals a client gets: the order of the checks (schema-registry.md §6.1, §8.4, §9.4, §10).
+//! Which of several refusals a client gets: the order of the checks (docs/reference/schema-registry.md §6.1, §8.4, §9.4, §10).
 
 use serde_json::{Value, json};
 

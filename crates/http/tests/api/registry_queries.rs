@@ -1,4 +1,4 @@
-//! Parameters of the query: what each call understands, and what it does not (schema-registry.md §3).
+//! Parameters of the query: what each call understands, and what it does not (docs/reference/schema-registry.md §3).
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Fields that metadata keeps free, looked at where the configuration says `validateFields` (schema-compatibility.md §5).
+//! Fields that metadata keeps free, looked at where the configuration says `validateFields` (docs/reference/schema-compatibility.md §5).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Schemas of a produce that are refused: by whom, and that nothing is written (rest-v2.md §5.3).
+//! Schemas of a produce that are refused: by whom, and that nothing is written (docs/reference/rest-v2.md §5.3).
 
 use hyper::Method;
 use serde_json::json;

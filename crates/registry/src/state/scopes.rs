@@ -1,6 +1,6 @@
 //! Which configuration and which mode apply: the subject's own, its context's, the one for all contexts, the server's default.
 //!
-//! Source: schema-registry.md §9.2, §10.
+//! Source: docs/reference/schema-registry.md §9.2, §10.
 
 use super::State;
 use crate::config::global;

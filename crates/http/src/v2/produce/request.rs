@@ -1,7 +1,7 @@
 //! The envelope of a produce request, read in one pass over the body.
 //!
 //! Keys and values stay what they are, slices of JSON text, until their schema is known (`value_schema` may come after `records`). Members
-//! come in any order, the last of a repeated one counts, unknown ones are refused (rest-v2.md §3.2, §5.1).
+//! come in any order, the last of a repeated one counts, unknown ones are refused (docs/reference/rest-v2.md §3.2, §5.1).
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -71,7 +71,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// How deep arrays and objects may nest (rest-v2.md §3.2). The JSON reader skips over values by recursion and knows no bound itself.
+/// How deep arrays and objects may nest (docs/reference/rest-v2.md §3.2). The JSON reader skips over values by recursion and knows no bound itself.
 const MAX_NESTING: usize = 1000;
 
 fn nests_too_deep(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The request to create a topic (rest-v3.md §6.2).
+//! The request to create a topic (docs/reference/rest-v3.md §6.2).
 
 use std::collections::{BTreeMap, BTreeSet};
 
