@@ -2,7 +2,7 @@
 //!
 //! What HTTP costs by itself on the same stack (`echo`, an example of `crates/http`), what a produce costs on top of it, and what the
 //! broker carries when nobody speaks HTTP (`native_producer`, an example of `crates/kafka`). Runs are interleaved, so that a slow
-//! minute of the machine meets all of them, and medians are shown. What needs no HTTP is measured after that ([`apart`]).
+//! minute of the machine meets all of them, and medians are shown. What needs no HTTP is measured after that ([`without_http`]).
 
 use std::{path::Path, process::Command, thread::sleep, time::Duration};
 
@@ -13,12 +13,12 @@ use crate::{
     workspace,
 };
 
-use load::{Asks, Load, Measured};
+use load::{Load, Measured, RequestKind};
 
-mod apart;
 mod first;
 mod load;
 mod usage;
+mod without_http;
 
 /// One line of the table.
 struct Line {
@@ -94,21 +94,22 @@ fn run(rounds: u32, seconds: u32) -> Outcome {
         fresh.as_secs_f64() * 1e3
     );
     println!("{:<46}{:>12.0} ms", "the same, data of an earlier run", again.as_secs_f64() * 1e3);
-    apart::run()
+    without_http::run()
 }
 
 /// Records a request carries in (d).
 const RECORDS: u32 = 100;
 
 fn lines(postern: &Postern, echo: &Server, echo_url: &str) -> Vec<Line> {
-    let line = |name, url: String, asks, connections, closing, against| {
+    let line = |name, url: String, kind, connections, closing, against| {
         let pid = if url == echo_url { echo.pid() } else { postern.pid() };
-        Line { name, load: Load { url, pid, connections, asks, closing }, against, runs: Vec::new() }
+        Line { name, load: Load { url, pid, connections, kind, closing }, against, runs: Vec::new() }
     };
-    let echoed =
-        |name, connections, closing| line(name, echo_url.to_owned(), Asks::Produce(1), connections, closing, None);
+    let echoed = |name, connections, closing| {
+        line(name, echo_url.to_owned(), RequestKind::Produce(1), connections, closing, None)
+    };
     let one = |name, connections, closing, against| {
-        line(name, format!("{}/topics/one", postern.rest), Asks::Produce(1), connections, closing, Some(against))
+        line(name, format!("{}/topics/one", postern.rest), RequestKind::Produce(1), connections, closing, Some(against))
     };
     let bulk = format!("{}/topics/bulk", postern.rest);
     // What the lines before have registered.
@@ -123,11 +124,11 @@ fn lines(postern: &Postern, echo: &Server, echo_url: &str) -> Vec<Line> {
         one("(c) one record, 16, new connections", 16, true, (4, 0.75)),
         echoed("(a) echo, 64, new connections", 64, true),
         one("(c) one record, 64, new connections", 64, true, (6, 0.75)),
-        line("(d) 100 records, 8 connections", bulk, Asks::Produce(RECORDS), 8, false, None),
-        line("(e) schema by id, 16 connections", known.clone(), Asks::Read, 16, false, Some((0, 0.60))),
-        line("(e) schema by id, 64 connections", known, Asks::Read, 64, false, Some((2, 0.60))),
-        line("(f) known schema, 16 connections", subject.clone(), Asks::Register, 16, false, Some((0, 0.60))),
-        line("(f) known schema, 64 connections", subject, Asks::Register, 64, false, Some((2, 0.60))),
+        line("(d) 100 records, 8 connections", bulk, RequestKind::Produce(RECORDS), 8, false, None),
+        line("(e) schema by id, 16 connections", known.clone(), RequestKind::Read, 16, false, Some((0, 0.60))),
+        line("(e) schema by id, 64 connections", known, RequestKind::Read, 64, false, Some((2, 0.60))),
+        line("(f) known schema, 16 connections", subject.clone(), RequestKind::Register, 16, false, Some((0, 0.60))),
+        line("(f) known schema, 64 connections", subject, RequestKind::Register, 64, false, Some((2, 0.60))),
     ]
 }
 
@@ -154,9 +155,9 @@ fn create_topic(postern: &Postern, topic: &str) -> Outcome {
 fn check_written(postern: &Postern, lines: &[Line]) -> Outcome {
     for topic in ["one", "bulk"] {
         let of_topic = lines.iter().filter(|line| line.load.url.ends_with(&format!("/topics/{topic}")));
-        let records = |line: &Line| match line.load.asks {
-            Asks::Produce(records) => f64::from(records),
-            Asks::Read | Asks::Register => 0.0,
+        let records = |line: &Line| match line.load.kind {
+            RequestKind::Produce(records) => f64::from(records),
+            RequestKind::Read | RequestKind::Register => 0.0,
         };
         let least: f64 = of_topic.flat_map(|line| line.runs.iter().map(|run| run.requests * records(line))).sum();
         let offsets = curl(&[&format!("{}/topics/{topic}/partitions/0/offsets", postern.rest)])?;

@@ -1,4 +1,4 @@
-//! What is tested: a `postern` process on free ports, over its embedded broker or over an Apache Kafka started for it.
+//! The systems under test: a `postern` process on free ports, with its embedded broker or on an Apache Kafka started for it.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::{
     workspace,
 };
 
-/// Where the records are.
+/// The kind of Kafka cluster behind Postern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The broker inside the process.
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// As it is spelt in names of files and arguments.
+    /// As written in file names and arguments.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Embedded => "embedded",
@@ -44,7 +44,7 @@ pub(crate) struct Postern {
 }
 
 impl Postern {
-    /// Over its own broker, in an empty folder, with further `arguments`.
+    /// With its embedded broker, on an empty data directory, with further `arguments`.
     pub(crate) fn embedded(name: &str, arguments: &[&str]) -> Outcome<Postern> {
         let folder = workspace::scratch(name)?;
         let broker = format!("127.0.0.1:{}", free_port()?);
@@ -54,7 +54,7 @@ impl Postern {
         Postern::start(&folder, &settings, broker)
     }
 
-    /// Over a cluster that runs already.
+    /// On a cluster that is already running.
     pub(crate) fn over(name: &str, kafka: &Kafka) -> Outcome<Postern> {
         let folder = workspace::scratch(name)?;
         let settings = ["--bootstrap-servers".to_owned(), kafka.bootstrap.clone()];
@@ -83,8 +83,8 @@ impl Postern {
     }
 
     /// The end of its log.
-    pub(crate) fn last_words(&self) -> String {
-        self.server.last_words()
+    pub(crate) fn log_tail(&self) -> String {
+        self.server.log_tail()
     }
 
     /// The three addresses, as the scripts of `conformance/` take them.
@@ -92,7 +92,7 @@ impl Postern {
         ["--rest", &self.rest, "--registry", &self.registry, "--kafka", &self.bootstrap]
     }
 
-    /// Ends it as an operator would; it must obey within its grace of 5 s.
+    /// Shuts it down with SIGTERM; it must end within its shutdown timeout of 5 s.
     pub(crate) fn stop(self) -> Outcome {
         self.server.stop(Duration::from_secs(8))
     }
@@ -105,16 +105,16 @@ pub(crate) struct Kafka {
     pub(crate) bootstrap: String,
 }
 
-/// Where clusters differ that are all Apache Kafka.
+/// How the Apache Kafka is configured.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Like {
+pub(crate) enum KafkaProfile {
     /// Unknown topics are refused and there is no authorizer.
-    TheEmbeddedBroker,
+    LikeEmbedded,
     /// Unknown topics are created and there is an authorizer.
-    TheRecordedServers,
+    LikeRecorded,
 }
 
-/// What is fetched.
+/// The version that is downloaded.
 pub(crate) const VERSION: &str = "4.1.1";
 
 /// The jars come from Maven Central, by name; nothing but this file says which.
@@ -137,7 +137,7 @@ impl Kafka {
         self.server.pid()
     }
 
-    /// Why it cannot be had here, if so.
+    /// Why it is not available here, if so.
     pub(crate) fn missing() -> Option<&'static str> {
         if !process::exists("java", "-version") {
             return Some("there is no `java` (Debian: openjdk-17-jre-headless)");
@@ -155,7 +155,7 @@ impl Kafka {
     }
 
     /// One node in an empty folder.
-    pub(crate) fn start(name: &str, like: Like) -> Outcome<Kafka> {
+    pub(crate) fn start(name: &str, like: KafkaProfile) -> Outcome<Kafka> {
         let jars = Kafka::jars()?;
         let folder = workspace::scratch(name)?;
         let (port, controller) = (free_port()?, free_port()?);
@@ -177,8 +177,8 @@ impl Kafka {
              {further}",
             data = data.display(),
             further = match like {
-                Like::TheEmbeddedBroker => "auto.create.topics.enable=false\n",
-                Like::TheRecordedServers => {
+                KafkaProfile::LikeEmbedded => "auto.create.topics.enable=false\n",
+                KafkaProfile::LikeRecorded => {
                     "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
                      allow.everyone.if.no.acl.found=true\n\
                      super.users=User:ANONYMOUS\n"

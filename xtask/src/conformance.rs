@@ -1,4 +1,4 @@
-//! The recorded scenarios, replayed against a fresh `postern`, and the lists of those that may fail.
+//! Replays the recorded scenarios against a new `postern` and compares with the lists of those that may fail.
 //!
 //! `conformance/expected-embedded.txt` and `expected-apache.txt` hold one scenario and one reason a line, in the format of
 //! `replay.py --expected`. A scenario that passes though it is listed is a failure, too: the lists only shrink.
@@ -12,12 +12,12 @@ use std::{
 
 use crate::{
     Outcome,
-    cluster::{Kafka, Kind, Like, Postern},
+    cluster::{Kafka, KafkaProfile, Kind, Postern},
     process, python, workspace,
 };
 
-/// Replays run side by side: they wait more than they work. Every scenario uses names of its own.
-const SIDE_BY_SIDE: usize = 4;
+/// Replays run in parallel: they mostly wait. Every scenario uses topic and subject names of its own.
+const PARALLEL_REPLAYS: usize = 4;
 
 /// What to replay, and what to do with the result.
 #[derive(Default)]
@@ -50,7 +50,7 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
     match kind {
         Kind::Embedded => run(kind, &Postern::embedded("conformance-embedded", &PROFILE)?, &options),
         Kind::Apache => {
-            let kafka = Kafka::start("apache-kafka", Like::TheRecordedServers)?;
+            let kafka = Kafka::start("apache-kafka", KafkaProfile::LikeRecorded)?;
             run(kind, &Postern::over("conformance-apache", &kafka)?, &options)
         }
     }
@@ -66,9 +66,9 @@ pub(crate) fn run(kind: Kind, postern: &Postern, options: &Options) -> Outcome {
         files.iter().cloned().partition(|file| file.contains("-global"));
 
     let mut answers = Answers::default();
-    let mut shards = vec![Vec::new(); SIDE_BY_SIDE];
+    let mut shards = vec![Vec::new(); PARALLEL_REPLAYS];
     for (n, file) in together.into_iter().enumerate() {
-        shards[n % SIDE_BY_SIDE].push(file);
+        shards[n % PARALLEL_REPLAYS].push(file);
     }
     replay(postern, options, shards, &mut answers)?;
     for file in alone {
@@ -85,18 +85,18 @@ pub(crate) fn run(kind: Kind, postern: &Postern, options: &Options) -> Outcome {
         answers.failed().filter(|scenario| list.0.contains_key(*scenario)).count(),
     );
     if options.update {
-        return list.renewed(&answers, &files, &options.word).write(kind);
+        return list.updated(&answers, &files, &options.word).write(kind);
     }
-    let surprises = list.surprises(&answers, &files, &options.word);
-    if surprises.is_empty() {
+    let differences = list.differences(&answers, &files, &options.word);
+    if differences.is_empty() {
         return Ok(());
     }
-    for line in &surprises {
+    for line in &differences {
         println!("{line}");
     }
     Err(format!(
         "{} scenarios differ from conformance/{} (see one with `cargo xtask conformance --{} -v -k 'words of its name' FILE`)",
-        surprises.len(),
+        differences.len(),
         List::file(kind),
         kind.name()
     ))
@@ -128,7 +128,7 @@ fn named(names: &[String]) -> Outcome<Vec<String>> {
         .collect()
 }
 
-/// What the servers answered.
+/// The results of a replay.
 #[derive(Default)]
 struct Answers {
     all: usize,
@@ -142,19 +142,19 @@ impl Answers {
         self.scenarios.iter().filter(|&(_, &whole)| !whole).map(|(scenario, _)| scenario)
     }
 
-    /// One line of `replay.py --tsv`, if it is one: file, scenario, step, verdict.
+    /// One line of `replay.py --tsv`, if it is one: file, scenario, step, result.
     fn take(&mut self, line: &str) -> bool {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [file, scenario, _step, verdict] = fields[..] else { return false };
+        let [file, scenario, _step, result] = fields[..] else { return false };
         let whole = self.scenarios.entry(format!("{file}: {scenario}")).or_insert(true);
-        *whole &= verdict == "ok";
+        *whole &= result == "ok";
         self.all += 1;
-        self.equal += usize::from(verdict == "ok");
+        self.equal += usize::from(result == "ok");
         true
     }
 }
 
-/// One replay per shard, side by side.
+/// One replay per shard, in parallel.
 fn replay(postern: &Postern, options: &Options, shards: Vec<Vec<String>>, answers: &mut Answers) -> Outcome {
     let mut running: Vec<Child> = Vec::new();
     for files in shards.iter().filter(|files| !files.is_empty()) {
@@ -166,7 +166,7 @@ fn replay(postern: &Postern, options: &Options, shards: Vec<Vec<String>>, answer
         let child = command.args(files).spawn().map_err(|error| format!("cannot start replay.py: {error}"))?;
         running.push(child);
     }
-    // Read side by side, too: one that nobody reads would stop when its pipe is full.
+    // Read in parallel, too: a replay whose pipe is full would block.
     let readers: Vec<_> =
         running.into_iter().map(|child| std::thread::spawn(move || child.wait_with_output())).collect();
     for reader in readers {
@@ -177,7 +177,7 @@ fn replay(postern: &Postern, options: &Options, shards: Vec<Vec<String>>, answer
             return Err(format!(
                 "replay.py: {}; the end of the log of postern:\n{}",
                 output.status,
-                postern.last_words()
+                postern.log_tail()
             ));
         }
         for line in String::from_utf8_lossy(&output.stdout).lines() {
@@ -187,7 +187,7 @@ fn replay(postern: &Postern, options: &Options, shards: Vec<Vec<String>>, answer
         }
     }
     if answers.scenarios.is_empty() && options.word.is_empty() {
-        return Err(format!("replay.py compared nothing; the end of the log of postern:\n{}", postern.last_words()));
+        return Err(format!("replay.py compared nothing; the end of the log of postern:\n{}", postern.log_tail()));
     }
     Ok(())
 }
@@ -217,18 +217,18 @@ impl List {
         Ok(List(list))
     }
 
-    /// Lines about what was replayed: of these files, with this word.
-    fn about<'a>(&'a self, files: &'a [String], word: &'a str) -> impl Iterator<Item = &'a String> {
+    /// The lines that concern what was replayed: of these files, with this word in the name.
+    fn selected<'a>(&'a self, files: &'a [String], word: &'a str) -> impl Iterator<Item = &'a String> {
         let replayed: BTreeSet<&str> = files.iter().map(String::as_str).collect();
         self.0.keys().filter(move |scenario| {
             scenario.split_once(": ").is_some_and(|(file, name)| replayed.contains(file) && name.contains(word))
         })
     }
 
-    fn surprises(&self, answers: &Answers, files: &[String], word: &str) -> Vec<String> {
+    fn differences(&self, answers: &Answers, files: &[String], word: &str) -> Vec<String> {
         let failing = answers.failed().filter(|scenario| !self.0.contains_key(*scenario));
         let mut lines: Vec<String> = failing.map(|scenario| format!("{scenario}  # fails")).collect();
-        for scenario in self.about(files, word) {
+        for scenario in self.selected(files, word) {
             match answers.scenarios.get(scenario) {
                 Some(true) => lines.push(format!("{scenario}  # passes, though listed")),
                 Some(false) => {}
@@ -238,10 +238,10 @@ impl List {
         lines
     }
 
-    /// Without what passes now, and with what fails.
-    fn renewed(mut self, answers: &Answers, files: &[String], word: &str) -> List {
+    /// Without the scenarios that pass now, with those that fail.
+    fn updated(mut self, answers: &Answers, files: &[String], word: &str) -> List {
         let gone: Vec<String> = self
-            .about(files, word)
+            .selected(files, word)
             .filter(|&scenario| answers.scenarios.get(scenario) != Some(&false))
             .cloned()
             .collect();
@@ -278,7 +278,7 @@ impl List {
     }
 }
 
-/// Why a scenario of this file probably fails. A first guess: whoever knows better edits the line.
+/// Why a scenario of this file probably fails: a first guess, to be corrected by hand.
 fn reason(scenario: &str) -> &'static str {
     let begins = [
         ("v2-consumers", "consumers are not built yet"),

@@ -1,4 +1,4 @@
-//! The commands everyone runs: `cargo xtask test`, `conformance`, `bench`, `tidy`.
+//! Development commands: `cargo xtask test`, `conformance`, `bench`, `tidy`.
 //!
 //! Standard library only: this crate is compiled before anything else can be checked.
 
@@ -15,7 +15,7 @@ mod test;
 mod tidy;
 mod workspace;
 
-/// What a command came to: nothing to say, or a sentence about what is wrong.
+/// The result of a command; an error is a complete message for the terminal.
 type Outcome<T = ()> = Result<T, String>;
 
 const USAGE: &str = "\

@@ -1,4 +1,4 @@
-//! The foreign clients in JavaScript: Node with pinned libraries, installed once for a lock file.
+//! Third-party clients in JavaScript: Node with pinned libraries, installed once per lock file.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -7,7 +7,7 @@ use crate::{Outcome, process, workspace};
 /// Where the scripts are, with what they need beside them: `package.json` and its lock.
 const FOLDER: &str = "conformance/clients/node";
 
-/// Why it cannot be had here, if so.
+/// Why it is not available here, if so.
 pub(crate) fn missing() -> Option<&'static str> {
     if !process::exists("node", "--version") {
         return Some("there is no `node` (Debian: nodejs)");
@@ -25,11 +25,11 @@ pub(crate) fn script(name: &str) -> Outcome<Command> {
     Ok(command)
 }
 
-/// The installed libraries. They stand outside the folder of the scripts: nothing is written beside sources.
+/// The installed libraries, outside of the source tree.
 fn modules() -> Outcome<PathBuf> {
     let sources = workspace::root().join(FOLDER);
     let recipe = ["package.json", "package-lock.json"].map(|name| sources.join(name));
-    let folder = workspace::made_from(&workspace::target().join("xtask"), "node", &recipe, |folder| {
+    let folder = workspace::cached_dir(&workspace::target().join("xtask"), "node", &recipe, |folder| {
         for file in &recipe {
             let copy = folder.join(file.file_name().expect("each of the files has a name"));
             fs::copy(file, copy).map_err(|error| format!("{}: {error}", file.display()))?;

@@ -1,4 +1,4 @@
-//! Other programs: run to their end, or kept running until dropped.
+//! Child processes: run to completion, or kept running until dropped.
 
 use std::{
     ffi::OsStr,
@@ -12,21 +12,22 @@ use std::{
 
 use crate::{Outcome, workspace};
 
-/// Runs a program to its end; its output is ours.
+/// Runs a program to completion; it shares our output.
 pub(crate) fn run(command: &mut Command) -> Outcome {
-    let shown = shown(command);
-    let status = command.status().map_err(|error| format!("cannot run {shown}: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+    let command_line = display(command);
+    let status = command.status().map_err(|error| format!("cannot run {command_line}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command_line}: {status}")) }
 }
 
-/// Runs a program to its end and returns what it printed.
+/// Runs a program to completion and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Outcome<String> {
-    let shown = shown(command);
-    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot run {shown}: {error}"))?;
+    let command_line = display(command);
+    let output =
+        command.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot run {command_line}: {error}"))?;
     if !output.status.success() {
-        return Err(format!("{shown}: {}", output.status));
+        return Err(format!("{command_line}: {}", output.status));
     }
-    String::from_utf8(output.stdout).map_err(|_| format!("{shown} printed something that is not UTF-8"))
+    String::from_utf8(output.stdout).map_err(|_| format!("{command_line} printed something that is not UTF-8"))
 }
 
 /// Whether a program can be started at all.
@@ -35,7 +36,7 @@ pub(crate) fn exists(program: &str, argument: &str) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// The cargo that runs us, in the root of the tree.
+/// The cargo that runs this program, in the root of the tree.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace::root());
@@ -47,13 +48,13 @@ pub(crate) fn build() -> Outcome {
     run(cargo().args(["build", "--release", "--workspace", "--bins", "--examples", "--locked"]))
 }
 
-/// A port of this machine that was free a moment ago.
+/// A port that was free a moment ago. Only for programs that cannot choose a port themselves: another process may take it.
 pub(crate) fn free_port() -> Outcome<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
     listener.local_addr().map(|address| address.port()).map_err(|error| format!("no free port: {error}"))
 }
 
-/// A program that runs beside us. Ended when dropped.
+/// A running child process. Killed when dropped.
 pub(crate) struct Server {
     child: Child,
     name: String,
@@ -65,8 +66,8 @@ impl Server {
     pub(crate) fn start(name: &str, command: &mut Command, log: &Path) -> Outcome<Server> {
         let file = File::create(log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
         let copy = file.try_clone().map_err(|error| format!("cannot write {}: {error}", log.display()))?;
-        let shown = shown(command);
-        // Settings of whoever calls us are not settings of what we start.
+        let command_line = display(command);
+        // Settings in the caller's environment are not meant for what is started here.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("POSTERN_") {
                 command.env_remove(name);
@@ -77,7 +78,7 @@ impl Server {
             .stdout(file)
             .stderr(copy)
             .spawn()
-            .map_err(|error| format!("cannot start {shown}: {error}"))?;
+            .map_err(|error| format!("cannot start {command_line}: {error}"))?;
         Ok(Server { child, name: name.to_owned(), log: log.to_owned() })
     }
 
@@ -85,40 +86,36 @@ impl Server {
         self.child.id()
     }
 
-    /// Waits until somebody accepts connections on `port`.
-    pub(crate) fn wait_for(&mut self, port: u16, patience: Duration) -> Outcome {
+    /// Waits until `port` accepts connections.
+    pub(crate) fn wait_for(&mut self, port: u16, timeout: Duration) -> Outcome {
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!(
                     "{} ended before it listened ({status}); its log:\n{}",
                     self.name,
-                    self.last_words()
+                    self.log_tail()
                 ));
             }
-            if start.elapsed() > patience {
-                let seconds = patience.as_secs();
-                return Err(format!(
-                    "{} does not listen after {seconds} s; its log:\n{}",
-                    self.name,
-                    self.last_words()
-                ));
+            if start.elapsed() > timeout {
+                let seconds = timeout.as_secs();
+                return Err(format!("{} does not listen after {seconds} s; its log:\n{}", self.name, self.log_tail()));
             }
             thread::sleep(Duration::from_millis(20));
         }
         Ok(())
     }
 
-    /// Asks it to end (SIGTERM) and waits; what does not end within the patience is killed and said to be a failure.
-    pub(crate) fn stop(mut self, patience: Duration) -> Outcome {
+    /// Sends SIGTERM and waits; a process that does not end within the timeout is killed and reported as a failure.
+    pub(crate) fn stop(mut self, timeout: Duration) -> Outcome {
         run(Command::new("kill").args(["-TERM", &self.pid().to_string()]))?;
         let start = Instant::now();
         loop {
             match self.child.try_wait() {
                 Ok(Some(_)) => return Ok(()),
-                Ok(None) if start.elapsed() < patience => thread::sleep(Duration::from_millis(20)),
+                Ok(None) if start.elapsed() < timeout => thread::sleep(Duration::from_millis(20)),
                 Ok(None) => {
-                    return Err(format!("{} did not end within {} s of SIGTERM", self.name, patience.as_secs()));
+                    return Err(format!("{} did not end within {} s of SIGTERM", self.name, timeout.as_secs()));
                 }
                 Err(error) => return Err(format!("cannot wait for {}: {error}", self.name)),
             }
@@ -126,7 +123,7 @@ impl Server {
     }
 
     /// The end of its log.
-    pub(crate) fn last_words(&self) -> String {
+    pub(crate) fn log_tail(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
         let lines: Vec<&str> = text.lines().collect();
@@ -141,7 +138,7 @@ impl Drop for Server {
     }
 }
 
-fn shown(command: &Command) -> String {
+fn display(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_string_lossy);
     words.collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! The foreign clients: a Python with pinned libraries, made once and kept beside other downloads.
+//! Third-party clients in Python: an environment with pinned libraries, created once and cached.
 
 use std::{path::PathBuf, process::Command};
 
@@ -8,7 +8,7 @@ use crate::{Outcome, process, workspace};
 pub(crate) fn interpreter() -> Outcome<PathBuf> {
     let requirements = workspace::root().join("conformance/clients/requirements.txt");
     let recipe = [requirements.clone()];
-    let folder = workspace::made_from(&workspace::cache()?, "python", &recipe, |folder| {
+    let folder = workspace::cached_dir(&workspace::cache()?, "python", &recipe, |folder| {
         process::run(Command::new("python3").args(["-m", "venv"]).arg(folder))
             .map_err(|error| format!("{error} (Debian: python3-venv)"))?;
         let mut pip = Command::new(folder.join("bin/python"));

@@ -1,20 +1,20 @@
-//! A list of named steps: each timed, none hidden, one verdict at the end.
+//! A list of named steps: each is timed and reported, with a summary at the end.
 
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
 
-/// What became of one step.
-enum Verdict {
+/// The result of one step.
+enum StepResult {
     Passed,
     Failed(String),
     Skipped(String),
 }
 
-/// Runs steps in order and remembers.
+/// Runs steps in order and records their results.
 pub(crate) struct Steps {
     wanted: Vec<String>,
-    done: Vec<(String, Duration, Verdict)>,
+    done: Vec<(String, Duration, StepResult)>,
     stopped: bool,
 }
 
@@ -29,7 +29,7 @@ impl Steps {
         !self.stopped && (self.wanted.is_empty() || self.wanted.iter().any(|wanted| name.starts_with(wanted.as_str())))
     }
 
-    /// One step. Those after it run even if it fails, so that one run tells everything.
+    /// One step. Those after it run even if it fails, so that one run shows everything.
     pub(crate) fn step(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
         if self.wants(name) {
             self.run(name, work);
@@ -47,16 +47,16 @@ impl Steps {
     fn run(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
         println!("\n=== {name}");
         let start = Instant::now();
-        let verdict = match work() {
-            Ok(()) => Verdict::Passed,
+        let result = match work() {
+            Ok(()) => StepResult::Passed,
             Err(sentence) => {
                 println!("{sentence}");
-                Verdict::Failed(sentence)
+                StepResult::Failed(sentence)
             }
         };
         let took = start.elapsed();
         println!("=== {name}: {:.1} s", took.as_secs_f64());
-        self.done.push((name.to_owned(), took, verdict));
+        self.done.push((name.to_owned(), took, result));
     }
 
     /// A step without which those after it make no sense. It runs, named or not, as long as one of them may; if it fails,
@@ -67,32 +67,32 @@ impl Steps {
             return;
         }
         self.run(name, work);
-        self.stopped = matches!(self.done.last(), Some((_, _, Verdict::Failed(_))));
+        self.stopped = matches!(self.done.last(), Some((_, _, StepResult::Failed(_))));
     }
 
     /// A step that cannot run here.
     pub(crate) fn skip(&mut self, name: &str, reason: &str) {
         if self.wants(name) {
             println!("\n=== {name}: SKIPPED, {reason}");
-            self.done.push((name.to_owned(), Duration::ZERO, Verdict::Skipped(reason.to_owned())));
+            self.done.push((name.to_owned(), Duration::ZERO, StepResult::Skipped(reason.to_owned())));
         }
     }
 
-    /// Prints every step with its time and its verdict; an error if one failed, or if one was asked for that does not exist.
+    /// Prints every step with its time and its result; an error if one failed, or if one was asked for that does not exist.
     pub(crate) fn summary(self) -> Outcome {
         let (mut passed, mut failed, mut skipped) = (0, 0, 0);
         println!("\n=== summary");
-        for (name, took, verdict) in &self.done {
-            let (word, reason) = match verdict {
-                Verdict::Passed => {
+        for (name, took, result) in &self.done {
+            let (word, reason) = match result {
+                StepResult::Passed => {
                     passed += 1;
                     ("ok", "")
                 }
-                Verdict::Failed(sentence) => {
+                StepResult::Failed(sentence) => {
                     failed += 1;
                     ("FAILED", sentence.lines().next().unwrap_or_default())
                 }
-                Verdict::Skipped(reason) => {
+                StepResult::Skipped(reason) => {
                     skipped += 1;
                     ("SKIPPED", reason.as_str())
                 }

@@ -1,13 +1,13 @@
 //! `cargo xtask test`: everything that must hold before a change lands, fastest first.
 //!
-//! All of it on the embedded broker; then what speaks to a cluster once more on Apache Kafka. What needs Java or Node is
-//! skipped, loudly, where they are missing; never in CI.
+//! Everything runs on the embedded broker; what speaks to a cluster runs once more on Apache Kafka. Steps that need Java or Node
+//! are skipped, and reported as skipped, where those are missing; never in CI.
 
 use std::{process::Command, time::Duration};
 
 use crate::{
     Outcome,
-    cluster::{Kafka, Kind, Like, Postern},
+    cluster::{Kafka, KafkaProfile, Kind, Postern},
     conformance, node, process, python,
     steps::Steps,
     tidy, workspace,
@@ -68,9 +68,9 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
         }
         return;
     }
-    // What runs on the embedded broker, once more; the answers that broker is compared with are checked by the way.
+    // The suite that runs on the embedded broker, once more; it also checks the recorded answers that broker is compared with.
     steps.step(SUITE, || {
-        let kafka = Kafka::start("apache-kafka-suite", Like::TheEmbeddedBroker)?;
+        let kafka = Kafka::start("apache-kafka-suite", KafkaProfile::LikeEmbedded)?;
         let mut suite = process::cargo();
         suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster", "--test", "answers"]);
         process::run(suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))
@@ -78,8 +78,8 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
     if ![CLIENTS, NODE, TOOLS, SCENARIOS].iter().any(|name| steps.wants(name)) {
         return;
     }
-    // One cluster for all of them. If it does not start each of them says so.
-    let kafka = Kafka::start("apache-kafka", Like::TheRecordedServers);
+    // One cluster for all of them. If it does not start, each of them fails with the reason.
+    let kafka = Kafka::start("apache-kafka", KafkaProfile::LikeRecorded);
     let kafka = || kafka.as_ref().map_err(Clone::clone);
     steps.step(CLIENTS, || clients(Kind::Apache, &Postern::over("clients-apache", kafka()?)?));
     steps.step_unless(no_node, NODE, || clients_in_node(Kind::Apache, &Postern::over("node-apache", kafka()?)?));
@@ -98,8 +98,8 @@ fn clippy() -> Outcome {
 
 /// A workspace of its own.
 const FUZZ: &str = "fuzz/Cargo.toml";
-/// How many seconds each of its targets goes on here: enough to see that it works. Who changes a parser runs it for longer.
-const FUZZING: &str = "2";
+/// Seconds for each target: enough to see that it works. After changing a parser, run it for longer.
+const FUZZ_SECONDS: &str = "2";
 
 fn fuzz() -> Outcome {
     // In the same folder, so that much of what both workspaces depend on is compiled once.
@@ -107,16 +107,16 @@ fn fuzz() -> Outcome {
     build.args(["build", "--release", "--locked", "--manifest-path", FUZZ, "--target-dir"]).arg(workspace::target());
     process::run(&mut build)?;
     let mut all = Command::new(workspace::program("postern-fuzz"));
-    process::run(all.current_dir(workspace::scratch("fuzz")?).args(["all", FUZZING]))
+    process::run(all.current_dir(workspace::scratch("fuzz")?).args(["all", FUZZ_SECONDS]))
 }
 
-/// `conformance/clients/*.py`; what they are for stands in `conformance/README.md`.
-const SCRIPTS: [&str; 8] =
+/// `conformance/clients/*.py`; described in `conformance/README.md`.
+const PYTHON_CLIENTS: [&str; 8] =
     ["steps", "refusals", "foreign", "kafka_python", "registry", "serializers", "another_registry_client", "anything"];
 
-/// What a user does, with clients that were not written here.
+/// What a user does, with third-party clients.
 fn clients(kind: Kind, postern: &Postern) -> Outcome {
-    for script in SCRIPTS {
+    for script in PYTHON_CLIENTS {
         client(python::script(&format!("clients/{script}.py"))?, kind, postern)?;
     }
     Ok(())
@@ -140,15 +140,15 @@ fn java_tools(kind: Kind, postern: &Postern) -> Outcome {
 fn client(mut script: Command, kind: Kind, postern: &Postern) -> Outcome {
     script.args(postern.addresses()).args(["--cluster", kind.name()]);
     process::run(&mut script)
-        .map_err(|error| format!("{error}\nthe end of the log of postern:\n{}", postern.last_words()))
+        .map_err(|error| format!("{error}\nthe end of the log of postern:\n{}", postern.log_tail()))
 }
 
-/// How long the crash test goes on killing.
-const KILLING: Duration = Duration::from_secs(25);
+/// How long the crash test runs.
+const CRASH_TEST_DURATION: Duration = Duration::from_secs(25);
 
 fn crash() -> Outcome {
     let mut command = python::script("clients/crash.py")?;
     command.arg("--postern").arg(workspace::program("postern"));
     command.arg("--folder").arg(workspace::scratch("crash")?);
-    process::run(command.args(["--seconds", &KILLING.as_secs().to_string()]))
+    process::run(command.args(["--seconds", &CRASH_TEST_DURATION.as_secs().to_string()]))
 }

@@ -26,7 +26,7 @@ const RUNTIMES: [&str; 9] =
     ["tokio", "async-std", "smol", "futures", "mio", "hyper", "rdkafka", "rdkafka-sys", "tracing"];
 
 /// A file that is longer is no longer held in mind.
-const LONGEST: usize = 700;
+const MAX_LINES: usize = 700;
 
 /// Checks every rule and reports all that is found.
 pub(crate) fn run() -> Outcome {
@@ -36,7 +36,7 @@ pub(crate) fn run() -> Outcome {
     let files = tracked()?;
     for path in &files {
         let Ok(text) = fs::read_to_string(workspace::root().join(path)) else { continue };
-        paths_of_a_machine(path, &text, &mut found);
+        local_paths(path, &text, &mut found);
         if path.ends_with(".rs") {
             names(path, &mut found);
             rust_file(path, &text, &mut found);
@@ -51,17 +51,17 @@ fn imports(found: &mut Vec<String>) -> Outcome {
     let allowed: BTreeMap<&str, &[&str]> = IMPORTS.into_iter().collect();
     let folder = workspace::root().join("crates");
     let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    for room in entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
-        let Some(allowed) = allowed.get(room.as_str()) else {
+    for name in entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
+        let Some(allowed) = allowed.get(name.as_str()) else {
             found.push(format!(
-                "crates/{room}: a room that xtask/src/tidy.rs does not know: say there what it may import"
+                "crates/{name}: a crate that xtask/src/tidy.rs does not know: say there what it may import"
             ));
             continue;
         };
-        for name in dependencies(&package(&room), Some(1))? {
-            let Some(other) = name.strip_prefix("postern-") else { continue };
+        for dependency in dependencies(&package(&name), Some(1))? {
+            let Some(other) = dependency.strip_prefix("postern-") else { continue };
             if !allowed.contains(&other) {
-                found.push(format!("crates/{room}/Cargo.toml: {room} must not know {other}"));
+                found.push(format!("crates/{name}/Cargo.toml: {name} must not know {other}"));
             }
         }
     }
@@ -78,8 +78,8 @@ fn runtime_in_schema(found: &mut Vec<String>) -> Outcome {
     Ok(())
 }
 
-fn package(room: &str) -> String {
-    if room == "postern" { room.to_owned() } else { format!("postern-{room}") }
+fn package(name: &str) -> String {
+    if name == "postern" { name.to_owned() } else { format!("postern-{name}") }
 }
 
 /// The packages that `package` is built with, down to `depth`; itself left out.
@@ -104,7 +104,7 @@ fn tracked() -> Outcome<Vec<String>> {
     Ok(listed.lines().filter(|path| workspace::root().join(path).is_file()).map(str::to_owned).collect())
 }
 
-fn paths_of_a_machine(path: &str, text: &str, found: &mut Vec<String>) {
+fn local_paths(path: &str, text: &str, found: &mut Vec<String>) {
     let root = workspace::root();
     let home = std::env::var("HOME").unwrap_or_default();
     let mut places: Vec<String> = vec![root.display().to_string()];
@@ -131,12 +131,12 @@ fn names(path: &str, found: &mut Vec<String>) {
 fn rust_file(path: &str, text: &str, found: &mut Vec<String>) {
     let is_test = path.split('/').any(|part| ["tests", "tests.rs", "benches"].contains(&part));
     let lines = text.lines().count();
-    if lines > LONGEST && !is_test {
-        found.push(format!("{path}: {lines} lines: expected at most {LONGEST}, one idea a file"));
+    if lines > MAX_LINES && !is_test {
+        found.push(format!("{path}: {lines} lines: expected at most {MAX_LINES}, one idea a file"));
     }
     // Spelt in halves, so that this file does not find itself.
     let unfinished = [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("FIX", "ME"), concat!("XX", "X")];
-    let in_room = |room: &str| path.starts_with(&format!("crates/{room}/"));
+    let in_crate = |name: &str| path.starts_with(&format!("crates/{name}/"));
     for (n, line) in text.lines().enumerate() {
         let at = format!("{path}:{}", n + 1);
         if let Some(mark) = unfinished.iter().find(|&&mark| line.contains(mark)) {
@@ -144,17 +144,17 @@ fn rust_file(path: &str, text: &str, found: &mut Vec<String>) {
         }
         let code = line.split("//").next().unwrap_or_default();
         let is_source = path.starts_with("crates/") && path.contains("/src/");
-        if is_source && !is_test && !in_room("http") && speaks_of_a_dialect(code) {
+        if is_source && !is_test && !in_crate("http") && names_api_version(code) {
             found.push(format!("{at}: versions of the API are known in crates/http only"));
         }
-        if is_source && !in_room("kafka") && words(code).any(|word| word == "unsafe") {
+        if is_source && !in_crate("kafka") && words(code).any(|word| word == "unsafe") {
             found.push(format!("{at}: `unsafe` stands in crates/kafka only"));
         }
     }
 }
 
 /// `v2` and `v3` as in paths and media types. A version of a message of Kafka is another thing and is spelt otherwise.
-fn speaks_of_a_dialect(code: &str) -> bool {
+fn names_api_version(code: &str) -> bool {
     ["/v2", "/v3", ".v2+", ".v3+", "v2::", "v3::", "Dialect::"].iter().any(|mark| code.contains(mark))
         || words(code).any(|word| ["v2", "v3", "V2", "V3"].contains(&word))
 }

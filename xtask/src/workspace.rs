@@ -1,4 +1,4 @@
-//! Where things are: the tree, what is built from it, what is kept between runs, what a run may throw away.
+//! Paths: the source tree, build outputs, the cache of downloads, scratch directories.
 
 use std::{
     env, fs,
@@ -29,7 +29,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
     target().join("release/examples").join(name)
 }
 
-/// A folder outside the tree for what was downloaded, shared by all checkouts of this user.
+/// A directory outside the tree for downloads, shared by all checkouts of this user.
 pub(crate) fn cache() -> Outcome<PathBuf> {
     let base = match (env::var_os("XDG_CACHE_HOME"), env::var_os("HOME")) {
         (Some(cache), _) if !cache.is_empty() => PathBuf::from(cache),
@@ -39,7 +39,7 @@ pub(crate) fn cache() -> Outcome<PathBuf> {
     Ok(base.join("postern"))
 }
 
-/// An empty folder for one run.
+/// An empty directory for one run.
 pub(crate) fn scratch(name: &str) -> Outcome<PathBuf> {
     let path = target().join("xtask").join(name);
     if path.exists() {
@@ -49,8 +49,8 @@ pub(crate) fn scratch(name: &str) -> Outcome<PathBuf> {
     Ok(path)
 }
 
-/// A folder that `make` fills by what the files of `recipe` say: kept, and made anew when they say something else.
-pub(crate) fn made_from(
+/// A directory that `make` fills from the files of `recipe`; cached, and made again when those files change.
+pub(crate) fn cached_dir(
     base: &Path,
     name: &str,
     recipe: &[PathBuf],
@@ -61,7 +61,7 @@ pub(crate) fn made_from(
         fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?.hash(&mut hasher);
     }
     let folder = base.join(format!("{name}-{:016x}", hasher.finish()));
-    // Written last: without it the folder is half made.
+    // Written last: without it the directory is incomplete.
     let complete = folder.join("complete");
     if !complete.exists() {
         println!("making {}", folder.display());

@@ -1,10 +1,10 @@
-//! The log: lines on standard error, for eyes and for whatever collects that stream.
+//! The log: lines on standard error.
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// From here on `tracing` events that pass `filter` become lines. Colours only where somebody looks.
+/// Starts logging `tracing` events that pass `filter`. In colour only on a terminal.
 pub(crate) fn start(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()

@@ -1,41 +1,41 @@
 //! Postern: a REST proxy for Kafka and a Schema Registry, with a Kafka broker inside where no cluster is named.
 //!
-//! This crate is where the outside world comes in: arguments, variables and a file (`config`), signals and exit codes (here), the log
-//! (`log`), and how the rooms stand to each other (`house`). What any of them does is theirs.
+//! This crate connects the other crates to the process: arguments, variables and a file (`config`), signals and exit codes
+//! (here), the log (`log`), and the wiring of all parts (`server`).
 //!
-//! Exit codes: 0 ended as asked, 1 could not start, 2 the configuration makes no sense. A second
-//! signal ends the process at once, with 128 and the number of the signal, as shells count.
+//! Exit codes: 0 after an orderly shutdown, 1 the start failed, 2 the configuration is invalid. A second signal ends the
+//! process immediately, with 128 plus the number of the signal, as shells report it.
 
 use std::{io::Write, process::ExitCode, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use config::{Command, Config};
-use house::House;
+use server::Server;
 
 mod config;
-mod house;
 mod log;
+mod server;
 
-/// How long requests under way, and records not acknowledged yet, may take after a signal.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long requests in progress, and records not acknowledged yet, may take after a signal.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    // What is not UTF-8 names no setting, and is shown with its foreign bytes replaced.
+    // No setting has a name that is not UTF-8; such arguments are shown with those bytes replaced.
     let arguments: Vec<String> =
         std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     match config::read(&arguments, &config::Process) {
         Ok(Command::Run(config)) => run(*config),
         Ok(Command::Help) => {
-            say(&config::help());
+            print(&config::help());
             ExitCode::SUCCESS
         }
         Ok(Command::Version) => {
-            say(concat!("postern ", env!("CARGO_PKG_VERSION"), "\n"));
+            print(concat!("postern ", env!("CARGO_PKG_VERSION"), "\n"));
             ExitCode::SUCCESS
         }
-        Err(faults) => {
-            eprintln!("postern: {faults}");
+        Err(errors) => {
+            eprintln!("postern: {errors}");
             ExitCode::from(2)
         }
     }
@@ -50,8 +50,8 @@ fn run(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(open_until_told(config));
-    // Work that outlives the grace, such as a blocked write to a disk, is not waited for.
+    let outcome = runtime.block_on(run_until_signal(config));
+    // Work that outlasts the timeout, such as a blocked disk write, is not waited for.
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -62,47 +62,44 @@ fn run(config: Config) -> ExitCode {
     }
 }
 
-/// Opens the house, keeps it open until a signal comes, and closes it. An error is a sentence.
-async fn open_until_told(config: Config) -> Result<(), String> {
+/// Starts the server, runs it until a signal arrives, and shuts it down. Errors are complete messages for the terminal.
+async fn run_until_signal(config: Config) -> Result<(), String> {
     let mut signals = Signals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let house = tokio::select! {
-        house = House::open(config) => house.map_err(|error| error.to_string())?,
+    let server = tokio::select! {
+        server = Server::start(config) => server.map_err(|error| error.to_string())?,
         _ = signals.next() => return Ok(()),
     };
-    say(&house.greeting());
+    print(&server.startup_banner());
 
     let name = signals.next().await.name;
-    tracing::info!("{name}: finishing what is under way, for {} s at most", GRACE.as_secs());
+    tracing::info!("{name}: finishing what is under way, for {} s at most", SHUTDOWN_TIMEOUT.as_secs());
     tokio::select! {
-        finished = house.close(GRACE) => {
+        finished = server.shutdown(SHUTDOWN_TIMEOUT) => {
             if !finished {
-                tracing::warn!("something was still under way after {} s, and was given up", GRACE.as_secs());
+                tracing::warn!("something was still under way after {} s, and was given up", SHUTDOWN_TIMEOUT.as_secs());
             }
             tracing::info!("stopped");
             Ok(())
         }
-        second = signals.next() => end_at_once(&second),
+        second = signals.next() => exit_immediately(&second),
     }
 }
 
-/// What somebody wants who asks twice: no matter what is lost.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place where records may be lost: it was asked for, twice"
-)]
-fn end_at_once(told: &Told) -> ! {
-    tracing::warn!("{}: stopping at once", told.name);
-    std::process::exit(128 + told.number);
+/// Ends the process without an orderly shutdown, on a second signal.
+#[expect(clippy::disallowed_methods, reason = "the one place where records may be lost: a second signal requests it")]
+fn exit_immediately(received: &ReceivedSignal) -> ! {
+    tracing::warn!("{}: stopping at once", received.name);
+    std::process::exit(128 + received.number);
 }
 
-/// The two signals that ask us to end.
+/// The signals that request a shutdown.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-/// One of them.
-struct Told {
+/// One that has arrived.
+struct ReceivedSignal {
     name: &'static str,
     number: i32,
 }
@@ -112,16 +109,16 @@ impl Signals {
         Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    async fn next(&mut self) -> Told {
+    async fn next(&mut self) -> ReceivedSignal {
         tokio::select! {
-            _ = self.interrupt.recv() => Told { name: "SIGINT", number: SignalKind::interrupt().as_raw_value() },
-            _ = self.terminate.recv() => Told { name: "SIGTERM", number: SignalKind::terminate().as_raw_value() },
+            _ = self.interrupt.recv() => ReceivedSignal { name: "SIGINT", number: SignalKind::interrupt().as_raw_value() },
+            _ = self.terminate.recv() => ReceivedSignal { name: "SIGTERM", number: SignalKind::terminate().as_raw_value() },
         }
     }
 }
 
-/// Prints to standard output. If nobody reads it, that is no reason to end.
-fn say(text: &str) {
+/// Prints to standard output. An error, such as a closed pipe, is ignored: it is no reason to end.
+fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

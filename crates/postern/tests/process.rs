@@ -1,4 +1,4 @@
-//! The program from outside: what it prints, how it ends, what it does with signals.
+//! The program from env: what it prints, how it ends, what it does with signals.
 
 use std::{
     io::{Read, Write},
@@ -64,13 +64,13 @@ impl Running {
     }
 
     /// Its end, and all it printed.
-    fn end(mut self, patience: Duration) -> (ExitStatus, String, String) {
+    fn end(mut self, timeout: Duration) -> (ExitStatus, String, String) {
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 break status;
             }
-            assert!(start.elapsed() < patience, "still running after {patience:?}");
+            assert!(start.elapsed() < timeout, "still running after {timeout:?}");
             thread::sleep(Duration::from_millis(5));
         };
         let (mut stdout, mut stderr) = (String::new(), String::new());

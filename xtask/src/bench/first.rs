@@ -42,7 +42,7 @@ pub(crate) fn acknowledged(folder: &Path) -> Outcome<Duration> {
             Err(error) => last = error.to_string(),
         }
     }
-    Err(format!("no record was acknowledged within 20 s; last: {last}; the end of the log:\n{}", server.last_words()))
+    Err(format!("no record was acknowledged within 20 s; last: {last}; the end of the log:\n{}", server.log_tail()))
 }
 
 fn produce(mut stream: TcpStream) -> std::io::Result<String> {

@@ -11,23 +11,23 @@ pub(crate) struct Load {
     /// The process whose CPU time is counted.
     pub(crate) pid: u32,
     pub(crate) connections: u32,
-    pub(crate) asks: Asks,
+    pub(crate) kind: RequestKind,
     /// A new connection per request.
     pub(crate) closing: bool,
 }
 
-/// What a request asks for.
+/// What a request does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asks {
-    /// So many Avro records to be written, their schema with them.
+pub(crate) enum RequestKind {
+    /// Produces so many Avro records, with their schema as text.
     Produce(u32),
-    /// What the address names.
+    /// Reads the URL.
     Read,
-    /// The same schema to be registered under the subject that the address names.
+    /// Registers the same schema again under the subject of the URL.
     Register,
 }
 
-/// What one run of it came to.
+/// The measurements of one run.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Measured {
     pub(crate) requests: f64,
@@ -40,19 +40,19 @@ pub(crate) struct Measured {
 }
 
 impl Load {
-    /// Runs for `seconds`. A single answer that is not a success spoils it.
+    /// Runs for `seconds`. Fails if a single answer is not a success.
     pub(crate) fn run(&self, seconds: u32) -> Outcome<Measured> {
         let script = workspace::root().join("xtask/bench/load.lua");
         let mut wrk = Command::new("wrk");
         // One thread of load: the cores are the server's.
         wrk.args(["--threads", "1", "--connections", &self.connections.to_string()]);
         wrk.args(["--duration", &format!("{seconds}s"), "--timeout", "10s", "--script"]).arg(script).arg(&self.url);
-        let asks = match self.asks {
-            Asks::Produce(records) => records.to_string(),
-            Asks::Read => "read".to_owned(),
-            Asks::Register => "register".to_owned(),
+        let kind = match self.kind {
+            RequestKind::Produce(records) => records.to_string(),
+            RequestKind::Read => "read".to_owned(),
+            RequestKind::Register => "register".to_owned(),
         };
-        wrk.arg("--").arg(asks).arg(if self.closing { "close" } else { "keep" });
+        wrk.arg("--").arg(kind).arg(if self.closing { "close" } else { "keep" });
         let before = usage::cpu(self.pid)?;
         let printed = process::output(&mut wrk)?;
         let spent = usage::cpu(self.pid)? - before;

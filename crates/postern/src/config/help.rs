@@ -1,14 +1,14 @@
-//! `--help`, written from the table of settings.
+//! The text of `--help`, from the table of settings.
 
 use std::fmt::Write;
 
 use super::setting;
 
-/// As wide as a line gets.
+/// Maximum line length.
 const WIDTH: usize = 96;
 const INDENT: &str = "        ";
 
-/// The whole text, with a line break at its end.
+/// The whole text, with a final line break.
 pub(crate) fn help() -> String {
     let mut text = String::from(
         "Postern: a REST proxy for Kafka and a Schema Registry in one process, with a Kafka broker\n\

@@ -1,16 +1,16 @@
-//! The settings by name: one table from which arguments, variables, file keys and `--help` are read.
+//! The table of settings, from which arguments, variables, file keys and `--help` are derived.
 //!
 //! A setting has one name everywhere: `rest-listen` is the argument `--rest-listen`, the variable `POSTERN_REST_LISTEN` and
 //! the key `rest-listen` of the file.
 
-/// One setting, as an operator sees it.
+/// One setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
     /// As an argument (after `--`) and as a key of the file.
     pub(crate) name: &'static str,
-    /// What follows the name as an argument; `None`: nothing, naming it switches it on.
+    /// Placeholder of its value in `--help`; `None`: a switch that takes no value.
     pub(crate) operand: Option<&'static str>,
-    /// What holds when nothing is written, in the spelling of the setting; empty: nothing does.
+    /// The default, as text; empty: none.
     pub(crate) default: &'static str,
     /// One or two sentences for `--help`.
     pub(crate) about: &'static str,
@@ -48,7 +48,7 @@ pub(crate) const REGISTRY_TOPIC: Setting = Setting {
     name: "registry-topic",
     operand: Some("TOPIC"),
     default: "_schemas",
-    about: "The topic that keeps the schemas of the Schema Registry.",
+    about: "The topic that stores the schemas of the Schema Registry.",
 };
 
 pub(crate) const REGISTRY_GROUP: Setting = Setting {
@@ -63,14 +63,14 @@ pub(crate) const REGISTRY_COMPATIBILITY: Setting = Setting {
     name: "registry-compatibility",
     operand: Some("LEVEL"),
     default: "BACKWARD",
-    about: "What new schemas are checked against where no configuration of a subject, a context or the registry says it.",
+    about: "The compatibility level where neither the subject, its context nor the registry has one.",
 };
 
 pub(crate) const REGISTRY_FOLLOWER: Setting = Setting {
     name: "registry-follower",
     operand: None,
     default: "false",
-    about: "The Schema Registry only reads: its topic is written by somebody else, a mirror perhaps.",
+    about: "The Schema Registry is read-only: another process, such as a mirror, writes its topic.",
 };
 
 pub(crate) const SCHEMA_REGISTRY_URL: Setting = Setting {
@@ -85,22 +85,21 @@ pub(crate) const SCHEMA_REGISTRY_CREDENTIALS: Setting = Setting {
     name: "schema-registry-credentials",
     operand: Some("USER:PASSWORD"),
     default: "",
-    about: "Who we are to that registry. Better given as a variable, because arguments can be seen by others.",
+    about: "Basic authentication at that registry. Better given as a variable: other users can see arguments.",
 };
 
 pub(crate) const SCHEMA_REGISTRY_TOKEN: Setting = Setting {
     name: "schema-registry-token",
     operand: Some("TOKEN"),
     default: "",
-    about: "The same with a bearer token.",
+    about: "A bearer token for that registry, instead of basic authentication.",
 };
 
 pub(crate) const SCHEMA_REGISTRY_CA: Setting = Setting {
     name: "schema-registry-ca",
     operand: Some("FILE"),
     default: "",
-    about: "Who may vouch for that registry behind https: certificates of authorities in PEM, believed instead of \
-            those of the system.",
+    about: "Certificate authorities (PEM) to trust for that registry over https, instead of those of the system.",
 };
 
 pub(crate) const BROKER_LISTEN: Setting = Setting {
@@ -114,14 +113,14 @@ pub(crate) const DATA_DIR: Setting = Setting {
     name: "data-dir",
     operand: Some("DIR"),
     default: "./postern-data",
-    about: "Where the embedded broker keeps its data. Made if it is not there.",
+    about: "The data directory of the embedded broker. Created if it does not exist.",
 };
 
 pub(crate) const BROKER_AUTO_CREATE_TOPICS: Setting = Setting {
     name: "broker-auto-create-topics",
     operand: None,
     default: "false",
-    about: "The embedded broker creates an unknown topic when somebody produces to it.",
+    about: "The embedded broker creates an unknown topic when a client produces to it.",
 };
 
 pub(crate) const BROKER_STRICT_REPLICATION: Setting = Setting {
@@ -129,13 +128,13 @@ pub(crate) const BROKER_STRICT_REPLICATION: Setting = Setting {
     operand: None,
     default: "false",
     about: "The embedded broker refuses topics with more than one replica, as Apache Kafka would on one node. \
-            Without it such topics get one replica, and are told so.",
+            Without it such topics get one replica, and the answer says so.",
 };
 
 pub(crate) const LOG: Setting = Setting {
     name: "log",
     operand: Some("FILTER"),
-    // The client library tells of every connection that a broker closes, as they do with idle ones.
+    // librdkafka logs every connection that a broker closes, and brokers close idle ones.
     default: "info,postern_kafka::librdkafka=warn",
     about: "What is logged to standard error: a level (error, warn, info, debug, trace), or levels by part, \
             such as info,postern_registry=debug.",
@@ -149,7 +148,7 @@ pub(crate) const CONFIG: Setting = Setting {
             log = \"debug\".",
 };
 
-/// All of them, in the order of `--help`.
+/// All settings, in the order of `--help`.
 pub(crate) const ALL: [Setting; 17] = [
     BOOTSTRAP_SERVERS,
     REST_LISTEN,
@@ -175,13 +174,13 @@ pub(crate) fn named(name: &str) -> Option<Setting> {
     ALL.into_iter().find(|setting| setting.name == name)
 }
 
-/// The name among `names` that `name` was probably meant to be.
+/// The name among `names` that is most similar to `name`, if any is similar.
 pub(crate) fn nearest(name: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
     let (distance, near) = names.into_iter().map(|known| (edits(name, &known), known)).min()?;
     (distance <= 3).then_some(near)
 }
 
-/// The number of letters to insert, delete or replace to make one word of the other (Levenshtein).
+/// The Levenshtein distance.
 fn edits(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();

@@ -2,14 +2,14 @@ use std::{collections::BTreeMap, io};
 
 use super::*;
 
-/// A world of one map of variables and one of files.
+/// Variables and files from two maps.
 #[derive(Default)]
 struct Map {
     variables: BTreeMap<&'static str, &'static str>,
     files: BTreeMap<&'static str, &'static str>,
 }
 
-impl Outside for Map {
+impl Env for Map {
     fn variables(&self) -> Vec<(String, String)> {
         self.variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
@@ -19,7 +19,11 @@ impl Outside for Map {
     }
 }
 
-fn with(arguments: &[&str], variables: &[(&'static str, &'static str)], file: &'static str) -> Result<Command, Faults> {
+fn with(
+    arguments: &[&str],
+    variables: &[(&'static str, &'static str)],
+    file: &'static str,
+) -> Result<Command, ConfigErrors> {
     let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let files = BTreeMap::from([("postern.toml", file)]);
     read(&arguments, &Map { variables: variables.iter().copied().collect(), files })
@@ -32,8 +36,8 @@ fn config(arguments: &[&str], variables: &[(&'static str, &'static str)], file: 
     }
 }
 
-/// The lines between the first and the last: one per fault.
-fn faults(arguments: &[&str], variables: &[(&'static str, &'static str)], file: &'static str) -> Vec<String> {
+/// The lines between the first and the last: one per error.
+fn errors(arguments: &[&str], variables: &[(&'static str, &'static str)], file: &'static str) -> Vec<String> {
     let text = with(arguments, variables, file).expect_err("should not start").to_string();
     let lines: Vec<&str> = text.lines().collect();
     lines[1..lines.len() - 1].iter().map(|line| line.trim().to_owned()).collect()
@@ -133,26 +137,27 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
 /// The settings of the table, whatever they are: none is forgotten by one of the ways.
 #[test]
 fn every_setting_of_the_table_is_known_in_each_way() {
-    let unheard_of = |fault: &str, name: &str| fault.contains(name) && fault.contains("unknown");
+    let is_unknown = |error: &str, name: &str| error.contains(name) && error.contains("unknown");
     for setting in setting::ALL {
         let (value, quoted) = match setting.operand {
             Some(_) => ("nonsense", "'nonsense'"),
             None => ("true", "true"),
         };
-        let text = |result: Result<Command, Faults>| result.err().map(|faults| faults.to_string()).unwrap_or_default();
+        let text =
+            |result: Result<Command, ConfigErrors>| result.err().map(|errors| errors.to_string()).unwrap_or_default();
         let argument = text(with(&[&format!("--{}={value}", setting.name)], &[], ""));
-        assert!(!unheard_of(&argument, setting.name), "{argument}");
+        assert!(!is_unknown(&argument, setting.name), "{argument}");
         let variable: &'static str = setting.variable().leak();
         let variable = text(with(&[], &[(variable, value)], ""));
-        assert!(!unheard_of(&variable, setting.name), "{variable}");
+        assert!(!is_unknown(&variable, setting.name), "{variable}");
         if setting != setting::CONFIG {
             let file: &'static str = format!("{} = {quoted}", setting.name).leak();
             let file = text(with(&["--config", "postern.toml"], &[], file));
-            assert!(!unheard_of(&file, setting.name), "{file}");
+            assert!(!is_unknown(&file, setting.name), "{file}");
         }
     }
     let unknown = with(&["--nonsense=1"], &[], "").expect_err("unknown").to_string();
-    assert!(unheard_of(&unknown, "nonsense"), "{unknown}");
+    assert!(is_unknown(&unknown, "nonsense"), "{unknown}");
 }
 
 #[test]
@@ -183,7 +188,7 @@ fn a_switch_can_be_taken_back_by_a_stronger_source() {
 
 #[test]
 fn all_faults_are_named_at_once() {
-    let found = faults(
+    let found = errors(
         &["--rest-listen", "8082", "--rgistry-listen", "127.0.0.1:1", "here", "--data-dir"],
         &[("POSTERN_REST_LISTN", "x"), ("POSTERN_BROKER_LISTEN", "somewhere"), ("POSTERN_LOG", "loud")],
         "",
@@ -204,7 +209,7 @@ fn all_faults_are_named_at_once() {
 
 #[test]
 fn the_file_is_read_as_strictly_as_the_rest() {
-    let found = faults(
+    let found = errors(
         &["--config", "postern.toml"],
         &[],
         "rest-lissen = 'x'\ndata-dir = 3\nbroker-auto-create-topics = 'yes'\nconfig = 'other.toml'\n",
@@ -218,9 +223,9 @@ fn the_file_is_read_as_strictly_as_the_rest() {
             "rest-lissen: unknown key in the file postern.toml: expected rest-listen, perhaps",
         ]
     );
-    let found = faults(&["--config=postern.toml"], &[], "log = 'info'\nrest-listen = ,");
+    let found = errors(&["--config=postern.toml"], &[], "log = 'info'\nrest-listen = ,");
     assert!(found[0].starts_with("config: the file postern.toml is not TOML: line 2: "), "{found:?}");
-    let found = faults(&[], &[("POSTERN_CONFIG", "gone.toml")], "");
+    let found = errors(&[], &[("POSTERN_CONFIG", "gone.toml")], "");
     assert_eq!(
         found,
         [
@@ -231,7 +236,7 @@ fn the_file_is_read_as_strictly_as_the_rest() {
 
 #[test]
 fn a_remote_cluster_and_settings_of_the_broker_exclude_each_other() {
-    let found = faults(
+    let found = errors(
         &["--bootstrap-servers", "kafka:9092", "--broker-strict-replication", "--config", "postern.toml"],
         &[("POSTERN_BROKER_LISTEN", "127.0.0.1:1")],
         "broker-auto-create-topics = true",
@@ -260,7 +265,7 @@ fn an_empty_or_misshapen_bootstrap_list_does_not_start_a_broker_instead() {
 
 #[test]
 fn two_listeners_do_not_share_an_address() {
-    let found = faults(&["--rest-listen", "0.0.0.0:8081"], &[], "");
+    let found = errors(&["--rest-listen", "0.0.0.0:8081"], &[], "");
     assert_eq!(
         found,
         [
@@ -295,7 +300,7 @@ fn help_names_every_setting_with_its_default_within_the_width_of_a_terminal() {
 
 #[test]
 fn a_name_far_from_all_others_gets_no_suggestion() {
-    assert_eq!(faults(&["--frobnicate"], &[], ""), ["--frobnicate: unknown argument"]);
+    assert_eq!(errors(&["--frobnicate"], &[], ""), ["--frobnicate: unknown argument"]);
 }
 
 fn topic(name: &str) -> TopicName {
@@ -319,30 +324,30 @@ fn another_registry_takes_the_place_of_ours() {
 #[test]
 fn settings_of_two_registries_do_not_mix_and_secrets_are_not_told() {
     assert_eq!(
-        faults(&["--schema-registry-url", "http://me:secret@a", "--registry-follower"], &[], ""),
+        errors(&["--schema-registry-url", "http://me:secret@a", "--registry-follower"], &[], ""),
         [
             "registry-follower: found \"true\" in the argument --registry-follower beside schema-registry-url in the argument --schema-registry-url: expected one of the two, our own registry is not started then"
         ]
     );
-    let found = faults(
+    let found = errors(
         &["--schema-registry-url", "me:secret@a", "--schema-registry-token", "two words"],
         &[("POSTERN_SCHEMA_REGISTRY_CREDENTIALS", "secret")],
         "",
     );
-    assert!(found.iter().all(|fault| !fault.contains("secret\"") && !fault.contains("secret@")), "{found:?}");
+    assert!(found.iter().all(|error| !error.contains("secret\"") && !error.contains("secret@")), "{found:?}");
     assert!(found[0].contains("found \"…@a\""), "{found:?}");
-    let found = faults(&["--schema-registry-token", "t"], &[], "");
+    let found = errors(&["--schema-registry-token", "t"], &[], "");
     assert_eq!(found, ["schema-registry-token: means nothing without schema-registry-url"]);
-    let with_ca = |file| faults(&["--schema-registry-url", "https://a", "--schema-registry-ca", file], &[], "not PEM");
+    let with_ca = |file| errors(&["--schema-registry-url", "https://a", "--schema-registry-ca", file], &[], "not PEM");
     assert!(
         with_ca("postern.toml")[0]
             .ends_with("is something else: expected one certificate or more in PEM (-----BEGIN CERTIFICATE-----)")
     );
     assert!(with_ca("none.pem")[0].contains("cannot be read"));
     assert_eq!(
-        faults(&["--schema-registry-ca", "none.pem"], &[], "").last().map(String::as_str),
+        errors(&["--schema-registry-ca", "none.pem"], &[], "").last().map(String::as_str),
         Some("schema-registry-ca: means nothing without schema-registry-url")
     );
-    assert!(faults(&["--registry-topic", "a b"], &[], "")[0].contains("the name of a topic"));
-    assert!(faults(&["--registry-compatibility", "SIDEWAYS"], &[], "")[0].contains("FULL_TRANSITIVE"));
+    assert!(errors(&["--registry-topic", "a b"], &[], "")[0].contains("the name of a topic"));
+    assert!(errors(&["--registry-compatibility", "SIDEWAYS"], &[], "")[0].contains("FULL_TRANSITIVE"));
 }

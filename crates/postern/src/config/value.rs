@@ -1,4 +1,4 @@
-//! The second step, value by value: text to meaning. An error says what was expected.
+//! The second step: parsers of single values. An error says what was expected.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -9,7 +9,7 @@ use postern_kafka::TopicName;
 use postern_registry::{Credentials, Level, RegistryUrl};
 use tracing_subscriber::EnvFilter;
 
-/// An address to listen on. No look-up of names: a listener belongs to an interface of this machine.
+/// An address to listen on. Names are not looked up: a listener belongs to an interface of this machine.
 pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     const EXPECTED: &str = "IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082";
     if let Some(port) = text.strip_prefix("localhost:") {
@@ -19,8 +19,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| EXPECTED)
 }
 
-/// A bootstrap list, kept as text because the client library takes it so. An empty one is refused: it comes from a variable
-/// that is not set, and would quietly start another cluster than the one meant.
+/// A bootstrap list, kept as text because the client library takes it as text.
 pub(super) fn bootstrap_servers(text: &str) -> Result<String, &'static str> {
     let is_server = |server: &str| {
         server.trim().rsplit_once(':').is_some_and(|(host, port)| {
@@ -46,7 +45,7 @@ pub(super) fn credentials(text: &str) -> Result<Credentials, &'static str> {
     Ok(Credentials::Basic { user: user.to_owned(), password: password.to_owned() })
 }
 
-/// A bearer token: what may stand in a header.
+/// A bearer token: what a header value may contain.
 pub(super) fn token(text: &str) -> Result<Credentials, &'static str> {
     match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(Credentials::Bearer(text.to_owned())),
@@ -60,7 +59,7 @@ pub(super) fn topic(text: &str) -> Result<TopicName, &'static str> {
         .map_err(|_| "the name of a topic: letters, digits, dots, dashes and underscores, 249 at most")
 }
 
-/// A group of consumers, or what speaks its protocol.
+/// A Kafka group id.
 pub(super) fn group(text: &str) -> Result<String, &'static str> {
     if text.trim().is_empty() { Err("the name of a group") } else { Ok(text.to_owned()) }
 }
@@ -76,7 +75,7 @@ pub(super) fn directory(text: &str) -> Result<PathBuf, &'static str> {
     if text.is_empty() { Err("a directory") } else { Ok(PathBuf::from(text)) }
 }
 
-/// On or off.
+/// A boolean.
 pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
     text.parse().map_err(|_| "true or false")
 }
@@ -85,7 +84,7 @@ pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
 pub(super) fn filter(text: &str) -> Result<String, &'static str> {
     const EXPECTED: &str =
         "a level (off, error, warn, info, debug, trace) or levels by part, such as info,postern_http=debug";
-    // The library takes any lone word for the name of a part, so that `--log verbose` would log that part and nothing else.
+    // `EnvFilter` takes any single word for a target, so that `--log verbose` would log that target and nothing else.
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
     let is_directive = |directive: &str| {
         directive.contains(['=', '[']) || directive.contains('_') || levels.contains(&directive.to_lowercase().as_str())

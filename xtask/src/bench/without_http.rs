@@ -7,7 +7,7 @@ use std::{path::Path, process::Command, time::Duration};
 use super::{load, usage};
 use crate::{
     Outcome,
-    cluster::{Kafka, Like, VERSION},
+    cluster::{Kafka, KafkaProfile, VERSION},
     process::{self, Server, free_port},
     workspace,
 };
@@ -28,7 +28,7 @@ pub(crate) fn run() -> Outcome {
     match Kafka::missing() {
         Some(reason) => println!("\nApache Kafka: not measured, {reason}"),
         None => {
-            let kafka = Kafka::start("bench-kafka", Like::TheRecordedServers)?;
+            let kafka = Kafka::start("bench-kafka", KafkaProfile::LikeRecorded)?;
             println!("\nApache Kafka {}, {:.1} MiB resident when idle", VERSION, usage::resident(kafka.pid())?);
             producers(&kafka.bootstrap)?;
         }

@@ -1,14 +1,14 @@
-//! What is wrong with a configuration: all of it, in sentences.
+//! All errors of a configuration, as sentences.
 
 use std::fmt;
 
-/// Faults in the order in which they were found; each a sentence that begins with the name of a setting.
+/// In the order in which they were found; each is a sentence that begins with the name of a setting.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Faults(Vec<String>);
+pub(crate) struct ConfigErrors(Vec<String>);
 
-impl Faults {
-    pub(crate) fn add(&mut self, fault: String) {
-        self.0.push(fault);
+impl ConfigErrors {
+    pub(crate) fn add(&mut self, error: String) {
+        self.0.push(error);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -16,14 +16,14 @@ impl Faults {
     }
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
             1 => writeln!(f, "one setting cannot be used:")?,
             many => writeln!(f, "{many} settings cannot be used:")?,
         }
-        for fault in &self.0 {
-            writeln!(f, "  {fault}")?;
+        for error in &self.0 {
+            writeln!(f, "  {error}")?;
         }
         write!(f, "`postern --help` lists the settings.")
     }

@@ -1,21 +1,20 @@
-//! The outside world as the configuration sees it: variables and one file.
+//! The environment of the process as the configuration reads it: variables and files.
 
 use std::io;
 
-/// Where variables and files come from. A trait so that tests pass a map and touch neither.
-pub(crate) trait Outside {
+/// Where variables and files come from. A trait, so that tests pass maps.
+pub(crate) trait Env {
     /// All variables whose name begins with `POSTERN_`, in any order.
     fn variables(&self) -> Vec<(String, String)>;
     /// The text of a file.
     fn file(&self, path: &str) -> io::Result<String>;
 }
 
-/// This process and its file system.
+/// The environment of this process and its file system.
 pub(crate) struct Process;
 
-impl Outside for Process {
-    /// A value that is not UTF-8 comes with its foreign bytes replaced: it will not pass as an address, a switch or a filter,
-    /// and is then shown to the operator.
+impl Env for Process {
+    /// Bytes that are not UTF-8 are replaced: such a value is then refused as invalid and shown to the operator.
     fn variables(&self) -> Vec<(String, String)> {
         std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))

@@ -1,8 +1,8 @@
-//! The rooms and how they stand to each other: opened in order, closed in the opposite one.
+//! Wires the crates together: starts the parts in order and shuts them down in reverse order.
 //!
-//! Opening is quick because nothing waits for what it does not need. The two HTTP listeners are bound first, so that a port in use
-//! is known before a broker touches its data, and so that early clients queue in the kernel instead of being refused. The
-//! broker comes next, because a client library that meets it before it listens would pause and try again.
+//! The two HTTP listeners are bound first, so that a port in use is noticed before the broker touches its data, and so that
+//! early connections queue in the kernel instead of being refused. The broker comes next, because a client library that
+//! connects before it listens backs off before it tries again.
 
 use std::{
     fmt,
@@ -20,45 +20,45 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 use crate::config::{ClusterChoice, Config, SchemasChoice};
 
-/// Everything that runs.
-pub(crate) struct House {
+/// All running parts.
+pub(crate) struct Server {
     rest: SocketAddr,
-    /// Where the schemas are, for people.
+    /// The address of the registry, for the banner.
     registry: String,
     data_dir: Option<PathBuf>,
     broker: Option<Broker>,
     bootstrap: String,
     cluster: Cluster,
-    /// Set once: the listeners stop accepting.
+    /// Set once, on shutdown: the listeners stop accepting.
     stop: watch::Sender<bool>,
-    /// The two listeners; true: all their requests were answered.
-    doors: Vec<JoinHandle<bool>>,
+    /// The HTTP listeners; true: all their requests were answered.
+    listeners: Vec<JoinHandle<bool>>,
 }
 
-/// Why it could not be opened.
+/// Why the start failed.
 #[derive(Debug)]
-pub(crate) enum OpenError {
+pub(crate) enum StartError {
     /// An address cannot be listened on.
     Listen { what: &'static str, address: SocketAddr, error: std::io::Error },
     /// The broker did not start.
     Broker(postern_broker::StartError),
-    /// The Kafka clients could not be made.
+    /// The Kafka clients could not be created.
     Clients(postern_kafka::Error),
 }
 
-impl fmt::Display for OpenError {
+impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OpenError::Listen { what, address, error } => write!(f, "the {what} cannot listen on {address}: {error}"),
-            OpenError::Broker(error) => error.fmt(f),
-            OpenError::Clients(error) => write!(f, "the Kafka clients cannot be started: {error}"),
+            StartError::Listen { what, address, error } => write!(f, "the {what} cannot listen on {address}: {error}"),
+            StartError::Broker(error) => error.fmt(f),
+            StartError::Clients(error) => write!(f, "the Kafka clients cannot be started: {error}"),
         }
     }
 }
 
-impl House {
-    /// Opens every room. Dropping the future ends what was opened, as a crash would.
-    pub(crate) async fn open(config: Config) -> Result<House, OpenError> {
+impl Server {
+    /// Starts all parts. Dropping the future stops those that were started, without an orderly shutdown.
+    pub(crate) async fn start(config: Config) -> Result<Server, StartError> {
         let rest_listener = listen("REST proxy", config.rest_listen).await?;
         let registry_listener = match &config.schemas {
             SchemasChoice::Own { .. } => Some(listen("Schema Registry", config.registry_listen).await?),
@@ -70,21 +70,21 @@ impl House {
             ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication } => {
                 let settings = postern_broker::Settings {
                     listen,
-                    // A folder of its own: others may want to keep something, too.
+                    // A directory of its own, so that other parts can keep data beside it.
                     data_dir: data_dir.join("broker"),
                     auto_create_topics,
                     strict_replication,
-                    shutdown_timeout: BROKER_GRACE,
+                    shutdown_timeout: BROKER_SHUTDOWN_TIMEOUT,
                     ..postern_broker::Settings::default()
                 };
-                let broker = Broker::start(settings).await.map_err(OpenError::Broker)?;
-                let bootstrap = reachable(broker.address()).to_string();
+                let broker = Broker::start(settings).await.map_err(StartError::Broker)?;
+                let bootstrap = connectable(broker.address()).to_string();
                 (Some(broker), Some(data_dir), bootstrap)
             }
         };
 
         let settings = postern_kafka::Settings::new(bootstrap.clone());
-        let cluster = Cluster::connect(settings).map_err(OpenError::Clients)?;
+        let cluster = Cluster::connect(settings).map_err(StartError::Clients)?;
         let (schemas, own, registry) = match config.schemas {
             SchemasChoice::Remote { urls, credentials, authorities } => {
                 let names: Vec<String> = urls.iter().map(ToString::to_string).collect();
@@ -100,9 +100,9 @@ impl House {
                     ..postern_registry::Settings::default()
                 };
                 let registry = Registry::start(cluster.clone(), settings);
-                // Who comes before the schemas are read waits at the door, in the kernel's queue. With the cluster away the doors
-                // open all the same, and say what is wrong.
-                if timeout(SCHEMAS_PATIENCE, registry.ready()).await.is_err() {
+                // Requests that arrive before the schemas are read wait in the kernel's queue. If the cluster cannot be reached, the
+                // listeners are served all the same and answer what is wrong.
+                if timeout(REGISTRY_READY_TIMEOUT, registry.ready()).await.is_err() {
                     tracing::warn!("the schemas are not read yet: the registry answers when the cluster does");
                 }
                 let at = registry_listener.as_ref().map(address);
@@ -114,20 +114,21 @@ impl House {
 
         let (stop, stopped) = watch::channel(false);
         let bounds = Bounds::default();
-        let mut doors = vec![door(rest_listener, postern_http::rest(proxy, &bounds), bounds.clone(), stopped.clone())];
+        let mut listeners =
+            vec![spawn_listener(rest_listener, postern_http::rest(proxy, &bounds), bounds.clone(), stopped.clone())];
         if let (Some(listener), Some(schemas)) = (registry_listener, own) {
-            doors.push(door(listener, postern_http::registry(schemas, &bounds), bounds, stopped));
+            listeners.push(spawn_listener(listener, postern_http::registry(schemas, &bounds), bounds, stopped));
         }
-        Ok(House { rest, registry, data_dir, broker, bootstrap, cluster, stop, doors })
+        Ok(Server { rest, registry, data_dir, broker, bootstrap, cluster, stop, listeners })
     }
 
-    /// What listens where, where the data is, and something to try.
-    pub(crate) fn greeting(&self) -> String {
+    /// The addresses, the data directory, and a command to try.
+    pub(crate) fn startup_banner(&self) -> String {
         let (kafka, data) = match &self.data_dir {
             Some(folder) => ("embedded broker", format!("  Data             {}\n", folder.display())),
             None => ("Kafka", String::new()),
         };
-        let rest = reachable(self.rest);
+        let rest = connectable(self.rest);
         format!(
             "Postern {version}\n  REST proxy       http://{rest_listen}\n  Schema Registry  {registry}\n  {kafka:<15}  {bootstrap}\n{data}\
              Try:  curl http://{rest}/topics\n",
@@ -138,49 +139,50 @@ impl House {
         )
     }
 
-    /// Takes no more requests, finishes those under way and what they wrote, and closes. True: nothing was given up.
-    pub(crate) async fn close(self, grace: Duration) -> bool {
+    /// Stops accepting requests, completes those in progress and delivers their records, then closes. Returns whether all of them
+    /// were completed within `grace`. Dropping the future stops the rest without an orderly shutdown.
+    pub(crate) async fn shutdown(self, grace: Duration) -> bool {
         let end = Instant::now() + grace;
-        let left = || end.saturating_duration_since(Instant::now()).saturating_sub(BROKER_GRACE);
+        let left = || end.saturating_duration_since(Instant::now()).saturating_sub(BROKER_SHUTDOWN_TIMEOUT);
         self.stop.send_replace(true);
         let mut finished = true;
-        for mut door in self.doors {
-            match timeout(left(), &mut door).await {
+        for mut listener in self.listeners {
+            match timeout(left(), &mut listener).await {
                 Ok(answered) => finished &= answered.unwrap_or(false),
                 Err(_) => {
-                    door.abort();
+                    listener.abort();
                     finished = false;
                 }
             }
         }
         finished &= self.cluster.flush(left()).await;
-        // Our own clients hang up before the broker waits for its connections to end.
+        // The Kafka clients disconnect before the broker waits for its connections to end.
         drop(self.cluster);
         if let Some(broker) = self.broker {
-            // Past its own limit the broker cuts connections off; what remains is to write down where everything stands.
+            // After its own timeout the broker closes connections; the rest of the time is for its clean-shutdown checkpoint.
             finished &= timeout(end.saturating_duration_since(Instant::now()), broker.shutdown()).await.is_ok();
         }
         finished
     }
 }
 
-/// How long the start waits for the registry to catch up.
-const SCHEMAS_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the start waits for the registry to read its topic.
+const REGISTRY_READY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The share of the grace that is kept for the broker, which closes last.
-const BROKER_GRACE: Duration = Duration::from_secs(1);
+/// The share of the shutdown timeout that is reserved for the broker, which is shut down last.
+const BROKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, OpenError> {
-    TcpListener::bind(address).await.map_err(|error| OpenError::Listen { what, address, error })
+async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen { what, address, error })
 }
 
-/// Where it really listens: port 0 was any free port.
+/// The bound address: port 0 has become a port.
 fn address(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().expect("a socket that was bound a moment ago has an address")
 }
 
-/// Where this machine reaches what listens on `address`: nobody connects to "all interfaces".
-fn reachable(address: SocketAddr) -> SocketAddr {
+/// An address that clients on this machine can connect to: the loopback address where `address` is unspecified.
+fn connectable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -189,8 +191,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Serves one API until told to stop. Its patience is not counted here: [`House::close`] ends what takes too long.
-fn door(
+/// Serves one API until `stopped` is set. [`Server::shutdown`] aborts what takes too long.
+fn spawn_listener(
     listener: TcpListener,
     api: postern_http::Api,
     bounds: Bounds,
@@ -198,7 +200,7 @@ fn door(
 ) -> JoinHandle<bool> {
     tokio::spawn(async move {
         let stop = async move {
-            // An error says that the house is gone: as good a reason to stop.
+            // An error means that the sender is gone, which is a reason to stop, too.
             let _ = stopped.wait_for(|stopped| *stopped).await;
         };
         postern_http::serve::serve(listener, api, bounds, stop, Duration::MAX).await
