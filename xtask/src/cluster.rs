@@ -47,35 +47,32 @@ impl Postern {
     /// With its embedded broker, on an empty data directory, with further `arguments`.
     pub(crate) fn embedded(name: &str, arguments: &[&str]) -> Outcome<Postern> {
         let folder = workspace::scratch(name)?;
-        let broker = format!("127.0.0.1:{}", free_port()?);
-        let mut settings = vec!["--broker-listen".to_owned(), broker.clone(), "--data-dir".to_owned()];
+        let mut settings = vec!["--broker-listen=127.0.0.1:0".to_owned(), "--data-dir".to_owned()];
         settings.push(folder.join("data").display().to_string());
         settings.extend(arguments.iter().map(|&argument| argument.to_owned()));
-        Postern::start(&folder, &settings, broker)
+        Postern::start(&folder, &settings)
     }
 
     /// On a cluster that is already running.
     pub(crate) fn over(name: &str, kafka: &Kafka) -> Outcome<Postern> {
         let folder = workspace::scratch(name)?;
-        let settings = ["--bootstrap-servers".to_owned(), kafka.bootstrap.clone()];
-        Postern::start(&folder, &settings, kafka.bootstrap.clone())
+        Postern::start(&folder, &["--bootstrap-servers".to_owned(), kafka.bootstrap.clone()])
     }
 
-    fn start(folder: &Path, settings: &[String], bootstrap: String) -> Outcome<Postern> {
-        let (rest_port, registry_port) = (free_port()?, free_port()?);
+    /// The system chooses the ports, and the banner names them.
+    fn start(folder: &Path, settings: &[String]) -> Outcome<Postern> {
         let mut command = Command::new(workspace::program("postern"));
-        command.args(["--rest-listen", &format!("127.0.0.1:{rest_port}")]);
-        command.args(["--registry-listen", &format!("127.0.0.1:{registry_port}")]);
+        command.args(["--rest-listen=127.0.0.1:0", "--registry-listen=127.0.0.1:0"]);
         command.args(settings).current_dir(folder);
         let mut server = Server::start("postern", &mut command, &folder.join("postern.log"))?;
-        server.wait_for(rest_port, Duration::from_secs(20))?;
-        server.wait_for(registry_port, Duration::from_secs(5))?;
-        Ok(Postern {
-            server,
-            rest: format!("http://127.0.0.1:{rest_port}"),
-            registry: format!("http://127.0.0.1:{registry_port}"),
-            bootstrap,
-        })
+        let banner = server.wait_for_line("Try: ", Duration::from_secs(20))?;
+        let address = |label: &str| {
+            let line = banner.iter().find(|line| line.trim_start().starts_with(label));
+            let address = line.and_then(|line| line.split_whitespace().last()).map(str::to_owned);
+            address.ok_or_else(|| format!("the banner has no line for {label}:\n{}", banner.join("\n")))
+        };
+        let bootstrap = address("embedded broker").or_else(|_| address("Kafka"))?;
+        Ok(Postern { rest: address("REST proxy")?, registry: address("Schema Registry")?, bootstrap, server })
     }
 
     pub(crate) fn pid(&self) -> u32 {

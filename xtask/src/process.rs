@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs::File,
     net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -17,6 +18,31 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     let command_line = display(command);
     let status = command.status().map_err(|error| format!("cannot run {command_line}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{command_line}: {status}")) }
+}
+
+/// Like [`run`], but in CI a program that takes longer than `timeout` is killed with everything that it started. A developer sees
+/// which test hangs, and interrupts it.
+pub(crate) fn run_within(timeout: Duration, command: &mut Command) -> Outcome {
+    if !workspace::in_ci() {
+        return run(command);
+    }
+    let command_line = display(command);
+    // A group of its own, so that the signal reaches the tests that cargo started, too.
+    let mut child = command.process_group(0).spawn().map_err(|error| format!("cannot run {command_line}: {error}"))?;
+    let start = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => return Err(format!("{command_line}: {status}")),
+            Ok(None) if start.elapsed() < timeout => thread::sleep(Duration::from_millis(100)),
+            Ok(None) => {
+                run(Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]))?;
+                let _ = child.wait();
+                return Err(format!("{command_line}: still running after {} s: killed", timeout.as_secs()));
+            }
+            Err(error) => return Err(format!("cannot wait for {command_line}: {error}")),
+        }
+    }
 }
 
 /// Runs a program to completion and returns its standard output.
@@ -88,22 +114,41 @@ impl Server {
 
     /// Waits until `port` accepts connections.
     pub(crate) fn wait_for(&mut self, port: u16, timeout: Duration) -> Outcome {
+        self.wait_until("listen", timeout, || TcpStream::connect(("127.0.0.1", port)).ok().map(drop))
+    }
+
+    /// Waits until it has printed a line that begins with `text`, and returns all lines up to that one.
+    pub(crate) fn wait_for_line(&mut self, text: &str, timeout: Duration) -> Outcome<Vec<String>> {
+        let log = self.log.clone();
+        self.wait_until(&format!("print {text:?}"), timeout, move || {
+            let printed = std::fs::read(&log).ok()?;
+            let printed = String::from_utf8_lossy(&printed).into_owned();
+            let lines: Vec<String> =
+                printed.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(str::to_owned).collect();
+            let end = lines.iter().position(|line| line.starts_with(text))?;
+            Some(lines[..=end].to_vec())
+        })
+    }
+
+    fn wait_until<T>(&mut self, what: &str, timeout: Duration, look: impl Fn() -> Option<T>) -> Outcome<T> {
         let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        loop {
+            if let Some(found) = look() {
+                return Ok(found);
+            }
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!(
-                    "{} ended before it listened ({status}); its log:\n{}",
+                    "{} ended ({status}): expected it to {what}; its log:\n{}",
                     self.name,
                     self.log_tail()
                 ));
             }
             if start.elapsed() > timeout {
                 let seconds = timeout.as_secs();
-                return Err(format!("{} does not listen after {seconds} s; its log:\n{}", self.name, self.log_tail()));
+                return Err(format!("{} does not {what} after {seconds} s; its log:\n{}", self.name, self.log_tail()));
             }
             thread::sleep(Duration::from_millis(20));
         }
-        Ok(())
     }
 
     /// Sends SIGTERM and waits; a process that does not end within the timeout is killed and reported as a failure.

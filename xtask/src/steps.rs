@@ -13,19 +13,25 @@ enum StepResult {
 
 /// Runs steps in order and records their results.
 pub(crate) struct Steps {
+    names: &'static [&'static str],
     wanted: Vec<String>,
     done: Vec<(String, Duration, StepResult)>,
     stopped: bool,
 }
 
 impl Steps {
-    /// Only steps whose name begins with one of `wanted`; all of them if it is empty.
-    pub(crate) fn new(wanted: &[String]) -> Steps {
-        Steps { wanted: wanted.to_vec(), done: Vec::new(), stopped: false }
+    /// Of the steps called `names`, only those whose name begins with one of `wanted`; all of them if it is empty.
+    pub(crate) fn new(names: &'static [&'static str], wanted: &[String]) -> Outcome<Steps> {
+        let is_known = |wanted: &&String| names.iter().any(|name| name.starts_with(wanted.as_str()));
+        match wanted.iter().find(|wanted| !is_known(wanted)) {
+            None => Ok(Steps { names, wanted: wanted.to_vec(), done: Vec::new(), stopped: false }),
+            Some(unknown) => Err(format!("no step is called {unknown}: expected one of\n  {}", names.join("\n  "))),
+        }
     }
 
     /// Whether a step of this name would run.
     pub(crate) fn wants(&self, name: &str) -> bool {
+        assert!(self.names.contains(&name), "{name} is not in the list of steps");
         !self.stopped && (self.wanted.is_empty() || self.wanted.iter().any(|wanted| name.starts_with(wanted.as_str())))
     }
 
@@ -62,6 +68,7 @@ impl Steps {
     /// A step without which those after it make no sense. It runs, named or not, as long as one of them may; if it fails,
     /// none of them does.
     pub(crate) fn required(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
+        assert!(self.names.contains(&name), "{name} is not in the list of steps");
         let is_done = |wanted: &String| self.done.iter().any(|(name, ..)| name.starts_with(wanted.as_str()));
         if self.stopped || (!self.wanted.is_empty() && self.wanted.iter().all(is_done)) {
             return;
@@ -78,7 +85,7 @@ impl Steps {
         }
     }
 
-    /// Prints every step with its time and its result; an error if one failed, or if one was asked for that does not exist.
+    /// Prints every step with its time and its result; an error if one failed.
     pub(crate) fn summary(self) -> Outcome {
         let (mut passed, mut failed, mut skipped) = (0, 0, 0);
         println!("\n=== summary");
@@ -105,11 +112,6 @@ impl Steps {
             println!("  the steps after the one that failed did not run");
         }
         println!("{passed} passed, {failed} failed, {skipped} skipped");
-        let unknown = |wanted: &&String| !self.done.iter().any(|(name, ..)| name.starts_with(wanted.as_str()));
-        match (failed, self.wanted.iter().find(unknown)) {
-            (0, None) => Ok(()),
-            (0, Some(wanted)) => Err(format!("no step is called {wanted}")),
-            (failed, _) => Err(format!("{failed} of the steps failed")),
-        }
+        if failed == 0 { Ok(()) } else { Err(format!("{failed} of the steps failed")) }
     }
 }

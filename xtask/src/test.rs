@@ -13,9 +13,44 @@ use crate::{
     tidy, workspace,
 };
 
-/// Runs all steps, or those whose names begin with one of `wanted`.
-pub(crate) fn run(wanted: &[String]) -> Outcome {
-    let mut steps = Steps::new(wanted);
+/// Every step, in order: the quickest first, so that a failure shows early.
+const STEPS: [&str; 18] = [
+    "format",
+    "tidy",
+    "clippy",
+    "build",
+    "tests",
+    "checked",
+    "fuzz",
+    "python",
+    "embedded: clients",
+    "embedded: clients in Node",
+    "embedded: scenarios",
+    "embedded: kill -9",
+    "embedded: java tools",
+    APACHE_TESTS,
+    APACHE_CLIENTS,
+    APACHE_NODE,
+    APACHE_TOOLS,
+    APACHE_SCENARIOS,
+];
+
+const APACHE_TESTS: &str = "apache: tests";
+const APACHE_CLIENTS: &str = "apache: clients";
+const APACHE_NODE: &str = "apache: clients in Node";
+const APACHE_TOOLS: &str = "apache: java tools";
+const APACHE_SCENARIOS: &str = "apache: scenarios";
+
+/// `cargo xtask test`: all steps, or those whose names begin with one of the arguments; with `--list` their names.
+pub(crate) fn command(arguments: &[String]) -> Outcome {
+    if arguments == ["--list"] {
+        println!("{}", STEPS.join("\n"));
+        return Ok(());
+    }
+    run(Steps::new(&STEPS, arguments)?)
+}
+
+fn run(mut steps: Steps) -> Outcome {
     steps.step("format", || {
         process::run(process::cargo().args(["fmt", "--all", "--check"]))?;
         process::run(process::cargo().args(["fmt", "--manifest-path", FUZZ, "--check"]))
@@ -23,7 +58,11 @@ pub(crate) fn run(wanted: &[String]) -> Outcome {
     steps.step("tidy", tidy::run);
     steps.step("clippy", clippy);
     steps.required("build", process::build);
-    steps.step("tests", || process::run(process::cargo().args(["test", "--release", "--workspace", "--locked"])));
+    steps.step("tests", || {
+        let mut tests = process::cargo();
+        process::run_within(TESTS_TIMEOUT, tests.args(["test", "--release", "--workspace", "--locked"]))
+    });
+    steps.step("checked", || checked(&pure_crates()?));
     steps.step("fuzz", fuzz);
     steps.required("python", || python::interpreter().map(drop));
     steps.step("embedded: clients", || {
@@ -53,38 +92,33 @@ pub(crate) fn run(wanted: &[String]) -> Outcome {
 }
 
 fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
-    const SUITE: &str = "apache: tests";
-    const CLIENTS: &str = "apache: clients";
-    const NODE: &str = "apache: clients in Node";
-    const TOOLS: &str = "apache: java tools";
-    const SCENARIOS: &str = "apache: scenarios";
-    const ALL: [&str; 5] = [SUITE, CLIENTS, NODE, TOOLS, SCENARIOS];
-    if !ALL.iter().any(|name| steps.wants(name)) {
+    let all = STEPS.into_iter().filter(|name| name.starts_with("apache"));
+    if !all.clone().any(|name| steps.wants(name)) {
         return;
     }
     if let Some(reason) = no_java {
-        for name in ALL {
+        for name in all {
             steps.skip(name, reason);
         }
         return;
     }
     // The suite that runs on the embedded broker, once more; it also checks the recorded answers that broker is compared with.
-    steps.step(SUITE, || {
+    steps.step(APACHE_TESTS, || {
         let kafka = Kafka::start("apache-kafka-suite", KafkaProfile::LikeEmbedded)?;
         let mut suite = process::cargo();
         suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster", "--test", "answers"]);
-        process::run(suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))
+        process::run_within(TESTS_TIMEOUT, suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))
     });
-    if ![CLIENTS, NODE, TOOLS, SCENARIOS].iter().any(|name| steps.wants(name)) {
+    if ![APACHE_CLIENTS, APACHE_NODE, APACHE_TOOLS, APACHE_SCENARIOS].iter().any(|name| steps.wants(name)) {
         return;
     }
     // One cluster for all of them. If it does not start, each of them fails with the reason.
     let kafka = Kafka::start("apache-kafka", KafkaProfile::LikeRecorded);
     let kafka = || kafka.as_ref().map_err(Clone::clone);
-    steps.step(CLIENTS, || clients(Kind::Apache, &Postern::over("clients-apache", kafka()?)?));
-    steps.step_unless(no_node, NODE, || clients_in_node(Kind::Apache, &Postern::over("node-apache", kafka()?)?));
-    steps.step(TOOLS, || java_tools(Kind::Apache, &Postern::over("java-tools-apache", kafka()?)?));
-    steps.step(SCENARIOS, || {
+    steps.step(APACHE_CLIENTS, || clients(Kind::Apache, &Postern::over("clients-apache", kafka()?)?));
+    steps.step_unless(no_node, APACHE_NODE, || clients_in_node(Kind::Apache, &Postern::over("node-apache", kafka()?)?));
+    steps.step(APACHE_TOOLS, || java_tools(Kind::Apache, &Postern::over("java-tools-apache", kafka()?)?));
+    steps.step(APACHE_SCENARIOS, || {
         let postern = Postern::over("conformance-apache", kafka()?)?;
         conformance::run(Kind::Apache, &postern, &conformance::Options::default())
     });
@@ -94,6 +128,32 @@ fn clippy() -> Outcome {
     let mut clippy = process::cargo();
     clippy.args(["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
     process::run(&mut clippy)
+}
+
+/// Beyond it a test hangs: all of them take minutes.
+const TESTS_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+
+/// Crates whose dependencies are few enough to be compiled once more with checks.
+const PURE_CRATES: [&str; 7] = ["schema", "schema-core", "json-text", "avro", "json-schema", "protobuf", "log"];
+
+fn pure_crates() -> Outcome<Vec<String>> {
+    let crates = workspace::crates()?.into_iter().filter(|name| PURE_CRATES.contains(&name.as_str()));
+    Ok(crates.map(|name| format!("postern-{name}")).collect())
+}
+
+/// The tests of `packages` with overflow checks and debug assertions.
+fn checked(packages: &[String]) -> Outcome {
+    let mut cargo = process::cargo();
+    cargo.args(["test", "--profile", "checked", "--locked", "--lib", "--tests"]);
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    process::run_within(TESTS_TIMEOUT, &mut cargo)
+}
+
+/// `cargo xtask checked`: the same for every crate.
+pub(crate) fn checked_command() -> Outcome {
+    checked(&workspace::crates()?.iter().map(|name| workspace::package(name)).collect::<Vec<_>>())
 }
 
 /// A workspace of its own.

@@ -14,6 +14,23 @@ pub(crate) fn root() -> PathBuf {
     xtask.parent().expect("xtask stands in the root of the tree").to_owned()
 }
 
+/// The crates of the workspace, by the names of their directories.
+pub(crate) fn crates() -> Outcome<Vec<String>> {
+    let folder = root().join("crates");
+    let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| folder.join(name).join("Cargo.toml").exists())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The package of one of [`crates`].
+pub(crate) fn package(name: &str) -> String {
+    if name == "postern" { name.to_owned() } else { format!("postern-{name}") }
+}
+
 /// Where cargo builds.
 pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)

@@ -1,0 +1,19 @@
+//! What every command shares: its result, and the text that lists them all.
+
+/// The result of a command; an error is a complete message for the terminal.
+pub(crate) type Outcome<T = ()> = Result<T, String>;
+
+/// The commands.
+pub(crate) const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  test [--list | STEP…]
+                    everything that must hold before a change lands; with names (--list shows them): these
+                    steps only
+  checked           the tests of every crate with overflow checks and debug assertions
+  conformance [--embedded|--apache] [--update] [-v] [-k WORD] [FILE…]
+                    replays the recorded scenarios; --update writes the list of expected failures anew
+  bench [--rounds N] [--seconds N]
+                    one table: echo, produce with one and with many records, beside a native producer
+  tidy              imports, dependencies, links and sizes
+";
