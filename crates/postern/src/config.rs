@@ -50,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) schemas: SchemasChoice,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) log: String,
+    /// Values that were ignored, and why: to be logged once the log has started.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Which schema registry the REST proxy uses: exactly one of the two.
@@ -106,12 +108,13 @@ pub(crate) fn read(arguments: &[String], env: &impl Env) -> Result<Command, Conf
         raw::RawCommand::Help => return Ok(Command::Help),
         raw::RawCommand::Version => return Ok(Command::Version),
     };
-    let config = resolve(&raw, env, &mut errors);
+    let config = resolve(raw, env, &mut errors);
     if errors.is_empty() { Ok(Command::Run(Box::new(config))) } else { Err(errors) }
 }
 
 /// Parses the raw values. Where one is invalid an error is added and the default stands in, so that the rest can be checked.
-fn resolve(raw: &RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Config {
+fn resolve(mut raw: RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Config {
+    exclude(&mut raw, errors);
     let rest_listen = raw.take(setting::REST_LISTEN, value::address, errors);
     let registry_listen = raw.take(setting::REGISTRY_LISTEN, value::address, errors);
     let broker_listen = raw.take(setting::BROKER_LISTEN, value::address, errors);
@@ -119,19 +122,12 @@ fn resolve(raw: &RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Config
     let auto_create_topics = raw.take(setting::BROKER_AUTO_CREATE_TOPICS, value::switch, errors);
     let strict_replication = raw.take(setting::BROKER_STRICT_REPLICATION, value::switch, errors);
     let log = raw.take(setting::LOG, value::filter, errors);
-    let bootstrap_servers = raw.find(setting::BOOTSTRAP_SERVERS, value::bootstrap_servers, errors);
-
-    if raw.has(setting::BOOTSTRAP_SERVERS) {
-        for broker in [setting::BROKER_LISTEN, setting::BROKER_AUTO_CREATE_TOPICS, setting::BROKER_STRICT_REPLICATION] {
-            raw.refuse_pair(broker, setting::BOOTSTRAP_SERVERS, "no broker is started then", errors);
-        }
-    }
-    let cluster = match bootstrap_servers {
+    let cluster = match raw.find(setting::BOOTSTRAP_SERVERS, value::bootstrap_servers, errors) {
         Some(bootstrap_servers) => ClusterChoice::Remote { bootstrap_servers },
         None => ClusterChoice::Embedded { listen: broker_listen, data_dir, auto_create_topics, strict_replication },
     };
 
-    let schemas = schemas(raw, env, errors);
+    let schemas = schemas(&raw, env, errors);
     let mut listeners = vec![(setting::REST_LISTEN, rest_listen)];
     if let SchemasChoice::Own { .. } = schemas {
         listeners.push((setting::REGISTRY_LISTEN, registry_listen));
@@ -139,42 +135,40 @@ fn resolve(raw: &RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Config
     if let ClusterChoice::Embedded { listen, .. } = cluster {
         listeners.push((setting::BROKER_LISTEN, listen));
     }
-    refuse_shared_addresses(&listeners, raw, errors);
+    refuse_shared_addresses(&listeners, &raw, errors);
 
-    Config { cluster, rest_listen, registry_listen, schemas, log }
+    Config { cluster, rest_listen, registry_listen, schemas, log, notes: raw.into_notes() }
+}
+
+/// Settings that have no effect beside others.
+fn exclude(raw: &mut RawConfig, errors: &mut ConfigErrors) {
+    use setting::{
+        BOOTSTRAP_SERVERS, BROKER_AUTO_CREATE_TOPICS, BROKER_LISTEN, BROKER_STRICT_REPLICATION, REGISTRY_COMPATIBILITY,
+        REGISTRY_FOLLOWER, REGISTRY_GROUP, REGISTRY_LISTEN, REGISTRY_TOPIC, SCHEMA_REGISTRY_CA,
+        SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL,
+    };
+    let broker = [BROKER_LISTEN, BROKER_AUTO_CREATE_TOPICS, BROKER_STRICT_REPLICATION];
+    raw.exclude(BOOTSTRAP_SERVERS, &broker, "with which no embedded broker is started", errors);
+    for remote in [SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_CA] {
+        if raw.has(remote) && !raw.has(SCHEMA_REGISTRY_URL) {
+            errors.add(format!("{}: has no effect without {}", remote.name, SCHEMA_REGISTRY_URL.name));
+        }
+    }
+    let registry = [REGISTRY_LISTEN, REGISTRY_TOPIC, REGISTRY_GROUP, REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER];
+    raw.exclude(SCHEMA_REGISTRY_URL, &registry, "with which no registry is started in this process", errors);
+    let token = [SCHEMA_REGISTRY_TOKEN];
+    raw.exclude(SCHEMA_REGISTRY_CREDENTIALS, &token, "because a request has one kind of authentication", errors);
 }
 
 fn schemas(raw: &RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> SchemasChoice {
-    use setting::{
-        SCHEMA_REGISTRY_CA as CA, SCHEMA_REGISTRY_CREDENTIALS as BASIC, SCHEMA_REGISTRY_TOKEN as TOKEN,
-        SCHEMA_REGISTRY_URL as URL,
-    };
     let topic = raw.take(setting::REGISTRY_TOPIC, value::topic, errors);
     let group = raw.take(setting::REGISTRY_GROUP, value::group, errors);
     let level = raw.take(setting::REGISTRY_COMPATIBILITY, value::level, errors);
     let follower = raw.take(setting::REGISTRY_FOLLOWER, value::switch, errors);
-    let urls = raw.find(URL, value::registry_urls, errors);
-    let basic = raw.find(BASIC, value::credentials, errors);
-    let token = raw.find(TOKEN, value::token, errors);
-    let authorities = raw.file(CA, env, Authorities::parse, errors);
-    if raw.has(URL) {
-        for own in [
-            setting::REGISTRY_LISTEN,
-            setting::REGISTRY_TOPIC,
-            setting::REGISTRY_GROUP,
-            setting::REGISTRY_COMPATIBILITY,
-            setting::REGISTRY_FOLLOWER,
-        ] {
-            raw.refuse_pair(own, URL, "our own registry is not started then", errors);
-        }
-        raw.refuse_pair(TOKEN, BASIC, "a registry is told who we are in one way", errors);
-    } else {
-        for remote in [BASIC, TOKEN, CA] {
-            if raw.has(remote) {
-                errors.add(format!("{}: means nothing without {}", remote.name, URL.name));
-            }
-        }
-    }
+    let urls = raw.find(setting::SCHEMA_REGISTRY_URL, value::registry_urls, errors);
+    let basic = raw.find(setting::SCHEMA_REGISTRY_CREDENTIALS, value::credentials, errors);
+    let token = raw.find(setting::SCHEMA_REGISTRY_TOKEN, value::token, errors);
+    let authorities = raw.file(setting::SCHEMA_REGISTRY_CA, env, Authorities::parse, errors);
     match urls {
         Some(urls) => SchemasChoice::Remote { urls, credentials: basic.or(token), authorities },
         None => SchemasChoice::Own { topic, group, level, follower },

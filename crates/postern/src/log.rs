@@ -1,16 +1,164 @@
-//! The log: lines on standard error.
+//! The log: lines on standard error, written by a thread of its own.
+//!
+//! Code that logs never waits for the reader of the log, and a log that cannot be written (a closed pipe, a full disk) is no reason to
+//! end: lines are dropped, and their number is reported before the next line that can be written.
 
-use std::io::IsTerminal;
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-/// Starts logging `tracing` events that pass `filter`. In colour only on a terminal.
-pub(crate) fn start(filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+/// Lines that may wait for the reader of the log; further ones are dropped.
+const MAX_WAITING_LINES: usize = 1024;
+
+/// How long [`Log::flush`] waits for a reader that reads nothing.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The running log.
+pub(crate) struct Log {
+    lines: SyncSender<Message>,
+}
+
+enum Message {
+    Line(Vec<u8>),
+    /// Answered once everything before it is written.
+    Flush(SyncSender<()>),
+}
+
+impl Log {
+    /// Starts logging `tracing` events that pass `filter`. In colour only on a terminal.
+    ///
+    /// # Errors
+    ///
+    /// When the thread cannot be started.
+    pub(crate) fn start(filter: &str) -> io::Result<Log> {
+        let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+        let (lines, received) = sync_channel(MAX_WAITING_LINES);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let writer = LineWriter { lines: lines.clone(), dropped: dropped.clone() };
+        thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&received, &dropped, io::stderr()))?;
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(writer)
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false)
+            // It would report a failed write with `eprintln!`, which panics where the first write failed.
+            .log_internal_errors(false)
+            .init();
+        Ok(Log { lines })
+    }
+
+    /// Waits until everything logged so far is written, or for [`FLUSH_TIMEOUT`] if the reader of the log reads nothing.
+    pub(crate) fn flush(&self) {
+        let (written, wait) = sync_channel(1);
+        if self.lines.try_send(Message::Flush(written)).is_ok() {
+            // An error means that it took too long, which is no reason to keep the process.
+            let _ = wait.recv_timeout(FLUSH_TIMEOUT);
+        }
+    }
+}
+
+fn write_lines(messages: &Receiver<Message>, dropped: &AtomicU64, mut out: impl Write) {
+    for message in messages {
+        match message {
+            Message::Line(line) => {
+                let lost = dropped.swap(0, Ordering::Relaxed);
+                let report =
+                    if lost > 0 { format!("{lost} lines of the log could not be written\n") } else { String::new() };
+                if out.write_all(report.as_bytes()).and_then(|()| out.write_all(&line)).is_err() {
+                    dropped.fetch_add(lost + 1, Ordering::Relaxed);
+                }
+            }
+            // An error means that nobody waits any more.
+            Message::Flush(written) => drop(written.try_send(())),
+        }
+    }
+}
+
+/// Hands each line to the thread that writes.
+#[derive(Clone)]
+struct LineWriter {
+    lines: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Write for LineWriter {
+    /// Takes all of `line`: `tracing_subscriber` writes an event with one call.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.lines.try_send(Message::Line(line.to_vec())).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LineWriter {
+    type Writer = LineWriter;
+
+    fn make_writer(&'a self) -> LineWriter {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails as often as its first member says, then takes everything.
+    struct Failing(u32, Vec<u8>);
+
+    impl Write for &mut Failing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0 > 0 && !bytes.is_empty() {
+                self.0 -= 1;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.1.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_could_not_be_written_are_counted() {
+        let (lines, received) = sync_channel(8);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let mut writer = LineWriter { lines, dropped: dropped.clone() };
+        for line in ["a\n", "b\n", "c\n", "d\n"] {
+            writer.write_all(line.as_bytes()).expect("never fails");
+        }
+        drop(writer);
+        let mut out = Failing(2, Vec::new());
+        write_lines(&received, &dropped, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out.1), "2 lines of the log could not be written\nc\nd\n");
+    }
+
+    #[test]
+    fn lines_beyond_those_that_may_wait_are_dropped_and_counted() {
+        let (lines, received) = sync_channel(2);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let mut writer = LineWriter { lines, dropped: dropped.clone() };
+        for line in ["a\n", "b\n", "c\n", "d\n", "e\n"] {
+            writer.write_all(line.as_bytes()).expect("never waits");
+        }
+        drop(writer);
+        let mut out = Failing(0, Vec::new());
+        write_lines(&received, &dropped, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out.1), "3 lines of the log could not be written\na\nb\n");
+    }
 }

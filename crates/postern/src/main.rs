@@ -6,15 +6,21 @@
 //! Exit codes: 0 after an orderly shutdown, 1 the start failed, 2 the configuration is invalid. A second signal ends the
 //! process immediately, with 128 plus the number of the signal, as shells report it.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use config::{Command, Config};
+use log::Log;
 use server::Server;
 
 mod config;
 mod log;
+mod open_files;
 mod server;
 
 /// How long requests in progress, and records not acknowledged yet, may take after a signal.
@@ -35,35 +41,44 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(errors) => {
-            eprintln!("postern: {errors}");
+            print_error(&errors);
             ExitCode::from(2)
         }
     }
 }
 
 fn run(config: Config) -> ExitCode {
-    log::start(&config.log);
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
+    let log = match Log::start(&config.log) {
+        Ok(log) => log,
         Err(error) => {
-            eprintln!("postern: cannot start threads: {error}");
+            print_error(&format_args!("cannot start threads: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(run_until_signal(config));
-    // Work that outlasts the timeout, such as a blocked disk write, is not waited for.
-    runtime.shutdown_background();
+    for note in &config.notes {
+        tracing::info!("{note}");
+    }
+    let outcome = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run_until_signal(config, &log));
+            // Work that outlasts the timeout, such as a blocked disk write, is not waited for.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(format!("cannot start threads: {error}")),
+    };
+    log.flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
-            eprintln!("postern: {sentence}");
+            print_error(&sentence);
             ExitCode::FAILURE
         }
     }
 }
 
 /// Starts the server, runs it until a signal arrives, and shuts it down. Errors are complete messages for the terminal.
-async fn run_until_signal(config: Config) -> Result<(), String> {
+async fn run_until_signal(config: Config, log: &Log) -> Result<(), String> {
     let mut signals = Signals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let server = tokio::select! {
         server = Server::start(config) => server.map_err(|error| error.to_string())?,
@@ -81,21 +96,23 @@ async fn run_until_signal(config: Config) -> Result<(), String> {
             tracing::info!("stopped");
             Ok(())
         }
-        second = signals.next() => exit_immediately(&second),
+        second = signals.next() => exit_immediately(&second, log),
     }
 }
 
 /// Ends the process without an orderly shutdown, on a second signal.
 #[expect(clippy::disallowed_methods, reason = "the one place where records may be lost: a second signal requests it")]
-fn exit_immediately(received: &ReceivedSignal) -> ! {
+fn exit_immediately(received: &ReceivedSignal, log: &Log) -> ! {
     tracing::warn!("{}: stopping at once", received.name);
+    log.flush();
     std::process::exit(128 + received.number);
 }
 
-/// The signals that request a shutdown.
+/// The signals that request a shutdown. SIGHUP is sent when the terminal is closed; there is no configuration to read again.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 /// One that has arrived.
@@ -105,20 +122,31 @@ struct ReceivedSignal {
 }
 
 impl Signals {
-    fn listen() -> std::io::Result<Signals> {
-        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) -> ReceivedSignal {
-        tokio::select! {
-            _ = self.interrupt.recv() => ReceivedSignal { name: "SIGINT", number: SignalKind::interrupt().as_raw_value() },
-            _ = self.terminate.recv() => ReceivedSignal { name: "SIGTERM", number: SignalKind::terminate().as_raw_value() },
-        }
+        let (name, kind) = tokio::select! {
+            _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
+            _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate()),
+            _ = self.hangup.recv() => ("SIGHUP", SignalKind::hangup()),
+        };
+        ReceivedSignal { name, number: kind.as_raw_value() }
     }
 }
 
 /// Prints to standard output. An error, such as a closed pipe, is ignored: it is no reason to end.
 fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
+    let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints to standard error. An error is ignored for the same reason.
+fn print_error(text: &dyn std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "postern: {text}");
 }

@@ -16,9 +16,17 @@ use postern_http::Bounds;
 use postern_kafka::Cluster;
 use postern_proxy::{Limits, Proxy};
 use postern_registry::{Registry, Remote, RemoteSettings, Schemas};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+    task::JoinHandle,
+    time::timeout,
+};
 
-use crate::config::{ClusterChoice, Config, SchemasChoice};
+use crate::{
+    config::{ClusterChoice, Config, SchemasChoice},
+    open_files,
+};
 
 /// All running parts.
 pub(crate) struct Server {
@@ -39,7 +47,16 @@ pub(crate) struct Server {
 #[derive(Debug)]
 pub(crate) enum StartError {
     /// An address cannot be listened on.
-    Listen { what: &'static str, address: SocketAddr, error: std::io::Error },
+    Listen {
+        /// What listens.
+        what: &'static str,
+        /// The argument that sets the address.
+        argument: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system reports.
+        error: std::io::Error,
+    },
     /// The broker did not start.
     Broker(postern_broker::StartError),
     /// The Kafka clients could not be created.
@@ -49,8 +66,14 @@ pub(crate) enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Listen { what, address, error } => write!(f, "the {what} cannot listen on {address}: {error}"),
-            StartError::Broker(error) => error.fmt(f),
+            StartError::Listen { what, argument, address, error } => {
+                write!(f, "the {what} cannot listen on {address}: {error}: choose another address with {argument}")
+            }
+            StartError::Broker(error @ postern_broker::StartError::Listen { .. }) => {
+                write!(f, "{error}: choose another address with --broker-listen")
+            }
+            // All others are about its data.
+            StartError::Broker(error) => write!(f, "{error}: choose another directory with --data-dir"),
             StartError::Clients(error) => write!(f, "the Kafka clients cannot be started: {error}"),
         }
     }
@@ -59,9 +82,10 @@ impl fmt::Display for StartError {
 impl Server {
     /// Starts all parts. Dropping the future stops those that were started, without an orderly shutdown.
     pub(crate) async fn start(config: Config) -> Result<Server, StartError> {
-        let rest_listener = listen("REST proxy", config.rest_listen).await?;
+        let open_files = open_files::raise_limit();
+        let rest_listener = listen("REST proxy", "--rest-listen", config.rest_listen)?;
         let registry_listener = match &config.schemas {
-            SchemasChoice::Own { .. } => Some(listen("Schema Registry", config.registry_listen).await?),
+            SchemasChoice::Own { .. } => Some(listen("Schema Registry", "--registry-listen", config.registry_listen)?),
             SchemasChoice::Remote { .. } => None,
         };
         let rest = address(&rest_listener);
@@ -113,7 +137,7 @@ impl Server {
         let proxy = Proxy::new(cluster.clone(), schemas, Limits::default());
 
         let (stop, stopped) = watch::channel(false);
-        let bounds = Bounds::default();
+        let bounds = bounds(open_files, if own.is_some() { 2 } else { 1 });
         let mut listeners =
             vec![spawn_listener(rest_listener, postern_http::rest(proxy, &bounds), bounds.clone(), stopped.clone())];
         if let (Some(listener), Some(schemas)) = (registry_listener, own) {
@@ -172,13 +196,34 @@ const REGISTRY_READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The share of the shutdown timeout that is reserved for the broker, which is shut down last.
 const BROKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listen { what, address, error })
+/// Connections that the kernel keeps until they are accepted. The default of the standard library, 128, makes clients that connect
+/// at the same time repeat their handshakes after a second. The kernel caps it (Linux: `net.core.somaxconn`, 4096).
+const LISTEN_BACKLOG: u32 = 4096;
+
+fn listen(what: &'static str, argument: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restart must not wait for connections of the previous process in TIME_WAIT.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(LISTEN_BACKLOG)
+    };
+    bind().map_err(|error| StartError::Listen { what, argument, address, error })
 }
 
 /// The bound address: port 0 has become a port.
 fn address(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().expect("a socket that was bound a moment ago has an address")
+}
+
+/// The bounds of each of `listeners`: fewer connections than the default where the limit of open files is low.
+fn bounds(limit: Option<u64>, listeners: usize) -> Bounds {
+    let default = Bounds::default();
+    let connections = open_files::connections(limit, listeners, default.connections);
+    if let Some(limit) = limit.filter(|_| connections < default.connections) {
+        tracing::warn!("the limit of open files is {limit}: at most {connections} connections to each HTTP listener");
+    }
+    Bounds { connections, ..default }
 }
 
 /// An address that clients on this machine can connect to: the loopback address where `address` is unspecified.
@@ -205,4 +250,22 @@ fn spawn_listener(
         };
         postern_http::serve::serve(listener, api, bounds, stop, Duration::MAX).await
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// The default of the standard library is 128; the handshake of the next one would be repeated after a second, and again.
+    #[tokio::test]
+    async fn many_clients_can_connect_before_the_first_is_accepted() {
+        let listener = listen("test", "--test", "127.0.0.1:0".parse().expect("an address")).expect("a listener");
+        let address = address(&listener);
+        let connect =
+            move |n| TcpStream::connect_timeout(&address, Duration::from_secs(10)).map_err(|error| (n, error));
+        let connected = tokio::task::spawn_blocking(move || (0..300).map(connect).collect::<Result<Vec<_>, _>>());
+        assert_eq!(connected.await.expect("no panic").expect("all connect").len(), 300);
+    }
 }

@@ -15,7 +15,8 @@ pub(crate) fn help() -> String {
          inside if no cluster is named.\n\n\
          Usage: postern [SETTINGS]\n\n\
          Each setting is an argument, a variable (--rest-listen is POSTERN_REST_LISTEN) and a key of the\n\
-         file that --config names. An argument counts more than a variable, a variable more than the file.\n\n",
+         file that --config names. Arguments override variables, variables override the file. An empty\n\
+         variable is one that is not set.\n\n",
     );
     for setting in setting::ALL {
         let operand = setting.operand.map(|operand| format!(" {operand}")).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use super::{
     ConfigErrors, Env,
     setting::{self, Setting},
+    value,
 };
 
 /// What the arguments request.
@@ -16,7 +17,11 @@ pub(super) enum RawCommand {
 
 /// Every setting that was given, as text, from the source of highest precedence.
 #[derive(Default)]
-pub(super) struct RawConfig(BTreeMap<&'static str, RawValue>);
+pub(super) struct RawConfig {
+    values: BTreeMap<&'static str, RawValue>,
+    /// What was ignored, and why: for the log.
+    notes: Vec<String>,
+}
 
 /// Parses a text; an error says what was expected.
 pub(super) type ValueParser<T> = fn(&str) -> Result<T, &'static str>;
@@ -29,9 +34,20 @@ struct RawValue {
 /// Where a value was given.
 #[derive(Clone)]
 enum Source {
-    Argument(String),
-    Variable(String),
     File(String),
+    Variable(String),
+    Argument(String),
+}
+
+impl Source {
+    /// The source with the higher rank takes precedence.
+    fn rank(&self) -> u8 {
+        match self {
+            Source::File(_) => 0,
+            Source::Variable(_) => 1,
+            Source::Argument(_) => 2,
+        }
+    }
 }
 
 impl fmt::Display for Source {
@@ -55,7 +71,7 @@ impl RawConfig {
 
     /// The value of a setting, if it was given and is valid.
     pub(super) fn find<T>(&self, setting: Setting, parse: ValueParser<T>, errors: &mut ConfigErrors) -> Option<T> {
-        let RawValue { text, source } = self.0.get(setting.name)?;
+        let RawValue { text, source } = self.values.get(setting.name)?;
         match parse(text) {
             Ok(value) => Some(value),
             Err(expected) => {
@@ -74,7 +90,7 @@ impl RawConfig {
         parse: ValueParser<T>,
         errors: &mut ConfigErrors,
     ) -> Option<T> {
-        let RawValue { text: path, source } = self.0.get(setting.name)?;
+        let RawValue { text: path, source } = self.values.get(setting.name)?;
         let found = match env.file(path).map(|text| parse(&text)) {
             Ok(Ok(value)) => return Some(value),
             Ok(Err(expected)) => format!("is something else: expected {expected}"),
@@ -86,34 +102,50 @@ impl RawConfig {
 
     /// Whether it was given, valid or not.
     pub(super) fn has(&self, setting: Setting) -> bool {
-        self.0.contains_key(setting.name)
+        self.values.contains_key(setting.name)
     }
 
     /// ` (from the argument --name)`, or nothing where the default holds.
     pub(super) fn source(&self, setting: Setting) -> String {
-        match self.0.get(setting.name) {
+        match self.values.get(setting.name) {
             Some(entry) => format!(" (from {})", entry.source),
             None => " (its default)".to_owned(),
         }
     }
 
-    /// Two settings that exclude each other.
-    pub(super) fn refuse_pair(&self, one: Setting, other: Setting, because: &str, errors: &mut ConfigErrors) {
-        if let (Some(entry), Some(against)) = (self.0.get(one.name), self.0.get(other.name)) {
-            errors.add(format!(
-                "{}: found {:?} in {} beside {} in {}: expected one of the two, {because}",
-                one.name,
-                without_secret(one, &entry.text),
-                entry.source,
-                other.name,
-                against.source
-            ));
+    /// Resolves a contradiction between `one` and each of `others`: the source of higher precedence wins, and what it contradicts is
+    /// ignored. Within one source it is an error.
+    pub(super) fn exclude(&mut self, one: Setting, others: &[Setting], because: &str, errors: &mut ConfigErrors) {
+        let Some(value) = self.values.get(one.name) else { return };
+        let (rank, at) = (value.source.rank(), value.source.clone());
+        let rivals: Vec<(Setting, Source)> =
+            others.iter().filter_map(|other| Some((*other, self.values.get(other.name)?.source.clone()))).collect();
+        if let Some((winner, source)) = rivals.iter().find(|(_, source)| source.rank() > rank) {
+            self.notes.push(format!("{} in {at} is ignored: {} in {source} overrides it", one.name, winner.name));
+            self.values.remove(one.name);
+            return;
         }
+        for (other, source) in rivals {
+            if source.rank() == rank {
+                errors.add(format!(
+                    "{}: has no effect with {}, {because}: expected only one of {source} and {at}",
+                    other.name, one.name
+                ));
+            } else {
+                self.notes.push(format!("{} in {source} is ignored: {} in {at} overrides it", other.name, one.name));
+            }
+            self.values.remove(other.name);
+        }
+    }
+
+    /// What was ignored, and why.
+    pub(super) fn into_notes(self) -> Vec<String> {
+        self.notes
     }
 
     /// Keeps the first value of each name: sources are read in order of precedence.
     fn put(&mut self, setting: Setting, text: String, source: Source) {
-        self.0.entry(setting.name).or_insert(RawValue { text, source });
+        self.values.entry(setting.name).or_insert(RawValue { text, source });
     }
 }
 
@@ -148,14 +180,13 @@ enum ArgumentsOutcome {
     Version,
 }
 
-/// `--name value`, `--name=value`, and `--name` alone for a switch; of a repeated argument the last counts.
+/// `--name value`, `--name=value`, and `--name` alone for a switch.
 fn from_arguments(arguments: &[String], raw: &mut RawConfig, errors: &mut ConfigErrors) -> ArgumentsOutcome {
-    let mut last = Vec::new();
     let mut rest = arguments.iter().peekable();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
-            "-h" | "--help" => return ArgumentsOutcome::Help,
-            "-V" | "--version" => return ArgumentsOutcome::Version,
+            "-h" | "--help" | "help" => return ArgumentsOutcome::Help,
+            "-V" | "-v" | "--version" | "version" => return ArgumentsOutcome::Version,
             _ => {}
         }
         let (name, attached) = match argument.split_once('=') {
@@ -172,7 +203,10 @@ fn from_arguments(arguments: &[String], raw: &mut RawConfig, errors: &mut Config
         };
         let value = match (setting.operand, attached) {
             (_, Some(value)) => value,
-            (None, None) => "true".to_owned(),
+            // `--switch false` reads like `--switch=false`, and there is nothing else that it could mean.
+            (None, None) => {
+                rest.next_if(|next| value::switch(next).is_ok()).cloned().unwrap_or_else(|| "true".to_owned())
+            }
             (Some(operand), None) => match rest.next_if(|next| !next.starts_with("--")) {
                 Some(value) => value.clone(),
                 None => {
@@ -181,27 +215,59 @@ fn from_arguments(arguments: &[String], raw: &mut RawConfig, errors: &mut Config
                 }
             },
         };
-        last.push((setting, value, Source::Argument(name.to_owned())));
-    }
-    for (setting, value, source) in last.into_iter().rev() {
-        raw.put(setting, value, source);
+        match raw.values.get(setting.name) {
+            Some(earlier) if earlier.text != value => errors.add(format!(
+                "{}: given twice, as {:?} and as {:?}: expected one value",
+                setting.name,
+                without_secret(setting, &earlier.text),
+                without_secret(setting, &value)
+            )),
+            _ => raw.put(setting, value, Source::Argument(name.to_owned())),
+        }
     }
     ArgumentsOutcome::Nothing
 }
 
+/// An empty variable is one that is not set: templates leave them so.
 fn from_variables(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigErrors) {
     let mut variables = env.variables();
     variables.sort();
+    let mut service_links = Vec::new();
     for (name, value) in variables {
         match setting::ALL.into_iter().find(|setting| setting.variable() == name) {
+            Some(_) if value.is_empty() => {}
             Some(setting) => raw.put(setting, value, Source::Variable(name)),
+            None if is_service_link(&name) => service_links.push(name),
             None => errors.add(unknown("variable", &name, setting::ALL.map(|known| known.variable()))),
         }
     }
+    if let Some(first) = service_links.first() {
+        raw.notes.push(format!(
+            "{} environment variables that Kubernetes sets for services are ignored ({first}, …); `enableServiceLinks: false` \
+             in the pod's specification turns them off",
+            service_links.len()
+        ));
+    }
+}
+
+/// Whether Kubernetes sets a variable of this name in every pod beside a Service whose name begins with `postern`: `X_SERVICE_HOST`,
+/// `X_SERVICE_PORT`, `X_SERVICE_PORT_NAME`, `X_PORT`, `X_PORT_8082_TCP`, `X_PORT_8082_TCP_ADDR` and the like
+/// (Kubernetes documentation, "Service: Environment variables").
+fn is_service_link(name: &str) -> bool {
+    let is_port = |rest: &str| {
+        let (number, protocol) = rest.split_once('_').unwrap_or((rest, ""));
+        let protocol = protocol.split('_').next().unwrap_or_default();
+        number.parse::<u16>().is_ok() && ["TCP", "UDP", "SCTP"].contains(&protocol)
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || name.ends_with("_PORT")
+        || name.match_indices("_PORT_").any(|(at, mark)| is_port(&name[at + mark.len()..]))
 }
 
 fn from_file(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigErrors) {
-    let Some(RawValue { text: path, source }) = raw.0.get(setting::CONFIG.name) else { return };
+    let Some(RawValue { text: path, source }) = raw.values.get(setting::CONFIG.name) else { return };
     let (path, source) = (path.clone(), source.clone());
     let text = match env.file(&path) {
         Ok(text) => text,
@@ -232,8 +298,20 @@ fn from_file(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigErrors) {
             (Some(setting @ Setting { operand: None, .. }), toml::Value::Boolean(on)) => {
                 raw.put(setting, on.to_string(), Source::File(path.clone()));
             }
+            (Some(setting), toml::Value::Array(items))
+                if setting.is_list() && items.iter().all(toml::Value::is_str) =>
+            {
+                let items: Vec<&str> = items.iter().filter_map(toml::Value::as_str).collect();
+                raw.put(setting, items.join(","), Source::File(path.clone()));
+            }
             (Some(setting), other) => {
-                let expected = if setting.operand.is_some() { "a text in quotes" } else { "true or false" };
+                let expected = if setting.is_list() {
+                    "a text in quotes, or a list of such texts"
+                } else if setting.operand.is_some() {
+                    "a text in quotes"
+                } else {
+                    "true or false"
+                };
                 errors.add(format!("{name}: found {other} in the file {path}: expected {expected}"));
             }
         }

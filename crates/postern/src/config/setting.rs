@@ -21,6 +21,11 @@ impl Setting {
     pub(crate) fn variable(&self) -> String {
         format!("POSTERN_{}", self.name.to_uppercase().replace('-', "_"))
     }
+
+    /// Whether it takes several values, with commas between them; in the file also as a list.
+    pub(crate) fn is_list(&self) -> bool {
+        self.operand.is_some_and(|operand| operand.ends_with(",…"))
+    }
 }
 
 pub(crate) const BOOTSTRAP_SERVERS: Setting = Setting {

@@ -79,6 +79,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             follower: true,
         },
         log: "debug".into(),
+        notes: Vec::new(),
     };
     let arguments = [
         "--rest-listen",
@@ -172,8 +173,102 @@ fn an_argument_counts_more_than_a_variable_and_that_more_than_the_file() {
 }
 
 #[test]
-fn of_a_repeated_argument_the_last_counts() {
-    assert_eq!(config(&["--log", "warn", "--log=debug"], &[], "").log, "debug");
+fn an_argument_given_twice_is_refused_unless_both_agree() {
+    assert_eq!(config(&["--log", "warn", "--log=warn"], &[], "").log, "warn");
+    let found = errors(&["--rest-listen=127.0.0.1:1", "--rest-listen", "127.0.0.1:2"], &[], "");
+    assert_eq!(found, ["rest-listen: given twice, as \"127.0.0.1:1\" and as \"127.0.0.1:2\": expected one value"]);
+    let found = errors(&["--schema-registry-token=secret1", "--schema-registry-token=secret2"], &[], "");
+    assert!(found.iter().all(|error| !error.contains("secret")), "{found:?}");
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let unset = [("POSTERN_BOOTSTRAP_SERVERS", ""), ("POSTERN_LOG", ""), ("POSTERN_SCHEMA_REGISTRY_TOKEN", "")];
+    let config = config(&["--config", "postern.toml"], &unset, "log = 'warn'\nbroker-listen = '127.0.0.1:9092'");
+    assert_eq!((config.cluster, config.log.as_str(), config.notes), (embedded(), "warn", Vec::new()));
+}
+
+/// As a pod gets them beside Services called `postern` and `postern-rest`.
+const SERVICE_LINKS: [(&str, &str); 12] = [
+    ("POSTERN_SERVICE_HOST", "10.0.0.1"),
+    ("POSTERN_SERVICE_PORT", "8082"),
+    ("POSTERN_SERVICE_PORT_REST", "8082"),
+    ("POSTERN_PORT", "tcp://10.0.0.1:8082"),
+    ("POSTERN_PORT_8082_TCP", "tcp://10.0.0.1:8082"),
+    ("POSTERN_PORT_8082_TCP_PROTO", "tcp"),
+    ("POSTERN_PORT_8082_TCP_PORT", "8082"),
+    ("POSTERN_PORT_8082_TCP_ADDR", "10.0.0.1"),
+    ("POSTERN_REST_SERVICE_HOST", "10.0.0.2"),
+    ("POSTERN_REST_PORT", "tcp://10.0.0.2:80"),
+    ("POSTERN_REST_PORT_80_TCP", "tcp://10.0.0.2:80"),
+    ("POSTERN_PORT_53_UDP", "udp://10.0.0.2:53"),
+];
+
+#[test]
+fn variables_that_kubernetes_sets_for_services_are_ignored_with_one_note() {
+    let config = config(&[], &SERVICE_LINKS, "");
+    assert_eq!((config.cluster, config.rest_listen.port()), (embedded(), 8082));
+    assert_eq!(config.notes.len(), 1);
+    assert!(config.notes[0].starts_with("12 environment variables that Kubernetes sets for services are ignored"));
+    // What only looks a little like them is still a typing error.
+    for (name, near) in [("POSTERN_PORTS", false), ("POSTERN_PORT_TCP", false), ("POSTERN_LGO", true)] {
+        let found = errors(&[], &[(name, "1")], "");
+        assert!(found[0].starts_with(&format!("{name}: unknown variable")), "{found:?}");
+        assert_eq!(found[0].contains("POSTERN_LOG"), near, "{found:?}");
+    }
+}
+
+#[test]
+fn a_switch_takes_the_usual_words_with_or_without_an_equals_sign() {
+    for (arguments, on) in [
+        (vec!["--broker-auto-create-topics"], true),
+        (vec!["--broker-auto-create-topics", "true"], true),
+        (vec!["--broker-auto-create-topics=yes"], true),
+        (vec!["--broker-auto-create-topics", "0"], false),
+        (vec!["--broker-auto-create-topics=OFF", "--log=info"], false),
+    ] {
+        let cluster = config(&arguments, &[], "").cluster;
+        assert!(matches!(cluster, ClusterChoice::Embedded { auto_create_topics, .. } if auto_create_topics == on));
+    }
+    assert_eq!(errors(&["--broker-auto-create-topics", "perhaps"], &[], ""), ["perhaps: unknown argument"]);
+}
+
+#[test]
+fn a_list_in_the_file_may_be_a_list() {
+    let file = "bootstrap-servers = ['a:1', 'b:2']";
+    let remote = ClusterChoice::Remote { bootstrap_servers: "a:1,b:2".into() };
+    assert_eq!(config(&["--config", "postern.toml"], &[], file).cluster, remote);
+    let found = errors(&["--config", "postern.toml"], &[], "rest-listen = ['127.0.0.1:1']\nbootstrap-servers = [1]");
+    assert_eq!(
+        found,
+        [
+            "bootstrap-servers: found [1] in the file postern.toml: expected a text in quotes, or a list of such texts",
+            "rest-listen: found [\"127.0.0.1:1\"] in the file postern.toml: expected a text in quotes",
+        ]
+    );
+}
+
+#[test]
+fn targets_of_the_log_are_those_that_exist() {
+    for filter in ["info", "postern_http=debug", "info,postern_kafka::librdkafka=warn", "warn,[span]=debug", "OFF"] {
+        assert_eq!(config(&["--log", filter], &[], "").log, filter);
+    }
+    for filter in ["postern_htp=debug", "htp=debug", "info,postern-http=debug", "verbose", "info,"] {
+        let found = errors(&["--log", filter], &[], "");
+        assert!(found[0].contains("info,postern_http=debug"), "{found:?}");
+    }
+    // Every crate that logs does so under its own name.
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let crates = std::fs::read_dir(folder).expect("the crates").map(|entry| entry.expect("an entry"));
+    let logs = |manifest: std::io::Result<String>| manifest.is_ok_and(|text| text.contains("tracing"));
+    for entry in crates.filter(|entry| logs(std::fs::read_to_string(entry.path().join("Cargo.toml")))) {
+        let name = entry.file_name().into_string().expect("UTF-8");
+        let target = match name.as_str() {
+            "postern" => name,
+            name => format!("postern_{}", name.replace('-', "_")),
+        };
+        assert!(value::LOG_TARGETS.contains(&target.as_str()), "{target} is not in `LOG_TARGETS`");
+    }
 }
 
 #[test]
@@ -202,7 +297,7 @@ fn all_faults_are_named_at_once() {
             "POSTERN_REST_LISTN: unknown variable: expected POSTERN_REST_LISTEN, perhaps",
             "rest-listen: found \"8082\" in the argument --rest-listen: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082",
             "broker-listen: found \"somewhere\" in the variable POSTERN_BROKER_LISTEN: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082",
-            "log: found \"loud\" in the variable POSTERN_LOG: expected a level (off, error, warn, info, debug, trace) or levels by part, such as info,postern_http=debug",
+            "log: found \"loud\" in the variable POSTERN_LOG: expected a level (off, error, warn, info, debug, trace) or levels by part, such as info,postern_http=debug; parts are postern, postern_http, postern_proxy, postern_registry, postern_schema, postern_kafka, postern_broker and postern_log",
         ]
     );
 }
@@ -237,18 +332,44 @@ fn the_file_is_read_as_strictly_as_the_rest() {
 #[test]
 fn a_remote_cluster_and_settings_of_the_broker_exclude_each_other() {
     let found = errors(
-        &["--bootstrap-servers", "kafka:9092", "--broker-strict-replication", "--config", "postern.toml"],
-        &[("POSTERN_BROKER_LISTEN", "127.0.0.1:1")],
-        "broker-auto-create-topics = true",
+        &["--bootstrap-servers", "kafka:9092", "--broker-strict-replication", "--broker-listen=127.0.0.1:1"],
+        &[],
+        "",
     );
     assert_eq!(
         found,
         [
-            "broker-listen: found \"127.0.0.1:1\" in the variable POSTERN_BROKER_LISTEN beside bootstrap-servers in the argument --bootstrap-servers: expected one of the two, no broker is started then",
-            "broker-auto-create-topics: found \"true\" in the file postern.toml beside bootstrap-servers in the argument --bootstrap-servers: expected one of the two, no broker is started then",
-            "broker-strict-replication: found \"true\" in the argument --broker-strict-replication beside bootstrap-servers in the argument --bootstrap-servers: expected one of the two, no broker is started then",
+            "broker-listen: has no effect with bootstrap-servers, with which no embedded broker is started: expected only one of the argument --broker-listen and the argument --bootstrap-servers",
+            "broker-strict-replication: has no effect with bootstrap-servers, with which no embedded broker is started: expected only one of the argument --broker-strict-replication and the argument --bootstrap-servers",
         ]
     );
+}
+
+#[test]
+fn of_contradicting_settings_the_source_of_higher_precedence_wins() {
+    let file = "broker-listen = '127.0.0.1:1'\nbroker-auto-create-topics = true\nregistry-topic = 's'";
+    let remote = config(
+        &["--config", "postern.toml"],
+        &[("POSTERN_BOOTSTRAP_SERVERS", "kafka:9092"), ("POSTERN_SCHEMA_REGISTRY_URL", "http://a:1")],
+        file,
+    );
+    assert_eq!(remote.cluster, ClusterChoice::Remote { bootstrap_servers: "kafka:9092".into() });
+    assert!(matches!(remote.schemas, SchemasChoice::Remote { .. }));
+    assert_eq!(
+        remote.notes,
+        [
+            "broker-listen in the file postern.toml is ignored: bootstrap-servers in the variable POSTERN_BOOTSTRAP_SERVERS overrides it",
+            "broker-auto-create-topics in the file postern.toml is ignored: bootstrap-servers in the variable POSTERN_BOOTSTRAP_SERVERS overrides it",
+            "registry-topic in the file postern.toml is ignored: schema-registry-url in the variable POSTERN_SCHEMA_REGISTRY_URL overrides it",
+        ]
+    );
+    let embedded = config(
+        &["--broker-listen=127.0.0.1:3", "--config", "postern.toml"],
+        &[("POSTERN_BOOTSTRAP_SERVERS", "kafka:9092")],
+        "broker-auto-create-topics = true",
+    );
+    let ClusterChoice::Embedded { listen, auto_create_topics, .. } = embedded.cluster else { panic!("remote") };
+    assert_eq!((listen.port(), auto_create_topics), (3, true));
 }
 
 #[test]
@@ -282,7 +403,10 @@ fn two_listeners_do_not_share_an_address() {
 #[test]
 fn help_and_version_come_before_any_fault() {
     assert_eq!(with(&["--nonsense", "--help"], &[("POSTERN_X", "")], ""), Ok(Command::Help));
-    assert_eq!(with(&["-V"], &[], ""), Ok(Command::Version));
+    for spelling in ["-V", "-v", "version"] {
+        assert_eq!(with(&[spelling], &[], ""), Ok(Command::Version));
+    }
+    assert_eq!(with(&["help"], &[], ""), Ok(Command::Help));
 }
 
 #[test]
@@ -326,7 +450,7 @@ fn settings_of_two_registries_do_not_mix_and_secrets_are_not_told() {
     assert_eq!(
         errors(&["--schema-registry-url", "http://me:secret@a", "--registry-follower"], &[], ""),
         [
-            "registry-follower: found \"true\" in the argument --registry-follower beside schema-registry-url in the argument --schema-registry-url: expected one of the two, our own registry is not started then"
+            "registry-follower: has no effect with schema-registry-url, with which no registry is started in this process: expected only one of the argument --registry-follower and the argument --schema-registry-url"
         ]
     );
     let found = errors(
@@ -337,7 +461,7 @@ fn settings_of_two_registries_do_not_mix_and_secrets_are_not_told() {
     assert!(found.iter().all(|error| !error.contains("secret\"") && !error.contains("secret@")), "{found:?}");
     assert!(found[0].contains("found \"…@a\""), "{found:?}");
     let found = errors(&["--schema-registry-token", "t"], &[], "");
-    assert_eq!(found, ["schema-registry-token: means nothing without schema-registry-url"]);
+    assert_eq!(found, ["schema-registry-token: has no effect without schema-registry-url"]);
     let with_ca = |file| errors(&["--schema-registry-url", "https://a", "--schema-registry-ca", file], &[], "not PEM");
     assert!(
         with_ca("postern.toml")[0]
@@ -345,8 +469,8 @@ fn settings_of_two_registries_do_not_mix_and_secrets_are_not_told() {
     );
     assert!(with_ca("none.pem")[0].contains("cannot be read"));
     assert_eq!(
-        errors(&["--schema-registry-ca", "none.pem"], &[], "").last().map(String::as_str),
-        Some("schema-registry-ca: means nothing without schema-registry-url")
+        errors(&["--schema-registry-ca", "none.pem"], &[], "").first().map(String::as_str),
+        Some("schema-registry-ca: has no effect without schema-registry-url")
     );
     assert!(errors(&["--registry-topic", "a b"], &[], "")[0].contains("the name of a topic"));
     assert!(errors(&["--registry-compatibility", "SIDEWAYS"], &[], "")[0].contains("FULL_TRANSITIVE"));

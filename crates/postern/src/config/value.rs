@@ -77,19 +77,41 @@ pub(super) fn directory(text: &str) -> Result<PathBuf, &'static str> {
 
 /// A boolean.
 pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
-    text.parse().map_err(|_| "true or false")
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("true or false"),
+    }
 }
+
+/// What the targets of log events begin with: the crates of this workspace, and libraries that log through `tracing`.
+pub(super) const LOG_TARGETS: [&str; 11] = [
+    "postern",
+    "postern_http",
+    "postern_proxy",
+    "postern_registry",
+    "postern_schema",
+    "postern_kafka",
+    "postern_broker",
+    "postern_log",
+    "h2",
+    "hyper",
+    "hyper_util",
+];
 
 /// A filter for the log; checked here, used in `log.rs`.
 pub(super) fn filter(text: &str) -> Result<String, &'static str> {
-    const EXPECTED: &str =
-        "a level (off, error, warn, info, debug, trace) or levels by part, such as info,postern_http=debug";
+    const EXPECTED: &str = "a level (off, error, warn, info, debug, trace) or levels by part, such as \
+        info,postern_http=debug; parts are postern, postern_http, postern_proxy, postern_registry, postern_schema, \
+        postern_kafka, postern_broker and postern_log";
     // `EnvFilter` takes any single word for a target, so that `--log verbose` would log that target and nothing else.
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
     let is_directive = |directive: &str| {
-        directive.contains(['=', '[']) || directive.contains('_') || levels.contains(&directive.to_lowercase().as_str())
+        let target = directive.split(['=', '[', ':']).next().unwrap_or_default();
+        let is_span = target.is_empty() && directive.starts_with('[');
+        is_span || LOG_TARGETS.contains(&target) || levels.contains(&directive.to_lowercase().as_str())
     };
-    if text.is_empty() || !text.split(',').all(|part| is_directive(part.trim())) {
+    if !text.split(',').all(|part| is_directive(part.trim())) {
         return Err(EXPECTED);
     }
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| EXPECTED)
