@@ -1,4 +1,4 @@
-//! One listener's API: tables of routes joined, and what holds for every request before its handler runs.
+//! The API of one listener: its routes, and what every request passes before its handler runs.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,36 +13,35 @@ use hyper::{Method, Request, Response, StatusCode};
 use postern_proxy::Proxy;
 use postern_registry::Registry;
 
-use crate::body::{Bounds, Reader};
-use crate::call::{Call, Params};
-use crate::negotiate::{Offer, media_type_of, negotiate};
+use crate::body::{BodyReader, Bounds};
+use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
 use crate::path;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::{Params, RequestContext};
 use crate::router::{Handler, Media, Route};
 use crate::{registry as dialect, v2, v3};
 
-pub(crate) const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
 /// Bytes of the request line: method, path with query, version.
 const REQUEST_LINE_MAX: usize = 8 << 10;
-/// Bytes of all headers: the tickets that some ways to authenticate need are long.
+/// Bytes of all headers: the tokens of some authentication schemes are long.
 const HEADERS_MAX: usize = 32 << 10;
-const OPTIONS_ANSWER: &[Offer] = &[Offer { media_type: TEXT, weight: 1000 }, Offer { media_type: JSON, weight: 900 }];
+const OPTIONS_ANSWER: &[MediaType] = &[MediaType { name: TEXT, weight: 1000 }, MediaType { name: JSON, weight: 900 }];
 
-/// What a dialect adds to the headers of every answer, given those of the request.
-type Dress = fn(&HeaderMap, &mut HeaderMap);
+/// Adds headers to every response of an API, given those of the request.
+type AddHeaders = fn(&HeaderMap, &mut HeaderMap);
 
-/// What one listener answers. Cheap to clone.
+/// The API of one listener. Cheap to clone.
 #[derive(Clone)]
 pub struct Api(Arc<Parts>);
 
 struct Parts {
     paths: matchit::Router<Endpoint>,
-    reader: Reader,
-    /// What the body of a 415 may be in.
-    errors: &'static [Offer],
-    dress: Option<Dress>,
+    reader: BodyReader,
+    /// Media types of the body of a 415.
+    errors: &'static [MediaType],
+    add_headers: Option<AddHeaders>,
 }
 
 /// All operations of one path.
@@ -61,12 +60,17 @@ pub fn rest(proxy: Proxy, bounds: &Bounds) -> Api {
 
 /// The registry.
 pub fn registry(registry: Registry, bounds: &Bounds) -> Api {
-    Api::new(dialect::routes(registry), dialect::ANSWER, Some(dialect::dress), bounds)
+    Api::new(dialect::routes(registry), dialect::ANSWER, Some(dialect::add_response_headers), bounds)
 }
 
 impl Api {
     /// Joins `routes`; several may share a path with different methods.
-    pub(crate) fn new(routes: Vec<Route>, errors: &'static [Offer], dress: Option<Dress>, bounds: &Bounds) -> Api {
+    pub(crate) fn new(
+        routes: Vec<Route>,
+        errors: &'static [MediaType],
+        add_headers: Option<AddHeaders>,
+        bounds: &Bounds,
+    ) -> Api {
         let mut endpoints: BTreeMap<&'static str, Endpoint> = BTreeMap::new();
         for Route { method, path, media, handler } in routes {
             endpoints.entry(path).or_default().operations.push((method, media, handler));
@@ -76,17 +80,17 @@ impl Api {
             let params = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.split('}').next()).collect();
             paths
                 .insert(path, Endpoint { params, ..endpoint })
-                .expect("the tables of routes name each path in one way");
+                .expect("each path has one spelling in the tables of routes");
         }
-        Api(Arc::new(Parts { paths, reader: Reader::new(bounds), errors, dress }))
+        Api(Arc::new(Parts { paths, reader: BodyReader::new(bounds), errors, add_headers }))
     }
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let Some(dress) = self.0.dress else { return self.route(request).await };
+        let Some(add_headers) = self.0.add_headers else { return self.route(request).await };
         let headers = request.headers().clone();
         let mut response = self.route(request).await;
-        dress(&headers, response.headers_mut());
+        add_headers(&headers, response.headers_mut());
         response
     }
 
@@ -103,7 +107,7 @@ impl Api {
         if head.method == Method::OPTIONS {
             return endpoint.options(accepted(&head.headers).as_deref());
         }
-        // HEAD is GET without the body, which hyper leaves away by itself.
+        // HEAD is GET without the body, which hyper omits.
         let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
         let Some((_, media, handler)) = endpoint.operations.iter().find(|(known, ..)| known == method) else {
             let problem = Problem::generic(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
@@ -118,7 +122,7 @@ impl Api {
         };
         let accept = accepted(&head.headers);
         let Some(media_type) = negotiate(accept.as_deref(), media.produces) else {
-            let offered: Vec<&str> = media.produces.iter().map(|offer| offer.media_type).collect();
+            let offered: Vec<&str> = media.produces.iter().map(|offer| offer.name).collect();
             let message = format!(
                 "HTTP 406 Not Acceptable: Accept is {}, expected one of {}",
                 accept.as_deref().unwrap_or_default(),
@@ -128,8 +132,8 @@ impl Api {
         };
         let values = found.params.iter().map(|(_, value)| path::decode(value).into_owned());
         let params = Params(endpoint.params.iter().copied().zip(values).collect());
-        let call = Call { params, content_type, body, reader: self.0.reader.clone(), head };
-        let reply = handler(call).await.unwrap_or_else(Problem::into_reply);
+        let context = RequestContext { params, content_type, body, reader: self.0.reader.clone(), head };
+        let reply = handler(context).await.unwrap_or_else(Problem::into_reply);
         reply.into_response(media_type)
     }
 
@@ -152,10 +156,10 @@ impl Endpoint {
     }
 
     fn allow(&self) -> HeaderValue {
-        HeaderValue::try_from(self.methods()).expect("names of methods are header text")
+        HeaderValue::try_from(self.methods()).expect("method names are valid header values")
     }
 
-    /// The methods in `Allow`, and as a text for those who do not ask for JSON.
+    /// The methods in `Allow`, and also as the body unless the client prefers JSON.
     fn options(&self, accept: Option<&str>) -> Response<Full<Bytes>> {
         let methods = match negotiate(accept, OPTIONS_ANSWER) {
             Some(JSON) => String::new(),
@@ -165,15 +169,15 @@ impl Endpoint {
     }
 }
 
-/// What the client accepts; several headers are one list (RFC 9110 §5.3).
+/// The `Accept` header; several are one list (RFC 9110 §5.3).
 fn accepted(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let mut values = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or("?"));
     let first = values.next()?;
     Some(values.fold(Cow::Borrowed(first), |list, value| Cow::Owned(format!("{list},{value}"))))
 }
 
-/// The servers we replace take as much, and so do most things that stand before a server. What hyper itself finds too long is answered by
-/// it, with the same status and without a body.
+/// The bounds are those of Confluent and of most reverse proxies. Beyond its own bounds hyper responds by itself, with the same status and
+/// without a body.
 fn too_long(head: &Head) -> Option<Problem> {
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     let line = head.method.as_str().len() + target + "  HTTP/1.1".len();
@@ -193,7 +197,7 @@ fn too_long(head: &Head) -> Option<Problem> {
     None
 }
 
-/// A header's value; one that is no text counts as one that fits nothing.
+/// A header's value; one that is not text is replaced by one that matches nothing.
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }

@@ -1,30 +1,29 @@
-//! Request bodies: read whole, within bounds, as UTF-8.
+//! Request bodies: read completely, within bounds, as UTF-8.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body as _, Incoming};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use crate::budget::{ByteBudget, Growth, Permit};
 use crate::problem::Problem;
 
-/// What one listener holds of its clients at most.
+/// The bounds of one listener.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// Connections open at once; further ones wait in the kernel's queue. Default 8192.
+    /// Open connections; further ones wait in the kernel's queue. Default 8192.
     pub connections: usize,
-    /// A connection on which nothing comes, or whose client takes nothing, for so long is closed; a body that pauses for so long is
-    /// refused with 408. Default 30 s.
+    /// A connection on which nothing arrives, or whose client reads nothing, for so long is closed; a request body that pauses for so long
+    /// is refused with 408. Default 30 s.
     pub idle: Duration,
     /// Bytes of one request body; a larger one is refused with 413. Default 64 MiB.
     pub body: usize,
-    /// What all request bodies and the records in them may take up at once, in bytes; when it is used up, bodies are not read further
-    /// until others are done, and after [`Bounds::idle`] refused with 503. Default 256 MiB.
+    /// Memory for all request bodies and what is parsed from them, in bytes. When it is used up, bodies are not read further until others
+    /// are done; a request that waits longer than [`Bounds::idle`] in all is refused with 503. Default 256 MiB.
     pub bodies: usize,
 }
 
@@ -34,40 +33,36 @@ impl Default for Bounds {
     }
 }
 
+/// What a body is parsed into, which decides how large it may be and how much memory it is accounted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyKind {
+    /// Records to produce. Keys and values stay slices of the text; each object may be a record.
+    Records,
+    /// A single document of at most so many bytes, of which every value may become a node of a tree.
+    Document(usize),
+}
+
 /// Reads bodies within [`Bounds`]. Cheap to clone.
-///
-/// Room is taken for what has come, not for what is announced: an announcement costs a client nothing. So bodies that have come in part may
-/// wait for each other; [`Reader::last`] sees to it that one of them goes on.
 #[derive(Clone)]
-pub(crate) struct Reader {
+pub(crate) struct BodyReader {
     idle: Duration,
     max: usize,
-    /// Room for all bodies, in units of [`UNIT`] bytes.
-    room: Arc<Semaphore>,
-    /// A place for one body beside the room for all. Whoever has it needs no more room, and so comes to an end.
-    last: Arc<Semaphore>,
+    budget: ByteBudget,
 }
 
-/// The grain in which room for bodies is counted, so that a 32 bit count of permits suffices.
-const UNIT: usize = 1024;
-/// What an object in a body may take up besides its text, while it waits as a record to be written.
-const OBJECT: usize = 192;
-/// What an announcement is believed in one go.
+/// Memory of an object that becomes a record, besides its text.
+const RECORD: usize = 192;
+/// Memory of a value that becomes a node of a tree, besides its text.
+const NODE: usize = 128;
+/// Bytes that are reserved at once because a `Content-Length` announces them.
 const RESERVED_MAX: usize = 1 << 20;
-/// A body that comes slower than this in [`Bounds::idle`] is refused as one that pauses.
+/// A body that arrives slower than so many bytes per [`Bounds::idle`] counts as one that pauses.
 const PACE: usize = 16 << 10;
 
-/// A body in memory, and the room it takes up until it is dropped.
+/// A body in memory, with its share of the budget.
 pub(crate) struct Body {
     bytes: Bytes,
-    _room: Room,
-}
-
-/// What one body has of the room for all.
-#[derive(Default)]
-struct Room {
-    units: Option<OwnedSemaphorePermit>,
-    last: Option<OwnedSemaphorePermit>,
+    _permit: Permit,
 }
 
 impl Deref for Body {
@@ -78,33 +73,52 @@ impl Deref for Body {
     }
 }
 
-impl Reader {
-    pub(crate) fn new(bounds: &Bounds) -> Reader {
-        let units = bounds.bodies.div_ceil(UNIT).clamp(1, Semaphore::MAX_PERMITS);
-        let room = Arc::new(Semaphore::new(units));
-        Reader { idle: bounds.idle, max: bounds.body, room, last: Arc::new(Semaphore::new(1)) }
+impl BodyKind {
+    /// The memory of `text` and of what is parsed from it, estimated from above by counting the characters that begin or separate values.
+    fn weight(self, text: &[u8]) -> usize {
+        let count = |counted: fn(&u8) -> bool| text.iter().filter(|byte| counted(byte)).count();
+        match self {
+            BodyKind::Records => text.len() + RECORD * count(|byte| *byte == b'{'),
+            BodyKind::Document(_) => text.len() + NODE * count(|byte| matches!(byte, b'{' | b'[' | b',' | b':')),
+        }
+    }
+}
+
+impl BodyReader {
+    pub(crate) fn new(bounds: &Bounds) -> BodyReader {
+        BodyReader { idle: bounds.idle, max: bounds.body, budget: ByteBudget::new(bounds.bodies) }
     }
 
-    /// The whole body, as UTF-8 whatever Unicode encoding it came in (RFC 4627 §3, which the servers we replace follow).
-    pub(crate) async fn read(&self, mut body: Incoming) -> Result<Body, Problem> {
+    /// The whole body, as UTF-8 whatever Unicode encoding it has (RFC 4627 §3, which Confluent follows).
+    pub(crate) async fn read(&self, mut body: Incoming, kind: BodyKind) -> Result<Body, Problem> {
+        let max = match kind {
+            BodyKind::Records => self.max,
+            BodyKind::Document(max) => max.min(self.max),
+        };
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        if announced > self.max {
-            return Err(self.too_large());
+        if announced > max {
+            return Err(too_large(kind, max));
         }
         let (mut whole, mut joined) = (Bytes::new(), BytesMut::new());
-        let (mut room, mut weight) = (Room::default(), 0);
-        let (mut due, mut come) = (Instant::now() + self.idle, 0);
-        while let Some(piece) = self.piece(&mut body, due).await? {
-            if whole.len() + joined.len() + piece.len() > self.max {
-                return Err(self.too_large());
+        let (mut permit, mut weight, mut waited) = (Permit::default(), 0, Duration::ZERO);
+        let (mut deadline, mut received) = (Instant::now() + self.idle, 0);
+        while let Some(piece) = self.piece(&mut body, deadline).await? {
+            if whole.len() + joined.len() + piece.len() > max {
+                return Err(too_large(kind, max));
             }
-            weight += piece.len() + OBJECT * piece.iter().filter(|byte| **byte == b'{').count();
-            let waited = self.take_room(&mut room, weight).await?;
-            come += piece.len();
-            if waited || come >= PACE {
-                (due, come) = (Instant::now() + self.idle, 0);
+            weight += kind.weight(&piece);
+            let growth = self.budget.grow(&mut permit, weight, &mut waited, self.idle).await;
+            if growth == Growth::TimedOut {
+                return Err(Problem::generic(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Too many request bodies are being worked on. Nothing was done; send the request again later.",
+                ));
             }
-            // Most bodies are of one piece, which is not copied.
+            received += piece.len();
+            if growth == Growth::Waited || received >= PACE {
+                (deadline, received) = (Instant::now() + self.idle, 0);
+            }
+            // Most bodies arrive in one piece, which is not copied.
             if whole.is_empty() && joined.is_empty() {
                 whole = piece;
                 continue;
@@ -118,45 +132,13 @@ impl Reader {
         if !joined.is_empty() {
             whole = joined.freeze();
         }
-        Ok(Body { bytes: into_utf8(whole)?, _room: room })
+        Ok(Body { bytes: into_utf8(whole)?, _permit: permit })
     }
 
-    /// Widens `room` to hold `weight` bytes. True: it had to be waited for.
-    async fn take_room(&self, room: &mut Room, weight: usize) -> Result<bool, Problem> {
-        let held = room.units.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = weight.div_ceil(UNIT).saturating_sub(held);
-        if missing == 0 || room.last.is_some() {
-            return Ok(false);
-        }
-        let missing = u32::try_from(missing).map_err(|_| self.too_large())?;
-        let at_once = Arc::clone(&self.room).try_acquire_many_owned(missing).ok();
-        let waited = at_once.is_none();
-        let units = match at_once {
-            Some(units) => units,
-            None => tokio::select! {
-                biased;
-                Ok(units) = Arc::clone(&self.room).acquire_many_owned(missing) => units,
-                Ok(last) = Arc::clone(&self.last).acquire_owned() => {
-                    room.last = Some(last);
-                    return Ok(true);
-                }
-                () = sleep(self.idle) => return Err(Problem::generic(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "Too many request bodies are being worked on. Nothing was done; send the request again later.",
-                )),
-            },
-        };
-        match &mut room.units {
-            Some(held) => held.merge(units),
-            none => *none = Some(units),
-        }
-        Ok(waited)
-    }
-
-    /// The next piece of data; trailers are passed over.
-    async fn piece(&self, body: &mut Incoming, due: Instant) -> Result<Option<Bytes>, Problem> {
+    /// The next piece of data; trailers are ignored.
+    async fn piece(&self, body: &mut Incoming, deadline: Instant) -> Result<Option<Bytes>, Problem> {
         loop {
-            match timeout_at(due, body.frame()).await {
+            match timeout_at(deadline, body.frame()).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
@@ -178,17 +160,21 @@ impl Reader {
             }
         }
     }
-
-    fn too_large(&self) -> Problem {
-        let message = format!(
-            "The request body is larger than the {} bytes that are taken. Send the records in several requests.",
-            self.max
-        );
-        Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, message)
-    }
 }
 
-/// Tells UTF-8, UTF-16 and UTF-32 apart by the first bytes, as JSON parsers do: a text begins with an ASCII character.
+fn too_large(kind: BodyKind, max: usize) -> Problem {
+    let message = match kind {
+        BodyKind::Records => format!(
+            "The request body is larger than the {max} bytes that are accepted. Send the records in several requests. Nothing was written."
+        ),
+        BodyKind::Document(_) => {
+            format!("The request body is larger than the {max} bytes that are accepted here. Nothing was done.")
+        }
+    };
+    Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, message)
+}
+
+/// Tells UTF-8, UTF-16 and UTF-32 apart by the first bytes, as Jackson does: JSON begins with an ASCII character.
 fn into_utf8(bytes: Bytes) -> Result<Bytes, Problem> {
     let broken = |encoding: &str| Problem::bad_request(format!("The request body is not valid {encoding}."));
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
@@ -209,7 +195,7 @@ fn into_utf8(bytes: Bytes) -> Result<Bytes, Problem> {
         [_, 0, 0, 0, ..] => utf32(&bytes, u32::from_le_bytes),
         [0, _, ..] => utf16(&bytes, u16::from_be_bytes),
         [_, 0, ..] => utf16(&bytes, u16::from_le_bytes),
-        // Whether it is good UTF-8 is for the JSON reader to see, which must look at every byte anyway.
+        // UTF-8 is validated by the JSON reader, which looks at every byte anyway.
         _ => Ok(bytes),
     }
 }
@@ -219,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encodings_are_told_apart() {
+    fn encodings_are_detected() {
         let text = "{\"a\":\"ü😀\"}";
         let utf16: Vec<u16> = text.encode_utf16().collect();
         let utf32: Vec<u32> = text.chars().map(u32::from).collect();
@@ -233,8 +219,16 @@ mod tests {
             utf32.iter().flat_map(|unit| unit.to_le_bytes()).collect(),
         ];
         for (n, body) in bodies.into_iter().enumerate() {
-            assert_eq!(into_utf8(Bytes::from(body)).expect("good text"), text.as_bytes(), "body {n}");
+            assert_eq!(into_utf8(Bytes::from(body)).expect("valid text"), text.as_bytes(), "body {n}");
         }
+    }
+
+    #[test]
+    fn the_weight_of_a_document_counts_every_value() {
+        let numbers = format!("[{}0]", "0,".repeat(999));
+        assert!(BodyKind::Document(1).weight(numbers.as_bytes()) >= 1000 * NODE);
+        assert!(BodyKind::Document(1).weight("[],".repeat(1000).as_bytes()) >= 2000 * NODE);
+        assert_eq!(BodyKind::Records.weight(br#"[{"value":[1,2]},{}]"#), 20 + 2 * RECORD);
     }
 
     #[test]

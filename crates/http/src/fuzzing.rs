@@ -1,3 +1,3 @@
-//! Doors for the fuzz targets: what reads bodies that others wrote, and does nothing with them.
+//! Entry points for the fuzz targets: they parse request bodies and discard the result.
 
 pub use crate::v2::envelope;

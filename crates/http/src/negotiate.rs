@@ -1,34 +1,35 @@
-//! Media types: which one a body is in, which one an answer shall be in (RFC 9110 §8.3, §12.5.1; docs/reference/rest-v2.md §2.3).
+//! Media types: which one a body has, which one the response gets (RFC 9110 §8.3, §12.5.1; docs/reference/rest-v2.md §2.3).
 
-/// A media type that an operation can answer in, and how gladly.
+pub(crate) const JSON: &str = "application/json";
+
+/// A media type that an operation can answer in, and its weight.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Offer {
-    pub(crate) media_type: &'static str,
-    /// The server's own weight, in thousandths: decides among types that the client likes equally.
+pub(crate) struct MediaType {
+    pub(crate) name: &'static str,
+    /// The server's own weight, in thousandths: decides among types of equal client weight.
     pub(crate) weight: u16,
 }
 
-/// The offer that `accept` likes best; `None`: nothing on offer is acceptable, or the header cannot be read.
+/// The offer that `accept` prefers; `None`: no offer is acceptable, or the header cannot be parsed.
 ///
-/// Highest client weight first, then the server's weight, then the more specific range. No header, or an empty one, takes the first offer.
-/// A weight of 0 is the last resort, not a refusal: so the servers we replace read it (docs/reference/rest-v3.md §1).
-pub(crate) fn negotiate(accept: Option<&str>, offers: &'static [Offer]) -> Option<&'static str> {
-    let first = offers.first().map(|offer| offer.media_type);
+/// Highest client weight first, then the server's weight, then the more specific range. Without the header, or with an empty one, it is the
+/// first offer. A weight of 0 is the last resort, not a refusal, as Confluent reads it (docs/reference/rest-v3.md §1).
+pub(crate) fn negotiate(accept: Option<&str>, offers: &'static [MediaType]) -> Option<&'static str> {
+    let first = offers.first().map(|offer| offer.name);
     let Some(accept) = accept.map(str::trim).filter(|accept| !accept.is_empty()) else { return first };
     if first.is_some_and(|first| first == accept) || accept == "*/*" {
         return first;
     }
     let ranges: Vec<Range<'_>> = accept.split(',').filter_map(Range::parse).collect();
-    let liked = |offer: &&'static Offer| {
-        let range =
-            ranges.iter().filter(|range| range.covers(offer.media_type)).max_by_key(|range| range.specificity())?;
+    let rank = |offer: &&'static MediaType| {
+        let range = ranges.iter().filter(|range| range.covers(offer.name)).max_by_key(|range| range.specificity())?;
         Some((range.weight, offer.weight, range.specificity()))
     };
-    // Of equals the first on offer wins, hence the reversed walk.
+    // `max_by_key` returns the last of equals, and the first offer should win.
     offers
         .iter()
         .rev()
-        .filter_map(|offer| Some((liked(&offer)?, offer.media_type)))
+        .filter_map(|offer| Some((rank(&offer)?, offer.name)))
         .max_by_key(|(rank, _)| *rank)
         .map(|(_, found)| found)
 }
@@ -75,13 +76,13 @@ impl<'a> Range<'a> {
 mod tests {
     use super::*;
 
-    const OFFERS: &[Offer] = &[
-        Offer { media_type: "application/vnd.kafka.v2+json", weight: 900 },
-        Offer { media_type: "application/vnd.kafka.binary.v2+json", weight: 100 },
+    const OFFERS: &[MediaType] = &[
+        MediaType { name: "application/vnd.kafka.v2+json", weight: 900 },
+        MediaType { name: "application/vnd.kafka.binary.v2+json", weight: 100 },
     ];
 
     #[test]
-    fn the_client_decides_then_the_server() {
+    fn client_weight_comes_before_server_weight() {
         let v2 = Some("application/vnd.kafka.v2+json");
         let binary = Some("application/vnd.kafka.binary.v2+json");
         for (accept, expected) in [
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_and_case_of_a_content_type_do_not_count() {
+    fn parameters_and_case_of_a_content_type_are_ignored() {
         let known = &["application/vnd.kafka.v2+json"];
         assert!(media_type_of("Application/vnd.Kafka.v2+json; charset=utf-8", known).is_some());
         assert!(media_type_of("*/*", known).is_none());

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// The path that is routed: empty segments and a slash at the end are dropped (clients join URLs carelessly), so is what follows a `;` in
-/// a segment (RFC 3986 §3.3 leaves its meaning to servers; the ones we replace drop it). Nothing is decoded and `.`, `..` are plain names.
+/// The path that is routed: empty segments and a slash at the end are dropped (clients join URLs carelessly), and so are parameters after a
+/// `;` in a segment (RFC 3986 §3.3 leaves them to the server, and Confluent ignores them). Nothing is decoded; `.` and `..` are plain names.
 pub(crate) fn clean(path: &str) -> Cow<'_, str> {
     let careless =
         path.contains("//") || path.contains(';') || (path.len() > 1 && path.ends_with('/')) || path.is_empty();
@@ -26,12 +26,12 @@ pub(crate) fn clean(path: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// One segment, decoded once; `%2F` becomes a slash inside of it. Bytes that are no UTF-8 become U+FFFD, which no name contains.
+/// One segment, decoded once; `%2F` becomes a slash inside of it. Invalid UTF-8 becomes U+FFFD, which no name contains.
 pub(crate) fn decode(segment: &str) -> Cow<'_, str> {
     percent_decode_str(segment).decode_utf8_lossy()
 }
 
-/// A decimal number in a path: `007` and `+7` are taken, too. `None`: no such number, which is a 404 everywhere.
+/// A decimal number in a path; `007` and `+7` are accepted. `None`: not such a number, which is a 404 everywhere.
 pub(crate) fn number<T: std::str::FromStr>(segment: &str) -> Option<T> {
     segment.parse().ok()
 }

@@ -1,6 +1,6 @@
-//! What a client is told when something is refused: status, number, sentence.
+//! Error responses: status, error code, message.
 //!
-//! The numbers of the REST proxy's dialects stand in this file only (docs/reference/rest-v2.md §8–9, docs/reference/rest-v3.md §13); the registry's stand in
+//! The error codes of the REST proxy's APIs stand in this file only (docs/reference/rest-v2.md §8–9, docs/reference/rest-v3.md §13); the registry's stand in
 //! `registry/problem.rs`.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::reply::Reply;
 
-/// A refused request as its client sees it.
+/// An error response.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
@@ -19,7 +19,7 @@ pub(crate) struct Problem {
     pub(crate) message: String,
 }
 
-/// The two dialects of the REST proxy.
+/// The two APIs of the REST proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     V2,
@@ -31,7 +31,7 @@ impl Problem {
         Problem { status, code, message: message.to_string() }
     }
 
-    /// One whose number is its status.
+    /// One whose error code is its status.
     pub(crate) fn generic(status: StatusCode, message: impl fmt::Display) -> Problem {
         Problem::new(status, u32::from(status.as_u16()), message)
     }
@@ -41,7 +41,7 @@ impl Problem {
         Problem::generic(StatusCode::NOT_FOUND, "HTTP 404 Not Found")
     }
 
-    /// 404/404: what a path names is not there.
+    /// 404/404: what a path names does not exist.
     pub(crate) fn missing(message: impl fmt::Display) -> Problem {
         Problem::generic(StatusCode::NOT_FOUND, message)
     }
@@ -56,12 +56,12 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, 40403, message)
     }
 
-    /// 400/40002: what no cluster would take.
+    /// 400/40002: a request that no cluster would accept.
     pub(crate) fn invalid_request(message: impl fmt::Display) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, 40002, message)
     }
 
-    /// 422/42206: there is no body, or it names what cannot be.
+    /// 422/42206: there is no body, or it contains an impossible name.
     pub(crate) fn payload(message: impl fmt::Display) -> Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, 42206, message)
     }
@@ -76,7 +76,7 @@ impl Problem {
         Problem::generic(StatusCode::UNPROCESSABLE_ENTITY, message)
     }
 
-    /// 501/501: the operation exists in the server we replace and is not built here yet.
+    /// 501/501: the operation exists in Confluent and is not built here yet.
     pub(crate) fn not_built(what: &str) -> Problem {
         Problem::generic(
             StatusCode::NOT_IMPLEMENTED,
@@ -94,9 +94,9 @@ impl Problem {
     }
 }
 
-/// What a client of `dialect` is told about `error`.
+/// The response to a client of `dialect` for `error`.
 pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
-    let status = |status: u16| StatusCode::from_u16(status).expect("the statuses of this table are statuses");
+    let status = |status: u16| StatusCode::from_u16(status).expect("the table holds valid statuses");
     match (dialect, error) {
         (Dialect::V2, Error::NoSuchTopic(_)) => Problem::new(StatusCode::NOT_FOUND, 40401, error),
         (Dialect::V3, Error::NoSuchTopic(_)) => Problem::new(StatusCode::NOT_FOUND, 40403, error),
@@ -105,7 +105,7 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
         (_, Error::NegativePartition { .. }) => Problem::unprocessable(error),
         (_, Error::Schema(_, ResolveError::InvalidSchema { .. })) => Problem::new(status(422), 42205, error),
         (_, Error::Schema(_, ResolveError::WrongKind { .. })) => Problem::unprocessable(error),
-        // Our own registry, and a matter of time: worth trying again, unlike what a registry refuses.
+        // Our own registry is not available at the moment: clients should retry, unlike after a refusal.
         (_, Error::Schema(_, ResolveError::Refused { error: Refusal::NotReady(_) | Refusal::Store { .. }, .. })) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, format!("{error} No record was written."))
         }
@@ -120,14 +120,14 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
     }
 }
 
-/// What a client is told about a refusal of the cluster, outside of the results of single records. Both dialects use the same numbers.
+/// The response for an error of the cluster, outside of the results of single records. Both APIs use the same error codes.
 fn cluster(error: &ClusterError) -> Problem {
     let (status, code) = match error.kind {
         ErrorKind::UnknownTopic | ErrorKind::UnknownPartition => (StatusCode::NOT_FOUND, 40403),
         ErrorKind::TopicExists | ErrorKind::InvalidTopic | ErrorKind::InvalidRequest => {
             (StatusCode::BAD_REQUEST, 40002)
         }
-        // The original answers 500 to an assignment that cannot be; it is the client's fault all the same.
+        // Confluent answers 500 to an impossible assignment, although it is the client's mistake.
         ErrorKind::InvalidReplicaAssignment => (StatusCode::BAD_REQUEST, 40002),
         ErrorKind::Authentication => (StatusCode::UNAUTHORIZED, 40101),
         ErrorKind::Authorization => (StatusCode::FORBIDDEN, 40301),
@@ -140,7 +140,7 @@ fn cluster(error: &ClusterError) -> Problem {
     Problem::new(status, code, error)
 }
 
-/// The number and sentence of one record that failed among others (docs/reference/rest-v2.md §5.2); the sentence says whether it was written.
+/// Error code and message of one record that failed (docs/reference/rest-v2.md §5.2); the message says whether it was written.
 pub(crate) fn record_problem(failed: &AppendError) -> (u32, String) {
     let code = match failed.error.kind {
         ErrorKind::Authentication => 40101,

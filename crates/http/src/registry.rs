@@ -1,8 +1,7 @@
-//! The registry's API: the dialect of `application/vnd.schemaregistry.v1+json`.
+//! The registry's API, in `application/vnd.schemaregistry.v1+json`.
 //!
-//! Every operation stands in the table once and is served twice: as it is, and behind `/contexts/{context}`, where it speaks of that
-//! context. What belongs to commercial editions (`/exporters`, `/dek-registry`, `/catalog`) is not in the table, so it is a clean 404, which clients
-//! take for "not supported".
+//! Every operation is listed once and served twice: as it is, and below `/contexts/{context}`, where it applies to that context. What belongs
+//! to commercial editions (`/exporters`, `/dek-registry`, `/catalog`) is not listed and so a plain 404, which clients read as "not supported".
 //!
 //! Source: docs/reference/schema-registry.md §1 to §4.
 
@@ -11,40 +10,39 @@ mod body;
 mod compatibility;
 mod config;
 mod contexts;
-mod dress;
 mod metadata;
 mod mode;
 mod names;
 mod problem;
+mod response_headers;
 mod root;
+mod schema_responses;
 mod schemas;
-mod shapes;
 mod subjects;
 mod versions;
 
 use postern_registry::Registry;
 
-use crate::api::JSON;
-use crate::negotiate::Offer;
+use crate::negotiate::{JSON, MediaType};
 use crate::router::{Media, Route, Table};
 
-pub(crate) use dress::dress;
+pub(crate) use response_headers::add_response_headers;
 
 const V1: &str = "application/vnd.schemaregistry.v1+json";
 const PLAIN: &str = "application/vnd.schemaregistry+json";
 
-/// What answers may be in.
-pub(crate) const ANSWER: &[Offer] = &[
-    Offer { media_type: V1, weight: 1000 },
-    Offer { media_type: PLAIN, weight: 900 },
-    Offer { media_type: JSON, weight: 500 },
+/// Media types of responses.
+pub(crate) const ANSWER: &[MediaType] = &[
+    MediaType { name: V1, weight: 1000 },
+    MediaType { name: PLAIN, weight: 900 },
+    MediaType { name: JSON, weight: 500 },
 ];
 
-/// Clients name a media type on requests without a body as well; it means nothing there.
+/// Clients send `Content-Type` on requests without a body as well, where it has no effect.
 const READ: Media = Media { consumes: None, produces: ANSWER };
 const WRITE: Media = Media { consumes: Some(&[V1, PLAIN, JSON, "application/octet-stream"]), produces: ANSWER };
 
-/// Routes that exist as they stand and behind `/contexts/{context}`.
+/// Routes that exist both at the root and below `/contexts/{context}`.
 macro_rules! routes {
     ($registry:expr; $($method:ident $path:literal $media:ident $handler:path;)*) => {
         Table::new($registry)
@@ -53,7 +51,7 @@ macro_rules! routes {
     };
 }
 
-/// All operations of the dialect (docs/reference/schema-registry.md §3).
+/// All operations of the API (docs/reference/schema-registry.md §3).
 pub(crate) fn routes(registry: Registry) -> Vec<Route> {
     let table = routes![registry;
         get "/schemas" READ schemas::list;

@@ -1,6 +1,6 @@
-//! Answers: a status, a media type, a body that is whole.
+//! Responses: a status, headers, and a complete body.
 //!
-//! JSON is written as the servers we replace write it: compact, UTF-8, and characters outside the basic plane as two escapes
+//! JSON is written as Confluent writes it: compact, UTF-8, and characters outside the basic plane as two escapes
 //! (docs/reference/rest-v2.md §3.3).
 
 use std::io;
@@ -12,7 +12,7 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
-/// An answer on its way out.
+/// A response before its media type is added.
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: StatusCode,
@@ -31,7 +31,7 @@ impl Reply {
         Reply::json(StatusCode::OK, value)
     }
 
-    /// `status` with a body that is written already.
+    /// `status` with an encoded body.
     pub(crate) fn bytes(status: StatusCode, body: impl Into<Bytes>) -> Reply {
         Reply { status, headers: Vec::new(), body: body.into() }
     }
@@ -47,7 +47,7 @@ impl Reply {
         self
     }
 
-    /// The message for hyper, in `media_type`. An answer without a body names none.
+    /// The response for hyper, in `media_type`. Without a body there is no `Content-Type`.
     pub(crate) fn into_response(self, media_type: &'static str) -> Response<Full<Bytes>> {
         let has_body = !self.body.is_empty();
         let mut response = Response::new(Full::new(self.body));
@@ -67,7 +67,7 @@ pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     value
         .serialize(&mut Serializer::with_formatter(&mut out, EscapedPlanes))
-        .expect("our answers have text keys and no failing parts");
+        .expect("responses have string keys and infallible `Serialize` implementations");
     out
 }
 

@@ -1,28 +1,28 @@
 //! Tables of routes, and what holds for every request before its handler runs: path, method, media types, in this order.
 //!
-//! A dialect lists its operations in one [`Table`]; [`crate::api::Api`] joins tables and answers what no handler has to know: unknown paths
-//! (404), unknown methods (405 with `Allow`), OPTIONS, HEAD, media types that do not fit (415, 406).
+//! Each API lists its operations in one [`Table`]; [`crate::api::Api`] joins tables and answers what no handler needs to know: unknown paths
+//! (404), unknown methods (405 with `Allow`), OPTIONS, HEAD, and unsupported media types (415, 406).
 
 use std::pin::Pin;
 
 use hyper::Method;
 
-use crate::call::Call;
-use crate::negotiate::Offer;
+use crate::negotiate::MediaType;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 /// The media types of an operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Media {
-    /// What a body may come in; `None`: the header is not looked at.
+    /// Media types of the body; `None`: `Content-Type` is ignored.
     pub(crate) consumes: Option<&'static [&'static str]>,
-    /// What an answer may be in, the default first.
-    pub(crate) produces: &'static [Offer],
+    /// Media types of the response, the default first.
+    pub(crate) produces: &'static [MediaType],
 }
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
-pub(crate) type Handler = Box<dyn Fn(Call) -> Answer + Send + Sync>;
+pub(crate) type Handler = Box<dyn Fn(RequestContext) -> Answer + Send + Sync>;
 
 /// One operation.
 pub(crate) struct Route {
@@ -33,7 +33,7 @@ pub(crate) struct Route {
     pub(crate) handler: Handler,
 }
 
-/// The operations of one dialect over `state`.
+/// The operations of one API over `state`.
 pub(crate) struct Table<S> {
     state: S,
     pub(crate) routes: Vec<Route>,
@@ -46,7 +46,7 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
 
     pub(crate) fn get<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
     where
-        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         self.on(Method::GET, path, media, handler)
@@ -54,7 +54,7 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
 
     pub(crate) fn post<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
     where
-        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         self.on(Method::POST, path, media, handler)
@@ -62,7 +62,7 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
 
     pub(crate) fn put<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
     where
-        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         self.on(Method::PUT, path, media, handler)
@@ -70,7 +70,7 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
 
     pub(crate) fn patch<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
     where
-        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         self.on(Method::PATCH, path, media, handler)
@@ -78,7 +78,7 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
 
     pub(crate) fn delete<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
     where
-        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         self.on(Method::DELETE, path, media, handler)
@@ -86,11 +86,11 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
 
     fn on<F, A>(mut self, method: Method, path: &'static str, media: Media, handler: F) -> Table<S>
     where
-        F: Fn(S, Call) -> A + Send + Sync + 'static,
+        F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         let state = self.state.clone();
-        let handler: Handler = Box::new(move |call| Box::pin(handler(state.clone(), call)));
+        let handler: Handler = Box::new(move |request| Box::pin(handler(state.clone(), request)));
         self.routes.push(Route { method, path, media, handler });
         self
     }

@@ -1,4 +1,4 @@
-//! The loop that accepts connections: bounded in number, closed when idle, finished on the way out.
+//! Accepts connections, bounds their number, closes idle ones, and finishes open requests on shutdown.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use crate::patience::Patience;
+use crate::idle_timeout::IdleTimeoutStream;
 use crate::{Api, Bounds};
 
 /// What one connection holds at most of what its client sent and nobody has read yet. The head of a request must fit into it.
@@ -28,7 +28,7 @@ const WINDOW: u32 = 256 << 10;
 /// How long to wait before accepting again when the process has no file descriptor left, or the like.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `api` on `listener` until `stop` resolves; then requests under way are finished, for `patience` at most.
+/// Serves `api` on `listener` until `stop` resolves; then requests under way are finished, within `drain_timeout`.
 ///
 /// HTTP/1.1 and HTTP/2 without TLS. True: every request under way was answered.
 pub async fn serve(
@@ -36,13 +36,13 @@ pub async fn serve(
     api: Api,
     bounds: Bounds,
     stop: impl Future<Output = ()>,
-    patience: Duration,
+    drain_timeout: Duration,
 ) -> bool {
     let answer = move |request| {
         let api = api.clone();
         async move { api.answer(request).await }
     };
-    serve_with(listener, answer, bounds, stop, patience).await
+    serve_with(listener, answer, bounds, stop, drain_timeout).await
 }
 
 /// The same for any function from request to response: what the benches measure the API against.
@@ -51,7 +51,7 @@ pub async fn serve_with<F, A>(
     answer: F,
     bounds: Bounds,
     stop: impl Future<Output = ()>,
-    patience: Duration,
+    drain_timeout: Duration,
 ) -> bool
 where
     F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
@@ -72,7 +72,7 @@ where
             () = &mut stop => break,
             accepted = accept(&listener, &connections) => accepted,
         };
-        let Some((stream, room)) = accepted else {
+        let Some((stream, permit)) = accepted else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
@@ -81,7 +81,7 @@ where
             let answer = answer(request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let stream = TokioIo::new(Patience::new(stream, bounds.idle));
+        let stream = TokioIo::new(IdleTimeoutStream::new(stream, bounds.idle));
         let connection = server.serve_connection(stream, service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -89,11 +89,11 @@ where
             if let Err(error) = connection.await {
                 tracing::debug!(error = %error, "connection ended early");
             }
-            drop(room);
+            drop(permit);
         });
     }
     drop(listener);
-    timeout(patience, graceful.shutdown()).await.is_ok()
+    timeout(drain_timeout, graceful.shutdown()).await.is_ok()
 }
 
 /// The next connection, once there is room for one. `None`: the kernel has none to give at the moment.
@@ -101,12 +101,12 @@ async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
 ) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let room = Arc::clone(connections).acquire_owned().await.ok()?;
+    let permit = Arc::clone(connections).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => {
             // Answers are small and waited for; they must not wait for each other.
             stream.set_nodelay(true).ok()?;
-            Some((stream, room))
+            Some((stream, permit))
         }
         Err(error) => {
             tracing::warn!(error = %error, "cannot accept a connection");

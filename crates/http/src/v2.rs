@@ -1,6 +1,6 @@
-//! API v2: the dialect of `application/vnd.kafka.*.v2+json`.
+//! API v2, in `application/vnd.kafka.*.v2+json`.
 //!
-//! Source: docs/reference/rest-v2.md. The consumer operations are in the table with their methods and answer 501.
+//! Source: docs/reference/rest-v2.md. The consumer operations are in the table with their methods and are answered with 501.
 
 mod brokers;
 mod consumers;
@@ -13,8 +13,7 @@ pub use self::produce::envelope;
 
 use postern_proxy::{Error, Proxy};
 
-use crate::api::JSON;
-use crate::negotiate::Offer;
+use crate::negotiate::{JSON, MediaType};
 use crate::problem::{self, Dialect, Problem};
 use crate::router::{Media, Route, Table};
 
@@ -25,15 +24,15 @@ const AVRO: &str = "application/vnd.kafka.avro.v2+json";
 const JSON_SCHEMA: &str = "application/vnd.kafka.jsonschema.v2+json";
 const PROTOBUF: &str = "application/vnd.kafka.protobuf.v2+json";
 
-const fn offer(media_type: &'static str, weight: u16) -> Offer {
-    Offer { media_type, weight }
+const fn offer(name: &'static str, weight: u16) -> MediaType {
+    MediaType { name, weight }
 }
 
-/// Bodies of a 415, which comes before an operation's own types count.
-pub(crate) const ERRORS: &[Offer] = &[offer(JSON, 1000), offer(V2, 1000)];
+/// Media types of the body of a 415, whatever the operation.
+pub(crate) const ERRORS: &[MediaType] = &[offer(JSON, 1000), offer(V2, 1000)];
 
-const ANSWER: &[Offer] = &[offer(V2, 900)];
-const CONSUMER_ANSWER: &[Offer] = &[
+const ANSWER: &[MediaType] = &[offer(V2, 900)];
+const CONSUMER_ANSWER: &[MediaType] = &[
     offer(V2, 900),
     offer(BINARY, 100),
     offer(JSON_RECORDS, 100),
@@ -41,7 +40,7 @@ const CONSUMER_ANSWER: &[Offer] = &[
     offer(JSON_SCHEMA, 100),
     offer(PROTOBUF, 100),
 ];
-const RECORDS_ANSWER: &[Offer] = &[
+const RECORDS_ANSWER: &[MediaType] = &[
     offer(BINARY, 1000),
     offer(V2, 900),
     offer(JSON_RECORDS, 100),
@@ -50,16 +49,16 @@ const RECORDS_ANSWER: &[Offer] = &[
     offer(PROTOBUF, 100),
 ];
 
-/// Anything but `/brokers`, produce and consumers.
+/// Everything but `/brokers`, produce and consumers.
 const PLAIN: Media = Media { consumes: Some(&[V2]), produces: ANSWER };
 const ANY: Media = Media { consumes: None, produces: ANSWER };
-/// The embedded formats of records; plain v2 is none of them.
+/// The embedded formats of records, to which plain v2 does not belong.
 const PRODUCE: Media = Media { consumes: Some(&[BINARY, JSON_RECORDS, AVRO, JSON_SCHEMA, PROTOBUF]), produces: ANSWER };
 const CONSUMER: Media =
     Media { consumes: Some(&[V2, BINARY, JSON_RECORDS, AVRO, JSON_SCHEMA, PROTOBUF]), produces: CONSUMER_ANSWER };
 const RECORDS: Media = Media { produces: RECORDS_ANSWER, ..CONSUMER };
 
-/// All operations of the dialect (docs/reference/rest-v2.md §1).
+/// All operations of the API (docs/reference/rest-v2.md §1).
 #[rustfmt::skip]
 pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
     Table::new(proxy)

@@ -1,7 +1,7 @@
 //! From the JSON text of a key or value to the bytes of a record.
 //!
-//! The formats of the REST proxy (docs/reference/rest-v2.md §6): base64 text, JSON as it is, or a schema's framing. What a schema does with a value is
-//! `schema`'s; what stands before the payload is `registry`'s.
+//! The formats of the REST proxy (docs/reference/rest-v2.md §6): base64 text, plain JSON, or a schema's framing. Encoding by a schema is `schema`'s work;
+//! the header before the payload is `registry`'s.
 
 use std::borrow::Cow;
 
@@ -62,7 +62,7 @@ impl Encoder<'_> {
     }
 }
 
-/// Standard alphabet, padding optional: what the proxy we replace takes (docs/reference/rest-v2.md §6.2).
+/// Standard alphabet, padding optional: as Confluent accepts it (docs/reference/rest-v2.md §6.2).
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -74,7 +74,7 @@ fn decode_base64(json: &str, out: &mut Vec<u8>) -> Result<(), String> {
     let found = || json.chars().take(40).collect::<String>();
     let text: Cow<'_, str> =
         sonic_rs::from_str(json).map_err(|_| format!("expected a base64 string, found {}", found()))?;
-    // More padding than needed is taken, too; nothing may follow it.
+    // More padding than needed is accepted; nothing may follow it.
     BASE64.decode_vec(text.trim_end_matches('='), out).map_err(|error| {
         format!(
             "expected standard base64 (A-Z a-z 0-9 + /), found {}: {}",

@@ -1,30 +1,36 @@
-//! Why a request was refused as a whole, in the words of the gate.
-
-use std::fmt;
+//! Why a request was refused as a whole.
 
 use postern_kafka::{Error as ClusterError, TooLarge, TopicName};
 use postern_registry::{ResolveError, Side};
 use postern_schema::EncodeError;
 
 /// A refused request: nothing of it was written. (What became of single records are outcomes, not errors.)
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A produce to a topic that does not exist, and that the cluster does not create by itself.
+    #[error(
+        "Topic not found: '{0}' does not exist and the cluster does not create topics by itself. Create it first. Nothing was written."
+    )]
     NoSuchTopic(TopicName),
     /// Records have keys (or values) and the request names no schema for them.
+    #[error("{message}", message = missing_schema(*.0))]
     MissingSchema(Side),
-    /// A record asks for a partition below 0.
+    /// A record names a partition below 0.
+    #[error("records[{record}].partition: expected 0 or more, found {partition}. Nothing was written.")]
     NegativePartition {
         /// Position in the request, from 0.
         record: usize,
-        /// What was asked for.
+        /// The partition that it names.
         partition: i32,
     },
-    /// The schema of one side could not be had.
-    Schema(Side, ResolveError),
+    /// The schema of one side cannot be used.
+    #[error("{side}_schema: {1}", side = side_name(*.0))]
+    Schema(Side, #[source] ResolveError),
     /// A value does not fit its schema; the path begins with the record.
-    DoesNotFit(EncodeError),
+    #[error("{0}")]
+    DoesNotFit(#[source] EncodeError),
     /// A binary key or value is not base64.
+    #[error("{path}: {message}")]
     NotBase64 {
         /// `records[3].value`
         path: String,
@@ -32,47 +38,24 @@ pub enum Error {
         message: String,
     },
     /// The keys and values of one request are more than the whole budget for unacknowledged records.
-    TooLarge(TooLarge),
-    /// The cluster refused, or could not be asked.
-    Cluster(ClusterError),
+    #[error(
+        "The records of this request hold {asked} bytes, more than the {capacity} bytes that may wait for acknowledgement at once. Split the request. Nothing was written.",
+        asked = .0.requested.0, capacity = .0.capacity.0
+    )]
+    TooLarge(#[source] TooLarge),
+    /// The cluster refused, or could not be reached.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
 }
 
-impl From<ClusterError> for Error {
-    fn from(error: ClusterError) -> Error {
-        Error::Cluster(error)
+fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Key => "key",
+        Side::Value => "value",
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::NoSuchTopic(topic) => {
-                write!(
-                    f,
-                    "Topic not found: '{topic}' does not exist and the cluster does not create topics by itself. Create it first. Nothing was written."
-                )
-            }
-            Error::MissingSchema(Side::Key) => {
-                f.write_str("Request includes keys but does not include key schema: give key_schema or key_schema_id.")
-            }
-            Error::MissingSchema(Side::Value) => f.write_str(
-                "Request includes values but does not include value schema: give value_schema or value_schema_id.",
-            ),
-            Error::NegativePartition { record, partition } => {
-                write!(f, "records[{record}].partition: expected 0 or more, found {partition}. Nothing was written.")
-            }
-            Error::Schema(Side::Key, error) => write!(f, "key_schema: {error}"),
-            Error::Schema(Side::Value, error) => write!(f, "value_schema: {error}"),
-            Error::DoesNotFit(error) => write!(f, "{error}"),
-            Error::NotBase64 { path, message } => write!(f, "{path}: {message}"),
-            Error::TooLarge(TooLarge { requested, capacity }) => write!(
-                f,
-                "The records of this request hold {} bytes, more than the {} bytes that may wait for acknowledgement at once. Split the request. Nothing was written.",
-                requested.0, capacity.0
-            ),
-            Error::Cluster(error) => write!(f, "{error}"),
-        }
-    }
+fn missing_schema(side: Side) -> String {
+    let side = side_name(side);
+    format!("Request includes {side}s but does not include {side} schema: give {side}_schema or {side}_schema_id.")
 }
-
-impl std::error::Error for Error {}

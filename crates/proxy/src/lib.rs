@@ -1,9 +1,8 @@
-//! The verbs of the gate: produce and administer; who may, and how much at once.
+//! The operations behind the HTTP APIs: producing records and administering topics, and how much memory both may use.
 //!
-//! Every verb takes a grant ([`access`]) that only a [`Caller`] can give, and speaks of topics, records and schemas. Nothing here knows a
-//! status code, a header or a dialect: that is `http`'s. Nothing here knows how a record reaches a broker: that is `kafka`'s.
+//! Operations speak of topics, records and schemas. Nothing here knows a status code, a header or a version of the API: that is `http`'s.
+//! Nothing here knows how a record reaches a broker: that is `kafka`'s. Callers are not told apart yet: there is no authentication.
 
-mod access;
 mod administer;
 mod encode;
 mod error;
@@ -16,7 +15,6 @@ use postern_kafka::{Cluster, Inflight};
 use postern_registry::Schemas;
 use tokio::sync::OnceCell;
 
-pub use access::{Caller, Describe, ManageTopic, WriteTopic};
 pub use encode::Format;
 pub use error::Error;
 pub use limits::Limits;
@@ -27,9 +25,9 @@ pub use postern_kafka::{
 };
 pub use postern_registry::{Error as RegistryError, ResolveError, SchemaId, SchemaRef, Side};
 pub use postern_schema::SchemaKind;
-pub use produce::{JsonText, ProduceRequest, Produced, Spec};
+pub use produce::{JsonText, ProduceRequest, Produced, RecordSpec};
 
-/// All verbs over one cluster and one registry. Cheap to clone.
+/// All operations over one cluster and one registry. Cheap to clone.
 #[derive(Clone)]
 pub struct Proxy(Arc<Parts>);
 
@@ -42,7 +40,7 @@ struct Parts {
 }
 
 impl Proxy {
-    /// A gate to `cluster`, with the schemas of a registry, ours or another, within `limits`.
+    /// A proxy to `cluster`, with the schemas of a registry, our own or a remote one, within `limits`.
     pub fn new(cluster: Cluster, schemas: impl Into<Schemas>, limits: Limits) -> Proxy {
         let inflight = Inflight::new(limits.unacknowledged);
         Proxy(Arc::new(Parts { cluster, schemas: schemas.into(), inflight, cluster_id: OnceCell::new() }))

@@ -1,25 +1,26 @@
 //! Produce: the records of one request to one topic.
 //!
-//! All records are encoded before one is appended, room is asked for once for all of them (a request must not wait for room that it holds
-//! itself), then they are appended in order. A record by record stream (API v3) will go through the same steps with one record at a time.
+//! All records are encoded before the first is appended. Memory is taken from the budget once for all of them, because a request must not
+//! wait for memory that it holds itself; then they are appended in order. A stream of records will go through the same steps with one record
+//! at a time.
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use postern_kafka::{AppendError, Error as ClusterError, ErrorKind, Fate, PartitionId, Receipt, Record, TopicName};
+use postern_kafka::{AppendError, Error as ClusterError, ErrorKind, PartitionId, Receipt, Record, TopicName};
 use postern_registry::{SchemaId, SchemaRef, Side, Subject, Writer};
 
 use crate::encode::{Encoder, Format};
-use crate::{Error, Proxy, WriteTopic};
+use crate::{Error, Proxy};
 
 /// The JSON text of one value: a slice of the request's body (a copy only of a bare string with escapes).
 pub type JsonText<'a> = Cow<'a, str>;
 
-/// One record as asked for; absent and null are one.
+/// One record of a request; an absent member and null are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Spec<'a> {
+pub struct RecordSpec<'a> {
     /// Where to; `None` leaves it to the partitioner (murmur2 of the key).
     pub partition: Option<i32>,
     /// The key's JSON text.
@@ -28,7 +29,7 @@ pub struct Spec<'a> {
     pub value: Option<JsonText<'a>>,
 }
 
-impl Spec<'_> {
+impl RecordSpec<'_> {
     fn member(&self, side: Side) -> Option<&str> {
         match side {
             Side::Key => self.key.as_deref(),
@@ -47,7 +48,7 @@ pub struct ProduceRequest<'a> {
     /// The schema of the values; looked at only in a schema format.
     pub value_schema: Option<SchemaRef<'a>>,
     /// At least one, in the order in which they are to be appended.
-    pub records: Vec<Spec<'a>>,
+    pub records: Vec<RecordSpec<'a>>,
 }
 
 /// What became of a request.
@@ -62,32 +63,31 @@ pub struct Produced {
 }
 
 impl Proxy {
-    /// Writes the records of `request` to the topic of `grant`, in their order, and waits for the broker's answers.
+    /// Writes the records of `request` to `topic`, in their order, and waits for the broker's answers.
     ///
-    /// Dropped before it ends, the records that were appended are written all the same.
+    /// If the future is dropped, records that were appended already are written all the same.
     ///
     /// # Errors
     /// The request as a whole is refused, and nothing was written. What became of single records stands in [`Produced::outcomes`].
-    pub async fn produce(&self, grant: WriteTopic, request: ProduceRequest<'_>) -> Result<Produced, Error> {
-        let topic = grant.topic();
-        let key = self.writer(topic, Side::Key, &request).await?;
-        let value = self.writer(topic, Side::Value, &request).await?;
+    pub async fn produce(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<Produced, Error> {
+        let key = self.serializer(topic, Side::Key, &request).await?;
+        let value = self.serializer(topic, Side::Value, &request).await?;
         let records = encode(&request, key.as_deref(), value.as_deref())?;
 
-        let partitions = match self.cluster().known_partitions(topic) {
-            Some(partitions) => partitions,
-            None => self.cluster().partitions_for_produce(topic).await.map_err(|error| no_such_topic(topic, error))?,
-        };
-        let outcomes = self.append(topic, partitions, records).await?;
-        Ok(Produced { key_schema: key.map(|writer| writer.id), value_schema: value.map(|writer| writer.id), outcomes })
+        if self.cluster().known_partitions(topic).is_none() {
+            self.cluster().partitions_for_produce(topic).await.map_err(|error| no_such_topic(topic, error))?;
+        }
+        let admitted = self.inflight().admit(records).await.map_err(Error::TooLarge)?;
+        let outcomes = self.cluster().append(topic, admitted).await;
+        Ok(Produced { key_schema: key.map(|key| key.id), value_schema: value.map(|value| value.id), outcomes })
     }
 
-    /// As many records as one request may have: more of them would not fit into the budget, however small they are.
+    /// The largest number of records of one request: more would not fit into the budget, however small they are.
     pub fn records_max(&self) -> usize {
         self.inflight().max_records()
     }
 
-    /// Refuses what [`Proxy::produce`] would, as far as that can be told without the name of a topic, and so of subjects.
+    /// Refuses what [`Proxy::produce`] would, as far as that is known without a topic, and so without subjects.
     ///
     /// # Errors
     /// A record that cannot be encoded; nothing, where a schema would have to be looked up.
@@ -98,8 +98,8 @@ impl Proxy {
         }
     }
 
-    /// What one side of the records is framed with; `None` outside the schema formats and where the request names no schema.
-    async fn writer(
+    /// What serializes one side of the records; `None` outside the schema formats and where the request names no schema.
+    async fn serializer(
         &self,
         topic: &TopicName,
         side: Side,
@@ -121,36 +121,6 @@ impl Proxy {
             return Err(Error::Schema(side, wrong));
         }
         Ok(Some(writer))
-    }
-
-    /// Appends what has a partition to go to; the others fail at once, in their place.
-    async fn append(
-        &self,
-        topic: &TopicName,
-        partitions: i32,
-        records: Vec<Record>,
-    ) -> Result<Vec<Result<Receipt, AppendError>>, Error> {
-        let out_of_range = |record: &Record| record.partition.filter(|PartitionId(asked)| *asked >= partitions);
-        let asked: Vec<Option<PartitionId>> = records.iter().map(out_of_range).collect();
-        let writable: Vec<Record> = records.into_iter().filter(|record| out_of_range(record).is_none()).collect();
-        if writable.is_empty() {
-            return Ok(asked
-                .into_iter()
-                .flatten()
-                .map(|partition| Err(no_such_partition(topic, partition, partitions)))
-                .collect());
-        }
-        let admitted = self.inflight().admit(writable).await.map_err(Error::TooLarge)?;
-        let written = self.cluster().append(topic, admitted).await;
-        if written.len() == asked.len() {
-            return Ok(written);
-        }
-        let mut written = written.into_iter();
-        let outcome = |asked: Option<PartitionId>| match asked {
-            Some(partition) => Err(no_such_partition(topic, partition, partitions)),
-            None => written.next().expect("append answers once per record"),
-        };
-        Ok(asked.into_iter().map(outcome).collect())
     }
 }
 
@@ -176,9 +146,9 @@ fn encode(request: &ProduceRequest<'_>, key: Option<&Writer>, value: Option<&Wri
             .then_some(start..bytes.len());
         ranges.push((key, value));
     }
-    // Where records go is looked at once all of them fit.
-    let below_zero = |(n, spec): (usize, &Spec<'_>)| Some((n, spec.partition.filter(|partition| *partition < 0)?));
-    if let Some((record, partition)) = request.records.iter().enumerate().find_map(below_zero) {
+    // Partitions are checked once all values fit: a value that does not fit is reported first.
+    let negative = |(n, spec): (usize, &RecordSpec<'_>)| Some((n, spec.partition.filter(|partition| *partition < 0)?));
+    if let Some((record, partition)) = request.records.iter().enumerate().find_map(negative) {
         return Err(Error::NegativePartition { record, partition });
     }
     let bytes = Bytes::from(bytes);
@@ -198,11 +168,4 @@ fn encode(request: &ProduceRequest<'_>, key: Option<&Writer>, value: Option<&Wri
 
 fn no_such_topic(topic: &TopicName, error: ClusterError) -> Error {
     if error.kind == ErrorKind::UnknownTopic { Error::NoSuchTopic(topic.clone()) } else { Error::Cluster(error) }
-}
-
-fn no_such_partition(topic: &TopicName, PartitionId(asked): PartitionId, count: i32) -> AppendError {
-    let message = format!("Topic '{topic}' has {count} partition(s), numbered from 0: there is no partition {asked}.");
-    let error =
-        ClusterError { kind: ErrorKind::UnknownPartition, name: "UNKNOWN_TOPIC_OR_PARTITION".to_owned(), message };
-    AppendError { error, fate: Fate::NotWritten }
 }

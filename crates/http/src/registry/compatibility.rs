@@ -1,50 +1,53 @@
-//! `/compatibility` — would a schema fit? (docs/reference/schema-registry.md §9.4)
+//! `/compatibility` — checks a schema without registering it (docs/reference/schema-registry.md §9.4)
 
 use postern_registry::{Registry, VersionRef};
 use serde::Serialize;
 
-use super::shapes::told;
+use super::schema_responses::into_problem;
 use super::{body, names, problem};
-use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 #[derive(Serialize)]
-struct Verdict {
+struct CompatibilityResponse {
     is_compatible: bool,
-    /// Only where the client asked for them; then also an empty list is printed.
+    /// Only with `verbose=true`, and then even if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<Vec<String>>,
 }
 
-/// `POST /compatibility/subjects/{subject}/versions` — with the versions that the level in force asks for.
-pub(super) async fn with_subject(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    check(registry, call, None).await
+/// `POST /compatibility/subjects/{subject}/versions` — against the versions that the compatibility level requires.
+pub(super) async fn with_subject(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    check(registry, request, None).await
 }
 
 /// `POST /compatibility/subjects/{subject}/versions/{version}`
-pub(super) async fn with_version(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let version = names::version(&call)?;
-    check(registry, call, Some(version)).await
+pub(super) async fn with_version(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let version = names::version(&request)?;
+    check(registry, request, Some(version)).await
 }
 
-async fn check(registry: Registry, call: Call, version: Option<VersionRef>) -> Result<Reply, Problem> {
-    let subject = names::subject(&registry, &call)?;
-    let (normalize, verbose) = (call.flag("normalize"), call.flag("verbose"));
-    let (_, mut members) = body::read(call).await?;
-    let draft = members.draft();
+async fn check(registry: Registry, request: RequestContext, version: Option<VersionRef>) -> Result<Reply, Problem> {
+    let subject = names::subject(&registry, &request)?;
+    let (normalize, verbose) = (request.flag("normalize"), request.flag("verbose"));
+    let body = body::read(request).await?;
+    let draft = body::parse(&body).and_then(|mut object| body::draft(&mut object));
     if let (Some(version), Err(Problem { code: problem::INVALID_SCHEMA, .. })) = (version, &draft) {
-        // A version that is not there is told first.
-        told(registry.compared(&subject, Some(version)))?;
+        // A missing version is reported before a bad schema.
+        into_problem(registry.compared(&subject, Some(version)))?;
     }
-    let checked = draft.and_then(|draft| told(registry.check_compatibility(&subject, version, &draft, normalize)));
-    let answer = match checked {
-        Ok(answer) => Verdict { is_compatible: answer.is_compatible, messages: verbose.then_some(answer.messages) },
-        // What is no schema is told as what keeps it from being compatible, to those who ask for reasons.
+    let checked =
+        draft.and_then(|draft| into_problem(registry.check_compatibility(&subject, version, &draft, normalize)));
+    let response = match checked {
+        Ok(result) => {
+            CompatibilityResponse { is_compatible: result.is_compatible, messages: verbose.then_some(result.messages) }
+        }
+        // With `verbose=true` a bad schema is reported as the reason of an incompatibility.
         Err(problem) if verbose && problem.code == problem::INVALID_SCHEMA => {
-            Verdict { is_compatible: false, messages: Some(vec![problem.message]) }
+            CompatibilityResponse { is_compatible: false, messages: Some(vec![problem.message]) }
         }
         Err(problem) => return Err(problem),
     };
-    Ok(Reply::ok(&answer))
+    Ok(Reply::ok(&response))
 }

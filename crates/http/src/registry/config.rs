@@ -1,21 +1,22 @@
-//! `/config` — of all, of a context, of a subject (docs/reference/schema-registry.md §4.8, §9.3).
+//! `/config` — global, of a context, of a subject (docs/reference/schema-registry.md §4.8, §9.3).
 
 use postern_registry::{Config, ConfigChange, Error, Level, Metadata, Policy, Registry};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::body::{self, Members};
+use super::body;
 use super::names;
 use super::problem::problem;
-use super::shapes::told;
-use crate::call::Call;
+use super::schema_responses::into_problem;
+use crate::lenient_object::LenientObject;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
-/// A configuration as it is printed. The level has one name in what is read and another in what is written.
+/// A configuration in a response. `GET` and `PUT` name the level differently.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown<'a> {
+struct ConfigResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     alias: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,10 +47,10 @@ struct Shown<'a> {
     override_rule_set: Option<&'a Value>,
 }
 
-impl<'a> Shown<'a> {
-    /// What a change made of it.
-    fn changed(config: &'a Config) -> Shown<'a> {
-        Shown {
+impl<'a> ConfigResponse<'a> {
+    /// The response to `PUT`.
+    fn changed(config: &'a Config) -> ConfigResponse<'a> {
+        ConfigResponse {
             alias: config.alias.as_deref(),
             alias_for_deks: config.alias_for_deks.as_deref(),
             normalize: config.normalize,
@@ -67,67 +68,68 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// What is stored, the level filled in.
-    fn stored(config: &'a Config) -> Shown<'a> {
-        Shown {
-            // Only answers to a change print what is empty.
+    /// The response to `GET` and `DELETE`, the level filled in.
+    fn stored(config: &'a Config) -> ConfigResponse<'a> {
+        ConfigResponse {
+            // Empty strings appear only in the response to `PUT`.
             alias: config.alias.as_deref().filter(|alias| !alias.is_empty()),
             alias_for_deks: config.alias_for_deks.as_deref().filter(|alias| !alias.is_empty()),
             compatibility_level: Some(config.level().name()),
             compatibility: None,
             compatibility_group: config.compatibility_group.as_deref().filter(|group| !group.is_empty()),
-            ..Shown::changed(config)
+            ..ConfigResponse::changed(config)
         }
     }
 }
 
 /// `GET /config`, `GET /config/{subject}`
-pub(super) async fn show(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let inherited = call.flag("defaultToGlobal");
-    let config = match names::scope(&call)? {
-        Some(subject) => told(registry.config(&subject, inherited))?,
-        None => told(registry.global_config(inherited))?,
+pub(super) async fn show(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let inherited = request.flag("defaultToGlobal");
+    let config = match names::scope(&request)? {
+        Some(subject) => into_problem(registry.config(&subject, inherited))?,
+        None => into_problem(registry.global_config(inherited))?,
     };
-    Ok(Reply::ok(&Shown::stored(&config)))
+    Ok(Reply::ok(&ConfigResponse::stored(&config)))
 }
 
 /// `PUT /config`, `PUT /config/{subject}`
-pub(super) async fn change(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let scope = names::scope(&call)?;
-    let (_, members) = body::read(call).await?;
-    let config = told(registry.change_config(scope.as_ref(), asked(members)?).await)?;
-    Ok(Reply::ok(&Shown::changed(&config)))
+pub(super) async fn change(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let scope = names::scope(&request)?;
+    let body = body::read(request).await?;
+    let change = config_change(body::parse(&body)?)?;
+    let config = into_problem(registry.change_config(scope.as_ref(), change).await)?;
+    Ok(Reply::ok(&ConfigResponse::changed(&config)))
 }
 
 /// `DELETE /config`, `DELETE /config/{subject}`
-pub(super) async fn delete(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let scope = names::scope(&call)?;
-    let old = told(registry.delete_config(scope.as_ref()).await)?;
-    Ok(Reply::ok(&Shown::stored(&old)))
+pub(super) async fn delete(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let scope = names::scope(&request)?;
+    let old = into_problem(registry.delete_config(scope.as_ref()).await)?;
+    Ok(Reply::ok(&ConfigResponse::stored(&old)))
 }
 
-/// Rule sets are not kept; what is none is refused all the same.
-fn asked(mut members: Members) -> Result<ConfigChange, Problem> {
+/// Rule sets are not stored, but malformed ones are refused.
+fn config_change(mut object: LenientObject<'_>) -> Result<ConfigChange, Problem> {
     for name in ["defaultRuleSet", "overrideRuleSet"] {
-        members.rule_set(name)?;
+        body::rule_set(&mut object, name)?;
     }
-    let level = |members: &mut Members, name: &str| match members.text(name)? {
+    let level = |object: &mut LenientObject<'_>, name| match object.text(name)? {
         None => Ok(None),
         Some(text) => Level::parse(&text).map(Some).ok_or_else(|| problem(&Error::InvalidLevel(text))),
     };
-    // A policy that does not exist counts as none.
-    let policy = |members: &mut Members, name: &str| Ok(members.text(name)?.as_deref().and_then(Policy::parse));
+    // An unknown policy is ignored.
+    let policy = |object: &mut LenientObject<'_>, name| Ok(object.text(name)?.as_deref().and_then(Policy::parse));
     Ok(ConfigChange {
-        alias: members.change("alias", Members::text)?,
-        alias_for_deks: members.change("aliasForDeks", Members::text)?,
-        normalize: members.change("normalize", Members::flag)?,
-        validate_fields: members.change("validateFields", Members::flag)?,
-        validate_new_schemas: members.change("validateNewSchemas", Members::flag)?,
-        validate_rules: members.change("validateRules", Members::flag)?,
-        compatibility_level: members.change("compatibility", level)?,
-        compatibility_policy: members.change("compatibilityPolicy", policy)?,
-        compatibility_group: members.change("compatibilityGroup", Members::text)?,
-        default_metadata: members.change("defaultMetadata", Members::metadata)?,
-        override_metadata: members.change("overrideMetadata", Members::metadata)?,
+        alias: body::change(&mut object, "alias", LenientObject::text)?,
+        alias_for_deks: body::change(&mut object, "aliasForDeks", LenientObject::text)?,
+        normalize: body::change(&mut object, "normalize", LenientObject::flag)?,
+        validate_fields: body::change(&mut object, "validateFields", LenientObject::flag)?,
+        validate_new_schemas: body::change(&mut object, "validateNewSchemas", LenientObject::flag)?,
+        validate_rules: body::change(&mut object, "validateRules", LenientObject::flag)?,
+        compatibility_level: body::change(&mut object, "compatibility", level)?,
+        compatibility_policy: body::change(&mut object, "compatibilityPolicy", policy)?,
+        compatibility_group: body::change(&mut object, "compatibilityGroup", LenientObject::text)?,
+        default_metadata: body::change(&mut object, "defaultMetadata", body::metadata)?,
+        override_metadata: body::change(&mut object, "overrideMetadata", body::metadata)?,
     })
 }

@@ -1,23 +1,23 @@
-//! `/contexts` — list them, forget one (docs/reference/schema-registry.md §3, rows 34 and 35).
+//! `/contexts` — list them, delete one (docs/reference/schema-registry.md §3, rows 34 and 35).
 
 use hyper::StatusCode;
 use postern_registry::{DEFAULT_CONTEXT, Registry};
 
 use super::names;
-use super::shapes::told;
-use crate::call::Call;
+use super::schema_responses::into_problem;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 /// `GET /contexts`
-pub(super) async fn list(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let page = names::page(&call, usize::MAX)?;
-    Ok(Reply::ok(&told(registry.contexts(&call.query("contextPrefix").unwrap_or_default(), page))?))
+pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let page = names::page(&request, usize::MAX)?;
+    Ok(Reply::ok(&into_problem(registry.contexts(&request.query("contextPrefix").unwrap_or_default(), page))?))
 }
 
 /// `DELETE /contexts/{context}`
-pub(super) async fn delete(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let context = names::context(&call)?.unwrap_or_else(|| DEFAULT_CONTEXT.to_owned());
-    told(registry.delete_context(&context).await)?;
+pub(super) async fn delete(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let context = names::context(&request)?.unwrap_or_else(|| DEFAULT_CONTEXT.to_owned());
+    into_problem(registry.delete_context(&context).await)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

@@ -1,41 +1,43 @@
-//! `/mode` — of all, of a context, of a subject (docs/reference/schema-registry.md §10).
+//! `/mode` — global, of a context, of a subject (docs/reference/schema-registry.md §10).
 
 use postern_registry::{Error, Mode, Registry};
 use serde_json::{Map, Value, json};
 
 use super::problem::problem;
-use super::shapes::told;
+use super::schema_responses::into_problem;
 use super::{body, names};
-use crate::call::Call;
+use crate::lenient_object::LenientObject;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 /// `GET /mode`, `GET /mode/{subject}`
-pub(super) async fn show(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let mode = told(registry.mode(names::scope(&call)?.as_ref(), call.flag("defaultToGlobal")))?;
+pub(super) async fn show(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let mode = into_problem(registry.mode(names::scope(&request)?.as_ref(), request.flag("defaultToGlobal")))?;
     Ok(Reply::ok(&json!({ "mode": mode.name() })))
 }
 
-/// `PUT /mode`, `PUT /mode/{subject}`: answered as it was written; null clears.
-pub(super) async fn change(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let (scope, force) = (names::scope(&call)?, call.flag("force"));
-    let (_, mut members) = body::read(call).await?;
+/// `PUT /mode`, `PUT /mode/{subject}`: the response repeats the request; null clears.
+pub(super) async fn change(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let (scope, force) = (names::scope(&request)?, request.flag("force"));
+    let body = body::read(request).await?;
+    let mut object = body::parse(&body)?;
     let invalid = |text: String| problem(&Error::InvalidMode(text));
-    let written = members.change("mode", body::Members::text)?.ok_or_else(|| invalid(String::new()))?;
-    let mode = match &written {
+    let requested = body::change(&mut object, "mode", LenientObject::text)?.ok_or_else(|| invalid(String::new()))?;
+    let mode = match &requested {
         None => None,
         Some(text) => Some(Mode::parse(text).ok_or_else(|| invalid(text.clone()))?),
     };
-    told(registry.set_mode(scope.as_ref(), mode, force).await)?;
-    Ok(Reply::ok(&shown(written)))
+    into_problem(registry.set_mode(scope.as_ref(), mode, force).await)?;
+    Ok(Reply::ok(&mode_response(requested)))
 }
 
 /// `DELETE /mode`, `DELETE /mode/{subject}`
-pub(super) async fn delete(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let old = told(registry.delete_mode(names::scope(&call)?.as_ref(), call.flag("recursive")).await)?;
-    Ok(Reply::ok(&shown(old.map(|mode| mode.name().to_owned()))))
+pub(super) async fn delete(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let old = into_problem(registry.delete_mode(names::scope(&request)?.as_ref(), request.flag("recursive")).await)?;
+    Ok(Reply::ok(&mode_response(old.map(|mode| mode.name().to_owned()))))
 }
 
-fn shown(mode: Option<String>) -> Map<String, Value> {
+fn mode_response(mode: Option<String>) -> Map<String, Value> {
     mode.map(|mode| ("mode".to_owned(), Value::String(mode))).into_iter().collect()
 }

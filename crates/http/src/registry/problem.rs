@@ -1,4 +1,4 @@
-//! What a client of the registry is told when something is refused. Statuses and numbers of this dialect stand in this file only.
+//! Error responses of the registry. Its statuses and error codes stand in this file only.
 //!
 //! Source: docs/reference/schema-registry.md §11.
 
@@ -7,10 +7,10 @@ use postern_registry::Error;
 
 use crate::problem::Problem;
 
-/// What is no schema, or refers to what is none.
+/// Not a valid schema, or a reference to none.
 pub(super) const INVALID_SCHEMA: u32 = 42201;
 
-/// The whole table: every error of the registry, no wildcard.
+/// Every error of the registry, without a wildcard.
 pub(crate) fn problem(error: &Error) -> Problem {
     let (status, code) = match error {
         Error::NotReady(_) => (503, 503),
@@ -41,10 +41,10 @@ pub(crate) fn problem(error: &Error) -> Problem {
         Error::InvalidRules(_) => (422, 42210),
         Error::ContextNotEmpty(_) => (422, 42211),
         Error::NotBuilt(_) => (501, 501),
-        // Only where schemas come from another registry, which then answers its clients itself.
+        // Only where schemas come from a remote registry, whose API is not served here.
         Error::Remote { status: _, code, message: _ } => (502, *code),
         Error::Unreachable(_) => (502, 502),
-        // 503 rather than 500: it is worth trying again, and clients do.
+        // 503 rather than 500, because a retry makes sense, and clients do retry after it.
         Error::Store { timed_out: false, .. } => (503, 50001),
         Error::Store { timed_out: true, .. } => (503, 50002),
     };
@@ -57,9 +57,9 @@ mod tests {
 
     use super::*;
 
-    /// Numbers are what clients act upon; this is the list of them.
+    /// Clients act upon error codes; this is the list of them.
     #[test]
-    fn the_table_of_numbers() {
+    fn error_codes_do_not_change() {
         let subject = || Subject::parse("s");
         let store = |timed_out| {
             let (cause, fate) = ("no answer".to_owned(), postern_registry::Fate::Unknown);

@@ -1,19 +1,19 @@
-//! `/subjects` — list them, look a schema up in one, delete one (docs/reference/schema-registry.md §3, rows 9 to 11).
+//! `/subjects` — list them, look up a schema in one, delete one (docs/reference/schema-registry.md §3, rows 9 to 11).
 
 use postern_registry::{Registry, Subject, Visible};
 
-use super::shapes::{Asked, Version, told};
+use super::schema_responses::{RenderedSchema, Version, into_problem};
 use super::{body, names};
-use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 /// All contexts.
-const EVERYWHERE: &str = ":*:";
+const ALL_CONTEXTS: &str = ":*:";
 
-/// Which versions a query wants to see.
-pub(super) fn visible(call: &Call) -> Visible {
-    match (call.flag("deletedOnly"), call.flag("deleted")) {
+/// Which versions a query includes.
+pub(super) fn visible(request: &RequestContext) -> Visible {
+    match (request.flag("deletedOnly"), request.flag("deleted")) {
         (true, _) => Visible::Deleted,
         (false, true) => Visible::All,
         (false, false) => Visible::Live,
@@ -21,25 +21,26 @@ pub(super) fn visible(call: &Call) -> Visible {
 }
 
 /// `GET /subjects`
-pub(super) async fn list(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let (prefix, page) = (names::prefix(&call, EVERYWHERE)?, names::page(&call, usize::MAX)?);
-    let found = told(registry.subjects(&prefix, visible(&call), page))?;
+pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let (prefix, page) = (names::prefix(&request, ALL_CONTEXTS)?, names::page(&request, usize::MAX)?);
+    let found = into_problem(registry.subjects(&prefix, visible(&request), page))?;
     Ok(Reply::ok(&found.iter().map(Subject::as_str).collect::<Vec<_>>()))
 }
 
 /// `POST /subjects/{subject}`
-pub(super) async fn look_up(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let subject = names::subject(&registry, &call)?;
-    let (normalize, deleted, format) = (call.flag("normalize"), call.flag("deleted"), call.query("format"));
-    let (_, mut members) = body::read(call).await?;
-    let found = told(registry.lookup(&subject, &members.draft()?, normalize, deleted))?;
-    let asked = Asked::in_format(&registry, found.stored, format.as_deref())?;
-    let shown = Version::of(&asked);
-    Ok(Reply::ok(&if found.is_identical { shown.without_record() } else { shown }))
+pub(super) async fn look_up(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let subject = names::subject(&registry, &request)?;
+    let (normalize, deleted, format) = (request.flag("normalize"), request.flag("deleted"), request.query("format"));
+    let body = body::read(request).await?;
+    let draft = body::draft(&mut body::parse(&body)?)?;
+    let found = into_problem(registry.lookup(&subject, &draft, normalize, deleted))?;
+    let rendered = RenderedSchema::in_format(&registry, found.stored, format.as_deref())?;
+    let response = Version::of(&rendered);
+    Ok(Reply::ok(&if found.is_identical { response.without_record() } else { response }))
 }
 
 /// `DELETE /subjects/{subject}`
-pub(super) async fn delete(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let subject = names::subject(&registry, &call)?;
-    Ok(Reply::ok(&told(registry.delete_subject(&subject, call.flag("permanent")).await)?))
+pub(super) async fn delete(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let subject = names::subject(&registry, &request)?;
+    Ok(Reply::ok(&into_problem(registry.delete_subject(&subject, request.flag("permanent")).await)?))
 }

@@ -1,25 +1,25 @@
-//! `/subjects/{subject}/versions` — list, register, show, delete; and what refers to one (docs/reference/schema-registry.md §3, rows 12 to 19).
+//! `/subjects/{subject}/versions` — list, register, get, delete; and the schemas that reference one (docs/reference/schema-registry.md §3, rows 12 to 19).
 
 use hyper::StatusCode;
 use postern_registry::{
     Derived, Error, RegisterOptions, Registered, Registry, Stored, TagChanges, Visible, check_rules,
 };
 
-use super::shapes::{Asked, Registration, Version, told};
+use super::schema_responses::{Registration, RenderedSchema, Version, into_problem};
 use super::{body, names, subjects};
-use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 /// Ids in one answer of `referencedby`.
 const REFERRERS_MAX: usize = 1000;
 
 /// `GET /subjects/{subject}/versions`
-pub(super) async fn list(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let (subject, page) = (names::subject(&registry, &call)?, names::page(&call, usize::MAX)?);
-    let marks_deleted = call.flag("deletedAsNegative");
-    let visible = if marks_deleted { Visible::All } else { subjects::visible(&call) };
-    let found = told(registry.versions(&subject, visible, page))?;
+pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let (subject, page) = (names::subject(&registry, &request)?, names::page(&request, usize::MAX)?);
+    let marks_deleted = request.flag("deletedAsNegative");
+    let visible = if marks_deleted { Visible::All } else { subjects::visible(&request) };
+    let found = into_problem(registry.versions(&subject, visible, page))?;
     let number = |stored: &Stored| {
         if marks_deleted && stored.deleted { -i64::from(stored.version) } else { i64::from(stored.version) }
     };
@@ -27,54 +27,55 @@ pub(super) async fn list(registry: Registry, call: Call) -> Result<Reply, Proble
 }
 
 /// `POST /subjects/{subject}/versions`
-pub(super) async fn register(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let subject = names::subject(&registry, &call)?;
-    let options = RegisterOptions { normalize: call.flag("normalize"), force: call.flag("force") };
-    let format = call.query("format");
-    let (_, mut members) = body::read(call).await?;
-    let draft = members.draft()?;
+pub(super) async fn register(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let subject = names::subject(&registry, &request)?;
+    let options = RegisterOptions { normalize: request.flag("normalize"), force: request.flag("force") };
+    let format = request.query("format");
+    let body = body::read(request).await?;
+    let mut object = body::parse(&body)?;
+    let draft = body::draft(&mut object)?;
     let changes = TagChanges {
-        add: members.tagged("schemaTagsToAdd")?,
-        remove: members.tagged("schemaTagsToRemove")?,
-        propagate: members.flag("propagateSchemaTags")?.unwrap_or(false),
+        add: body::tagged(&mut object, "schemaTagsToAdd")?,
+        remove: body::tagged(&mut object, "schemaTagsToRemove")?,
+        propagate: object.flag("propagateSchemaTags")?.unwrap_or(false),
     };
     let registered = match changes == TagChanges::default() {
         true => registry.register(&subject, draft, options).await,
         false => registry.register_tagged(&subject, draft, changes, options).await,
     };
-    answer(&registry, told(registered)?, format.as_deref())
+    registration(&registry, into_problem(registered)?, format.as_deref())
 }
 
-/// What a client is told that registered something.
-fn answer(registry: &Registry, registered: Registered, format: Option<&str>) -> Result<Reply, Problem> {
-    let asked = Asked::in_format(registry, registered.stored, format)?;
-    Ok(Reply::ok(&Registration::of(&asked, !registered.looked_up)))
+/// The response to a registration.
+fn registration(registry: &Registry, registered: Registered, format: Option<&str>) -> Result<Reply, Problem> {
+    let rendered = RenderedSchema::in_format(registry, registered.stored, format)?;
+    Ok(Reply::ok(&Registration::of(&rendered, !registered.looked_up)))
 }
 
 /// `GET /subjects/{subject}/versions/{version}`
-pub(super) async fn show(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let asked = Asked::by(&registry, &call, version(&registry, &call)?)?;
-    Ok(Reply::ok(&Version::of(&asked)))
+pub(super) async fn show(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let rendered = RenderedSchema::by(&registry, &request, version(&registry, &request)?)?;
+    Ok(Reply::ok(&Version::of(&rendered)))
 }
 
 /// `GET /subjects/{subject}/versions/{version}/schema`
-pub(super) async fn text(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let asked = Asked::by(&registry, &call, version(&registry, &call)?)?;
-    Ok(Reply::bytes(StatusCode::OK, asked.text().to_owned()))
+pub(super) async fn text(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let rendered = RenderedSchema::by(&registry, &request, version(&registry, &request)?)?;
+    Ok(Reply::bytes(StatusCode::OK, rendered.text().to_owned()))
 }
 
 /// `DELETE /subjects/{subject}/versions/{version}`
-pub(super) async fn delete(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let version = names::version(&call)?;
-    let subject = names::subject(&registry, &call)?;
-    Ok(Reply::ok(&told(registry.delete_version(&subject, version, call.flag("permanent")).await)?))
+pub(super) async fn delete(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let version = names::version(&request)?;
+    let subject = names::subject(&registry, &request)?;
+    Ok(Reply::ok(&into_problem(registry.delete_version(&subject, version, request.flag("permanent")).await)?))
 }
 
 /// `GET /subjects/{subject}/versions/{version}/referencedby`
-pub(super) async fn referenced_by(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let (version, page) = (names::version(&call)?, names::page(&call, REFERRERS_MAX)?);
-    let subject = names::subject(&registry, &call)?;
-    let referrers = told(registry.referrers(&subject, version, call.flag("deleted")))?;
+pub(super) async fn referenced_by(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let (version, page) = (names::version(&request)?, names::page(&request, REFERRERS_MAX)?);
+    let subject = names::subject(&registry, &request)?;
+    let referrers = into_problem(registry.referrers(&subject, version, request.flag("deleted")))?;
     let mut ids: Vec<i32> = referrers.iter().map(|stored| stored.id.0).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -82,42 +83,43 @@ pub(super) async fn referenced_by(registry: Registry, call: Call) -> Result<Repl
 }
 
 /// `GET /subjects/{subject}/metadata` — the newest version whose metadata has all the pairs of `key` and `value`.
-pub(super) async fn with_metadata(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let subject = names::subject(&registry, &call)?;
-    let pairs: Vec<_> = call.queries("key").zip(call.queries("value")).collect();
-    let found = told(registry.version_with(&subject, &pairs, call.flag("deleted")))?;
-    let asked = Asked::in_format(&registry, found, call.query("format").as_deref())?;
-    Ok(Reply::ok(&Version::of(&asked)))
+pub(super) async fn with_metadata(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let subject = names::subject(&registry, &request)?;
+    let pairs: Vec<_> = request.queries("key").zip(request.queries("value")).collect();
+    let found = into_problem(registry.version_with(&subject, &pairs, request.flag("deleted")))?;
+    let rendered = RenderedSchema::in_format(&registry, found, request.query("format").as_deref())?;
+    Ok(Reply::ok(&Version::of(&rendered)))
 }
 
 /// `POST /subjects/{subject}/versions/{version}/tags` — a new version, with other tags or metadata. Rules are checked and not kept.
-pub(super) async fn tag(registry: Registry, call: Call) -> Result<Reply, Problem> {
-    let version = names::version(&call)?;
-    let subject = names::subject(&registry, &call)?;
-    let (_, mut members) = body::read(call).await?;
-    let merges = members.rule_set("rulesToMerge")?;
-    let removes = members.take("rulesToRemove").is_some_and(|names| names.as_array().is_none_or(|all| !all.is_empty()));
-    if members.rule_set("ruleSet")?.is_some() && (merges.is_some() || removes) {
+pub(super) async fn tag(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
+    let version = names::version(&request)?;
+    let subject = names::subject(&registry, &request)?;
+    let body = body::read(request).await?;
+    let mut object = body::parse(&body)?;
+    let merges = body::rule_set(&mut object, "rulesToMerge")?;
+    let removes = !object.texts("rulesToRemove")?.is_empty();
+    if body::rule_set(&mut object, "ruleSet")?.is_some() && (merges.is_some() || removes) {
         let both = "ruleSet should be omitted if specifying rulesToMerge or rulesToRemove.";
-        return told(Err(Error::InvalidRules(both.to_owned())));
+        return into_problem(Err(Error::InvalidRules(both.to_owned())));
     }
     if let Some(rules) = merges {
-        told(check_rules(&rules).map_err(|fault| Error::InvalidRules(fault.to_string())))?;
+        into_problem(check_rules(&rules).map_err(|fault| Error::InvalidRules(fault.to_string())))?;
     }
     let derived = Derived {
-        version: members.integer("newVersion")?.filter(|version| *version > 0),
+        version: object.int32("newVersion")?.filter(|version| *version > 0),
         tags: TagChanges {
-            add: members.tagged("tagsToAdd")?,
-            remove: members.tagged("tagsToRemove")?,
+            add: body::tagged(&mut object, "tagsToAdd")?,
+            remove: body::tagged(&mut object, "tagsToRemove")?,
             propagate: false,
         },
-        metadata: members.metadata("metadata")?,
+        metadata: body::metadata(&mut object, "metadata")?,
     };
-    let registered = told(registry.derive(&subject, version, derived, RegisterOptions::default()).await)?;
-    answer(&registry, registered, None)
+    let registered = into_problem(registry.derive(&subject, version, derived, RegisterOptions::default()).await)?;
+    registration(&registry, registered, None)
 }
 
-fn version(registry: &Registry, call: &Call) -> Result<Stored, Problem> {
-    let version = names::version(call)?;
-    told(registry.version(&names::subject(registry, call)?, version, call.flag("deleted")))
+fn version(registry: &Registry, request: &RequestContext) -> Result<Stored, Problem> {
+    let version = names::version(request)?;
+    into_problem(registry.version(&names::subject(registry, request)?, version, request.flag("deleted")))
 }

@@ -1,11 +1,11 @@
-//! `/consumers/…` — consumer instances (docs/reference/rest-v2.md §7): their paths and methods exist, what they do is not built yet.
+//! `/consumers/…` — consumer instances (docs/reference/rest-v2.md §7): their paths and methods exist, the operations are not built yet.
 
 use postern_proxy::Proxy;
 
-use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
-pub(super) async fn not_built(_: Proxy, _: Call) -> Result<Reply, Problem> {
+pub(super) async fn not_built(_: Proxy, _: RequestContext) -> Result<Reply, Problem> {
     Err(Problem::not_built("Reading through consumer instances"))
 }

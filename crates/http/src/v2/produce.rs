@@ -1,51 +1,51 @@
-//! `POST /topics/{topic}`, `POST /topics/{topic}/partitions/{partition}` — records in (docs/reference/rest-v2.md §5).
+//! `POST /topics/{topic}`, `POST /topics/{topic}/partitions/{partition}` — produce records (docs/reference/rest-v2.md §5).
 
 mod request;
 
 use hyper::StatusCode;
 use postern_proxy::{
-    AppendError, Caller, ClusterError, ErrorKind, Fate, Format, InvalidTopicName, Produced, Proxy, SchemaId,
-    SchemaKind, TopicName,
+    AppendError, ClusterError, ErrorKind, Fate, Format, InvalidTopicName, Produced, Proxy, SchemaId, SchemaKind,
+    TopicName,
 };
 
 use self::request::Envelope;
 use super::{AVRO, BINARY, JSON_RECORDS, JSON_SCHEMA, PROTOBUF, problem};
-use crate::call::{Call, Params};
+use crate::body::BodyKind;
 use crate::problem::{Problem, record_problem};
 use crate::reply::{Reply, to_json};
+use crate::request_context::{Params, RequestContext};
 
-pub(super) async fn to_topic(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    produce(proxy, call, |_| Ok(None)).await
+pub(super) async fn to_topic(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    produce(proxy, request, |_| Ok(None)).await
 }
 
-/// A record's own partition wins over the one of the path.
-pub(super) async fn to_partition(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    produce(proxy, call, |params| params.number("partition").map(Some)).await
+/// A record's own partition takes precedence over the one of the path.
+pub(super) async fn to_partition(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    produce(proxy, request, |params| params.number("partition").map(Some)).await
 }
 
 async fn produce(
     proxy: Proxy,
-    call: Call,
+    request: RequestContext,
     partition: impl Fn(&Params) -> Result<Option<i32>, Problem>,
 ) -> Result<Reply, Problem> {
-    let format = format_of(call.content_type);
-    let partition = partition(&call.params)?;
-    let (params, body) = call.read().await?;
+    let format = format_of(request.content_type);
+    let partition = partition(&request.params)?;
+    let (params, body) = request.read(BodyKind::Records).await?;
     let mut envelope = Envelope::read(&body, proxy.records_max())?;
     let request = envelope.take_request(format, partition)?;
     let topic = match TopicName::parse(params.get("topic")) {
         Ok(topic) => topic,
         Err(error) => {
             proxy.check(&request).map_err(problem)?;
-            return Ok(render(&nowhere(params.get("topic"), &error, request.records.len())));
+            return Ok(render(&all_failed(params.get("topic"), &error, request.records.len())));
         }
     };
-    let grant = Caller::anonymous().may_write(topic).map_err(problem)?;
-    let produced = proxy.produce(grant, request).await.map_err(problem)?;
+    let produced = proxy.produce(&topic, request).await.map_err(problem)?;
     Ok(render(&produced))
 }
 
-/// Reads a body as a request in each format; answers how many records it has.
+/// Parses a body as a request in each format; returns the number of its records.
 #[cfg(feature = "fuzzing")]
 pub fn envelope(body: &[u8]) -> usize {
     const RECORDS_MAX: usize = 10_000;
@@ -68,8 +68,8 @@ fn format_of(content_type: Option<&'static str>) -> Format {
     }
 }
 
-/// An illegal name of a topic fails each record, not the request (§5.2).
-fn nowhere(name: &str, error: &InvalidTopicName, records: usize) -> Produced {
+/// An illegal topic name fails each record, not the request (§5.2).
+fn all_failed(name: &str, error: &InvalidTopicName, records: usize) -> Produced {
     let error = ClusterError {
         kind: ErrorKind::InvalidTopic,
         name: "INVALID_TOPIC_EXCEPTION".to_owned(),
@@ -79,7 +79,7 @@ fn nowhere(name: &str, error: &InvalidTopicName, records: usize) -> Produced {
     Produced { key_schema: None, value_schema: None, outcomes: vec![Err(failed); records] }
 }
 
-/// The answer is 200 even where every record failed, unless one was refused for want of rights: then its status counts (§5.2).
+/// The status is 200 even if every record failed, unless one failed for lack of authorization: then its status is used (§5.2).
 fn render(produced: &Produced) -> Reply {
     let mut status = StatusCode::OK;
     let mut out = Vec::with_capacity(80 + 64 * produced.outcomes.len());

@@ -1,21 +1,24 @@
-//! `GET /`, `POST /` — is somebody there? Answered at once, also while Kafka is away (docs/reference/rest-v2.md §4.1).
+//! `GET /`, `POST /` — a probe, answered at once even when Kafka is unavailable (docs/reference/rest-v2.md §4.1).
 
 use std::collections::BTreeMap;
 
 use postern_proxy::Proxy;
 use serde_json::{Map, Value};
 
-use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
-pub(super) async fn show(_: Proxy, _: Call) -> Result<Reply, Problem> {
+pub(super) async fn show(_: Proxy, _: RequestContext) -> Result<Reply, Problem> {
     Ok(Reply::ok(&BTreeMap::<(), ()>::new()))
 }
 
-/// The body must be an object of texts, or of what can stand for one; none at all will do.
-pub(super) async fn accept(_: Proxy, call: Call) -> Result<Reply, Problem> {
-    let (_, body) = call.read().await?;
+/// Bytes of a body that is only validated.
+const BODY_MAX: usize = 1 << 20;
+
+/// The body must be an object of strings or other scalars; it may also be missing.
+pub(super) async fn accept(_: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let (_, body) = request.read_document(BODY_MAX).await?;
     if !body.iter().all(u8::is_ascii_whitespace) {
         let members = serde_json::from_slice::<Option<Map<String, Value>>>(&body)
             .map_err(|error| Problem::bad_request(format!("The request body: expected a JSON object: {error}.")))?;

@@ -1,15 +1,15 @@
-//! `GET /topics`, `GET /topics/{topic}`, `…/partitions`, `…/partitions/{partition}`, `…/partitions/{partition}/offsets` — what is there
-//! (docs/reference/rest-v2.md §4.3–4.6).
+//! `GET /topics`, `GET /topics/{topic}`, `…/partitions`, `…/partitions/{partition}`, `…/partitions/{partition}/offsets` — topics,
+//! partitions and offsets (docs/reference/rest-v2.md §4.3–4.6).
 
 use std::collections::BTreeMap;
 
-use postern_proxy::{Caller, Describe, NodeId, PartitionDescription, PartitionId, Proxy, TopicDescription, TopicName};
+use postern_proxy::{NodeId, PartitionDescription, PartitionId, Proxy, TopicDescription, TopicName};
 use serde::Serialize;
 
 use super::problem;
-use crate::call::{Call, Params};
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::{Params, RequestContext};
 
 #[derive(Serialize)]
 struct Topic<'a> {
@@ -21,7 +21,7 @@ struct Topic<'a> {
 #[derive(Serialize)]
 struct Partition {
     partition: i32,
-    /// -1: there is none.
+    /// -1: none.
     leader: i32,
     replicas: Vec<Replica>,
 }
@@ -39,16 +39,16 @@ struct Offsets {
     end_offset: i64,
 }
 
-pub(super) async fn list(proxy: Proxy, _: Call) -> Result<Reply, Problem> {
-    let topics = proxy.topics(may_describe()?, false).await.map_err(problem)?;
+pub(super) async fn list(proxy: Proxy, _: RequestContext) -> Result<Reply, Problem> {
+    let topics = proxy.topics(false).await.map_err(problem)?;
     let names: Vec<&str> = topics.iter().filter(|topic| !topic.is_internal).map(|topic| topic.name.as_str()).collect();
     Ok(Reply::ok(&names))
 }
 
-pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let name = topic_name(&call.params)?;
-    let topic = proxy.topic(may_describe()?, &name, false).await.map_err(problem)?;
-    let configs = proxy.topic_configs(may_describe()?, &name).await.map_err(problem)?;
+pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let name = topic_name(&request.params)?;
+    let topic = proxy.topic(&name, false).await.map_err(problem)?;
+    let configs = proxy.topic_configs(&name).await.map_err(problem)?;
     let configs = configs.iter().map(|entry| (entry.name.as_str(), entry.value.as_deref())).collect();
     Ok(Reply::ok(&Topic {
         name: &topic.name,
@@ -57,43 +57,39 @@ pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
     }))
 }
 
-pub(super) async fn partitions(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+pub(super) async fn partitions(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let topic = described(&proxy, &topic_name(&request.params)?).await?;
     Ok(Reply::ok(&topic.partitions.iter().map(partition_of).collect::<Vec<_>>()))
 }
 
-pub(super) async fn partition(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let id = PartitionId(call.params.number("partition")?);
-    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+pub(super) async fn partition(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let id = PartitionId(request.params.number("partition")?);
+    let topic = described(&proxy, &topic_name(&request.params)?).await?;
     let found =
         topic.partitions.iter().find(|partition| partition.id == id).ok_or_else(|| no_such_partition(&topic, id))?;
     Ok(Reply::ok(&partition_of(found)))
 }
 
-pub(super) async fn offsets(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let id = PartitionId(call.params.number("partition")?);
-    let name = topic_name(&call.params)?;
+pub(super) async fn offsets(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let id = PartitionId(request.params.number("partition")?);
+    let name = topic_name(&request.params)?;
     let topic = described(&proxy, &name).await?;
     if !topic.partitions.iter().any(|partition| partition.id == id) {
         return Err(no_such_partition(&topic, id));
     }
-    let range = proxy.offsets(may_describe()?, &name, id).await.map_err(problem)?;
+    let range = proxy.offsets(&name, id).await.map_err(problem)?;
     Ok(Reply::ok(&Offsets { beginning_offset: range.earliest.0, end_offset: range.latest.0 }))
 }
 
-/// The topic that a path names. An illegal name is no unknown topic (docs/reference/rest-v2.md §4.4).
+/// The topic of the path. An illegal name is a 400, not a 404 (docs/reference/rest-v2.md §4.4).
 fn topic_name(params: &Params) -> Result<TopicName, Problem> {
     let name = params.get("topic");
     TopicName::parse(name)
         .map_err(|error| Problem::invalid_request(format!("'{name}' is no legal name of a topic: {error}.")))
 }
 
-fn may_describe() -> Result<Describe, Problem> {
-    Caller::anonymous().may_describe().map_err(problem)
-}
-
 async fn described(proxy: &Proxy, name: &TopicName) -> Result<TopicDescription, Problem> {
-    proxy.topic(may_describe()?, name, false).await.map_err(problem)
+    proxy.topic(name, false).await.map_err(problem)
 }
 
 fn no_such_partition(topic: &TopicDescription, id: PartitionId) -> Problem {

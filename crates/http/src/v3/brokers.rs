@@ -4,11 +4,11 @@ use postern_proxy::{Broker as Described, NodeId, Proxy};
 use serde::Serialize;
 
 use super::links::Links;
+use super::problem;
 use super::resource::{Metadata, Related};
-use super::{may_describe, problem};
-use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 #[derive(Serialize)]
 struct Broker<'a> {
@@ -23,17 +23,17 @@ struct Broker<'a> {
     partition_replicas: Related,
 }
 
-pub(super) async fn list(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let links = Links::of(&proxy, &call).await?;
-    let cluster = proxy.describe_cluster(may_describe()?).await.map_err(problem)?;
+pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &request).await?;
+    let cluster = proxy.describe_cluster().await.map_err(problem)?;
     let brokers = cluster.brokers.iter().map(|broker| broker_of(&links, broker));
     Ok(Reply::ok(&links.list("KafkaBrokerList", "brokers", brokers)))
 }
 
-pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let id = NodeId(call.params.number("broker")?);
-    let links = Links::of(&proxy, &call).await?;
-    let cluster = proxy.describe_cluster(may_describe()?).await.map_err(problem)?;
+pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let id = NodeId(request.params.number("broker")?);
+    let links = Links::of(&proxy, &request).await?;
+    let cluster = proxy.describe_cluster().await.map_err(problem)?;
     let broker = cluster.brokers.iter().find(|broker| broker.id == id).ok_or_else(|| no_such_broker(id))?;
     Ok(Reply::ok(&broker_of(&links, broker)))
 }

@@ -1,14 +1,14 @@
-//! `GET /v3/clusters`, `GET /v3/clusters/{cluster}` — the one cluster, and the ways from there (docs/reference/rest-v3.md §3).
+//! `GET /v3/clusters`, `GET /v3/clusters/{cluster}` — the one cluster, and links to its resources (docs/reference/rest-v3.md §3).
 
 use postern_proxy::{ClusterDescription, Proxy};
 use serde::Serialize;
 
 use super::links::Links;
+use super::problem;
 use super::resource::{Collection, Metadata, Related};
-use super::{may_describe, problem};
-use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 #[derive(Serialize)]
 struct Cluster<'a> {
@@ -24,9 +24,9 @@ struct Cluster<'a> {
     partition_reassignments: Related,
 }
 
-pub(super) async fn list(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let base_url = call.base_url();
-    let cluster = proxy.describe_cluster(may_describe()?).await.map_err(problem)?;
+pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let base_url = request.base_url();
+    let cluster = proxy.describe_cluster().await.map_err(problem)?;
     let links = Links::new(&base_url, &cluster.cluster_id);
     Ok(Reply::ok(&Collection::new(
         "KafkaClusterList",
@@ -35,9 +35,9 @@ pub(super) async fn list(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
     )))
 }
 
-pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let links = Links::of(&proxy, &call).await?;
-    let cluster = proxy.describe_cluster(may_describe()?).await.map_err(problem)?;
+pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &request).await?;
+    let cluster = proxy.describe_cluster().await.map_err(problem)?;
     Ok(Reply::ok(&cluster_of(&links, &cluster)))
 }
 

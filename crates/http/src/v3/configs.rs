@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::links::{Links, segment};
 use super::resource::Metadata;
-use super::{may_describe, problem, topic_name};
-use crate::call::Call;
+use super::{problem, topic_name};
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 #[derive(Serialize)]
 struct TopicConfig<'a> {
@@ -16,7 +16,7 @@ struct TopicConfig<'a> {
     metadata: Metadata,
     cluster_id: &'a str,
     name: &'a str,
-    /// Null where it is a secret, and where there is none.
+    /// Null if sensitive, or not set.
     value: Option<&'a str>,
     is_read_only: bool,
     is_sensitive: bool,
@@ -26,7 +26,7 @@ struct TopicConfig<'a> {
     is_default: bool,
 }
 
-/// One of the places where a setting is given a value, the one that counts first.
+/// One of the sources that give a setting a value, the effective one first.
 #[derive(Serialize)]
 struct Synonym<'a> {
     name: &'a str,
@@ -34,19 +34,19 @@ struct Synonym<'a> {
     source: &'static str,
 }
 
-pub(super) async fn of_topic(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let links = Links::of(&proxy, &call).await?;
-    let topic = topic_name(&call.params)?;
-    let entries = proxy.topic_configs(may_describe()?, &topic).await.map_err(problem)?;
+pub(super) async fn of_topic(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &request).await?;
+    let topic = topic_name(&request.params)?;
+    let entries = proxy.topic_configs(&topic).await.map_err(problem)?;
     let configs = entries.iter().map(|entry| config_of(&links, topic.as_str(), entry));
     Ok(Reply::ok(&links.list("KafkaTopicConfigList", format_args!("topics/{topic}/configs"), configs)))
 }
 
-pub(super) async fn one_of_topic(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let links = Links::of(&proxy, &call).await?;
-    let topic = topic_name(&call.params)?;
-    let name = call.params.get("config");
-    let entries = proxy.topic_configs(may_describe()?, &topic).await.map_err(problem)?;
+pub(super) async fn one_of_topic(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &request).await?;
+    let topic = topic_name(&request.params)?;
+    let name = request.params.get("config");
+    let entries = proxy.topic_configs(&topic).await.map_err(problem)?;
     match entries.iter().find(|entry| entry.name == name) {
         Some(entry) => Ok(Reply::ok(&config_of(&links, topic.as_str(), entry))),
         None => Err(Problem::missing(format!(
@@ -55,9 +55,9 @@ pub(super) async fn one_of_topic(proxy: Proxy, call: Call) -> Result<Reply, Prob
     }
 }
 
-pub(super) async fn of_all_topics(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let links = Links::of(&proxy, &call).await?;
-    let topics = proxy.configs_of_topics(may_describe()?).await.map_err(problem)?;
+pub(super) async fn of_all_topics(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &request).await?;
+    let topics = proxy.configs_of_topics().await.map_err(problem)?;
     let configs =
         topics.iter().flat_map(|(topic, entries)| entries.iter().map(|entry| config_of(&links, topic.as_str(), entry)));
     Ok(Reply::ok(&links.list("KafkaTopicConfigList", "topics/-/configs", configs)))
@@ -88,7 +88,7 @@ fn config_of<'a>(links: &'a Links, topic: &'a str, entry: &'a ConfigEntry) -> To
     }
 }
 
-/// The names of this dialect, which are Kafka's but for one.
+/// Kafka's names, except for one.
 fn source_name(source: ConfigSource) -> &'static str {
     match source {
         ConfigSource::DynamicGroup => "DYNAMIC_GROUP_CONFIG",

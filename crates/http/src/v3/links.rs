@@ -1,40 +1,40 @@
-//! Where the resources of the cluster are: their URLs, and their names in `crn:` notation (docs/reference/rest-v3.md §2.3, §2.4).
+//! URLs of the resources of the cluster, and their names in `crn:` notation (docs/reference/rest-v3.md §2.3, §2.4).
 
 use std::fmt::Display;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use postern_proxy::Proxy;
 
+use super::problem;
 use super::resource::{Collection, Metadata, Related};
-use super::{may_describe, problem};
-use crate::call::Call;
 use crate::problem::Problem;
+use crate::request_context::RequestContext;
 
-/// What may stand in a path as it is (RFC 3986 §3.3), but for `;` and `%`, which would be read as something else.
+/// Allowed in a path segment (RFC 3986 §3.3), except for `;` and `%`, which have a meaning of their own.
 #[rustfmt::skip]
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'!').remove(b'$').remove(b'&').remove(b'\'')
     .remove(b'(').remove(b')').remove(b'*').remove(b'+').remove(b',').remove(b'=').remove(b':').remove(b'@');
 
-/// A name from the outside as one segment of a path.
+/// A name, encoded as one segment of a path.
 pub(super) fn segment(name: &str) -> impl Display {
     utf8_percent_encode(name, SEGMENT)
 }
 
-/// The cluster that a path names, not compared with the one that is there yet.
-pub(super) struct Asked {
+/// The cluster id of a path, not yet compared with that of the cluster.
+pub(super) struct ClusterPath {
     base_url: String,
     cluster_id: String,
 }
 
-impl Asked {
-    pub(super) fn of(call: &Call) -> Asked {
-        Asked { base_url: call.base_url(), cluster_id: call.params.get("cluster").to_owned() }
+impl ClusterPath {
+    pub(super) fn of(request: &RequestContext) -> ClusterPath {
+        ClusterPath { base_url: request.base_url(), cluster_id: request.params.get("cluster").to_owned() }
     }
 
-    /// 404 unless it is the cluster of this proxy.
+    /// 404 unless it is the id of this proxy's cluster.
     pub(super) async fn links(self, proxy: &Proxy) -> Result<Links, Problem> {
-        let ours = proxy.cluster_id(may_describe()?).await.map_err(problem)?;
+        let ours = proxy.cluster_id().await.map_err(problem)?;
         if self.cluster_id != ours {
             let message = format!("Cluster {} cannot be found. The cluster of this proxy is {ours}.", self.cluster_id);
             return Err(Problem::missing(message));
@@ -43,7 +43,7 @@ impl Asked {
     }
 }
 
-/// Makes the links of a cluster that is there.
+/// Makes the links of the cluster.
 pub(super) struct Links {
     cluster_id: String,
     /// Of the cluster itself.
@@ -61,9 +61,9 @@ impl Links {
         }
     }
 
-    /// For the cluster that `call` names; 404 unless it is the one of this proxy.
-    pub(super) async fn of(proxy: &Proxy, call: &Call) -> Result<Links, Problem> {
-        Asked::of(call).links(proxy).await
+    /// For the cluster of the path; 404 unless it is the one of this proxy.
+    pub(super) async fn of(proxy: &Proxy, request: &RequestContext) -> Result<Links, Problem> {
+        ClusterPath::of(request).links(proxy).await
     }
 
     pub(super) fn cluster_id(&self) -> &str {
@@ -75,7 +75,7 @@ impl Links {
         Metadata { url: self.url.clone(), resource_name: self.name.clone() }
     }
 
-    /// What lies at `path` below the cluster and is called `name` there, as in `brokers/1` and `broker=1`.
+    /// The metadata of what lies at `path` below the cluster and has the resource name `name`, as in `brokers/1` and `broker=1`.
     pub(super) fn metadata(&self, path: impl Display, name: impl Display) -> Metadata {
         Metadata { url: self.url(path), resource_name: format!("{}/{name}", self.name) }
     }

@@ -1,4 +1,4 @@
-//! `GET …/topics/{topic}/partitions`, `…/{partition}`, `…/{partition}/offset` — partitions and where they end
+//! `GET …/topics/{topic}/partitions`, `…/{partition}`, `…/{partition}/offset` — partitions and their offsets
 //! (docs/reference/rest-v3.md §7.1, §7.2).
 
 use postern_proxy::{PartitionDescription, PartitionId, Proxy, TopicDescription};
@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::links::Links;
 use super::resource::{Metadata, Related};
-use super::{described, may_describe, problem, topic_name};
-use crate::call::Call;
+use super::{described, problem, topic_name};
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 /// The only value of `offset_type`, and its default.
 const OFFSET_TYPE: &str = "earliest_and_latest";
@@ -37,36 +37,36 @@ struct PartitionWithOffsets<'a> {
     latest_offset: i64,
 }
 
-pub(super) async fn list(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let links = Links::of(&proxy, &call).await?;
-    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &request).await?;
+    let topic = described(&proxy, &topic_name(&request.params)?).await?;
     let partitions = topic.partitions.iter().map(|partition| partition_of(&links, &topic.name, partition));
     Ok(Reply::ok(&links.list("KafkaPartitionList", format_args!("topics/{}/partitions", topic.name), partitions)))
 }
 
-pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let id = PartitionId(call.params.number("partition")?);
-    let links = Links::of(&proxy, &call).await?;
-    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let id = PartitionId(request.params.number("partition")?);
+    let links = Links::of(&proxy, &request).await?;
+    let topic = described(&proxy, &topic_name(&request.params)?).await?;
     let partition = find(&topic, id).ok_or_else(|| Problem::missing(no_such_partition(&topic, id)))?;
     Ok(Reply::ok(&partition_of(&links, &topic.name, partition)))
 }
 
-pub(super) async fn offsets(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let id = PartitionId(call.params.number("partition")?);
-    match call.query("offset_type").as_deref() {
+pub(super) async fn offsets(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let id = PartitionId(request.params.number("partition")?);
+    match request.query("offset_type").as_deref() {
         None | Some(OFFSET_TYPE) => {}
         Some(other) => {
             return Err(Problem::bad_request(format!("offset_type: expected {OFFSET_TYPE}, found '{other}'.")));
         }
     }
-    let links = Links::of(&proxy, &call).await?;
-    let name = topic_name(&call.params)?;
+    let links = Links::of(&proxy, &request).await?;
+    let name = topic_name(&request.params)?;
     let topic = described(&proxy, &name).await?;
     if find(&topic, id).is_none() {
         return Err(Problem::no_such_partition(no_such_partition(&topic, id)));
     }
-    let range = proxy.offsets(may_describe()?, &name, id).await.map_err(problem)?;
+    let range = proxy.offsets(&name, id).await.map_err(problem)?;
     let resource_name = format!("topic={name}/partition={id}/offset_type={OFFSET_TYPE}");
     Ok(Reply::ok(&PartitionWithOffsets {
         kind: "KafkaPartitionWithOffsets",
@@ -83,7 +83,7 @@ pub(super) fn find(topic: &TopicDescription, id: PartitionId) -> Option<&Partiti
     topic.partitions.iter().find(|partition| partition.id == id)
 }
 
-/// The sentence; its number depends on the operation.
+/// The message; its error code depends on the operation.
 pub(super) fn no_such_partition(topic: &TopicDescription, id: PartitionId) -> String {
     let count = topic.partitions.len();
     format!(

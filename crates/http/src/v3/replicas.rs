@@ -1,5 +1,5 @@
-//! `GET …/partitions/{partition}/replicas`, `…/replicas/{broker}`, `GET …/brokers/{broker}/partition-replicas` — who
-//! keeps what (docs/reference/rest-v3.md §4, §7.3).
+//! `GET …/partitions/{partition}/replicas`, `…/replicas/{broker}`, `GET …/brokers/{broker}/partition-replicas` — replicas
+//! of partitions (docs/reference/rest-v3.md §4, §7.3).
 
 use postern_proxy::{NodeId, PartitionDescription, PartitionId, Proxy};
 use serde::Serialize;
@@ -8,10 +8,10 @@ use super::brokers::no_such_broker;
 use super::links::Links;
 use super::partitions::{find, no_such_partition};
 use super::resource::{Metadata, Related};
-use super::{described, may_describe, problem, topic_name};
-use crate::call::Call;
+use super::{described, problem, topic_name};
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 #[derive(Serialize)]
 struct Replica<'a> {
@@ -26,10 +26,10 @@ struct Replica<'a> {
     broker: Related,
 }
 
-pub(super) async fn list(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let id = PartitionId(call.params.number("partition")?);
-    let links = Links::of(&proxy, &call).await?;
-    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let id = PartitionId(request.params.number("partition")?);
+    let links = Links::of(&proxy, &request).await?;
+    let topic = described(&proxy, &topic_name(&request.params)?).await?;
     let partition = find(&topic, id).ok_or_else(|| Problem::missing(no_such_partition(&topic, id)))?;
     let replicas = partition.replicas.iter().map(|broker| replica_of(&links, &topic.name, partition, *broker));
     Ok(Reply::ok(&links.list(
@@ -39,11 +39,11 @@ pub(super) async fn list(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
     )))
 }
 
-pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let id = PartitionId(call.params.number("partition")?);
-    let broker = NodeId(call.params.number("broker")?);
-    let links = Links::of(&proxy, &call).await?;
-    let topic = described(&proxy, &topic_name(&call.params)?).await?;
+pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let id = PartitionId(request.params.number("partition")?);
+    let broker = NodeId(request.params.number("broker")?);
+    let links = Links::of(&proxy, &request).await?;
+    let topic = described(&proxy, &topic_name(&request.params)?).await?;
     let partition = find(&topic, id).ok_or_else(|| Problem::missing(no_such_partition(&topic, id)))?;
     if !partition.replicas.contains(&broker) {
         let message = format!(
@@ -56,14 +56,14 @@ pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
 }
 
 /// All replicas on one broker, those of internal topics included, sorted by topic and partition.
-pub(super) async fn of_broker(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let broker = NodeId(call.params.number("broker")?);
-    let links = Links::of(&proxy, &call).await?;
-    let cluster = proxy.describe_cluster(may_describe()?).await.map_err(problem)?;
+pub(super) async fn of_broker(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let broker = NodeId(request.params.number("broker")?);
+    let links = Links::of(&proxy, &request).await?;
+    let cluster = proxy.describe_cluster().await.map_err(problem)?;
     if !cluster.brokers.iter().any(|known| known.id == broker) {
         return Err(no_such_broker(broker));
     }
-    let topics = proxy.topics(may_describe()?, false).await.map_err(problem)?;
+    let topics = proxy.topics(false).await.map_err(problem)?;
     let partitions =
         topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (topic.name.as_str(), partition)));
     let kept = partitions.filter(|(_, partition)| partition.replicas.contains(&broker));

@@ -1,20 +1,20 @@
-//! `…/topics`, `…/topics/{topic}` — topics listed, shown, created, widened, deleted (docs/reference/rest-v3.md §6).
+//! `…/topics`, `…/topics/{topic}` — topics listed, described, created, widened, deleted (docs/reference/rest-v3.md §6).
 
 mod create;
 
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};
-use postern_proxy::{Caller, ManageTopic, Proxy, TopicDescription, TopicName};
+use postern_proxy::{Proxy, TopicDescription, TopicName};
 use serde::Serialize;
 
 use self::create::Creation;
-use super::links::{Asked, Links};
+use super::links::{ClusterPath, Links};
 use super::resource::{Metadata, Related};
-use super::{described, may_describe, problem, topic_name};
-use crate::call::Call;
-use crate::document::Document;
+use super::{described, problem, topic_name};
+use crate::lenient_object::{BODY_MAX, LenientObject};
 use crate::problem::Problem;
 use crate::reply::Reply;
+use crate::request_context::RequestContext;
 
 #[derive(Serialize)]
 struct Topic<'a> {
@@ -31,31 +31,30 @@ struct Topic<'a> {
     authorized_operations: &'a [&'static str],
 }
 
-/// Sorted by name, without internal topics. Its query parameter is spelt in another way than that of one topic.
-pub(super) async fn list(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let links = Links::of(&proxy, &call).await?;
-    let authorized_operations = call.flag("includeAuthorizedOperations");
-    let topics = proxy.topics(may_describe()?, authorized_operations).await.map_err(problem)?;
+/// Sorted by name, without internal topics. The query parameter has another spelling than that of one topic.
+pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &request).await?;
+    let authorized_operations = request.flag("includeAuthorizedOperations");
+    let topics = proxy.topics(authorized_operations).await.map_err(problem)?;
     let topics = topics.iter().filter(|topic| !topic.is_internal).map(|topic| topic_of(&links, topic));
     Ok(Reply::ok(&links.list("KafkaTopicList", "topics", topics)))
 }
 
-pub(super) async fn show(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let links = Links::of(&proxy, &call).await?;
-    let name = topic_name(&call.params)?;
-    let authorized_operations = call.flag("include_authorized_operations");
-    let topic = proxy.topic(may_describe()?, &name, authorized_operations).await.map_err(problem)?;
+pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &request).await?;
+    let name = topic_name(&request.params)?;
+    let authorized_operations = request.flag("include_authorized_operations");
+    let topic = proxy.topic(&name, authorized_operations).await.map_err(problem)?;
     Ok(Reply::ok(&topic_of(&links, &topic)))
 }
 
-pub(super) async fn create(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let asked = Asked::of(&call);
-    let (_, body) = call.read().await?;
+pub(super) async fn create(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let cluster_path = ClusterPath::of(&request);
+    let (_, body) = request.read_document(BODY_MAX).await?;
     let creation = Creation::read(&body)?;
-    let links = asked.links(&proxy).await?;
+    let links = cluster_path.links(&proxy).await?;
     let new = creation.into_topic()?;
-    let grant = Caller::anonymous().may_manage(new.name.clone()).map_err(problem)?;
-    let created = proxy.create_topic(grant, &new).await.map_err(problem)?;
+    let created = proxy.create_topic(&new).await.map_err(problem)?;
     let count = |count: i32| usize::try_from(count).unwrap_or(0);
     let topic = Topic {
         replication_factor: count(created.replication_factor),
@@ -66,39 +65,35 @@ pub(super) async fn create(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
     let reply = Reply::json(status, &topic);
     Ok(match HeaderValue::try_from(topic.metadata.url) {
         Ok(url) => reply.header(LOCATION, url),
-        // A client that sent no clean `Host` gets no link that would be none.
+        // No link if the `Host` of the request cannot stand in one.
         Err(_) => reply,
     })
 }
 
-/// Adds partitions; the number is that of all partitions afterwards.
-pub(super) async fn widen(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    let asked = Asked::of(&call);
-    let (params, body) = call.read().await?;
-    let mut document = Document::read(&body, "an object with partitions_count")?;
-    let total = document.int32("partitions_count")?;
-    let total = document.required("partitions_count", total)?;
-    document.end()?;
-    let links = asked.links(&proxy).await?;
+/// Adds partitions; the body names the total afterwards.
+pub(super) async fn add_partitions(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let cluster_path = ClusterPath::of(&request);
+    let (params, body) = request.read_document(BODY_MAX).await?;
+    let mut object = LenientObject::read(&body, "an object with partitions_count")?;
+    let total = object.int32("partitions_count")?;
+    let total = object.required("partitions_count", total)?;
+    object.end()?;
+    let links = cluster_path.links(&proxy).await?;
     let name = existing(params.get("topic"))?;
-    proxy.add_partitions(may_manage(&name)?, total).await.map_err(problem)?;
+    proxy.add_partitions(&name, total).await.map_err(problem)?;
     Ok(Reply::ok(&topic_of(&links, &described(&proxy, &name).await?)))
 }
 
-pub(super) async fn delete(proxy: Proxy, call: Call) -> Result<Reply, Problem> {
-    Links::of(&proxy, &call).await?;
-    let name = existing(call.params.get("topic"))?;
-    proxy.delete_topic(may_manage(&name)?).await.map_err(problem)?;
+pub(super) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    Links::of(&proxy, &request).await?;
+    let name = existing(request.params.get("topic"))?;
+    proxy.delete_topic(&name).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
-/// Where something is done to a topic, an illegal name is one that no topic has.
+/// For changes an illegal name is an unknown topic (docs/reference/rest-v3.md §6.1).
 fn existing(name: &str) -> Result<TopicName, Problem> {
     TopicName::parse(name).map_err(|error| Problem::no_such_topic(format!("There is no topic '{name}': {error}.")))
-}
-
-fn may_manage(name: &TopicName) -> Result<ManageTopic, Problem> {
-    Caller::anonymous().may_manage(name.clone()).map_err(problem)
 }
 
 fn topic_of<'a>(links: &'a Links, topic: &'a TopicDescription) -> Topic<'a> {
@@ -111,7 +106,7 @@ fn topic_of<'a>(links: &'a Links, topic: &'a TopicDescription) -> Topic<'a> {
     }
 }
 
-/// What follows from the name alone.
+/// A topic of which only the name is known.
 fn topic_named<'a>(links: &'a Links, name: &'a str) -> Topic<'a> {
     let path = format!("topics/{name}");
     Topic {

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use hyper::StatusCode;
-use postern_proxy::{Format, ProduceRequest, SchemaId, SchemaKind, SchemaRef, Spec};
+use postern_proxy::{Format, ProduceRequest, RecordSpec, SchemaId, SchemaKind, SchemaRef};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use sonic_rs::LazyValue;
 
@@ -19,7 +19,7 @@ use crate::problem::Problem;
 pub(super) struct Envelope<'a> {
     key: Schema<'a>,
     value: Schema<'a>,
-    records: Option<Vec<Spec<'a>>>,
+    records: Option<Vec<RecordSpec<'a>>>,
 }
 
 /// How one side's schema is named; a null counts as absent.
@@ -306,7 +306,7 @@ const RECORD_MEMBERS: &[(&str, RecordMember)] =
 struct RecordsSeed<'r>(&'r Reading);
 
 impl<'de> DeserializeSeed<'de> for RecordsSeed<'_> {
-    type Value = Option<Vec<Spec<'de>>>;
+    type Value = Option<Vec<RecordSpec<'de>>>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_any(self)
@@ -314,7 +314,7 @@ impl<'de> DeserializeSeed<'de> for RecordsSeed<'_> {
 }
 
 impl<'de> Visitor<'de> for RecordsSeed<'_> {
-    type Value = Option<Vec<Spec<'de>>>;
+    type Value = Option<Vec<RecordSpec<'de>>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("records to be a list of objects")
@@ -344,23 +344,23 @@ struct RecordSeed<'r> {
 }
 
 impl<'de> DeserializeSeed<'de> for RecordSeed<'_> {
-    type Value = Spec<'de>;
+    type Value = RecordSpec<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Spec<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<RecordSpec<'de>, D::Error> {
         json.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for RecordSeed<'_> {
-    type Value = Spec<'de>;
+    type Value = RecordSpec<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "records[{}] to be an object with key, value, partition", self.position)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Spec<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RecordSpec<'de>, A::Error> {
         let reading = self.reading;
-        let mut spec = Spec::default();
+        let mut spec = RecordSpec::default();
         let name = || Name { reading, record: Some(self.position), known: RECORD_MEMBERS };
         while let Some(member) = map.next_key_seed(name())? {
             let json: LazyValue<'de> = map.next_value()?;

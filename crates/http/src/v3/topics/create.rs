@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use postern_proxy::{NewTopic, TopicName};
 
-use crate::document::Document;
+use crate::lenient_object::LenientObject;
 use crate::problem::Problem;
 
-/// What the body says.
+/// The members of the body.
 #[derive(Debug)]
 pub(super) struct Creation {
     name: String,
@@ -20,26 +20,26 @@ pub(super) struct Creation {
 
 impl Creation {
     pub(super) fn read(body: &[u8]) -> Result<Creation, Problem> {
-        let mut document = Document::read(body, "an object with topic_name")?;
-        let name = document.text("topic_name")?;
-        let partitions = document.int32("partitions_count")?;
-        let replication_factor = document.int16("replication_factor")?;
-        let assignments = document.numbered_lists("replicas_assignments")?;
-        let configs = document.documents("configs")?.unwrap_or_default();
-        let validate_only = document.flag("validate_only")?.unwrap_or(false);
+        let mut object = LenientObject::read(body, "an object with topic_name")?;
+        let name = object.text("topic_name")?;
+        let partitions = object.int32("partitions_count")?;
+        let replication_factor = object.int16("replication_factor")?;
+        let assignments = object.numbered_lists("replicas_assignments")?;
+        let configs = object.objects("configs")?.unwrap_or_default();
+        let validate_only = object.flag("validate_only")?.unwrap_or(false);
         let creation = Creation {
-            name: document.required("topic_name", name)?,
+            name: object.required("topic_name", name)?,
             partitions,
             replication_factor,
             assignments: assignments.filter(|assignments| !assignments.is_empty()),
             configs: configs.into_iter().map(config).collect::<Result<_, _>>()?,
             validate_only,
         };
-        document.end()?;
+        object.end()?;
         Ok(creation)
     }
 
-    /// What a cluster can be asked for; refuses what none would take.
+    /// The request to the cluster; refuses what no cluster would accept.
     pub(super) fn into_topic(self) -> Result<NewTopic, Problem> {
         let illegal =
             |error| Problem::payload(format!("'{}' is no legal name of a topic: {error}.", shown(&self.name)));
@@ -66,11 +66,11 @@ impl Creation {
     }
 }
 
-fn config(mut document: Document) -> Result<(String, Option<String>), Problem> {
-    let name = document.kafka_text("name")?;
-    let name = document.required("name", name)?;
-    let value = document.kafka_text("value")?;
-    document.end()?;
+fn config(mut object: LenientObject) -> Result<(String, Option<String>), Problem> {
+    let name = object.kafka_text("name")?;
+    let name = object.required("name", name)?;
+    let value = object.kafka_text("value")?;
+    object.end()?;
     Ok((name, value))
 }
 
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_read_as_it_is_meant() {
+    fn requests_are_read_leniently() {
         let new = topic(
             r#"{"topic_name":"t","partitions_count":"6","replication_factor":3.0,"validate_only":1,
                 "configs":[{"name":"retention.ms","value":60000}],"replicas_assignments":{}}"#,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_cluster_takes_is_refused() {
+    fn requests_that_no_cluster_accepts_are_refused() {
         for (body, code, message) in [
             (
                 r#"{"topic_name":"a b"}"#,

@@ -1,4 +1,4 @@
-//! The objects of answers: schemas as versions, and schemas by id (docs/reference/schema-registry.md §4.1, §4.2, §4.4).
+//! Response objects: schemas as versions, and schemas by id (docs/reference/schema-registry.md §4.1, §4.2, §4.4).
 
 use postern_registry::{Content, Error, Metadata, Reference, Registry, Stored, Subject, Tagged, kind_name};
 
@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::problem::problem;
-use crate::call::Call;
 use crate::problem::Problem;
+use crate::request_context::RequestContext;
 
 /// A version of a subject.
 #[derive(Serialize)]
@@ -37,8 +37,8 @@ pub(super) struct Version<'a> {
 }
 
 impl<'a> Version<'a> {
-    pub(super) fn of(asked: &'a Asked) -> Version<'a> {
-        let (stored, content) = (&asked.stored, &asked.stored.content);
+    pub(super) fn of(rendered: &'a RenderedSchema) -> Version<'a> {
+        let (stored, content) = (&rendered.stored, &rendered.stored.content);
         Version {
             subject: stored.subject.as_str(),
             version: stored.version,
@@ -48,26 +48,26 @@ impl<'a> Version<'a> {
             references: content.references(),
             metadata: content.metadata(),
             rule_set: content.rule_set(),
-            schema: asked.text(),
-            schema_tags: &asked.tags,
+            schema: rendered.text(),
+            schema_tags: &rendered.tags,
             ts: stored.timestamp_ms,
             deleted: Some(stored.deleted),
             aliases: Vec::new(),
         }
     }
 
-    /// Without what only a stored record has.
+    /// Without the members that only a stored record has.
     pub(super) fn without_record(self) -> Version<'a> {
         Version { ts: None, deleted: None, ..self }
     }
 
-    /// With the subjects that are other names of this one.
+    /// With the aliases of the subject.
     pub(super) fn with_aliases(self, aliases: &'a [Subject]) -> Version<'a> {
         Version { aliases: aliases.iter().map(Subject::as_str).collect(), ..self }
     }
 }
 
-/// What was registered: not the subject, which the client named itself, and the id first.
+/// The response to a registration: without the subject, and the id first.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Registration<'a> {
@@ -90,9 +90,9 @@ pub(super) struct Registration<'a> {
 }
 
 impl<'a> Registration<'a> {
-    /// `is_new`: it has no record that the client could know of.
-    pub(super) fn of(asked: &'a Asked, is_new: bool) -> Registration<'a> {
-        let (stored, content) = (&asked.stored, &asked.stored.content);
+    /// `is_new`: registered by this request, so timestamp and deletion are left out.
+    pub(super) fn of(rendered: &'a RenderedSchema, is_new: bool) -> Registration<'a> {
+        let (stored, content) = (&rendered.stored, &rendered.stored.content);
         Registration {
             id: stored.id.0,
             version: stored.version,
@@ -101,14 +101,14 @@ impl<'a> Registration<'a> {
             references: content.references(),
             metadata: content.metadata(),
             rule_set: content.rule_set(),
-            schema: asked.text(),
+            schema: rendered.text(),
             ts: stored.timestamp_ms.filter(|_| !is_new),
             deleted: (!is_new).then_some(stored.deleted),
         }
     }
 }
 
-/// What an id or a guid names.
+/// The schema of an id or a guid.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ById<'a> {
@@ -136,18 +136,18 @@ pub(super) struct ById<'a> {
 }
 
 impl<'a> ById<'a> {
-    pub(super) fn of(asked: &'a Asked) -> ById<'a> {
-        let (stored, content) = (&asked.stored, &asked.stored.content);
+    pub(super) fn of(rendered: &'a RenderedSchema) -> ById<'a> {
+        let (stored, content) = (&rendered.stored, &rendered.stored.content);
         ById {
             subject: Some(stored.subject.as_str()),
             version: Some(stored.version),
             guid: content.guid().to_string(),
             schema_type: kind_name(content.kind()),
-            schema: asked.text(),
+            schema: rendered.text(),
             references: content.references(),
             metadata: content.metadata(),
             rule_set: content.rule_set(),
-            schema_tags: &asked.tags,
+            schema_tags: &rendered.tags,
             max_id: None,
             ts: stored.timestamp_ms,
             deleted: stored.deleted,
@@ -160,38 +160,43 @@ impl<'a> ById<'a> {
     }
 }
 
-/// A stored version as the query wants it printed.
-pub(super) struct Asked {
+/// A stored version, rendered as the query requests.
+pub(super) struct RenderedSchema {
     pub(super) stored: Stored,
-    /// In the format asked for, where that is not the stored text.
+    /// In the requested format, where that is not the stored text.
     text: Option<String>,
     tags: Vec<SchemaTags>,
 }
 
-impl Asked {
-    pub(super) fn as_stored(stored: Stored) -> Asked {
-        Asked { stored, text: None, tags: Vec::new() }
+impl RenderedSchema {
+    pub(super) fn as_stored(stored: Stored) -> RenderedSchema {
+        RenderedSchema { stored, text: None, tags: Vec::new() }
     }
 
-    /// In a format, as it is else.
-    pub(super) fn in_format(registry: &Registry, stored: Stored, format: Option<&str>) -> Result<Asked, Problem> {
+    /// In a format; `None` keeps the stored text.
+    pub(super) fn in_format(
+        registry: &Registry,
+        stored: Stored,
+        format: Option<&str>,
+    ) -> Result<RenderedSchema, Problem> {
         let text = match format {
             None => None,
-            Some(format) => told(registry.text_in(&stored, format))?,
+            Some(format) => into_problem(registry.text_in(&stored, format))?,
         };
-        Ok(Asked { stored, text, tags: Vec::new() })
+        Ok(RenderedSchema { stored, text, tags: Vec::new() })
     }
 
     /// By `format`, `referenceFormat` and `findTags` of the query.
-    pub(super) fn by(registry: &Registry, call: &Call, stored: Stored) -> Result<Asked, Problem> {
-        let Asked { mut stored, text, .. } = Asked::in_format(registry, stored, call.query("format").as_deref())?;
-        let wanted: Vec<String> = call.queries("findTags").collect();
+    pub(super) fn by(registry: &Registry, request: &RequestContext, stored: Stored) -> Result<RenderedSchema, Problem> {
+        let RenderedSchema { mut stored, text, .. } =
+            RenderedSchema::in_format(registry, stored, request.query("format").as_deref())?;
+        let wanted: Vec<String> = request.queries("findTags").collect();
         let tags = match wanted.is_empty() {
             true => Vec::new(),
-            false => schema_tags(told(registry.tags(&stored.content))?, &wanted),
+            false => schema_tags(into_problem(registry.tags(&stored.content))?, &wanted),
         };
         let content = &stored.content;
-        if call.query("referenceFormat").is_some_and(|format| format.eq_ignore_ascii_case("qualified"))
+        if request.query("referenceFormat").is_some_and(|format| format.eq_ignore_ascii_case("qualified"))
             && !content.references().is_empty()
         {
             let qualify = |reference: &Reference| Reference {
@@ -202,10 +207,10 @@ impl Asked {
             let (metadata, rule_set) = (content.metadata().cloned(), content.rule_set().cloned());
             stored.content = Content::new(content.kind(), content.text(), references, metadata, rule_set).into();
         }
-        Ok(Asked { stored, text, tags })
+        Ok(RenderedSchema { stored, text, tags })
     }
 
-    /// The text to print.
+    /// The schema text of the response.
     pub(super) fn text(&self) -> &str {
         self.text.as_deref().unwrap_or(self.stored.content.text())
     }
@@ -226,17 +231,17 @@ struct SchemaEntity {
     entity_type: &'static str,
 }
 
-/// Those of which any tag is wanted; `*` wants all.
+/// Those that have any of the wanted tags; `*` matches all.
 fn schema_tags(tagged: Vec<Tagged>, wanted: &[String]) -> Vec<SchemaTags> {
     let is_wanted = |tagged: &Tagged| wanted.iter().any(|tag| tag == "*" || tagged.tags.contains(tag));
-    let shown = |tagged: Tagged| SchemaTags {
+    let response = |tagged: Tagged| SchemaTags {
         schema_entity: SchemaEntity { entity_path: tagged.path, entity_type: tagged.part.name() },
         tags: tagged.tags,
     };
-    tagged.into_iter().filter(is_wanted).map(shown).collect()
+    tagged.into_iter().filter(is_wanted).map(response).collect()
 }
 
-/// An answer of the registry, or what its refusal is to the client.
-pub(super) fn told<T>(result: Result<T, Error>) -> Result<T, Problem> {
+/// Turns an error of the registry into its response.
+pub(super) fn into_problem<T>(result: Result<T, Error>) -> Result<T, Problem> {
     result.map_err(|error| problem(&error))
 }

@@ -1,4 +1,4 @@
-//! One request on its way to a handler: routed, its media types settled, its body not read yet.
+//! One request as its handler gets it: routed, its media types negotiated, its body not read yet.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -8,18 +8,18 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, HOST};
 use hyper::http::request::Parts;
 
-use crate::body::{Body, Reader};
+use crate::body::{Body, BodyKind, BodyReader};
 use crate::path;
 use crate::problem::Problem;
 
-/// What a handler is given.
-pub(crate) struct Call {
+/// A routed request.
+pub(crate) struct RequestContext {
     pub(crate) head: Parts,
-    /// The media type of the body, one of those that the route takes; `None` where the client named none.
+    /// The media type of the body, one of those that the route accepts; `None` where the client sent none.
     pub(crate) content_type: Option<&'static str>,
     pub(crate) params: Params,
     pub(crate) body: Incoming,
-    pub(crate) reader: Reader,
+    pub(crate) reader: BodyReader,
 }
 
 /// The parameters of a path, decoded.
@@ -30,10 +30,10 @@ impl Params {
     /// A parameter that the route's path names.
     pub(crate) fn get(&self, name: &'static str) -> &str {
         let found = self.0.iter().find(|(known, _)| *known == name);
-        &found.expect("a handler asks only for parameters of its own route").1
+        &found.expect("a handler reads only the parameters of its own route").1
     }
 
-    /// The same as a number. Anything that is none is a path that does not exist.
+    /// The same as a number. Anything else is a path that does not exist.
     pub(crate) fn number<T: FromStr>(&self, name: &'static str) -> Result<T, Problem> {
         path::number(self.get(name)).ok_or_else(|| {
             Problem::missing(format!(
@@ -44,8 +44,8 @@ impl Params {
     }
 }
 
-impl Call {
-    /// A query parameter, decoded; the first counts if it is repeated.
+impl RequestContext {
+    /// A query parameter, decoded; of a repeated one the first.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
         self.queries(name).next()
     }
@@ -64,22 +64,27 @@ impl Call {
         self.query(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// Scheme and authority for links, as the client addressed us.
+    /// Scheme and authority for links, as the client addressed the server.
     pub(crate) fn base_url(&self) -> String {
         let host = self.head.headers.get(HOST).and_then(|host| host.to_str().ok());
         let authority = self.head.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or("localhost");
         format!("http://{authority}")
     }
 
-    /// Reads the body; what remains of the call goes with it. Bodies are not unpacked, and packed ones not taken as they stand.
-    pub(crate) async fn read(self) -> Result<(Params, Body), Problem> {
+    /// Reads the body of an administrative request, of at most `max` bytes. Returns the parameters of the path with it.
+    pub(crate) async fn read_document(self, max: usize) -> Result<(Params, Body), Problem> {
+        self.read(BodyKind::Document(max)).await
+    }
+
+    /// Reads the body and returns it with the parameters. Compressed bodies are refused.
+    pub(crate) async fn read(self, kind: BodyKind) -> Result<(Params, Body), Problem> {
         let encoding = self.head.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
         if let Some(other) = encoding.filter(|encoding| !matches!(*encoding, "" | "identity")) {
             let message =
                 format!("HTTP 415 Unsupported Media Type: Content-Encoding is {other}; send the body as it is.");
             return Err(Problem::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        Ok((self.params, self.reader.read(self.body).await?))
+        Ok((self.params, self.reader.read(self.body, kind).await?))
     }
 }
 
