@@ -98,8 +98,10 @@ impl Problem {
 pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
     let status = |status: u16| StatusCode::from_u16(status).expect("the table holds valid statuses");
     match (dialect, error) {
-        (Dialect::V2, Error::NoSuchTopic(_)) => Problem::new(StatusCode::NOT_FOUND, 40401, error),
-        (Dialect::V3, Error::NoSuchTopic(_)) => Problem::new(StatusCode::NOT_FOUND, 40403, error),
+        (Dialect::V2, Error::NoSuchTopic { .. }) => Problem::new(StatusCode::NOT_FOUND, 40401, error),
+        (Dialect::V3, Error::NoSuchTopic { .. }) => Problem::new(StatusCode::NOT_FOUND, 40403, error),
+        (_, Error::RegistryTopic(_)) => Problem::new(StatusCode::FORBIDDEN, 40301, error),
+        (_, Error::Stopping) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, error),
         (_, Error::MissingSchema(postern_proxy::Side::Key)) => Problem::new(status(422), 42201, error),
         (_, Error::MissingSchema(postern_proxy::Side::Value)) => Problem::new(status(422), 42202, error),
         (_, Error::NegativePartition { .. }) => Problem::unprocessable(error),

@@ -3,11 +3,16 @@
 //! These operations sort what `kafka` returns and cache nothing but the id of the cluster.
 
 use postern_kafka::{
-    ClusterDescription, ConfigEntry, CreatedTopic, ErrorKind, NewTopic, OffsetRange, PartitionId, TopicDescription,
-    TopicName,
+    ClusterDescription, ConfigEntry, CreatedTopic, Error as ClusterError, ErrorKind, NewTopic, OffsetRange,
+    PartitionId, TopicDescription, TopicName,
 };
 
+use tokio::sync::watch;
+
 use crate::{Error, Proxy};
+
+/// A request for the id of the cluster; `None` until it is answered.
+pub(crate) type PendingClusterId = watch::Receiver<Option<Result<String, ClusterError>>>;
 
 impl Proxy {
     /// The cluster, its controller and its brokers.
@@ -18,13 +23,40 @@ impl Proxy {
         Ok(self.cluster().describe_cluster().await?)
     }
 
-    /// The id of the cluster, requested once and kept.
+    /// The id of the cluster, requested once and kept. Callers that wait for it share one request, so that each gets its error when that
+    /// request fails. Dropping the future leaves the request to the others.
     ///
     /// # Errors
     /// [`Error::Cluster`].
     pub async fn cluster_id(&self) -> Result<&str, Error> {
-        let request = || async { Ok::<_, Error>(self.describe_cluster().await?.cluster_id) };
-        Ok(self.0.cluster_id.get_or_try_init(request).await?)
+        if let Some(id) = self.0.cluster_id.get() {
+            return Ok(id);
+        }
+        let mut pending = self.pending_cluster_id();
+        let answer = pending.wait_for(Option::is_some).await.map(|answer| (*answer).clone());
+        match answer.ok().flatten() {
+            Some(Ok(id)) => Ok(self.0.cluster_id.get_or_init(|| id)),
+            Some(Err(error)) => Err(error.into()),
+            // The task of the request ended with the runtime.
+            None => Err(Error::Stopping),
+        }
+    }
+
+    /// The request for the id that is being answered, or a new one.
+    fn pending_cluster_id(&self) -> PendingClusterId {
+        let mut pending = self.0.pending_cluster_id.lock();
+        match &*pending {
+            Some(request) if request.borrow().is_none() && request.has_changed().is_ok() => request.clone(),
+            Some(_) | None => {
+                let (answer, request) = watch::channel(None);
+                let cluster = self.cluster().clone();
+                tokio::spawn(async move {
+                    answer.send_replace(Some(cluster.describe_cluster().await.map(|cluster| cluster.cluster_id)));
+                });
+                *pending = Some(request.clone());
+                request
+            }
+        }
     }
 
     /// All topics, internal ones included, sorted by name.
@@ -102,16 +134,18 @@ impl Proxy {
     /// Adds partitions to `topic`, so that it has `total` afterwards.
     ///
     /// # Errors
-    /// [`Error::Cluster`].
+    /// [`Error::Cluster`]; [`Error::RegistryTopic`].
     pub async fn add_partitions(&self, topic: &TopicName, total: i32) -> Result<(), Error> {
+        self.check_not_registry(topic)?;
         Ok(self.cluster().add_partitions(topic, total).await?)
     }
 
     /// Deletes `topic` and its records.
     ///
     /// # Errors
-    /// [`Error::Cluster`].
+    /// [`Error::Cluster`]; [`Error::RegistryTopic`].
     pub async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
+        self.check_not_registry(topic)?;
         Ok(self.cluster().delete_topic(topic).await?)
     }
 }

@@ -8,10 +8,21 @@ use postern_schema::EncodeError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A produce to a topic that does not exist, and that the cluster does not create by itself.
+    #[error("Topic not found: '{topic}' does not exist and the cluster does not create topics by itself. {}Nothing was written.", remedy(.similar.as_deref()))]
+    NoSuchTopic {
+        /// The topic of the request.
+        topic: TopicName,
+        /// The existing topic whose name resembles it most, if any does.
+        similar: Option<String>,
+    },
+    /// A change of the topic in which the registry of this process stores its schemas.
     #[error(
-        "Topic not found: '{0}' does not exist and the cluster does not create topics by itself. Create it first. Nothing was written."
+        "Topic '{0}' holds the schemas of this server's registry: it is not deleted, given more partitions or produced to over HTTP. Use the registry's API. Nothing was done."
     )]
-    NoSuchTopic(TopicName),
+    RegistryTopic(TopicName),
+    /// The server is being stopped.
+    #[error("The server is being stopped. Nothing was done.")]
+    Stopping,
     /// Records have keys (or values) and the request names no schema for them.
     #[error("{message}", message = missing_schema(*.0))]
     MissingSchema(Side),
@@ -46,6 +57,13 @@ pub enum Error {
     /// The cluster refused, or could not be reached.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+}
+
+fn remedy(similar: Option<&str>) -> String {
+    match similar {
+        Some(similar) => format!("Did you mean '{similar}'? "),
+        None => "Create it first. ".to_owned(),
+    }
 }
 
 fn side_name(side: Side) -> &'static str {

@@ -6,14 +6,18 @@
 mod administer;
 mod encode;
 mod error;
+mod large_work;
 mod limits;
 mod produce;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use postern_kafka::{Cluster, Inflight};
 use postern_registry::Schemas;
-use tokio::sync::OnceCell;
+
+use administer::PendingClusterId;
+use large_work::LargeWork;
 
 pub use encode::Format;
 pub use error::Error;
@@ -36,14 +40,46 @@ struct Parts {
     schemas: Schemas,
     inflight: Inflight,
     /// The id of the cluster, which never changes, once it is known.
-    cluster_id: OnceCell<String>,
+    cluster_id: OnceLock<String>,
+    /// The question for it, while it is not answered.
+    pending_cluster_id: Mutex<Option<PendingClusterId>>,
+    /// The topic of our own registry, which clients must not damage.
+    registry_topic: Option<TopicName>,
+    large_work: LargeWork,
 }
 
 impl Proxy {
     /// A proxy to `cluster`, with the schemas of a registry, our own or a remote one, within `limits`.
     pub fn new(cluster: Cluster, schemas: impl Into<Schemas>, limits: Limits) -> Proxy {
-        let inflight = Inflight::new(limits.unacknowledged);
-        Proxy(Arc::new(Parts { cluster, schemas: schemas.into(), inflight, cluster_id: OnceCell::new() }))
+        let schemas = schemas.into();
+        let registry_topic = match &schemas {
+            Schemas::Embedded(registry) => Some(registry.topic().clone()),
+            Schemas::Remote(_) => None,
+        };
+        Proxy(Arc::new(Parts {
+            cluster,
+            schemas,
+            inflight: Inflight::new(limits.unacknowledged),
+            cluster_id: OnceLock::new(),
+            pending_cluster_id: Mutex::new(None),
+            registry_topic,
+            large_work: LargeWork::default(),
+        }))
+    }
+
+    /// Runs work on `bytes` of a request. What is large does not run on the threads that answer other requests.
+    ///
+    /// Dropping the future before the work has begun cancels it.
+    pub async fn run<T>(&self, bytes: usize, work: impl FnOnce() -> T) -> T {
+        self.0.large_work.run(bytes, work).await
+    }
+
+    /// Refuses changes to the topic of our own registry.
+    fn check_not_registry(&self, topic: &TopicName) -> Result<(), Error> {
+        match &self.0.registry_topic {
+            Some(registry) if registry == topic => Err(Error::RegistryTopic(topic.clone())),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn cluster(&self) -> &Cluster {

@@ -30,6 +30,11 @@ pub struct RecordSpec<'a> {
 }
 
 impl RecordSpec<'_> {
+    /// Bytes of JSON text.
+    fn text_len(&self) -> usize {
+        self.key.as_ref().map_or(0, |key| key.len()) + self.value.as_ref().map_or(0, |value| value.len())
+    }
+
     fn member(&self, side: Side) -> Option<&str> {
         match side {
             Side::Key => self.key.as_deref(),
@@ -62,6 +67,9 @@ pub struct Produced {
     pub outcomes: Vec<Result<Receipt, AppendError>>,
 }
 
+/// Names that an unknown one is compared with at most.
+const SIMILAR_MAX: usize = 1000;
+
 impl Proxy {
     /// Writes the records of `request` to `topic`, in their order, and waits for the broker's answers.
     ///
@@ -70,12 +78,16 @@ impl Proxy {
     /// # Errors
     /// The request as a whole is refused, and nothing was written. What became of single records stands in [`Produced::outcomes`].
     pub async fn produce(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<Produced, Error> {
+        self.check_not_registry(topic)?;
         let key = self.serializer(topic, Side::Key, &request).await?;
         let value = self.serializer(topic, Side::Value, &request).await?;
-        let records = encode(&request, key.as_deref(), value.as_deref())?;
+        let bytes = request.records.iter().map(RecordSpec::text_len).sum();
+        let records = self.run(bytes, || encode(&request, key.as_deref(), value.as_deref())).await?;
 
-        if self.cluster().known_partitions(topic).is_none() {
-            self.cluster().partitions_for_produce(topic).await.map_err(|error| no_such_topic(topic, error))?;
+        if self.cluster().known_partitions(topic).is_none()
+            && let Err(error) = self.cluster().partitions_for_produce(topic).await
+        {
+            return Err(self.no_such_topic(topic, error).await);
         }
         let admitted = self.inflight().admit(records).await.map_err(Error::TooLarge)?;
         let outcomes = self.cluster().append(topic, admitted).await;
@@ -122,6 +134,28 @@ impl Proxy {
         }
         Ok(Some(writer))
     }
+
+    /// What the error of a look-up for a produce means, with the name that was probably meant.
+    async fn no_such_topic(&self, topic: &TopicName, error: ClusterError) -> Error {
+        if error.kind != ErrorKind::UnknownTopic {
+            return Error::Cluster(error);
+        }
+        let topics = self.cluster().topics(false).await.unwrap_or_default();
+        let names = topics.iter().filter(|topic| !topic.is_internal).map(|topic| topic.name.as_str());
+        Error::NoSuchTopic { topic: topic.clone(), similar: similar(topic.as_str(), names).map(str::to_owned) }
+    }
+}
+
+/// The name that resembles `name` most, if it is within two edits, or three of a long name.
+fn similar<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let max_edits = if name.len() < 16 { 2 } else { 3 };
+    others
+        .filter(|other| other.len().abs_diff(name.len()) <= max_edits)
+        .take(SIMILAR_MAX)
+        .map(|other| (strsim::damerau_levenshtein(name, other), other))
+        .filter(|(edits, _)| *edits <= max_edits)
+        .min()
+        .map(|(_, other)| other)
 }
 
 /// Encodes all records into one buffer and hands out slices of it.
@@ -166,6 +200,18 @@ fn encode(request: &ProduceRequest<'_>, key: Option<&Writer>, value: Option<&Wri
         .collect())
 }
 
-fn no_such_topic(topic: &TopicName, error: ClusterError) -> Error {
-    if error.kind == ErrorKind::UnknownTopic { Error::NoSuchTopic(topic.clone()) } else { Error::Cluster(error) }
+#[cfg(test)]
+mod tests {
+    use super::similar;
+
+    #[test]
+    fn a_similar_name_is_found_and_a_different_one_is_not() {
+        let topics = ["lsst.example.skyFluxMetric", "lab", "lab.temps", "orders"];
+        let found = |name: &str| similar(name, topics.into_iter());
+        assert_eq!(found("lsst.example.skyFluxMetrics"), Some("lsst.example.skyFluxMetric"));
+        assert_eq!(found("lab.tmeps"), Some("lab.temps"));
+        assert_eq!(found("Orders"), Some("orders"));
+        assert_eq!(found("nowhere"), None);
+        assert_eq!(found("lab.temps.of.2026"), None);
+    }
 }

@@ -161,6 +161,11 @@ impl Registry {
         &self.core.settings.group
     }
 
+    /// The topic in which the schemas are stored.
+    pub fn topic(&self) -> &TopicName {
+        &self.core.settings.topic
+    }
+
     pub(crate) fn core(&self) -> &core::Core {
         &self.core
     }

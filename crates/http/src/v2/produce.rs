@@ -32,7 +32,7 @@ async fn produce(
     let format = format_of(request.content_type);
     let partition = partition(&request.params)?;
     let (params, body) = request.read(BodyKind::Records).await?;
-    let mut envelope = Envelope::read(&body, proxy.records_max())?;
+    let mut envelope = proxy.run(body.len(), || Envelope::read(&body, proxy.records_max())).await?;
     let request = envelope.take_request(format, partition)?;
     let topic = match TopicName::parse(params.get("topic")) {
         Ok(topic) => topic,

@@ -5,6 +5,26 @@ use serde_json::{Value, json};
 
 use crate::app::TestApp;
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_topic_of_the_registry_cannot_be_damaged() {
+    let app = TestApp::start().await;
+    let schema = json!({"schema": "\"string\""});
+    assert_eq!(app.registry(hyper::Method::POST, "/subjects/s/versions").json(&schema).send().await.status, 200);
+    let end = app.end_offset("_schemas", 0).await;
+    let path = app.v3("topics/_schemas");
+    let refused = app.patch(&path, json!({"partitions_count": 2})).await;
+    assert_eq!(refused.refusal(), (403, 40301));
+    assert!(refused.message().contains("holds the schemas"), "{}", refused.message());
+    assert_eq!(app.delete(&path).await.refusal(), (403, 40301));
+    for path in ["/topics/_schemas", "/topics/_schemas/partitions/0"] {
+        let produce = app.request(hyper::Method::POST, path).json(&json!({"records": [{"value": 1}]}));
+        let produce = produce.header("Content-Type", "application/vnd.kafka.json.v2+json");
+        assert_eq!(produce.send().await.refusal(), (403, 40301), "{path}");
+    }
+    assert_eq!((app.partitions("_schemas").await, app.end_offset("_schemas", 0).await), (Some(1), end));
+    assert_eq!(app.get(&path).await.status, 200, "it is read like any other");
+}
+
 #[tokio::test]
 async fn a_topic_is_created_shown_listed_and_deleted() {
     let app = TestApp::start().await;

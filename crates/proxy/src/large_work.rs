@@ -1,0 +1,37 @@
+//! Parsing and encoding of large requests, outside of the threads that answer.
+//!
+//! A request of 60 MiB takes seconds of CPU time, in which a thread of the runtime would answer nobody else. The work still runs on the thread
+//! that has it, but the runtime gives the thread's other tasks to another one meanwhile. Few requests do so at once, so that the operating
+//! system has processors left for the others.
+
+use std::thread::available_parallelism;
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
+use tokio::task::block_in_place;
+
+/// Work on more bytes is large. Encoding that much takes about a millisecond.
+const LARGE: usize = 100 << 10;
+
+/// Bounds large work.
+pub(crate) struct LargeWork(Semaphore);
+
+impl Default for LargeWork {
+    fn default() -> LargeWork {
+        LargeWork(Semaphore::new(available_parallelism().map_or(1, usize::from)))
+    }
+}
+
+impl LargeWork {
+    /// Runs `work` on `bytes` of a request.
+    pub(crate) async fn run<T>(&self, bytes: usize, work: impl FnOnce() -> T) -> T {
+        if bytes <= LARGE {
+            return work();
+        }
+        let _permit = self.0.acquire().await;
+        match Handle::current().runtime_flavor() {
+            RuntimeFlavor::CurrentThread => work(),
+            _ => block_in_place(work),
+        }
+    }
+}
