@@ -107,10 +107,17 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
         (_, Error::NegativePartition { .. }) => Problem::unprocessable(error),
         (_, Error::Schema(_, ResolveError::InvalidSchema { .. })) => Problem::new(status(422), 42205, error),
         (_, Error::Schema(_, ResolveError::WrongKind { .. })) => Problem::unprocessable(error),
-        // Our own registry is not available at the moment: clients should retry, unlike after a refusal.
-        (_, Error::Schema(_, ResolveError::Refused { error: Refusal::NotReady(_) | Refusal::Store { .. }, .. })) => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, format!("{error} No record was written."))
-        }
+        // The registry is not available at the moment: clients should retry, unlike after a refusal.
+        (
+            _,
+            Error::Schema(
+                _,
+                ResolveError::Refused {
+                    error: Refusal::NotReady(_) | Refusal::Store { .. } | Refusal::Unreachable(_),
+                    ..
+                },
+            ),
+        ) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, format!("{error} No record was written.")),
         (_, Error::Schema(_, ResolveError::Refused { error: Refusal::Remote { code: 40301, .. }, .. })) => {
             Problem::new(StatusCode::FORBIDDEN, 40301, error)
         }

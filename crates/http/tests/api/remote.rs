@@ -59,6 +59,6 @@ async fn schemas_are_resolved_registered_and_refused_by_the_other_registry() {
     let again = produce(&app, body).await;
     assert_eq!(again.status, 200, "{}", again.text());
     let refused = produce(&app, by_id(77)).await;
-    assert_eq!(refused.refusal(), (422, 42207));
+    assert_eq!(refused.refusal(), (503, 50302));
     assert!(refused.message().contains("no schema registry can be reached"), "{}", refused.message());
 }
