@@ -5,7 +5,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use postern_http::{Bounds, serve};
@@ -18,7 +18,7 @@ async fn main() -> std::io::Result<()> {
     println!("echo on http://{}", listener.local_addr()?);
     let echo = |request: Request<Incoming>| async {
         let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        Response::new(Full::new(body))
+        Response::new(body)
     };
     serve::serve_with(listener, echo, Bounds::default(), pending(), Duration::ZERO).await;
     Ok(())

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{
+    ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use hyper::http::request::Parts as Head;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::http::uri::Authority;
+use hyper::{Method, Request, Response, StatusCode, Version};
 use postern_proxy::Proxy;
 use postern_registry::Registry;
 
@@ -27,6 +29,8 @@ const TEXT: &str = "text/plain";
 const REQUEST_LINE_MAX: usize = 8 << 10;
 /// Bytes of all headers: the tokens of some authentication schemes are long.
 const HEADERS_MAX: usize = 32 << 10;
+/// Characters of a path in a message.
+const PATH_SHOWN: usize = 100;
 const OPTIONS_ANSWER: &[MediaType] = &[MediaType { name: TEXT, weight: 1000 }, MediaType { name: JSON, weight: 900 }];
 
 /// Adds headers to every response of an API, given those of the request.
@@ -39,69 +43,101 @@ pub struct Api(Arc<Parts>);
 struct Parts {
     paths: matchit::Router<Endpoint>,
     reader: BodyReader,
+    profile: Profile,
+}
+
+/// What the APIs differ in besides their routes.
+struct Profile {
+    /// The server's name, and what its paths begin with, for those who look for something else here.
+    server: &'static str,
+    paths: &'static [&'static str],
+    /// The other server's.
+    other_server: &'static str,
+    other_paths: &'static [&'static str],
+    /// What to do instead of a method that a path does not have: path, method, sentence.
+    instead: &'static [(&'static str, Method, &'static str)],
     /// Media types of the body of a 415.
     errors: &'static [MediaType],
     add_headers: Option<AddHeaders>,
 }
 
 /// All operations of one path.
-#[derive(Default)]
 struct Endpoint {
+    path: &'static str,
     params: Vec<&'static str>,
     operations: Vec<(Method, Media, Handler)>,
 }
+
+/// The first segments of the paths of the REST proxy and of the registry.
+const REST_PATHS: &[&str] = &["/topics", "/brokers", "/consumers", "/v3/clusters"];
+const REGISTRY_PATHS: &[&str] =
+    &["/subjects", "/schemas", "/compatibility", "/config", "/mode", "/contexts", "/associations", "/v1/metadata"];
 
 /// The REST proxy: API v2 and v3 side by side.
 pub fn rest(proxy: Proxy, bounds: &Bounds) -> Api {
     let mut routes = v2::routes(proxy.clone());
     routes.extend(v3::routes(proxy));
-    Api::new(routes, v2::ERRORS, None, bounds)
+    let profile = Profile {
+        server: "the REST proxy",
+        paths: REST_PATHS,
+        other_server: "the Schema Registry",
+        other_paths: REGISTRY_PATHS,
+        instead: v2::INSTEAD,
+        errors: v2::ERRORS,
+        add_headers: None,
+    };
+    Api::new(routes, profile, bounds)
 }
 
 /// The registry.
 pub fn registry(registry: Registry, bounds: &Bounds) -> Api {
-    Api::new(dialect::routes(registry), dialect::ANSWER, Some(dialect::add_response_headers), bounds)
+    let profile = Profile {
+        server: "the Schema Registry",
+        paths: REGISTRY_PATHS,
+        other_server: "the REST proxy",
+        other_paths: REST_PATHS,
+        instead: &[],
+        errors: dialect::ANSWER,
+        add_headers: Some(dialect::add_response_headers),
+    };
+    Api::new(dialect::routes(registry), profile, bounds)
 }
 
 impl Api {
     /// Joins `routes`; several may share a path with different methods.
-    pub(crate) fn new(
-        routes: Vec<Route>,
-        errors: &'static [MediaType],
-        add_headers: Option<AddHeaders>,
-        bounds: &Bounds,
-    ) -> Api {
+    fn new(routes: Vec<Route>, profile: Profile, bounds: &Bounds) -> Api {
         let mut endpoints: BTreeMap<&'static str, Endpoint> = BTreeMap::new();
         for Route { method, path, media, handler } in routes {
-            endpoints.entry(path).or_default().operations.push((method, media, handler));
+            let params =
+                || path.split('/').filter_map(|segment| segment.strip_prefix('{')?.split('}').next()).collect();
+            let endpoint =
+                endpoints.entry(path).or_insert_with(|| Endpoint { path, params: params(), operations: Vec::new() });
+            endpoint.operations.push((method, media, handler));
         }
         let mut paths = matchit::Router::new();
         for (path, endpoint) in endpoints {
-            let params = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.split('}').next()).collect();
-            paths
-                .insert(path, Endpoint { params, ..endpoint })
-                .expect("each path has one spelling in the tables of routes");
+            paths.insert(path, endpoint).expect("each path has one spelling in the tables of routes");
         }
-        Api(Arc::new(Parts { paths, reader: BodyReader::new(bounds), errors, add_headers }))
+        Api(Arc::new(Parts { paths, reader: BodyReader::new(bounds), profile }))
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let Some(add_headers) = self.0.add_headers else { return self.route(request).await };
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Bytes> {
+        let Some(add_headers) = self.0.profile.add_headers else { return self.route(request).await };
         let headers = request.headers().clone();
         let mut response = self.route(request).await;
         add_headers(&headers, response.headers_mut());
         response
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn route(&self, request: Request<Incoming>) -> Response<Bytes> {
         let (head, body) = request.into_parts();
-        if let Some(problem) = too_long(&head) {
-            return problem.into_reply().into_response(JSON);
+        if let Some(reply) = malformed(&head) {
+            return reply.into_response(JSON);
         }
         let path = path::clean(head.uri.path());
         let Ok(found) = self.0.paths.at(&path) else {
-            return Problem::not_found().into_reply().into_response(JSON);
+            return self.0.profile.not_found(&path).into_reply().into_response(JSON);
         };
         let endpoint = found.value;
         if head.method == Method::OPTIONS {
@@ -110,7 +146,7 @@ impl Api {
         // HEAD is GET without the body, which hyper omits.
         let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
         let Some((_, media, handler)) = endpoint.operations.iter().find(|(known, ..)| known == method) else {
-            let problem = Problem::generic(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
+            let problem = self.0.profile.not_allowed(endpoint, method);
             return problem.into_reply().header(ALLOW, endpoint.allow()).into_response(JSON);
         };
         let content_type = match (text(&head.headers, CONTENT_TYPE), media.consumes) {
@@ -137,11 +173,43 @@ impl Api {
         reply.into_response(media_type)
     }
 
-    fn unsupported(&self, headers: &HeaderMap, named: &str, known: &[&str]) -> Response<Full<Bytes>> {
+    fn unsupported(&self, headers: &HeaderMap, named: &str, known: &[&str]) -> Response<Bytes> {
         let message =
             format!("HTTP 415 Unsupported Media Type: Content-Type is {named}, expected one of {}", known.join(", "));
-        let media_type = negotiate(accepted(headers).as_deref(), self.0.errors).unwrap_or(JSON);
+        let media_type = negotiate(accepted(headers).as_deref(), self.0.profile.errors).unwrap_or(JSON);
         Problem::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_reply().into_response(media_type)
+    }
+}
+
+impl Profile {
+    fn not_found(&self, path: &str) -> Problem {
+        let below = |paths: &[&str]| {
+            paths
+                .iter()
+                .any(|begin| path.strip_prefix(begin).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        };
+        let shown: String = path.chars().take(PATH_SHOWN).collect();
+        let Profile { server, paths, other_server, other_paths, .. } = self;
+        Problem::generic(
+            StatusCode::NOT_FOUND,
+            match below(other_paths) && !below(paths) {
+                true => format!(
+                    "HTTP 404 Not Found: {shown} belongs to {other_server}, which listens on a port of its own. This is {server}."
+                ),
+                false => format!(
+                    "HTTP 404 Not Found: there is no path {shown}. This is {server}; its paths begin with {}.",
+                    paths.join(", ")
+                ),
+            },
+        )
+    }
+
+    fn not_allowed(&self, endpoint: &Endpoint, method: &Method) -> Problem {
+        let instead = self.instead.iter().find(|(path, known, _)| *path == endpoint.path && known == method);
+        let instead = instead.map_or("", |(_, _, sentence)| sentence);
+        let methods = endpoint.methods().replace(',', ", ");
+        let message = format!("HTTP 405 Method Not Allowed: {method} is not possible here, only {methods}.{instead}");
+        Problem::generic(StatusCode::METHOD_NOT_ALLOWED, message)
     }
 }
 
@@ -160,7 +228,7 @@ impl Endpoint {
     }
 
     /// The methods in `Allow`, and also as the body unless the client prefers JSON.
-    fn options(&self, accept: Option<&str>) -> Response<Full<Bytes>> {
+    fn options(&self, accept: Option<&str>) -> Response<Bytes> {
         let methods = match negotiate(accept, OPTIONS_ANSWER) {
             Some(JSON) => String::new(),
             Some(_) | None => self.methods(),
@@ -174,6 +242,15 @@ fn accepted(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let mut values = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or("?"));
     let first = values.next()?;
     Some(values.fold(Cow::Borrowed(first), |list, value| Cow::Owned(format!("{list},{value}"))))
+}
+
+/// The response to a request that is refused whatever it wants.
+fn malformed(head: &Head) -> Option<Reply> {
+    if let Some(problem) = too_long(head).or_else(|| bad_host(head)) {
+        return Some(problem.into_reply());
+    }
+    // The connection is closed, because what follows the head cannot be told apart from the next request (RFC 9112 §6.1).
+    bad_coding(head).map(|problem| problem.into_reply().header(CONNECTION, HeaderValue::from_static("close")))
 }
 
 /// The bounds are those of Confluent and of most reverse proxies. Beyond its own bounds hyper responds by itself, with the same status and
@@ -195,6 +272,40 @@ fn too_long(head: &Head) -> Option<Problem> {
         return Some(Problem::generic(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
     }
     None
+}
+
+/// HTTP/1.1 requires exactly one valid `Host` (RFC 9112 §3.2). It may be empty.
+fn bad_host(head: &Head) -> Option<Problem> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let (host, more) = (hosts.next(), hosts.count());
+    let problem = |found: String| {
+        let message = format!(
+            "HTTP 400 Bad Request: expected one Host header with a host name and perhaps a port, found {found}."
+        );
+        Some(Problem::generic(StatusCode::BAD_REQUEST, message))
+    };
+    match host {
+        None if head.version == Version::HTTP_11 => problem("none".to_owned()),
+        None => None,
+        Some(_) if more > 0 => problem(format!("{}", more + 1)),
+        Some(host) if host.is_empty() => None,
+        Some(host) => match Authority::try_from(host.as_bytes()) {
+            Ok(authority) if !authority.as_str().contains('@') => None,
+            Ok(_) | Err(_) => problem(format!("{host:?}")),
+        },
+    }
+}
+
+/// The only transfer coding is `chunked`, which hyper decodes (RFC 9112 §6.1, §7).
+fn bad_coding(head: &Head) -> Option<Problem> {
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+    let (coding, more) = (codings.next()?, codings.next());
+    let known = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    if known(coding) && more.is_none() {
+        return None;
+    }
+    let message = format!("HTTP 501 Not Implemented: Transfer-Encoding is {coding:?}; only chunked is supported.");
+    Some(Problem::generic(StatusCode::NOT_IMPLEMENTED, message))
 }
 
 /// A header's value; one that is not text is replaced by one that matches nothing.

@@ -25,11 +25,20 @@ pub struct Bounds {
     /// Memory for all request bodies and what is parsed from them, in bytes. When it is used up, bodies are not read further until others
     /// are done; a request that waits longer than [`Bounds::idle`] in all is refused with 503. Default 256 MiB.
     pub bodies: usize,
+    /// Memory for responses above 16 KiB that clients have not read yet, in bytes. Without it a read waits for some seconds and is then
+    /// answered with 503. Default 64 MiB.
+    pub responses: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Bounds {
-        Bounds { connections: 8192, idle: Duration::from_secs(30), body: 64 << 20, bodies: 256 << 20 }
+        Bounds {
+            connections: 8192,
+            idle: Duration::from_secs(30),
+            body: 64 << 20,
+            bodies: 256 << 20,
+            responses: 64 << 20,
+        }
     }
 }
 

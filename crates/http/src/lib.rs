@@ -20,6 +20,7 @@ mod problem;
 mod registry;
 mod reply;
 mod request_context;
+mod response_body;
 mod router;
 pub mod serve;
 mod v2;

@@ -88,7 +88,9 @@ pub(crate) fn routes(registry: Registry) -> Vec<Route> {
         put "/mode/{subject}" WRITE mode::change;
         delete "/mode/{subject}" READ mode::delete;
         post "/associations" WRITE associations::change;
-        get "/associations/resources/{resource}" READ associations::read;
+        get "/associations/subjects/{subject}" READ associations::list;
+        get "/associations/resources/{resource}" READ associations::list;
+        get "/associations/resources/{namespace}/{resource}" READ associations::list;
         put "/associations/resources/{resource}" WRITE associations::change;
         delete "/associations/resources/{resource}" READ associations::change;
         post "/associations:batchMutate" WRITE associations::change;

@@ -6,7 +6,6 @@
 use std::io;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -48,9 +47,9 @@ impl Reply {
     }
 
     /// The response for hyper, in `media_type`. Without a body there is no `Content-Type`.
-    pub(crate) fn into_response(self, media_type: &'static str) -> Response<Full<Bytes>> {
+    pub(crate) fn into_response(self, media_type: &'static str) -> Response<Bytes> {
         let has_body = !self.body.is_empty();
-        let mut response = Response::new(Full::new(self.body));
+        let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         if has_body {
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -4,33 +4,40 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, interval_at, sleep, timeout};
 
 use crate::idle_timeout::IdleTimeoutStream;
+use crate::response_body::{ResponseBudget, Streams};
 use crate::{Api, Bounds};
 
-/// What one connection holds at most of what its client sent and nobody has read yet. The head of a request must fit into it.
+/// Bytes that one connection buffers before they are read. The head of a request must fit into it.
 const BUFFER_MAX: usize = 64 << 10;
-/// The same over HTTP/2, where it bounds what may be on its way, too.
+/// The same over HTTP/2, where it bounds what is in flight as well.
 const WINDOW: u32 = 256 << 10;
-/// How long to wait before accepting again when the process has no file descriptor left, or the like.
+/// Requests open at once on one connection of HTTP/2.
+const STREAMS_MAX: u32 = 64;
+/// The pause after a failed accept, as when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// After the signal to stop, requests on open connections are still answered for so long; then connections without a request are closed.
+/// Without it a request that is on its way at the signal would find its connection reset.
+const LAST_REQUESTS: Duration = Duration::from_millis(250);
 
-/// Serves `api` on `listener` until `stop` resolves; then requests under way are finished, within `drain_timeout`.
+/// Serves `api` on `listener` until `stop` resolves; then open requests are finished, within `drain_timeout`.
 ///
-/// HTTP/1.1 and HTTP/2 without TLS. True: every request under way was answered.
+/// HTTP/1.1 and HTTP/2 without TLS. Returns whether every open request was answered. Dropping the future ends accepting and closes
+/// idle connections.
 pub async fn serve(
     listener: TcpListener,
     api: Api,
@@ -45,7 +52,7 @@ pub async fn serve(
     serve_with(listener, answer, bounds, stop, drain_timeout).await
 }
 
-/// The same for any function from request to response: what the benches measure the API against.
+/// The same for any function from request to response: the benches compare the API with a trivial one.
 pub async fn serve_with<F, A>(
     listener: TcpListener,
     answer: F,
@@ -55,62 +62,160 @@ pub async fn serve_with<F, A>(
 ) -> bool
 where
     F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
-    A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    A: Future<Output = Response<Bytes>> + Send + 'static,
 {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    // Not `pipeline_flush`: it keeps an answer back where a part of the next request has come, and never sends that to a broken one.
-    server.http1().timer(TokioTimer::new()).header_read_timeout(bounds.idle).max_buf_size(BUFFER_MAX);
-    server.http2().timer(TokioTimer::new()).keep_alive_interval(bounds.idle);
-    server.http2().initial_connection_window_size(WINDOW).initial_stream_window_size(WINDOW);
-    let server = Arc::new(server);
-    let connections = Arc::new(Semaphore::new(bounds.connections));
-    let graceful = GracefulShutdown::new();
+    let connections_max = bounds.connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+    let connections = Arc::new(Semaphore::new(connections_max));
+    let (stopping, stopped) = watch::channel(false);
+    let server = Server::new(answer, &bounds, stopped);
+    let mut acceptor = Acceptor { listener, connections: Arc::clone(&connections), failing: false };
     let mut stop = pin!(stop);
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             biased;
             () = &mut stop => break,
-            accepted = accept(&listener, &connections) => accepted,
-        };
-        let Some((stream, permit)) = accepted else {
-            sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let answer = answer.clone();
-        let service = service_fn(move |request| {
-            let answer = answer(request);
-            async move { Ok::<_, Infallible>(answer.await) }
-        });
-        let stream = TokioIo::new(IdleTimeoutStream::new(stream, bounds.idle));
-        let connection = server.serve_connection(stream, service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            // What a client does to its own connection is its own affair.
-            if let Err(error) = connection.await {
-                tracing::debug!(error = %error, "connection ended early");
-            }
-            drop(permit);
-        });
+            accepted = acceptor.accept() => match accepted {
+                Some((stream, permit)) => server.spawn(stream, permit),
+                None => sleep(ACCEPT_PAUSE).await,
+            },
+        }
     }
-    drop(listener);
-    timeout(drain_timeout, graceful.shutdown()).await.is_ok()
+    stopping.send_replace(true);
+    // Connections that the kernel has completed already would be reset.
+    while let Ok(Some((stream, permit))) = timeout(Duration::ZERO, acceptor.accept()).await {
+        server.spawn(stream, permit);
+    }
+    drop(acceptor);
+    // Each connection holds a permit until it ends.
+    timeout(drain_timeout, connections.acquire_many(connections_max as u32)).await.is_ok()
 }
 
-/// The next connection, once there is room for one. `None`: the kernel has none to give at the moment.
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => {
-            // Answers are small and waited for; they must not wait for each other.
-            stream.set_nodelay(true).ok()?;
-            Some((stream, permit))
+/// Accepts connections within their bound.
+struct Acceptor {
+    listener: TcpListener,
+    connections: Arc<Semaphore>,
+    /// Whether the last accept failed: failures are logged once, not twenty times a second.
+    failing: bool,
+}
+
+impl Acceptor {
+    /// The next connection, once the bound on connections allows it. `None`: accepting failed.
+    async fn accept(&mut self) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.connections).acquire_owned().await.ok()?;
+        match self.listener.accept().await {
+            Ok((stream, _)) => {
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("connections are accepted again");
+                }
+                // Responses are small and latency matters: no Nagle delay.
+                stream.set_nodelay(true).ok()?;
+                Some((stream, permit))
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(%error, "cannot accept connections; trying again until it works");
+                }
+                None
+            }
         }
-        Err(error) => {
-            tracing::warn!(error = %error, "cannot accept a connection");
-            None
-        }
+    }
+}
+
+/// What all connections of a listener share.
+struct Server<F> {
+    answer: F,
+    http: Arc<auto::Builder<TokioExecutor>>,
+    responses: ResponseBudget,
+    idle: Duration,
+    stopped: watch::Receiver<bool>,
+}
+
+impl<F, A> Server<F>
+where
+    F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    A: Future<Output = Response<Bytes>> + Send + 'static,
+{
+    fn new(answer: F, bounds: &Bounds, stopped: watch::Receiver<bool>) -> Server<F> {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        // Not `pipeline_flush`: it holds a response back when a part of the next request has arrived, and never sends it if that one is
+        // malformed. `half_close`: a client that shuts down its side after the request still gets the response.
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds.idle)
+            .max_buf_size(BUFFER_MAX)
+            .half_close(true);
+        http.http2().timer(TokioTimer::new()).keep_alive_interval(bounds.idle).max_concurrent_streams(STREAMS_MAX);
+        http.http2().initial_connection_window_size(WINDOW).initial_stream_window_size(WINDOW);
+        let responses = ResponseBudget::new(bounds.responses);
+        Server { answer, http: Arc::new(http), responses, idle: bounds.idle, stopped }
+    }
+
+    /// Serves one connection in a task of its own.
+    fn spawn(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        let streams = Streams::default();
+        let is_http2 = Arc::new(AtomicBool::new(false));
+        let service = {
+            let (answer, responses, stopped) = (self.answer.clone(), self.responses.clone(), self.stopped.clone());
+            let (streams, is_http2) = (streams.clone(), Arc::clone(&is_http2));
+            service_fn(move |request: Request<Incoming>| {
+                let (version, is_safe) = (request.version(), request.method().is_safe());
+                if version == Version::HTTP_2 {
+                    is_http2.store(true, Relaxed);
+                }
+                let answered = answer(request);
+                let (responses, streams, stopped) = (responses.clone(), streams.clone(), stopped.clone());
+                async move {
+                    let mut response = answered.await;
+                    if version < Version::HTTP_2 && *stopped.borrow() {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    Ok::<_, Infallible>(responses.admit(response, is_safe, version, &streams).await)
+                }
+            })
+        };
+        let io = TokioIo::new(IdleTimeoutStream::new(stream, self.idle));
+        let connection = self.http.serve_connection(io, service).into_owned();
+        let (idle, mut stopped) = (self.idle, self.stopped.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            let mut connection = pin!(connection);
+            let mut close_at = None;
+            let mut checks = interval_at(Instant::now() + idle / 4, idle / 4);
+            let mut last_requests = pin!(last_requests(&mut stopped, &is_http2));
+            let mut draining = false;
+            let result = loop {
+                tokio::select! {
+                    biased;
+                    result = connection.as_mut() => break result,
+                    () = last_requests.as_mut(), if !draining => {
+                        draining = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    now = checks.tick() => {
+                        // A client that does not read a response gets no further ones, and other responses have the same time to finish.
+                        if streams.drop_stalled(idle) && close_at.is_none() {
+                            connection.as_mut().graceful_shutdown();
+                            close_at = Some(now + idle);
+                        }
+                        if close_at.is_some_and(|at| at <= now) {
+                            return;
+                        }
+                    }
+                }
+            };
+            // A client may break its own connection; that is no fault of the server.
+            if let Err(error) = result {
+                tracing::debug!(%error, "connection ended early");
+            }
+        });
+    }
+}
+
+/// Resolves some time after the signal to stop; at once over HTTP/2, which tells the client which requests were received.
+async fn last_requests(stopped: &mut watch::Receiver<bool>, is_http2: &AtomicBool) {
+    let is_signaled = stopped.wait_for(|stopped| *stopped).await.is_ok();
+    // Without a signal the server was dropped.
+    if is_signaled && !is_http2.load(Relaxed) {
+        sleep(LAST_REQUESTS).await;
     }
 }

@@ -11,6 +11,7 @@ mod topics;
 #[cfg(feature = "fuzzing")]
 pub use self::produce::envelope;
 
+use hyper::Method;
 use postern_proxy::{Error, Proxy};
 
 use crate::negotiate::{JSON, MediaType};
@@ -57,6 +58,18 @@ const PRODUCE: Media = Media { consumes: Some(&[BINARY, JSON_RECORDS, AVRO, JSON
 const CONSUMER: Media =
     Media { consumes: Some(&[V2, BINARY, JSON_RECORDS, AVRO, JSON_SCHEMA, PROTOBUF]), produces: CONSUMER_ANSWER };
 const RECORDS: Media = Media { produces: RECORDS_ANSWER, ..CONSUMER };
+
+/// What to use instead of methods that a path does not have.
+pub(crate) const INSTEAD: &[(&str, Method, &str)] = &[
+    ("/topics", Method::POST, " Topics are created with POST /v3/clusters/{cluster_id}/topics."),
+    ("/topics/{topic}", Method::PUT, " Topics are created with POST /v3/clusters/{cluster_id}/topics."),
+    (
+        "/topics/{topic}",
+        Method::DELETE,
+        " Topics are deleted with DELETE /v3/clusters/{cluster_id}/topics/{topic_name}.",
+    ),
+    ("/v3/clusters/{cluster}/topics/{topic}/records", Method::GET, " Records are read with a Kafka client."),
+];
 
 /// All operations of the API (docs/reference/rest-v2.md §1).
 #[rustfmt::skip]

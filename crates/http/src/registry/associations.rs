@@ -1,7 +1,7 @@
 //! `/associations` — which subjects belong to which topic (docs/reference/schema-registry.md §13). There are none yet, and none can be created.
 //!
-//! Clients that ask where a topic's schemas are take a 404 for "by the topic's name", and any other refusal for a failure. So reading is
-//! a 404 like that of an unknown path, and only changes say what is missing.
+//! Clients look up the subjects of a topic here, and use the topic's name when the list is empty. So lists are empty, and only changes are
+//! not built.
 
 use postern_registry::Registry;
 
@@ -9,10 +9,12 @@ use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-pub(super) async fn read(_: Registry, _: RequestContext) -> Result<Reply, Problem> {
-    Err(Problem::not_found())
+/// `GET /associations/…`
+pub(super) async fn list(_: Registry, _: RequestContext) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&[(); 0]))
 }
 
+/// Everything else.
 pub(super) async fn change(_: Registry, _: RequestContext) -> Result<Reply, Problem> {
     Err(Problem::not_built("Associating subjects with topics"))
 }

@@ -101,6 +101,78 @@ async fn a_client_that_waits_to_be_told_to_go_on_is_told_unless_it_is_refused_fi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_shuts_down_its_side_after_the_request_is_answered() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let body = r#"{"records":[{"value":1}]}"#;
+    for n in 0..20 {
+        let mut stream = app.connect().await;
+        let head = format!(
+            "POST /topics/lab HTTP/1.1\r\nHost: p\r\nContent-Type: {JSON}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).await.expect("sent");
+        stream.shutdown().await.expect("shut down");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it is answered and closed");
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(&format!("\"offset\":{n},")), "{answer}");
+    }
+    assert_eq!(app.end_offset("lab", 0).await, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_needs_exactly_one_valid_host() {
+    let app = TestApp::start().await;
+    for (version, hosts, status) in [
+        ("1.1", "", "400"),
+        ("1.1", "Host: a\r\nHost: a\r\n", "400"),
+        ("1.1", "Host: a b/%%\"<x>\r\n", "400"),
+        ("1.1", "Host: user@a\r\n", "400"),
+        ("1.1", "Host:\r\n", "200"),
+        ("1.1", "Host: a_b:8082\r\n", "200"),
+        ("1.1", "Host: [::1]:8082\r\n", "200"),
+        ("1.0", "", "200"),
+    ] {
+        let answer = talk(&app, &format!("GET / HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n")).await;
+        assert_eq!(answer.get(9..12), Some(status), "{hosts}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transfer_codings_that_are_not_decoded_are_refused() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let chunks = "19\r\n{\"records\":[{\"value\":1}]}\r\n0\r\n\r\n";
+    for (codings, status) in [
+        ("Transfer-Encoding: gzip, chunked\r\n", "501"),
+        ("Transfer-Encoding: identity, chunked\r\n", "501"),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "501"),
+        ("Transfer-Encoding: Chunked\r\n", "200"),
+    ] {
+        let head = format!("POST /topics/lab HTTP/1.1\r\nHost: p\r\nContent-Type: {JSON}\r\n{codings}");
+        let close = if status == "200" { "Connection: close\r\n" } else { "" };
+        let answer = talk(&app, &format!("{head}{close}\r\n{chunks}")).await;
+        assert_eq!(answer.get(9..12), Some(status), "{codings}: {answer}");
+    }
+    assert_eq!(app.end_offset("lab", 0).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_paths_and_methods_say_what_to_use_instead() {
+    let app = TestApp::start().await;
+    let message = async |method, path: &str| app.request(method, path).send().await.message();
+    let unknown = message(Method::GET, "/sasquatch-rest-proxy/topics/x").await;
+    assert!(unknown.contains("no path /sasquatch-rest-proxy/topics/x") && unknown.contains("/topics"), "{unknown}");
+    let elsewhere = message(Method::GET, "/subjects").await;
+    assert!(elsewhere.contains("/subjects belongs to the Schema Registry"), "{elsewhere}");
+    let elsewhere = app.registry(Method::GET, "/topics/x").send().await;
+    assert_eq!(elsewhere.refusal(), (404, 404));
+    assert!(elsewhere.message().contains("belongs to the REST proxy"), "{}", elsewhere.message());
+    let instead = message(Method::POST, "/topics").await;
+    assert!(instead.contains("only GET, HEAD, OPTIONS") && instead.contains("POST /v3/clusters"), "{instead}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn http2_is_spoken_without_an_upgrade() {
     let app = TestApp::start().await;
     app.topic("lab", 1).await;

@@ -3,6 +3,7 @@
 
 mod app;
 mod http_bounds;
+mod http_responses;
 mod http_wire;
 mod registry;
 mod registry_better;

@@ -1,0 +1,250 @@
+//! Response bodies, and the memory that responses may use until their clients have read them.
+//!
+//! A response is complete in memory before it is sent, so clients that request much and read slowly would cost much. Bodies above
+//! [`SMALL`] count against a budget of the listener until the socket has taken them. Over HTTP/2 a client can close the window of a single
+//! stream while the connection looks alive: bodies are handed to hyper in chunks there, and one that makes no progress is dropped
+//! ([`Streams`]).
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode, Version};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::budget::{ByteBudget, Growth, Permit};
+use crate::negotiate::JSON;
+use crate::problem::Problem;
+
+/// Bodies up to so many bytes are not accounted: connections and streams are bounded in number.
+const SMALL: usize = 16 << 10;
+/// Bytes handed to hyper at once over HTTP/2.
+const CHUNK: usize = 16 << 10;
+/// Responses that wait for the budget at once; further ones are refused immediately.
+const WAITING_MAX: usize = 32;
+/// How long a response waits for the budget.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// The memory for the responses of one listener. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct ResponseBudget {
+    bytes: ByteBudget,
+    waiting: Arc<Semaphore>,
+}
+
+impl ResponseBudget {
+    pub(crate) fn new(bytes: usize) -> ResponseBudget {
+        ResponseBudget { bytes: ByteBudget::new(bytes), waiting: Arc::new(Semaphore::new(WAITING_MAX)) }
+    }
+
+    /// Takes the memory of `response` from the budget and makes it ready to be sent. Without memory it becomes a 503 if the request `is_safe`
+    /// (RFC 9110 §9.2.1), as the client can repeat it; otherwise the client has to learn what was done, and gets the response all the same.
+    pub(crate) async fn admit(
+        &self,
+        response: Response<Bytes>,
+        is_safe: bool,
+        version: Version,
+        streams: &Streams,
+    ) -> Response<ResponseBody> {
+        let mut permit = Permit::default();
+        let mut response = response;
+        let length = response.body().len();
+        if length > SMALL && !self.grow(&mut permit, length).await && is_safe {
+            refuse(&mut response);
+            permit = Permit::default();
+        }
+        response.map(|bytes| match version {
+            Version::HTTP_2 if !bytes.is_empty() => ResponseBody::Chunks(streams.add(bytes, permit)),
+            _ if bytes.len() <= SMALL => ResponseBody::Whole(Some(bytes)),
+            _ => ResponseBody::Whole(Some(Bytes::from_owner(Accounted { bytes, _permit: permit }))),
+        })
+    }
+
+    async fn grow(&self, permit: &mut Permit, length: usize) -> bool {
+        let mut waited = Duration::ZERO;
+        if self.bytes.grow(permit, length, &mut waited, Duration::ZERO).await != Growth::TimedOut {
+            return true;
+        }
+        let Ok(_waiting) = self.waiting.try_acquire() else { return false };
+        self.bytes.grow(permit, length, &mut waited, WAIT).await != Growth::TimedOut
+    }
+}
+
+fn refuse(response: &mut Response<Bytes>) {
+    const MESSAGE: &str =
+        "Too much memory is in use for responses that other clients have not read yet. Send the request again later.";
+    let refusal = Problem::generic(StatusCode::SERVICE_UNAVAILABLE, MESSAGE).into_reply().into_response(JSON);
+    *response.status_mut() = refusal.status();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    *response.body_mut() = refusal.into_body();
+}
+
+/// Bytes whose memory is given back to the budget when the last reference is dropped.
+struct Accounted {
+    bytes: Bytes,
+    _permit: Permit,
+}
+
+impl AsRef<[u8]> for Accounted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The responses that are being sent over one connection of HTTP/2. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Streams(Arc<Mutex<Vec<Weak<Stream>>>>);
+
+/// One of them.
+pub(crate) struct Stream(Mutex<Progress>);
+
+struct Progress {
+    /// What has not been handed to hyper yet; `None`: dropped because the client does not read it.
+    rest: Option<Accounted>,
+    /// When hyper last took a part.
+    since: Instant,
+}
+
+impl Streams {
+    fn add(&self, bytes: Bytes, permit: Permit) -> Arc<Stream> {
+        let rest = Some(Accounted { bytes, _permit: permit });
+        let stream = Arc::new(Stream(Mutex::new(Progress { rest, since: Instant::now() })));
+        let mut streams = self.0.lock();
+        streams.retain(|stream| stream.strong_count() > 0);
+        streams.push(Arc::downgrade(&stream));
+        stream
+    }
+
+    /// Drops the responses of which the client has read nothing for `idle`. Returns whether there was one.
+    pub(crate) fn drop_stalled(&self, idle: Duration) -> bool {
+        let mut stalled = false;
+        for stream in self.0.lock().iter().filter_map(Weak::upgrade) {
+            let mut progress = stream.0.lock();
+            if progress.since.elapsed() >= idle {
+                progress.rest = None;
+                stalled = true;
+            }
+        }
+        stalled
+    }
+}
+
+/// The body of a response.
+pub(crate) enum ResponseBody {
+    /// At once.
+    Whole(Option<Bytes>),
+    /// In chunks, as the client reads them.
+    Chunks(Arc<Stream>),
+}
+
+/// The client has not read its response in time: its stream is reset.
+#[derive(Debug, thiserror::Error)]
+#[error("the client does not read its response")]
+pub(crate) struct Stalled;
+
+impl From<Infallible> for Stalled {
+    fn from(never: Infallible) -> Stalled {
+        match never {}
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Stalled;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stalled>>> {
+        Poll::Ready(match self.get_mut() {
+            ResponseBody::Whole(bytes) => {
+                bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))
+            }
+            ResponseBody::Chunks(stream) => stream.next().transpose().map(|chunk| chunk.map(Frame::data)),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.size_hint().exact() == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            ResponseBody::Whole(bytes) => bytes.as_ref().map_or(0, Bytes::len) as u64,
+            // A response that was dropped is not at its end: the error comes next.
+            ResponseBody::Chunks(stream) => stream.0.lock().rest.as_ref().map_or(1, |rest| rest.bytes.len()) as u64,
+        })
+    }
+}
+
+impl Stream {
+    /// The next chunk. It is a copy: a slice would keep the whole response in memory while it waits for the client.
+    fn next(&self) -> Result<Option<Bytes>, Stalled> {
+        let mut progress = self.0.lock();
+        progress.since = Instant::now();
+        let Accounted { bytes, .. } = progress.rest.as_mut().ok_or(Stalled)?;
+        let length = bytes.len().min(CHUNK);
+        Ok((length > 0).then(|| Bytes::copy_from_slice(&bytes.split_to(length))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn response(length: usize) -> Response<Bytes> {
+        Response::new(Bytes::from(vec![b'x'; length]))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_memory_reads_are_refused_and_writes_are_answered() {
+        let (budget, streams) = (ResponseBudget::new(100_000), Streams::default());
+        let admit = async |length, is_safe| budget.admit(response(length), is_safe, Version::HTTP_11, &streams).await;
+        // One response may exceed the budget, beside those within it.
+        let held = [admit(90_000, true).await, admit(200_000, true).await];
+        assert_eq!(admit(SMALL, true).await.status(), 200);
+        let refused = admit(90_000, true).await;
+        assert_eq!(
+            (refused.status(), refused.headers()[CONTENT_TYPE].as_bytes()),
+            (StatusCode::SERVICE_UNAVAILABLE, JSON.as_bytes())
+        );
+        let written = admit(90_000, false).await;
+        assert_eq!((written.status(), written.body().size_hint().exact()), (StatusCode::OK, Some(90_000)));
+        drop(held);
+        assert_eq!(admit(90_000, true).await.status(), 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_is_given_back_when_the_bytes_are_gone_not_when_the_body_is() {
+        let (budget, streams) = (ResponseBudget::new(100_000), Streams::default());
+        let admit = async |length| budget.admit(response(length), true, Version::HTTP_11, &streams).await;
+        let overflow = admit(200_000).await;
+        let bytes = admit(100_000).await.into_body().collect().await.expect("not stalled").to_bytes();
+        assert_eq!(admit(90_000).await.status(), 503);
+        drop(bytes);
+        assert_eq!(admit(90_000).await.status(), 200);
+        drop(overflow);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_is_not_read_is_dropped_and_its_stream_ends_with_an_error() {
+        const IDLE: Duration = Duration::from_secs(30);
+        let (budget, streams) = (ResponseBudget::new(1 << 20), Streams::default());
+        let admit = async |length| budget.admit(response(length), true, Version::HTTP_2, &streams).await.into_body();
+        let (mut read, mut stalled) = (admit(100_000).await, admit(100_000).await);
+        let mut length = 0;
+        for _ in 0..2 {
+            tokio::time::advance(2 * IDLE / 3).await;
+            length += read.frame().await.expect("more").expect("not stalled").into_data().expect("data").len();
+            streams.drop_stalled(IDLE);
+        }
+        assert!(stalled.frame().await.expect("an error").is_err());
+        assert_eq!(read.collect().await.expect("not stalled").to_bytes().len() + length, 100_000);
+    }
+}

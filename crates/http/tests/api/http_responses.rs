@@ -1,0 +1,99 @@
+//! Responses that are not read, and the last ones before the server stops.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use postern_http::{Bounds, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+const LONG: Duration = Duration::from_secs(30);
+
+struct Server {
+    address: std::net::SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<bool>,
+}
+
+/// Answers every request with `length` bytes.
+async fn start(length: usize, bounds: Bounds) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let answer = move |_| async move { Response::new(Bytes::from(vec![b'x'; length])) };
+    let stopped = async { drop(stopped.await) };
+    let serving = tokio::spawn(serve::serve_with(listener, answer, bounds, stopped, LONG));
+    Server { address, stop, serving }
+}
+
+fn get() -> Request<Empty<Bytes>> {
+    Request::builder().uri("http://postern/").body(Empty::new()).expect("a good request")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_not_read_is_reset_while_the_connection_lives() {
+    let bounds = Bounds { idle: Duration::from_millis(500), ..Bounds::default() };
+    let server = start(1 << 20, bounds).await;
+    let stream = TokioIo::new(TcpStream::connect(server.address).await.expect("it listens"));
+    let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    client.initial_stream_window_size(1000).initial_connection_window_size(1 << 20);
+    let (mut sender, connection) = client.handshake(stream).await.expect("it speaks HTTP/2");
+    tokio::spawn(connection);
+    let stalled = sender.send_request(get()).await.expect("it answers");
+    // The connection answers pings all the while, and is told to be used no longer.
+    let told = async {
+        while !sender.is_closed() && sender.ready().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(LONG, told).await.expect("the server says goodbye");
+    timeout(LONG, stalled.into_body().collect()).await.expect("it ends").expect_err("not with the whole response");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_response_over_http2_arrives_whole() {
+    let server = start(3_000_001, Bounds::default()).await;
+    let stream = TokioIo::new(TcpStream::connect(server.address).await.expect("it listens"));
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.expect("it speaks HTTP/2");
+    tokio::spawn(connection);
+    let response = sender.send_request(get()).await.expect("it answers");
+    assert_eq!(response.headers()["content-length"], "3000001");
+    assert_eq!(response.into_body().collect().await.expect("whole").to_bytes().len(), 3_000_001);
+}
+
+/// On one thread, so that the request and the signal to stop meet the server at the same moment.
+#[tokio::test]
+async fn a_request_on_an_idle_connection_at_the_stop_is_answered_and_the_connection_closed() {
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: p\r\n\r\n";
+    let server = start(2, Bounds::default()).await;
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(server.address).await.expect("it listens");
+        stream.write_all(REQUEST).await.expect("sent");
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.expect("answered");
+        let mut rest = [0; 4096];
+        assert!(stream.read(&mut rest).await.expect("the rest of it") > 0);
+        streams.push(stream);
+    }
+    // One that the server has not accepted yet.
+    streams.push(TcpStream::connect(server.address).await.expect("it listens"));
+    server.stop.send(()).expect("it serves");
+    for stream in &mut streams {
+        tokio::task::yield_now().await;
+        stream.write_all(REQUEST).await.expect("sent");
+    }
+    for mut stream in streams {
+        let mut answer = String::new();
+        timeout(LONG, stream.read_to_string(&mut answer)).await.expect("closed").expect("not reset");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
+    }
+    assert!(server.serving.await.expect("no panic"), "every request was answered");
+}
