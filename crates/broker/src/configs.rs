@@ -1,25 +1,28 @@
-//! The settings of topics that Apache Kafka 4.1 knows: names, types, defaults, what values they take.
+//! The settings of topics that Apache Kafka 4.1 knows: names, types, defaults, valid values.
 //!
-//! All are accepted and shown. Which have an effect here stands in `LogConfig` (how batches are taken, stored and let go).
-//! A default is the broker's setting of the same sense, which can be changed at run time (`broker`).
+//! All are accepted and described. Those with an effect are the fields of `LogConfig`. The default of a topic's setting is
+//! the value of the corresponding broker setting, which can be changed at run time (`broker`).
 //! Source: Apache Kafka 4.1, "Topic Configs"; the list and its defaults as a 4.1.1 broker describes itself.
 
 pub(crate) mod broker;
 
 use std::collections::BTreeMap;
 
-use self::broker::Changed;
+use self::broker::{DynamicBrokerConfig, Scope};
 use postern_log::partition::LogConfig;
+
+/// Values by the name of the setting: what a topic, or the broker at run time, has instead of the defaults.
+pub(crate) type ConfigOverrides = BTreeMap<String, String>;
 
 /// A setting of a topic.
 #[derive(Debug)]
-pub(crate) struct Setting {
+pub(crate) struct TopicSetting {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) default: &'static str,
     /// The broker's setting that gives the default, if a 4.1 broker shows one.
     pub(crate) synonym: &'static str,
-    takes: Takes,
+    validator: Validator,
 }
 
 /// As Kafka's protocol numbers them.
@@ -36,30 +39,30 @@ pub(crate) enum Kind {
     Password = 9,
 }
 
-/// Which values of its kind a setting takes.
+/// Which values of its type are valid.
 #[derive(Debug)]
-enum Takes {
+enum Validator {
     Any,
     AtLeast(i64),
-    Within(i64, i64),
-    Share,
+    Between(i64, i64),
+    Ratio,
     OneOf(&'static [&'static str]),
-    SomeOf(&'static [&'static str]),
-    Throttles,
+    ListOf(&'static [&'static str]),
+    ThrottledReplicas,
     GzipLevel,
 }
 
 use Kind::{Boolean, Double, Int, List, Long, Text};
-use Takes::{Any, AtLeast, GzipLevel, OneOf, Share, SomeOf, Throttles, Within};
+use Validator::{Any, AtLeast, Between, GzipLevel, ListOf, OneOf, Ratio, ThrottledReplicas};
 
 const fn setting(
     name: &'static str,
     kind: Kind,
     default: &'static str,
-    takes: Takes,
+    validator: Validator,
     synonym: &'static str,
-) -> Setting {
-    Setting { name, kind, default, synonym, takes }
+) -> TopicSetting {
+    TopicSetting { name, kind, default, synonym, validator }
 }
 
 const FOREVER: &str = "9223372036854775807";
@@ -67,19 +70,19 @@ const CODECS: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "gzip", "prod
 
 /// By name.
 #[rustfmt::skip]
-pub(crate) static SETTINGS: [Setting; 33] = [
-    setting("cleanup.policy", List, "delete", SomeOf(&["compact", "delete"]), "log.cleanup.policy"),
+pub(crate) static TOPIC_SETTINGS: [TopicSetting; 33] = [
+    setting("cleanup.policy", List, "delete", ListOf(&["compact", "delete"]), "log.cleanup.policy"),
     setting("compression.gzip.level", Int, "-1", GzipLevel, "compression.gzip.level"),
-    setting("compression.lz4.level", Int, "9", Within(1, 17), "compression.lz4.level"),
+    setting("compression.lz4.level", Int, "9", Between(1, 17), "compression.lz4.level"),
     setting("compression.type", Text, "producer", OneOf(CODECS), "compression.type"),
-    setting("compression.zstd.level", Int, "3", Within(-131_072, 22), "compression.zstd.level"),
+    setting("compression.zstd.level", Int, "3", Between(-131_072, 22), "compression.zstd.level"),
     setting("delete.retention.ms", Long, "86400000", AtLeast(0), "log.cleaner.delete.retention.ms"),
     setting("file.delete.delay.ms", Long, "60000", AtLeast(0), "log.segment.delete.delay.ms"),
     setting("flush.messages", Long, FOREVER, AtLeast(1), "log.flush.interval.messages"),
     setting("flush.ms", Long, FOREVER, AtLeast(0), ""),
-    setting("follower.replication.throttled.replicas", List, "", Throttles, ""),
+    setting("follower.replication.throttled.replicas", List, "", ThrottledReplicas, ""),
     setting("index.interval.bytes", Int, "4096", AtLeast(0), "log.index.interval.bytes"),
-    setting("leader.replication.throttled.replicas", List, "", Throttles, ""),
+    setting("leader.replication.throttled.replicas", List, "", ThrottledReplicas, ""),
     setting("local.retention.bytes", Long, "-2", AtLeast(-2), "log.local.retention.bytes"),
     setting("local.retention.ms", Long, "-2", AtLeast(-2), "log.local.retention.ms"),
     setting("max.compaction.lag.ms", Long, FOREVER, AtLeast(1), "log.cleaner.max.compaction.lag.ms"),
@@ -87,7 +90,7 @@ pub(crate) static SETTINGS: [Setting; 33] = [
     setting("message.timestamp.after.max.ms", Long, "3600000", AtLeast(0), "log.message.timestamp.after.max.ms"),
     setting("message.timestamp.before.max.ms", Long, FOREVER, AtLeast(0), "log.message.timestamp.before.max.ms"),
     setting("message.timestamp.type", Text, "CreateTime", OneOf(&["CreateTime", "LogAppendTime"]), "log.message.timestamp.type"),
-    setting("min.cleanable.dirty.ratio", Double, "0.5", Share, "log.cleaner.min.cleanable.ratio"),
+    setting("min.cleanable.dirty.ratio", Double, "0.5", Ratio, "log.cleaner.min.cleanable.ratio"),
     setting("min.compaction.lag.ms", Long, "0", AtLeast(0), "log.cleaner.min.compaction.lag.ms"),
     setting("min.insync.replicas", Int, "1", AtLeast(1), "min.insync.replicas"),
     setting("preallocate", Boolean, "false", Any, "log.preallocate"),
@@ -103,12 +106,12 @@ pub(crate) static SETTINGS: [Setting; 33] = [
     setting("unclean.leader.election.enable", Boolean, "false", Any, "unclean.leader.election.enable"),
 ];
 
-pub(crate) fn find(name: &str) -> Option<&'static Setting> {
-    SETTINGS.binary_search_by(|setting| setting.name.cmp(name)).ok().map(|at| &SETTINGS[at])
+pub(crate) fn find(name: &str) -> Option<&'static TopicSetting> {
+    TOPIC_SETTINGS.binary_search_by(|setting| setting.name.cmp(name)).ok().map(|at| &TOPIC_SETTINGS[at])
 }
 
-/// Topic settings that a broker's setting beats only if that is set, for it has no default of its own.
-const BEATEN: [(&str, &str); 4] = [
+/// Topic settings whose broker setting overrides the default only if it is set, because it has no default of its overrides.
+const OVERRIDDEN_ONLY_IF_SET: [(&str, &str); 4] = [
     ("flush.ms", "log.flush.interval.ms"),
     ("retention.ms", "log.retention.ms"),
     ("segment.jitter.ms", "log.roll.jitter.ms"),
@@ -128,7 +131,7 @@ impl Kind {
         (Kind::Password, "password"),
     ];
 
-    /// Whether `value` is of this kind; the number it is, 0 if it is none or has a fraction.
+    /// Checks the type of `value`. Returns its number, 0 if it is not an integer.
     pub(crate) fn check(self, name: &str, value: &str) -> Result<i64, String> {
         let refused = |reason: &str| Err(format!("Invalid value {value} for configuration {name}: {reason}"));
         let number = match self {
@@ -145,36 +148,82 @@ impl Kind {
     }
 }
 
-impl Setting {
+/// Where the value of a setting comes from, as Kafka's protocol numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConfigSource {
+    DynamicTopic = 1,
+    DynamicBroker = 2,
+    DynamicCluster = 3,
+    StaticBroker = 4,
+    Default = 5,
+}
+
+impl From<Scope> for ConfigSource {
+    fn from(scope: Scope) -> ConfigSource {
+        match scope {
+            Scope::Broker => ConfigSource::DynamicBroker,
+            Scope::Cluster => ConfigSource::DynamicCluster,
+        }
+    }
+}
+
+/// Checks whether a topic can have this setting with this value. The error is the message that Apache Kafka has for it.
+pub(crate) fn check_topic_setting(name: &str, value: &str) -> Result<(), String> {
+    let setting = find(name).ok_or_else(|| format!("Unknown topic config name: {name}"))?;
+    setting.check(value)?;
+    if (name, value) == ("remote.storage.enable", "true") {
+        return Err("Tiered Storage functionality is disabled in the broker. \
+                    Topic cannot be configured with remote log storage."
+            .to_owned());
+    }
+    Ok(())
+}
+
+impl TopicSetting {
+    /// The value of a topic with these overrides, and where it comes from.
+    pub(crate) fn effective_value(
+        &self,
+        overrides: &ConfigOverrides,
+        broker: &DynamicBrokerConfig,
+    ) -> (String, ConfigSource) {
+        if let Some(value) = overrides.get(self.name) {
+            return (self.normalized(value), ConfigSource::DynamicTopic);
+        }
+        match broker.value(self.broker_name()) {
+            Some((value, scope)) => (value, scope.into()),
+            None => (self.default.to_owned(), ConfigSource::Default),
+        }
+    }
+
     /// The broker's setting that gives the default; empty if there is none.
-    pub(crate) fn of_broker(&self) -> &'static str {
-        match BEATEN.iter().find(|(name, _)| *name == self.name) {
-            Some((_, of_broker)) => of_broker,
+    pub(crate) fn broker_name(&self) -> &'static str {
+        match OVERRIDDEN_ONLY_IF_SET.iter().find(|(name, _)| *name == self.name) {
+            Some((_, broker_name)) => broker_name,
             None => self.synonym,
         }
     }
 
-    /// `value` as the broker shows it.
-    pub(crate) fn shown(&self, value: &str) -> String {
+    /// `value` as DescribeConfigs returns it.
+    pub(crate) fn normalized(&self, value: &str) -> String {
         match self.kind {
             Boolean => value.trim().to_lowercase(),
             _ => value.trim().to_owned(),
         }
     }
 
-    /// What is wrong with `value`, in Apache Kafka's words' sense.
+    /// Checks `value`. The error is the message that Apache Kafka has for it.
     pub(crate) fn check(&self, value: &str) -> Result<(), String> {
         self.check_as(self.name, value)
     }
 
-    /// The same under the name of the broker's setting.
+    /// As [`TopicSetting::check`], with the name that the message is to use.
     fn check_as(&self, name: &str, value: &str) -> Result<(), String> {
         let refused = |reason: &str| Err(format!("Invalid value {value} for configuration {name}: {reason}"));
         let value = value.trim();
         let number = self.kind.check(name, value)?;
-        match self.takes {
+        match self.validator {
             Any => Ok(()),
-            Share => match value.parse::<f64>() {
+            Ratio => match value.parse::<f64>() {
                 Ok(number) if !(0.0..=1.0).contains(&number) => {
                     let bound = if number < 0.0 { "at least 0" } else { "no more than 1" };
                     Err(format!("Invalid value {number:?} for configuration {name}: Value must be {bound}"))
@@ -182,21 +231,21 @@ impl Setting {
                 Ok(_) | Err(_) => Ok(()),
             },
             AtLeast(least) if number < least => refused(&format!("Value must be at least {least}")),
-            Within(least, _) if number < least => refused(&format!("Value must be at least {least}")),
-            Within(_, most) if number > most => refused(&format!("Value must be no more than {most}")),
-            AtLeast(_) | Within(..) => Ok(()),
+            Between(least, _) if number < least => refused(&format!("Value must be at least {least}")),
+            Between(_, most) if number > most => refused(&format!("Value must be no more than {most}")),
+            AtLeast(_) | Between(..) => Ok(()),
             GzipLevel if (1..=9).contains(&number) || number == -1 => Ok(()),
             GzipLevel => refused("Value must be between 1 and 9 or equal to -1"),
             OneOf(allowed) if allowed.contains(&value) => Ok(()),
             OneOf(allowed) => refused(&format!("String must be one of: {}", allowed.join(", "))),
-            SomeOf(allowed) => match list(value).find(|part| !allowed.contains(part)) {
+            ListOf(allowed) => match list(value).find(|part| !allowed.contains(part)) {
                 Some(part) => Err(format!(
                     "Invalid value {part} for configuration {name}: String must be one of: {}",
                     allowed.join(", ")
                 )),
                 None => Ok(()),
             },
-            Throttles => {
+            ThrottledReplicas => {
                 let fits = |part: &str| {
                     part.split_once(':').is_some_and(|(a, b)| [a, b].iter().all(|n| n.parse::<u32>().is_ok()))
                 };
@@ -217,19 +266,19 @@ fn list(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
-/// A topic's own settings and what follows from them and the defaults.
+/// The settings of a topic: its overrides, and what they and the defaults mean for its log.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TopicConfig {
-    pub(crate) own: BTreeMap<String, String>,
+    pub(crate) overrides: ConfigOverrides,
     pub(crate) log: LogConfig,
 }
 
 impl TopicConfig {
-    /// `own` was checked, each by [`Setting::check`]; the rest is as the broker has it.
-    pub(crate) fn new(own: BTreeMap<String, String>, of_broker: &Changed) -> TopicConfig {
+    /// `overrides` are valid, each by [`TopicSetting::check`]; the rest has the broker's values.
+    pub(crate) fn new(overrides: ConfigOverrides, broker: &DynamicBrokerConfig) -> TopicConfig {
         let text = |name: &str| {
-            let default = || find(name).map_or_else(String::new, |setting| of_broker.default_of(setting));
-            own.get(name).map_or_else(default, |value| value.trim().to_owned())
+            let default = || find(name).map_or_else(String::new, |setting| broker.topic_default(setting));
+            overrides.get(name).map_or_else(default, |value| value.trim().to_owned())
         };
         let number = |name: &str| text(name).parse::<i64>().unwrap_or(i64::MAX);
         let policies = text("cleanup.policy");
@@ -253,14 +302,17 @@ impl TopicConfig {
             flush_messages: number("flush.messages"),
             flush_ms: number("flush.ms"),
         };
-        TopicConfig { own, log }
+        TopicConfig { overrides, log }
     }
 }
 
 #[cfg(test)]
 impl Default for TopicConfig {
     fn default() -> Self {
-        TopicConfig::new(BTreeMap::new(), &Changed::open("/nowhere".into()).expect("a missing file changes nothing"))
+        TopicConfig::new(
+            BTreeMap::new(),
+            &DynamicBrokerConfig::open("/nowhere".into()).expect("a missing file changes nothing"),
+        )
     }
 }
 
@@ -270,8 +322,8 @@ mod tests {
 
     #[test]
     fn every_default_is_a_value_its_setting_takes() {
-        assert!(SETTINGS.is_sorted_by_key(|setting| setting.name));
-        for setting in &SETTINGS {
+        assert!(TOPIC_SETTINGS.is_sorted_by_key(|setting| setting.name));
+        for setting in &TOPIC_SETTINGS {
             assert_eq!(setting.check(setting.default), Ok(()), "{}", setting.name);
         }
     }
@@ -295,14 +347,14 @@ mod tests {
 
     #[test]
     fn the_log_obeys_the_topics_own_settings() {
-        let own = [("cleanup.policy", "delete, compact"), ("segment.bytes", "2097152")];
-        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let overrides = [("cleanup.policy", "delete, compact"), ("segment.bytes", "2097152")];
+        let overrides = overrides.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let dir = tempfile::tempdir().unwrap();
-        let changed = Changed::open(dir.path().join("configs")).unwrap();
+        let changed = DynamicBrokerConfig::open(dir.path().join("configs")).unwrap();
         let other = [("log.segment.bytes", "7000000"), ("log.retention.ms", "77")];
         let other = other.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         changed.replace(broker::Scope::Cluster, other).unwrap();
-        let config = TopicConfig::new(own, &changed);
+        let config = TopicConfig::new(overrides, &changed);
         assert_eq!(config.log.retention_ms, 77, "the cluster's");
         assert!(config.log.is_compacted);
         assert_eq!(config.log.segment_bytes, 2_097_152);

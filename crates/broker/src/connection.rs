@@ -1,8 +1,9 @@
-//! One connection: frames in, answers out in the order of the requests, as few system calls as possible.
+//! One connection: frames in, responses out in the order of the requests, with as few system calls as possible.
 //!
-//! All whole requests at hand are answered before one write takes the answers out. While an answer waits (a fetch for
-//! data, a join for the other members) the socket is read on, up to a bound: so a client that goes away is noticed.
-//! A request larger than that bound is read on when there is room for it among all bytes in flight (`room`).
+//! All complete requests in the buffer are handled before one write sends the responses. While a response has to wait (a
+//! fetch for records, a join for the other members) the socket is still read, up to a bound, so that a client that
+//! disconnects is noticed. A request larger than that bound is read on once it has a permit for its size
+//! (`byte_budget`).
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -17,119 +18,120 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::api::{self, Caller};
-use crate::frame::{self, BadFrame};
+use crate::api::{self, ConnectionInfo};
+use crate::frame::{self, FrameError};
 use crate::node::Node;
 use crate::output::Output;
 
-/// A connection's own: made for each read, and read ahead while an answer waits.
+/// The size of a connection's own input buffer: what a request may have without a permit, and what is read ahead while
+/// a response has to wait.
 const READ_BYTES: usize = 64 * 1024;
-/// Answers are written when they are this much, even if more requests are at hand.
+/// Responses are written when they amount to this much, even if more requests are in the buffer.
 const WRITE_BYTES: usize = 256 * 1024;
-/// The part of the idle time that a client gets to take something of its answer while others wait for that room.
-const STALLED_PART: u32 = 20;
+/// A client that reads nothing of its response is disconnected after the idle timeout; after this fraction of it if
+/// others wait for the permits it holds.
+const STALLED_FRACTION: u32 = 20;
 
 /// Why a connection ended.
 #[derive(Debug)]
-enum End {
-    /// The client went, was idle too long, or the broker stops.
-    Over,
+enum ConnectionEnd {
+    /// The client disconnected or was idle too long, or the broker stops.
+    Closed,
     Io(io::Error),
-    Bad(BadFrame),
-    /// An answer could not be encoded: a fault of ours.
-    Unanswerable(String),
+    Frame(FrameError),
+    /// A response could not be encoded: a bug of ours.
+    Unencodable(String),
 }
 
 /// Serves `socket` until it ends. Dropping the future closes the connection; what was appended stays appended.
 pub(crate) async fn serve(node: Arc<Node>, socket: TcpStream, peer: SocketAddr) {
     match run(&node, socket, peer).await {
-        End::Over => tracing::debug!(%peer, "connection closed"),
-        End::Io(error) => tracing::debug!(%peer, %error, "connection lost"),
-        End::Bad(reason) => tracing::warn!(%peer, %reason, "connection closed: not a request that is understood"),
-        End::Unanswerable(error) => tracing::error!(%peer, error, "connection closed: the answer could not be encoded"),
+        ConnectionEnd::Closed => tracing::debug!(%peer, "connection closed"),
+        ConnectionEnd::Io(error) => tracing::debug!(%peer, %error, "connection lost"),
+        ConnectionEnd::Frame(error) => tracing::warn!(%peer, %error, "connection closed: not a valid Kafka request"),
+        ConnectionEnd::Unencodable(error) => {
+            tracing::error!(%peer, error, "connection closed: the response could not be encoded");
+        }
     }
 }
 
-async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> End {
+async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> ConnectionEnd {
     if let Err(error) = socket.set_nodelay(true) {
-        return End::Io(error);
+        return ConnectionEnd::Io(error);
     }
     let local = socket.local_addr().unwrap_or(node.address);
-    let caller = Caller { host: peer.ip(), local };
+    let connection = ConnectionInfo { host: peer.ip(), local };
     let idle = node.settings.idle_timeout;
     let mut stop = node.stop_signal();
     let mut input = BytesMut::new();
     let mut output = Output::default();
-    let most = node.settings.max_request_bytes.min(node.room.largest_request());
-    let mut room = None;
+    let max_bytes = node.settings.max_request_bytes.min(node.request_budget.capacity());
+    let mut permit = None;
     loop {
         loop {
-            let frame = match frame::take(&mut input, most) {
+            let frame = match frame::split_first(&mut input, max_bytes) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
-                Err(reason) => return End::Bad(reason),
+                Err(error) => return ConnectionEnd::Frame(error),
             };
             let request = match api::Request::read(frame) {
                 Ok(request) => request,
-                Err(reason) => return End::Bad(reason),
+                Err(error) => return ConnectionEnd::Frame(error),
             };
             if (request.may_wait() || output.bytes() >= WRITE_BYTES)
                 && let Err(end) = write(node, &mut socket, &mut output, idle).await
             {
                 return end;
             }
-            let answered = answer(node, &caller, request, &mut output, &mut socket, &mut input).await;
-            match answered {
-                Ok(()) => {}
-                Err(end) => {
-                    // Answers to earlier requests of the same read still go out.
-                    let _ = write(node, &mut socket, &mut output, Duration::from_secs(1)).await;
-                    return end;
-                }
+            let handled = handle(node, &connection, request, &mut output, &mut socket, &mut input).await;
+            if let Err(end) = handled {
+                // Responses to earlier requests of the same read are still sent.
+                let _ = write(node, &mut socket, &mut output, Duration::from_secs(1)).await;
+                return end;
             }
-            count(node, &mut output);
-            if room.take().is_some() {
-                // The buffer that was large enough goes with the room.
+            count_response(node, &mut output);
+            if permit.take().is_some() {
+                // The buffer that grew to the size of the request goes together with its permit.
                 input = BytesMut::from(&input[..]);
             }
         }
         if let Err(end) = write(node, &mut socket, &mut output, idle).await {
             return end;
         }
-        if room.is_none()
-            && let Some(bytes) = frame::begun(&input).filter(|bytes| *bytes > READ_BYTES)
+        if permit.is_none()
+            && let Some(bytes) = frame::announced_len(&input).filter(|bytes| *bytes > READ_BYTES)
         {
             tokio::select! {
                 biased;
-                taken = node.room.request(bytes) => room = Some(taken),
-                _ = stop.wait_for(|stopping| *stopping) => return End::Over,
+                acquired = node.request_budget.acquire(bytes) => permit = Some(acquired),
+                _ = stop.wait_for(|stopping| *stopping) => return ConnectionEnd::Closed,
             }
         }
         input.reserve(READ_BYTES);
-        // A stop comes first: what was read is answered, a busy client does not keep the broker from ending.
+        // A stop comes first: what was read is answered, and a busy client does not keep the broker from stopping.
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stopping| *stopping) => return End::Over,
+            _ = stop.wait_for(|stopping| *stopping) => return ConnectionEnd::Closed,
             read = timeout(idle, socket.read_buf(&mut input)) => match read {
-                Ok(Ok(0)) | Err(_) => return End::Over,
+                Ok(Ok(0)) | Err(_) => return ConnectionEnd::Closed,
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => return End::Io(error),
+                Ok(Err(error)) => return ConnectionEnd::Io(error),
             },
         }
     }
 }
 
-/// Answers one request. Where the answer has to wait, the client is watched meanwhile.
-async fn answer(
+/// Handles one request. While its response has to wait, the socket is read, so that a disconnect is noticed.
+async fn handle(
     node: &Arc<Node>,
-    caller: &Caller,
+    connection: &ConnectionInfo,
     request: api::Request,
     output: &mut Output,
     socket: &mut TcpStream,
     input: &mut BytesMut,
-) -> Result<(), End> {
-    let mut answering = pin!(api::answer(node, caller, request, output));
-    let first = poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await;
+) -> Result<(), ConnectionEnd> {
+    let mut handling = pin!(api::handle(node, connection, request, output));
+    let first = poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await;
     let outcome = match first {
         Poll::Ready(outcome) => outcome,
         Poll::Pending => loop {
@@ -138,45 +140,45 @@ async fn answer(
             }
             tokio::select! {
                 biased;
-                outcome = &mut answering => break outcome,
+                outcome = &mut handling => break outcome,
                 read = socket.read_buf(input), if input.len() < READ_BYTES => match read {
-                    Ok(0) => return Err(End::Over),
+                    Ok(0) => return Err(ConnectionEnd::Closed),
                     Ok(_) => {}
-                    Err(error) => return Err(End::Io(error)),
+                    Err(error) => return Err(ConnectionEnd::Io(error)),
                 },
             }
         },
     };
-    outcome.map_err(|cut| match cut {
-        api::Cut::Close => End::Over,
-        api::Cut::Bad(reason) => End::Bad(reason),
-        api::Cut::Unanswerable(error) => End::Unanswerable(error),
+    outcome.map_err(|disconnect| match disconnect {
+        api::Disconnect::Close => ConnectionEnd::Closed,
+        api::Disconnect::Frame(error) => ConnectionEnd::Frame(error),
+        api::Disconnect::Unencodable(error) => ConnectionEnd::Unencodable(error),
     })
 }
 
-/// Counts an answer that is larger than what a connection may have, as far as that is still free.
-fn count(node: &Node, output: &mut Output) {
-    let uncounted = output.bytes().saturating_sub(output.held());
+/// Counts a response that exceeds the connection's own buffer against the budget, as far as that is available.
+fn count_response(node: &Node, output: &mut Output) {
+    let uncounted = output.bytes().saturating_sub(output.held_bytes());
     if uncounted > WRITE_BYTES
-        && let Some(taken) = node.room.answer_now(uncounted)
+        && let Some(permit) = node.response_budget.try_acquire_up_to(uncounted)
     {
-        output.hold(taken);
+        output.hold(permit);
     }
 }
 
-/// Writes all answers. A client that takes nothing of them for `limit` is gone; for a part of that, if others wait for
-/// the room that they hold.
-async fn write(node: &Node, socket: &mut TcpStream, output: &mut Output, limit: Duration) -> Result<(), End> {
-    let mut quiet = Duration::ZERO;
+/// Writes all responses. A client that reads nothing of them for `limit` is disconnected; after a fraction of that if
+/// others wait for the permits that they hold.
+async fn write(node: &Node, socket: &mut TcpStream, output: &mut Output, limit: Duration) -> Result<(), ConnectionEnd> {
+    let mut stalled = Duration::ZERO;
     while !output.is_empty() {
-        match timeout(limit / STALLED_PART, socket.write_buf(output)).await {
-            Ok(Ok(0)) => return Err(End::Over),
-            Ok(Ok(_)) => quiet = Duration::ZERO,
-            Ok(Err(error)) => return Err(End::Io(error)),
+        match timeout(limit / STALLED_FRACTION, socket.write_buf(output)).await {
+            Ok(Ok(0)) => return Err(ConnectionEnd::Closed),
+            Ok(Ok(_)) => stalled = Duration::ZERO,
+            Ok(Err(error)) => return Err(ConnectionEnd::Io(error)),
             Err(_) => {
-                quiet += limit / STALLED_PART;
-                if quiet >= limit || (output.held() > 0 && node.room.is_full()) {
-                    return Err(End::Over);
+                stalled += limit / STALLED_FRACTION;
+                if stalled >= limit || (output.held_bytes() > 0 && node.response_budget.is_exhausted()) {
+                    return Err(ConnectionEnd::Closed);
                 }
             }
         }

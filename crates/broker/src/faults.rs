@@ -1,27 +1,27 @@
-//! Faults on order, for tests of clients: this API, for this topic, fails in this way, so many times.
+//! Injected faults, for tests of clients: requests of one API, for one topic, fail in a given way a number of times.
 //!
-//! Each API meets its rules where it speaks of a topic (or group, or resource), so that the error stands where a client
-//! looks for it.
+//! Each handler looks for a rule where it handles a topic (or group, or resource), so that the error stands in the field
+//! of the response where clients look for it.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ApiKey;
 use parking_lot::Mutex;
 
-/// What happens instead of (or after) the work.
+/// What happens instead of (or after) handling the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The error is answered; nothing is done. For APIs that speak of topics: for that topic.
+    /// The request is refused with this error; where it names topics, for that topic.
     Error(ResponseError),
-    /// Nothing is done and nothing is ever answered; the connection stays.
+    /// Nothing is done and no response is ever sent; the connection stays open.
     NeverAnswer,
     /// Nothing is done, the connection is closed.
     Close,
-    /// The work is done, then the connection is closed without an answer: the client cannot know.
+    /// The request is handled, then the connection is closed without a response: the client cannot know the outcome.
     LoseAnswer,
 }
 
-/// The APIs that ask for rules. Left out: versions, ACLs, log directories, epochs, reassignments.
-const MEETING: &[ApiKey] = &[
+/// The APIs whose handlers look for rules. Left out: versions, ACLs, log directories, epochs, reassignments.
+const INJECTABLE_APIS: &[ApiKey] = &[
     ApiKey::Produce,
     ApiKey::Fetch,
     ApiKey::ListOffsets,
@@ -48,7 +48,7 @@ const MEETING: &[ApiKey] = &[
     ApiKey::DescribeCluster,
 ];
 
-/// The rules in force. A broker without rules pays one look at an empty list per request.
+/// The rules in force. Without rules, a request costs one look at an empty list.
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Mutex<Vec<Rule>>,
@@ -63,27 +63,28 @@ struct Rule {
 }
 
 impl Faults {
-    /// The next `times` requests of `api` (that touch `topic`, if one is named) meet `fault`.
+    /// Makes the next `times` requests of `api` (that name `topic`, if given) fail with `fault`.
     ///
     /// # Panics
-    /// If no request of this API ever meets a rule: a test that waits for it would prove nothing.
+    /// If the handler of this API looks for no rules: a test that relied on one would prove nothing.
     pub fn add(&self, api: ApiKey, topic: Option<&str>, fault: Fault, times: u64) {
-        assert!(MEETING.contains(&api), "{api:?} meets no rules");
+        assert!(INJECTABLE_APIS.contains(&api), "requests of {api:?} are never checked against the rules");
         self.rules.lock().push(Rule { api, topic: topic.map(str::to_owned), fault, left: times });
     }
 
-    /// Takes all rules away.
+    /// Removes all rules.
     pub fn clear(&self) {
         self.rules.lock().clear();
     }
 
-    /// How often rules can still be met.
+    /// How many faults are still to be injected.
     pub fn left(&self) -> u64 {
         self.rules.lock().iter().map(|rule| rule.left).sum()
     }
 
-    /// The fault for this request, used up by one. A rule without topic fits all requests of its API.
-    pub(crate) fn meet(&self, api: ApiKey, topic: Option<&str>) -> Option<Fault> {
+    /// The fault for this request, which counts as one use of its rule. A rule without topic applies to all requests of
+    /// its API.
+    pub(crate) fn take(&self, api: ApiKey, topic: Option<&str>) -> Option<Fault> {
         let mut rules = self.rules.lock();
         let fits = |rule: &Rule| rule.api == api && rule.topic.as_deref().is_none_or(|wanted| Some(wanted) == topic);
         let at = rules.iter().position(fits)?;
@@ -101,14 +102,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_is_met_as_often_as_ordered() {
+    fn a_rule_applies_as_often_as_it_says() {
         let faults = Faults::default();
         faults.add(ApiKey::Produce, Some("a"), Fault::Close, 2);
-        assert_eq!(faults.meet(ApiKey::Produce, Some("b")), None);
-        assert_eq!(faults.meet(ApiKey::Fetch, Some("a")), None);
-        assert_eq!(faults.meet(ApiKey::Produce, Some("a")), Some(Fault::Close));
+        assert_eq!(faults.take(ApiKey::Produce, Some("b")), None);
+        assert_eq!(faults.take(ApiKey::Fetch, Some("a")), None);
+        assert_eq!(faults.take(ApiKey::Produce, Some("a")), Some(Fault::Close));
         assert_eq!(faults.left(), 1);
-        assert_eq!(faults.meet(ApiKey::Produce, Some("a")), Some(Fault::Close));
-        assert_eq!(faults.meet(ApiKey::Produce, Some("a")), None);
+        assert_eq!(faults.take(ApiKey::Produce, Some("a")), Some(Fault::Close));
+        assert_eq!(faults.take(ApiKey::Produce, Some("a")), None);
     }
 }

@@ -1,50 +1,40 @@
-//! Frames: length, header, body; and what may be decoded without trusting the counts it announces.
+//! Frames: length, header, body; and the check that makes a body safe to decode.
 
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::shape::{self, Field};
+use crate::request_layout::{self, Field};
 
-/// What stands before the body of every request.
+/// The header of a request without its tagged fields.
 #[derive(Debug)]
-pub(crate) struct Head {
+pub(crate) struct RequestHeader {
     pub(crate) api_key: i16,
     pub(crate) version: i16,
     pub(crate) correlation_id: i32,
     pub(crate) client_id: Option<StrBytes>,
 }
 
-/// Why the connection is closed. Nothing can be answered: where the next frame begins is not known, or not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BadFrame {
-    Length(i32),
+/// Why the connection is closed. No response is possible: where the next frame begins is unknown, or not to be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FrameError {
+    #[error("the length of the frame is {length} bytes, expected 0 to {max}")]
+    Length { length: i32, max: usize },
+    #[error("the request header is incomplete")]
     Header,
+    #[error("API {0} is not supported")]
     UnknownApi(i16),
+    #[error("version {version} of API {api_key} is not supported")]
     UnsupportedVersion { api_key: i16, version: i16 },
+    #[error("the body is not a request of API {api_key}, version {version}")]
     Body { api_key: i16, version: i16 },
 }
 
-impl std::fmt::Display for BadFrame {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            BadFrame::Length(length) => write!(f, "a frame of {length} bytes is announced"),
-            BadFrame::Header => write!(f, "the request header is not whole"),
-            BadFrame::UnknownApi(key) => write!(f, "API {key} is not served"),
-            BadFrame::UnsupportedVersion { api_key, version } => {
-                write!(f, "version {version} of API {api_key} is not served")
-            }
-            BadFrame::Body { api_key, version } => {
-                write!(f, "the body is not a request of API {api_key}, version {version}")
-            }
-        }
-    }
-}
-
-/// Takes one whole frame, without its length, off the front of `input`; `None` if it is not all there yet.
-pub(crate) fn take(input: &mut BytesMut, max_bytes: usize) -> Result<Option<Bytes>, BadFrame> {
+/// Splits one whole frame, without its length, off the front of `input`; `None` if it is not complete yet.
+pub(crate) fn split_first(input: &mut BytesMut, max_bytes: usize) -> Result<Option<Bytes>, FrameError> {
     let Some(&length) = input.first_chunk::<4>() else { return Ok(None) };
     let length = i32::from_be_bytes(length);
-    let size = usize::try_from(length).ok().filter(|size| *size <= max_bytes).ok_or(BadFrame::Length(length))?;
+    let size = usize::try_from(length).ok().filter(|size| *size <= max_bytes);
+    let size = size.ok_or(FrameError::Length { length, max: max_bytes })?;
     if input.len() < 4 + size {
         // Grown as the bytes arrive: an announced length alone reserves little.
         input.reserve((4 + size - input.len()).min(1 << 20));
@@ -54,42 +44,42 @@ pub(crate) fn take(input: &mut BytesMut, max_bytes: usize) -> Result<Option<Byte
     Ok(Some(input.split_to(size).freeze()))
 }
 
-/// The size of a frame that has begun and, after [`take`], is not all there.
-pub(crate) fn begun(input: &BytesMut) -> Option<usize> {
+/// The announced size of a frame that, after [`split_first`], is not complete.
+pub(crate) fn announced_len(input: &BytesMut) -> Option<usize> {
     input.first_chunk::<4>().map(|length| u32::from_be_bytes(*length) as usize)
 }
 
 /// Reads the header but for its tagged fields, which depend on the API.
-pub(crate) fn head(frame: &mut Bytes) -> Result<Head, BadFrame> {
+pub(crate) fn read_header(frame: &mut Bytes) -> Result<RequestHeader, FrameError> {
     if frame.len() < 10 {
-        return Err(BadFrame::Header);
+        return Err(FrameError::Header);
     }
     let (api_key, version, correlation_id) = (frame.get_i16(), frame.get_i16(), frame.get_i32());
     let client_id = match frame.get_i16() {
         -1 => None,
         length => {
-            let length = usize::try_from(length).ok().filter(|n| *n <= frame.len()).ok_or(BadFrame::Header)?;
-            Some(StrBytes::from_utf8(frame.split_to(length)).map_err(|_| BadFrame::Header)?)
+            let length = usize::try_from(length).ok().filter(|n| *n <= frame.len()).ok_or(FrameError::Header)?;
+            Some(StrBytes::from_utf8(frame.split_to(length)).map_err(|_| FrameError::Header)?)
         }
     };
-    Ok(Head { api_key, version, correlation_id, client_id })
+    Ok(RequestHeader { api_key, version, correlation_id, client_id })
 }
 
-/// Checks that the body has the form of the API's request, so that the decoder never reserves room for elements that
-/// are not there. Answers the body behind the header's tagged fields.
-pub(crate) fn checked(
-    head: &Head,
+/// Checks that the body has the layout of the API's request, so that the decoder never allocates for elements that are
+/// not there. Returns the body behind the header's tagged fields.
+pub(crate) fn check_body(
+    header: &RequestHeader,
     mut frame: Bytes,
     fields: &'static [Field],
     flexible: bool,
-) -> Result<Bytes, BadFrame> {
-    let bad = BadFrame::Body { api_key: head.api_key, version: head.version };
+) -> Result<Bytes, FrameError> {
     if flexible {
-        let tags = shape::tagged_bytes(&frame).ok_or(BadFrame::Header)?;
-        frame.advance(tags);
+        let tagged_fields = request_layout::tagged_fields_len(&frame).ok_or(FrameError::Header)?;
+        frame.advance(tagged_fields);
     }
-    match shape::holds(&frame, fields, head.version, flexible) {
-        true => Ok(frame),
-        false => Err(bad),
+    if request_layout::matches(&frame, fields, header.version, flexible) {
+        Ok(frame)
+    } else {
+        Err(FrameError::Body { api_key: header.api_key, version: header.version })
     }
 }

@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets: what decodes bytes that others wrote, and does nothing with them.
+//! Entry points for the fuzz targets: they decode untrusted bytes and do nothing with the result.
 
 use bytes::{Bytes, BytesMut};
 
@@ -6,11 +6,11 @@ use crate::{api, frame};
 use postern_log::batch::{self, Header};
 use postern_log::{codec, records};
 
-/// Decodes what a connection might send; answers how many requests it holds before the first bad one.
+/// Decodes what a connection might receive. Returns the number of requests before the first bad one.
 pub fn frames(input: &[u8]) -> usize {
     let mut input = BytesMut::from(input);
     let mut requests = 0;
-    while let Ok(Some(frame)) = frame::take(&mut input, 1 << 20) {
+    while let Ok(Some(frame)) = frame::split_first(&mut input, 1 << 20) {
         if !request(frame) {
             break;
         }
@@ -19,16 +19,16 @@ pub fn frames(input: &[u8]) -> usize {
     requests
 }
 
-/// Decodes one frame without its length; answers whether it is a request.
+/// Decodes one frame without its length. Returns whether it is a request.
 pub fn request(frame: Bytes) -> bool {
     api::Request::read(frame).is_ok_and(api::decodes)
 }
 
-/// Looks at a record batch as an append does, and as compaction does: a batch whose records can be read must still say
-/// the same when it is written again. Answers whether its records can be read, whatever the checksum says.
+/// Reads a record batch as an append does, and rewrites it as compaction does: a batch whose records can be read must have
+/// the same records afterwards. Returns whether its records can be read, whatever its checksum.
 ///
 /// # Panics
-/// If it does not.
+/// If the records differ.
 pub fn batch(input: &[u8]) -> bool {
     let Ok(header) = Header::read(input) else { return false };
     let Some(batch) = input.get(..header.bytes) else { return false };
@@ -44,7 +44,7 @@ pub fn batch(input: &[u8]) -> bool {
     true
 }
 
-/// `body` in a codec, to begin with something that can be read.
+/// `body` compressed with a codec: valid input to start from.
 ///
 /// # Panics
 /// If there is no such codec.

@@ -1,8 +1,8 @@
-//! The group coordinator: the classic protocol (join, sync, heartbeat), and the offsets groups commit.
+//! The group coordinator: the classic protocol (join, sync, heartbeat), and committed offsets.
 //!
 //! One lock over all groups: a request is a few map operations, and the only file written under it is the log of
-//! commits. One timer for all of them: it sleeps to the earliest deadline there is, and is woken when one may have come
-//! nearer. There is no initial rebalance delay.
+//! commits. One timer for all groups: it sleeps until the earliest deadline, and is woken when an earlier one is set. There
+//! is no initial rebalance delay.
 //!
 //! Not here: the newer consumer group protocol (KIP-848), share groups, transactional commits.
 //! Source: Apache Kafka's documentation, "Group Membership"; KIP-62, KIP-134, KIP-345, KIP-394.
@@ -20,15 +20,15 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-pub(crate) use self::group::{Group, Joined, Phase, Synced};
+pub(crate) use self::group::{Group, GroupState, JoinResponse, SyncResponse};
 pub(crate) use self::offsets::Committed;
 use self::offsets::{Change, OffsetLog};
 
 #[derive(Debug)]
 pub(crate) struct Groups {
     state: Mutex<State>,
-    /// A deadline may be nearer than the timer knows.
-    nearer: Notify,
+    /// There may be a deadline before the one that the timer sleeps until.
+    earlier_deadline: Notify,
 }
 
 #[derive(Debug)]
@@ -43,17 +43,17 @@ impl Groups {
         let mut groups: HashMap<StrBytes, Group> = HashMap::new();
         let log = OffsetLog::open(path, syncs, |change| change.apply(&mut groups))?;
         groups.retain(|_, group| !group.offsets.is_empty());
-        Ok(Groups { state: Mutex::new(State { groups, log }), nearer: Notify::new() })
+        Ok(Groups { state: Mutex::new(State { groups, log }), earlier_deadline: Notify::new() })
     }
 
-    /// Runs the deadlines: sessions, rebalances. Never ends.
+    /// Expires sessions and rebalances at their deadlines. Never returns.
     pub(crate) async fn run_deadlines(&self) {
         loop {
             let next = {
                 let mut state = self.state.lock();
                 let now = Instant::now();
                 state.groups.values_mut().for_each(|group| group.expire(now));
-                state.forget_empty();
+                state.remove_empty();
                 state.groups.values().filter_map(Group::next_deadline).min()
             };
             tokio::select! {
@@ -61,57 +61,57 @@ impl Groups {
                     Some(next) => sleep_until(next).await,
                     None => std::future::pending().await,
                 } } => {}
-                () = self.nearer.notified() => {}
+                () = self.earlier_deadline.notified() => {}
             }
         }
     }
 
-    /// The group, made if it does not exist; the timer looks again afterwards.
-    pub(crate) fn with<T>(&self, id: &StrBytes, work: impl FnOnce(&mut Group) -> T) -> T {
+    /// Runs `work` on the group, which is created if it does not exist.
+    pub(crate) fn with_or_create<T>(&self, id: &StrBytes, work: impl FnOnce(&mut Group) -> T) -> T {
         let mut state = self.state.lock();
         let done = work(state.groups.entry(id.clone()).or_default());
-        state.forget(id);
+        state.remove_if_empty(id);
         drop(state);
-        self.nearer.notify_one();
+        self.earlier_deadline.notify_one();
         done
     }
 
-    /// The group, if there is one.
-    pub(crate) fn with_known<T>(&self, id: &StrBytes, work: impl FnOnce(&mut Group) -> T) -> Option<T> {
+    /// Runs `work` on the group, if it exists.
+    pub(crate) fn with_existing<T>(&self, id: &StrBytes, work: impl FnOnce(&mut Group) -> T) -> Option<T> {
         let mut state = self.state.lock();
         let done = state.groups.get_mut(id).map(work);
-        state.forget(id);
+        state.remove_if_empty(id);
         drop(state);
-        self.nearer.notify_one();
+        self.earlier_deadline.notify_one();
         done
     }
 
-    /// All groups, by id.
-    pub(crate) fn each<T>(&self, mut look: impl FnMut(&StrBytes, &Group) -> T) -> Vec<T> {
+    /// Maps all groups, in the order of their ids.
+    pub(crate) fn map_all<T>(&self, mut look: impl FnMut(&StrBytes, &Group) -> T) -> Vec<T> {
         let state = self.state.lock();
         let mut groups: Vec<_> = state.groups.iter().collect();
         groups.sort_by(|a, b| a.0.cmp(b.0));
         groups.into_iter().map(|(id, group)| look(id, group)).collect()
     }
 
-    /// Stores offsets that the group may commit; they are with the operating system when this returns.
+    /// Stores committed offsets; they are written when this returns.
     pub(crate) fn commit(&self, id: &StrBytes, offsets: Vec<((StrBytes, i32), Committed)>) -> io::Result<()> {
         let commit = |(place, committed)| Change::Commit { group: id.clone(), place, committed };
         self.change(offsets.into_iter().map(commit).collect())
     }
 
-    /// Takes back what the group committed for these partitions.
-    pub(crate) fn forget_offsets(&self, id: &StrBytes, places: Vec<(StrBytes, i32)>) -> io::Result<()> {
+    /// Deletes the offsets that the group committed for these partitions.
+    pub(crate) fn delete_offsets(&self, id: &StrBytes, places: Vec<(StrBytes, i32)>) -> io::Result<()> {
         self.change(places.into_iter().map(|place| Change::Forget { group: id.clone(), place }).collect())
     }
 
-    /// Forgets a group and its offsets.
+    /// Deletes a group and its offsets.
     pub(crate) fn delete(&self, id: &StrBytes) -> io::Result<()> {
         self.change(vec![Change::Delete { group: id.clone() }])
     }
 
-    /// Forgets what all groups committed for a topic that is no more.
-    pub(crate) fn forget_topic(&self, topic: &StrBytes) -> io::Result<()> {
+    /// Deletes the offsets that all groups committed for a deleted topic.
+    pub(crate) fn delete_topic_offsets(&self, topic: &StrBytes) -> io::Result<()> {
         let state = self.state.lock();
         let mut changes = Vec::new();
         for (id, group) in &state.groups {
@@ -121,13 +121,14 @@ impl Groups {
         Self::write(state, changes)
     }
 
-    /// Forgets what groups without members committed longer than `kept` ago, counted from when the last one left.
+    /// Deletes the offsets that groups without members committed longer than `kept` ago; the time also counts from when the
+    /// last member left.
     pub(crate) fn expire_offsets(&self, kept: Duration, now_ms: i64) -> io::Result<()> {
         let state = self.state.lock();
         let kept_ms = kept.as_millis() as i64;
         let mut changes = Vec::new();
         for (id, group) in state.groups.iter().filter(|(_, group)| group.members.is_empty()) {
-            let is_idle = group.emptied.is_none_or(|since| since.elapsed() >= kept);
+            let is_idle = group.empty_since.is_none_or(|since| since.elapsed() >= kept);
             let is_old = |committed: &Committed| now_ms.saturating_sub(committed.committed_ms) > kept_ms;
             let old = group.offsets.iter().filter(|(_, committed)| is_idle && is_old(committed));
             changes.extend(old.map(|(place, _)| Change::Forget { group: id.clone(), place: place.clone() }));
@@ -148,20 +149,20 @@ impl Groups {
         for change in changes {
             change.apply(groups);
         }
-        state.forget_empty();
+        state.remove_empty();
         let State { groups, log } = &mut *state;
         log.shorten(groups)
     }
 }
 
 impl State {
-    fn forget_empty(&mut self) {
+    fn remove_empty(&mut self) {
         let now = Instant::now();
-        self.groups.retain(|_, group| !group.is_forgettable(now));
+        self.groups.retain(|_, group| !group.is_removable(now));
     }
 
-    fn forget(&mut self, id: &StrBytes) {
-        if self.groups.get(id).is_some_and(|group| group.is_forgettable(Instant::now())) {
+    fn remove_if_empty(&mut self, id: &StrBytes) {
+        if self.groups.get(id).is_some_and(|group| group.is_removable(Instant::now())) {
             self.groups.remove(id);
         }
     }

@@ -4,10 +4,11 @@
 //! (KRaft): the same requests, the same answers, for what `ApiVersions` announces. Anything past one machine
 //! (replication, transactions, authentication, quotas) is Apache Kafka's job and is not announced.
 //!
-//! A request's way: `connection` (bytes) → `frame`, `shape` (one request, believed) → `api` (a file per API) →
-//! `topics`, `groups` → the crate `postern-log` (batches on disk).
+//! The path of a request: `connection` (bytes) → `frame`, `request_layout` (one request, validated) → `api` (a file per
+//! API) → `topics`, `groups` → the crate `postern-log` (batches on disk).
 
 mod api;
+mod byte_budget;
 mod configs;
 mod connection;
 mod faults;
@@ -18,8 +19,7 @@ pub mod fuzzing;
 mod groups;
 mod node;
 mod output;
-mod room;
-mod shape;
+mod request_layout;
 mod topics;
 mod upkeep;
 
@@ -45,26 +45,26 @@ pub use kafka_protocol::messages::ApiKey;
 /// How the broker is to run.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where to listen. Port 0 takes a free one; [`Broker::address`] tells which. Default 127.0.0.1:9092.
+    /// The address to listen on. Port 0 takes a free one; [`Broker::address`] returns it. Default 127.0.0.1:9092.
     pub listen: SocketAddr,
-    /// Where everything is kept; made if missing. One process at a time. Default `./postern-data/broker`.
+    /// The data directory; created if missing, used by one process at a time. Default `./postern-data/broker`.
     pub data_dir: PathBuf,
-    /// Whether a client that asks for the metadata of an unknown topic, and allows it, has it made. Default off.
+    /// Whether an unknown topic is created when a client requests its metadata and allows that. Default off.
     pub auto_create_topics: bool,
-    /// Whether a topic that wants more replicas than there are brokers is refused, as Apache Kafka does, rather than
-    /// given the one there is. Default off.
+    /// Whether a topic with more replicas than there are brokers is refused, as Apache Kafka does, rather than created with
+    /// one. Default off.
     pub strict_replication: bool,
-    /// Partitions of a topic whose maker does not say. Default 1.
+    /// Partitions of a topic that is created without a number of partitions. Default 1.
     pub default_partitions: i32,
     /// Largest request, in bytes; a longer one closes its connection. Default 100 MiB.
     pub max_request_bytes: usize,
-    /// Bytes that requests and answers of all connections take together, besides what fits into a connection's own
-    /// buffer; half of it for requests, half for answers. At the limit the others wait; a request larger than its half
+    /// Bytes that the requests and responses of all connections may hold together, besides what fits into a connection's
+    /// own buffers; half of it for requests, half for responses. At the limit others wait; a request larger than its half
     /// closes its connection. Default 256 MiB.
     pub max_bytes_in_flight: usize,
-    /// Connections at one time; the next one is not accepted before another ends. Default 4096.
+    /// Connections at the same time; the next one is accepted when another ends. Default 4096.
     pub max_connections: usize,
-    /// Partition files open at one time. Default 512.
+    /// Partition files open at the same time. Default 512.
     pub max_open_files: usize,
     /// When the disk is to have what was acknowledged. Default [`Flush::System`].
     pub flush: Flush,
@@ -72,9 +72,9 @@ pub struct Settings {
     pub upkeep_interval: Duration,
     /// How long the commits of a group without members are kept. Default 7 days.
     pub offsets_retention: Duration,
-    /// A connection on which nothing happens this long is closed. Default 10 minutes.
+    /// How long a connection may be idle before it is closed. Default 10 minutes.
     pub idle_timeout: Duration,
-    /// How long [`Broker::shutdown`] lets requests finish. Default 5 seconds.
+    /// How long [`Broker::shutdown`] waits for requests in progress. Default 5 seconds.
     pub shutdown_timeout: Duration,
 }
 
@@ -119,66 +119,48 @@ impl Settings {
 }
 
 /// Why the broker did not start.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
+    #[error("the broker cannot listen on {address}: {error}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
+        #[source]
         error: io::Error,
     },
     /// Another process uses the data directory.
+    #[error("the data directory {} is in use by another process", path.display())]
     InUse {
         /// The data directory.
         path: PathBuf,
     },
-    /// The data directory was written by a version that lays it out in another way.
+    /// The data directory has another layout: a different version has written it.
+    #[error("{} says \"{found}\": not a data directory that this version understands", path.display())]
     Format {
-        /// The file that says so.
+        /// The file with the version.
         path: PathBuf,
-        /// What it says.
+        /// Its contents.
         found: String,
     },
     /// A file cannot be read or written.
+    #[error("the broker's data at {}: {error}", path.display())]
     Storage {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
+        #[source]
         error: io::Error,
     },
 }
 
-impl std::fmt::Display for StartError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            StartError::Listen { address, error } => write!(f, "the broker cannot listen on {address}: {error}"),
-            StartError::InUse { path } => {
-                write!(f, "the data directory {} is in use by another process", path.display())
-            }
-            StartError::Format { path, found } => {
-                write!(f, "{} says \"{found}\": not a data directory that this version understands", path.display())
-            }
-            StartError::Storage { path, error } => write!(f, "the broker's data at {}: {error}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            StartError::Listen { error, .. } | StartError::Storage { error, .. } => Some(error),
-            StartError::InUse { .. } | StartError::Format { .. } => None,
-        }
-    }
-}
-
-/// A running broker. Dropping it without [`Broker::shutdown`] ends it as a crash would: nothing acknowledged is lost,
-/// the next start reads more.
+/// A running broker. Dropping it without [`Broker::shutdown`] is like a crash of the process: nothing acknowledged is
+/// lost, and the next start reads through the logs.
 #[derive(Debug)]
 pub struct Broker {
     node: Arc<Node>,
-    /// Holds the connections; there until `shutdown` takes it.
+    /// The task that accepts connections and owns theirs. `None` once `shutdown` has taken it.
     accepting: Option<JoinHandle<()>>,
     deadlines: JoinHandle<()>,
     /// Ends when the broker stops.
@@ -217,48 +199,48 @@ impl Broker {
         Ok(Broker { node, accepting, deadlines, upkeep })
     }
 
-    /// Where clients connect.
+    /// The address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.node.address
     }
 
-    /// 22 characters, made when the data directory was.
+    /// 22 characters, generated with the data directory.
     pub fn cluster_id(&self) -> &str {
         &self.node.cluster_id
     }
 
-    /// Rules for tests: which requests are to fail, and how.
+    /// Injected faults, for tests: which requests fail, and how.
     pub fn faults(&self) -> &Faults {
         &self.node.faults
     }
 
-    /// Stops accepting, lets what was accepted finish within [`Settings::shutdown_timeout`], and writes down where
-    /// everything stands, so that the next start need not read the logs. Dropping the future stops as a crash would.
+    /// Stops accepting connections, lets requests in progress finish within [`Settings::shutdown_timeout`], and writes the
+    /// state of all logs, so that the next start need not read them. Dropping the future stops as a crash would.
     pub async fn shutdown(mut self) {
         self.node.stop();
-        // The accepting task ends when its connections have; past the limit they are cut off.
+        // The accepting task ends when its connections have; after the timeout they are closed.
         if let Some(mut accepting) = self.accepting.take()
             && tokio::time::timeout(self.node.settings.shutdown_timeout, &mut accepting).await.is_err()
         {
             accepting.abort();
             let _ = accepting.await;
         }
-        // Awaited, both: afterwards nobody holds the node, and the data directory is free.
+        // Both are awaited: afterwards no task holds the node, and the data directory is unlocked.
         self.deadlines.abort();
         let _ = (&mut self.deadlines).await;
         let _ = (&mut self.upkeep).await;
         let node = self.node.clone();
         match tokio::task::spawn_blocking(move || node.close()).await {
             Ok(Ok(())) => tracing::info!("broker stopped"),
-            Ok(Err(error)) => tracing::error!(%error, "the broker's state could not be written down at its end"),
-            Err(error) => tracing::error!(%error, "the broker's end was cut short"),
+            Ok(Err(error)) => tracing::error!(%error, "the broker's state could not be written when it stopped"),
+            Err(error) => tracing::error!(%error, "the broker could not write its state: the task failed"),
         }
     }
 }
 
 /// Accepts until the broker stops, then waits for the connections.
 async fn accept(node: Arc<Node>, listener: TcpListener) {
-    let room = Arc::new(Semaphore::new(node.settings.max_connections));
+    let slots = Arc::new(Semaphore::new(node.settings.max_connections));
     let mut connections = JoinSet::new();
     let mut stopping = std::pin::pin!(node.stopping());
     loop {
@@ -266,21 +248,21 @@ async fn accept(node: Arc<Node>, listener: TcpListener) {
             biased;
             () = &mut stopping => break,
             accepted = async {
-                let permit = room.clone().acquire_owned().await;
-                (listener.accept().await, permit)
+                let slot = slots.clone().acquire_owned().await;
+                (listener.accept().await, slot)
             } => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            (Ok((socket, peer)), permit) => {
+            (Ok((socket, peer)), slot) => {
                 let node = node.clone();
                 connections.spawn(async move {
                     connection::serve(node, socket, peer).await;
-                    drop(permit);
+                    drop(slot);
                 });
             }
             (Err(error), _) => {
-                // Out of descriptors, most likely: the others go on, this one waits.
+                // Out of file descriptors, most likely: open connections go on, this one waits.
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

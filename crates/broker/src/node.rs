@@ -21,10 +21,10 @@ use kafka_protocol::messages::BrokerId;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::configs::broker::Changed;
+use crate::byte_budget::ByteBudget;
+use crate::configs::broker::DynamicBrokerConfig;
 use crate::faults::Faults;
 use crate::groups::Groups;
-use crate::room::Room;
 use crate::topics::{Notes, Topics};
 use crate::{Flush, Settings, StartError};
 use postern_log::disk::{self, Durability, Files};
@@ -42,8 +42,9 @@ pub(crate) struct Node {
     pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) faults: Faults,
-    /// For bytes in flight.
-    pub(crate) room: Room,
+    /// Bytes of requests, and of responses, that all connections hold together.
+    pub(crate) request_budget: ByteBudget,
+    pub(crate) response_budget: ByteBudget,
     stopping: watch::Sender<bool>,
     _lock: File,
 }
@@ -59,12 +60,13 @@ impl Node {
         let cluster_id = cluster_id(&dir).map_err(failed)?;
         let notes = take_notes(&dir).map_err(failed)?;
         let files = Arc::new(Files::new(settings.max_open_files));
-        let changed = Changed::open(dir.join("configs")).map_err(failed)?;
+        let changed = DynamicBrokerConfig::open(dir.join("configs")).map_err(failed)?;
         let topics = Topics::open(files, dir.join("topics"), changed, &notes).map_err(failed)?;
         let groups = Groups::open(dir.join("offsets"), settings.flush == Flush::EveryAppend).map_err(failed)?;
         let producer_ids = ProducerIds::open(dir.join("producer-ids")).map_err(failed)?;
         Ok(Node {
-            room: Room::new(settings.max_bytes_in_flight),
+            request_budget: ByteBudget::new(settings.max_bytes_in_flight / 2),
+            response_budget: ByteBudget::new(settings.max_bytes_in_flight / 2),
             settings,
             address,
             cluster_id,

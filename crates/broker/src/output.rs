@@ -1,23 +1,23 @@
-//! Answers on their way out: small pieces gathered in one buffer, records passed on without a copy.
+//! Responses on their way out: small ones gathered in one buffer, records passed on without a copy.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::room::Taken;
+use crate::byte_budget::Permit;
 
-/// Below this a copy is cheaper than a piece of its own.
-const OWN_PIECE_BYTES: usize = 16 * 1024;
+/// Below this a copy is cheaper than a chunk of its own.
+const MIN_CHUNK_BYTES: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Output {
-    pieces: VecDeque<Bytes>,
-    piece_bytes: usize,
-    /// What comes after all pieces.
+    chunks: VecDeque<Bytes>,
+    chunk_bytes: usize,
+    /// Written after all chunks.
     pub(crate) gathered: BytesMut,
-    /// The room that all this takes, as far as it was counted.
-    room: Option<Taken>,
+    /// The part of all this that was counted against the budget for responses.
+    permit: Option<Permit>,
 }
 
 impl Output {
@@ -26,36 +26,36 @@ impl Output {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.piece_bytes + self.gathered.len()
+        self.chunk_bytes + self.gathered.len()
     }
 
-    /// Counted until [`Output::release`].
-    pub(crate) fn hold(&mut self, taken: Taken) {
-        match &mut self.room {
-            Some(room) => room.merge(taken),
-            None => self.room = Some(taken),
+    /// Holds `added` until [`Output::release`].
+    pub(crate) fn hold(&mut self, added: Permit) {
+        match &mut self.permit {
+            Some(permit) => permit.merge(added),
+            None => self.permit = Some(added),
         }
     }
 
-    pub(crate) fn held(&self) -> usize {
-        self.room.as_ref().map_or(0, Taken::num_permits)
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.permit.as_ref().map_or(0, Permit::num_permits)
     }
 
-    /// Everything is with the client.
+    /// Returns the permit: the client has received everything.
     pub(crate) fn release(&mut self) {
-        self.room = None;
+        self.permit = None;
     }
 
-    pub(crate) fn push(&mut self, piece: Bytes) {
-        if piece.len() < OWN_PIECE_BYTES {
-            self.gathered.extend_from_slice(&piece);
+    pub(crate) fn push(&mut self, chunk: Bytes) {
+        if chunk.len() < MIN_CHUNK_BYTES {
+            self.gathered.extend_from_slice(&chunk);
             return;
         }
         let before = self.gathered.split().freeze();
-        for piece in [before, piece] {
-            self.piece_bytes += piece.len();
-            if !piece.is_empty() {
-                self.pieces.push_back(piece);
+        for chunk in [before, chunk] {
+            self.chunk_bytes += chunk.len();
+            if !chunk.is_empty() {
+                self.chunks.push_back(chunk);
             }
         }
     }
@@ -67,24 +67,24 @@ impl Buf for Output {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.pieces.front().map_or(&self.gathered, |piece| piece)
+        self.chunks.front().map_or(&self.gathered, |chunk| chunk)
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let all = self.pieces.iter().map(|piece| &piece[..]).chain([&self.gathered[..]]);
-        let filled = slices.iter_mut().zip(all.filter(|piece| !piece.is_empty()));
-        filled.map(|(slice, piece)| *slice = IoSlice::new(piece)).count()
+        let all = self.chunks.iter().map(|chunk| &chunk[..]).chain([&self.gathered[..]]);
+        let filled = slices.iter_mut().zip(all.filter(|chunk| !chunk.is_empty()));
+        filled.map(|(slice, chunk)| *slice = IoSlice::new(chunk)).count()
     }
 
     fn advance(&mut self, mut count: usize) {
         while count > 0 {
-            let Some(piece) = self.pieces.front_mut() else { return self.gathered.advance(count) };
-            let step = count.min(piece.len());
-            piece.advance(step);
-            if piece.is_empty() {
-                self.pieces.pop_front();
+            let Some(chunk) = self.chunks.front_mut() else { return self.gathered.advance(count) };
+            let step = count.min(chunk.len());
+            chunk.advance(step);
+            if chunk.is_empty() {
+                self.chunks.pop_front();
             }
-            self.piece_bytes -= step;
+            self.chunk_bytes -= step;
             count -= step;
         }
     }

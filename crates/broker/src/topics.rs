@@ -12,17 +12,14 @@ use kafka_protocol::protocol::StrBytes;
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
-use crate::configs::TopicConfig;
-use crate::configs::broker::{Changed, Scope};
+use crate::configs::broker::{DynamicBrokerConfig, Scope};
+use crate::configs::{ConfigOverrides, TopicConfig};
 use postern_log::Partition;
 use postern_log::disk::{self, Durability, Files};
 
 const MAX_NAME_BYTES: usize = 249;
 /// Topics that belong to the cluster rather than to its users.
 const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
-
-/// Settings by name.
-pub(crate) type Own = BTreeMap<String, String>;
 
 /// What partitions say at an orderly stop, for the next start.
 pub(crate) type Notes = HashMap<(Uuid, i32), Vec<u8>>;
@@ -46,7 +43,7 @@ pub(crate) struct Topics {
     dir: PathBuf,
     files: Arc<Files>,
     /// The broker's settings, which are the topics' defaults.
-    pub(crate) defaults: Changed,
+    pub(crate) defaults: DynamicBrokerConfig,
     known: RwLock<Known>,
     /// Held while a topic is made, changed or deleted.
     changing: Mutex<()>,
@@ -88,8 +85,8 @@ impl Topic {
         disk::put_text(&mut out, &self.name);
         out.extend_from_slice(self.id.as_bytes());
         disk::put_u32(&mut out, partitions as u32);
-        disk::put_u32(&mut out, config.own.len() as u32);
-        for (name, value) in &config.own {
+        disk::put_u32(&mut out, config.overrides.len() as u32);
+        for (name, value) in &config.overrides {
             disk::put_text(&mut out, name);
             disk::put_text(&mut out, value);
         }
@@ -99,7 +96,12 @@ impl Topic {
 
 impl Topics {
     /// Finds and recovers all topics below `dir`; `notes` are what [`Topics::close`] gave, none if it was not called.
-    pub(crate) fn open(files: Arc<Files>, dir: PathBuf, defaults: Changed, notes: &Notes) -> io::Result<Topics> {
+    pub(crate) fn open(
+        files: Arc<Files>,
+        dir: PathBuf,
+        defaults: DynamicBrokerConfig,
+        notes: &Notes,
+    ) -> io::Result<Topics> {
         std::fs::create_dir_all(&dir)?;
         let mut known = Known::default();
         for entry in std::fs::read_dir(&dir)? {
@@ -148,7 +150,12 @@ impl Topics {
     }
 
     /// Makes a topic; it is on disk when this returns. Blocks on files.
-    pub(crate) fn create(&self, name: &str, partitions: usize, own: Own) -> Result<Arc<Topic>, CreateError> {
+    pub(crate) fn create(
+        &self,
+        name: &str,
+        partitions: usize,
+        own: ConfigOverrides,
+    ) -> Result<Arc<Topic>, CreateError> {
         let _changing = self.changing.lock();
         self.room_for(name)?;
         let id = Uuid::new_v4();
@@ -182,7 +189,7 @@ impl Topics {
     }
 
     /// Puts other settings in force. Blocks on files.
-    pub(crate) fn configure(&self, topic: &Topic, own: Own) -> io::Result<()> {
+    pub(crate) fn configure(&self, topic: &Topic, own: ConfigOverrides) -> io::Result<()> {
         let _changing = self.changing.lock();
         let config = TopicConfig::new(own, &self.defaults);
         topic.describe(topic.partitions().len(), &config, Durability::Synced, &topic.dir)?;
@@ -191,11 +198,11 @@ impl Topics {
     }
 
     /// Puts other settings of the broker in force, and with them other defaults of all topics. Blocks on files.
-    pub(crate) fn configure_broker(&self, scope: Scope, changed: Own) -> io::Result<()> {
+    pub(crate) fn configure_broker(&self, scope: Scope, changed: ConfigOverrides) -> io::Result<()> {
         let _changing = self.changing.lock();
         self.defaults.replace(scope, changed)?;
         for topic in self.all() {
-            let own = topic.config().own.clone();
+            let own = topic.config().overrides.clone();
             topic.state.write().config = Arc::new(TopicConfig::new(own, &self.defaults));
         }
         Ok(())
@@ -258,7 +265,12 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     Err(format!("Topic name is invalid: {complaint}"))
 }
 
-fn open_topic(files: &Arc<Files>, dir: &Path, defaults: &Changed, notes: &Notes) -> io::Result<Option<Topic>> {
+fn open_topic(
+    files: &Arc<Files>,
+    dir: &Path,
+    defaults: &DynamicBrokerConfig,
+    notes: &Notes,
+) -> io::Result<Option<Topic>> {
     let Some(contents) = disk::read_whole(&dir.join("topic"))? else { return Ok(None) };
     let mut from = disk::Reader::new(&contents);
     let described = (|| {
@@ -300,7 +312,7 @@ mod tests {
         Topics::open(
             Arc::new(Files::new(8)),
             dir.to_owned(),
-            Changed::open(dir.join("configs")).unwrap(),
+            DynamicBrokerConfig::open(dir.join("configs")).unwrap(),
             &Notes::new(),
         )
         .unwrap()
@@ -322,7 +334,7 @@ mod tests {
         let made = topics(dir.path()).create("a.b", 3, own.clone()).unwrap();
         let again = topics(dir.path());
         let found = again.find("a.b").unwrap();
-        assert_eq!((found.id, found.partitions().len(), &found.config().own), (made.id, 3, &own));
+        assert_eq!((found.id, found.partitions().len(), &found.config().overrides), (made.id, 3, &own));
         again.grow(&found, 5).unwrap();
         assert_eq!(topics(dir.path()).find_id(made.id).unwrap().partitions().len(), 5);
         assert!(again.delete(&found).unwrap());
@@ -335,7 +347,7 @@ mod tests {
     fn names_that_collide_in_metrics_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let topics = topics(dir.path());
-        topics.create("a.b", 1, Own::new()).unwrap();
+        topics.create("a.b", 1, ConfigOverrides::new()).unwrap();
         assert!(matches!(topics.room_for("a_b"), Err(CreateError::Collides(other)) if other.as_str() == "a.b"));
         assert!(matches!(topics.room_for("a.b"), Err(CreateError::Exists)));
         assert!(topics.room_for("ab").is_ok());
@@ -344,7 +356,7 @@ mod tests {
     #[test]
     fn a_topic_half_made_or_half_deleted_is_cleared_away() {
         let dir = tempfile::tempdir().unwrap();
-        topics(dir.path()).create("kept", 1, Own::new()).unwrap();
+        topics(dir.path()).create("kept", 1, ConfigOverrides::new()).unwrap();
         std::fs::create_dir(dir.path().join("x.new")).unwrap();
         std::fs::create_dir(dir.path().join("y.deleted")).unwrap();
         assert_eq!(topics(dir.path()).all().len(), 1);

@@ -1,6 +1,5 @@
-//! DescribeAcls (29), CreateAcls (30), DeleteAcls (31), versions 1 to 3: there is no authorizer, and that is the answer.
-//!
-//! Everybody may do everything here; a client that asks is told so by the code that Apache Kafka has for it.
+//! DescribeAcls (29), CreateAcls (30), DeleteAcls (31), versions 1 to 3: refused with SECURITY_DISABLED, as by an Apache
+//! Kafka without an authorizer.
 
 use std::sync::Arc;
 
@@ -13,31 +12,44 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Call, Cut};
+use super::{CallContext, Disconnect};
 use crate::code;
 use crate::node::Node;
 
 const DISABLED: i16 = code(ResponseError::SecurityDisabled);
 
-fn why(sentence: &'static str) -> Option<StrBytes> {
-    Some(StrBytes::from_static_str(sentence))
+fn message(text: &'static str) -> Option<StrBytes> {
+    Some(StrBytes::from_static_str(text))
 }
 
-pub(super) async fn describe(_: &Arc<Node>, _: &Call<'_>, _: DescribeAclsRequest) -> Result<DescribeAclsResponse, Cut> {
+pub(super) async fn describe(
+    _: &Arc<Node>,
+    _: &CallContext<'_>,
+    _: DescribeAclsRequest,
+) -> Result<DescribeAclsResponse, Disconnect> {
     Ok(DescribeAclsResponse::default()
         .with_error_code(DISABLED)
-        .with_error_message(why("No Authorizer is configured on the broker")))
+        .with_error_message(message("No Authorizer is configured on the broker")))
 }
 
-pub(super) async fn create(_: &Arc<Node>, _: &Call<'_>, request: CreateAclsRequest) -> Result<CreateAclsResponse, Cut> {
-    let result =
-        AclCreationResult::default().with_error_code(DISABLED).with_error_message(why("No Authorizer is configured."));
+pub(super) async fn create(
+    _: &Arc<Node>,
+    _: &CallContext<'_>,
+    request: CreateAclsRequest,
+) -> Result<CreateAclsResponse, Disconnect> {
+    let result = AclCreationResult::default()
+        .with_error_code(DISABLED)
+        .with_error_message(message("No Authorizer is configured."));
     Ok(CreateAclsResponse::default().with_results(vec![result; request.creations.len()]))
 }
 
-pub(super) async fn delete(_: &Arc<Node>, _: &Call<'_>, request: DeleteAclsRequest) -> Result<DeleteAclsResponse, Cut> {
+pub(super) async fn delete(
+    _: &Arc<Node>,
+    _: &CallContext<'_>,
+    request: DeleteAclsRequest,
+) -> Result<DeleteAclsResponse, Disconnect> {
     let result = DeleteAclsFilterResult::default()
         .with_error_code(DISABLED)
-        .with_error_message(why("No Authorizer is configured."));
+        .with_error_message(message("No Authorizer is configured."));
     Ok(DeleteAclsResponse::default().with_filter_results(vec![result; request.filters.len()]))
 }

@@ -1,7 +1,7 @@
-//! ApiVersions (18), versions 0 to 4: what is served.
+//! ApiVersions (18), versions 0 to 4: the supported APIs.
 //!
-//! The one request that may come in a version we do not know: the answer is then version 0 with the error, and says only in
-//! which versions to ask again (KIP-511). Not done: features (there is nothing to negotiate).
+//! The only request that may have a version we do not support: the response is then of version 0 with the error, and names
+//! only the versions of ApiVersions (KIP-511). Not done: features.
 
 use std::sync::Arc;
 
@@ -9,36 +9,36 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 
-use super::{Call, Cut, SERVED, Served};
+use super::{CallContext, Disconnect, SUPPORTED_APIS, SupportedApi};
 use crate::code;
 use crate::node::Node;
 
-/// Stands for the version of a request that is newer than we know.
+/// Stands for the version of a request that we do not support.
 pub(super) const UNSUPPORTED: i16 = -1;
 
-pub(super) async fn answer(
+pub(super) async fn handle(
     _: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: ApiVersionsRequest,
-) -> Result<ApiVersionsResponse, Cut> {
+) -> Result<ApiVersionsResponse, Disconnect> {
     let response = ApiVersionsResponse::default().with_finalized_features_epoch(-1);
-    let announced = |served: &Served| {
+    let announced = |served: &SupportedApi| {
         ApiVersion::default()
             .with_api_key(served.api as i16)
-            .with_min_version(served.oldest)
-            .with_max_version(served.newest)
+            .with_min_version(served.min_version)
+            .with_max_version(served.max_version)
     };
-    if call.version == UNSUPPORTED {
-        let itself = SERVED.iter().filter(|served| served.api == ApiKey::ApiVersions).map(announced);
+    if context.version == UNSUPPORTED {
+        let itself = SUPPORTED_APIS.iter().filter(|served| served.api == ApiKey::ApiVersions).map(announced);
         return Ok(response.with_error_code(code(ResponseError::UnsupportedVersion)).with_api_keys(itself.collect()));
     }
-    if call.version >= 3 && !(is_name(&request.client_software_name) && is_name(&request.client_software_version)) {
+    if context.version >= 3 && !(is_name(&request.client_software_name) && is_name(&request.client_software_version)) {
         return Ok(response.with_error_code(code(ResponseError::InvalidRequest)));
     }
-    Ok(response.with_api_keys(SERVED.iter().map(announced).collect()))
+    Ok(response.with_api_keys(SUPPORTED_APIS.iter().map(announced).collect()))
 }
 
-/// Whether a client may call its software so: letters, digits, and within them `-` and `.`.
+/// Whether this is a valid name or version of client software: letters and digits, and between them `-` and `.`.
 fn is_name(text: &str) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric();
     match text.as_bytes() {

@@ -1,8 +1,8 @@
 //! DescribeConfigs (32), versions 1 to 4; AlterConfigs (33), versions 0 to 2; IncrementalAlterConfigs (44), 0 and 1.
 //!
-//! Topics and the broker have all settings that Apache Kafka 4.1 knows. Theirs can be changed, the broker's where Kafka's
-//! can while it runs: for the broker `1`, or under the empty name for the cluster, which is the same one broker. Not done:
-//! documentation texts, loggers, groups, client metrics.
+//! Topics and the broker have all settings of Apache Kafka 4.1. A topic's can be changed; the broker's where Kafka's are
+//! dynamic: for broker `1`, or with an empty name for the whole cluster. Not done: documentation texts, loggers, groups,
+//! client metrics.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -18,103 +18,70 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::create_topics::{Refusal, checked, sentence};
-use super::{Call, Cut, blocking};
+use super::refusal::{INVALID_REQUEST, Refusal};
+use super::{CallContext, Disconnect, run_blocking};
+use crate::Flush;
 use crate::configs::broker::{self, BROKER_SETTINGS, Scope};
-use crate::configs::{self, Kind, SETTINGS, Setting};
+use crate::configs::{self, ConfigOverrides, ConfigSource, Kind, TOPIC_SETTINGS};
 use crate::node::{NODE_ID, Node};
-use crate::topics::{self, Own, Topic};
-use crate::{Flush, code};
-
-/// Apache Kafka's sentence for that code.
-pub(super) const INVALID_REQUEST: &str = "This most likely occurs because of a request being malformed by the client library \
-     or the message was sent to an incompatible broker. See the broker logs for more details.";
+use crate::topics::{self, Topic};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
-
-/// Where a value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    DynamicTopic = 1,
-    DynamicBroker = 2,
-    DynamicCluster = 3,
-    StaticBroker = 4,
-    Default = 5,
-}
-
-impl From<Scope> for Source {
-    fn from(scope: Scope) -> Source {
-        match scope {
-            Scope::Broker => Source::DynamicBroker,
-            Scope::Cluster => Source::DynamicCluster,
-        }
-    }
-}
-
-/// A topic's value for a setting and where it comes from.
-pub(super) fn value_of(node: &Node, own: &Own, setting: &Setting) -> (String, Source) {
-    if let Some(value) = own.get(setting.name) {
-        return (setting.shown(value), Source::DynamicTopic);
-    }
-    match node.topics.defaults.find(setting.of_broker()) {
-        Some((value, scope)) => (value, scope.into()),
-        None => (setting.default.to_owned(), Source::Default),
-    }
-}
 
 // === DescribeConfigs ===
 
 pub(super) async fn describe(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: DescribeConfigsRequest,
-) -> Result<DescribeConfigsResponse, Cut> {
+) -> Result<DescribeConfigsResponse, Disconnect> {
     let mut results = Vec::with_capacity(request.resources.len());
-    for asked in request.resources {
-        let fault =
-            call.fault(node, ApiKey::DescribeConfigs, topic_of(asked.resource_type, &asked.resource_name)).await?;
-        let described = match asked.resource_type {
-            TOPIC => describe_topic(node, &asked.resource_name, request.include_synonyms),
-            BROKER => describe_broker(node, &asked.resource_name, request.include_synonyms),
-            _ => Err((ResponseError::InvalidRequest, INVALID_REQUEST.to_owned())),
+    for requested in request.resources {
+        let fault = context
+            .injected_fault(node, ApiKey::DescribeConfigs, topic_of(requested.resource_type, &requested.resource_name))
+            .await?;
+        let described = match requested.resource_type {
+            TOPIC => describe_topic(node, &requested.resource_name, request.include_synonyms),
+            BROKER => describe_broker(node, &requested.resource_name, request.include_synonyms),
+            _ => Err(Refusal::new(ResponseError::InvalidRequest, INVALID_REQUEST)),
         };
         let result = DescribeConfigsResult::default()
             .with_error_message(Some(StrBytes::new()))
-            .with_resource_type(asked.resource_type)
-            .with_resource_name(asked.resource_name);
+            .with_resource_type(requested.resource_type)
+            .with_resource_name(requested.resource_name);
         results.push(match (fault, described) {
             (Some(error), _) => result.with_error_code(error),
             (None, Ok(mut configs)) => {
-                // None at all mean every one.
-                if let Some(keys) = asked.configuration_keys.as_ref().filter(|keys| !keys.is_empty()) {
+                // An empty list means all settings.
+                if let Some(keys) = requested.configuration_keys.as_ref().filter(|keys| !keys.is_empty()) {
                     configs.retain(|config| keys.contains(&config.name));
                 }
                 result.with_configs(configs)
             }
-            (None, Err((error, message))) => {
-                result.with_error_code(code(error)).with_error_message(Some(StrBytes::from_string(message)))
+            (None, Err(refusal)) => {
+                result.with_error_code(refusal.code()).with_error_message(Some(StrBytes::from_string(refusal.message)))
             }
         });
     }
     Ok(DescribeConfigsResponse::default().with_results(results))
 }
 
-/// The topic that a resource is, to be found by a fault rule.
+/// The name of a topic, for injected faults; `None` for other resources.
 fn topic_of(resource_type: i8, name: &str) -> Option<&str> {
     (resource_type == TOPIC).then_some(name)
 }
 
 fn describe_topic(node: &Node, name: &str, synonyms: bool) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
     let config = find(node, name)?.config();
-    let described = SETTINGS.iter().map(|setting| {
-        let (value, source) = value_of(node, &config.own, setting);
+    let described = TOPIC_SETTINGS.iter().map(|setting| {
+        let (value, source) = setting.effective_value(&config.overrides, &node.topics.defaults);
         let mut known = vec![];
         if synonyms {
-            if source == Source::DynamicTopic {
+            if source == ConfigSource::DynamicTopic {
                 known.push(synonym(setting.name, &value, source));
             }
-            known.extend(values_in_force(node, setting.of_broker(), None));
+            known.extend(synonyms_of(node, setting.broker_name(), None));
         }
         entry(setting.name, Some(value), source, setting.kind).with_synonyms(known)
     });
@@ -122,21 +89,21 @@ fn describe_topic(node: &Node, name: &str, synonyms: bool) -> Result<Vec<Describ
 }
 
 fn describe_broker(node: &Node, name: &str, synonyms: bool) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-    // An empty name asks for the defaults of all brokers that were set at run time.
+    // An empty name means the cluster-wide values that were set at run time.
     let scope = scope(name, "Broker", "Unexpected broker id, expected 1 or empty string,")?;
-    let statics = statics(node);
+    let static_values = static_values(node);
     let described = BROKER_SETTINGS.iter().filter_map(|setting| {
-        let given = statics.get(setting.name).map(String::as_str);
-        let mut values = values_in_force(node, setting.name, given);
+        let given = static_values.get(setting.name).map(String::as_str);
+        let mut values = synonyms_of(node, setting.name, given);
         if scope == Scope::Cluster {
-            values.retain(|value| value.source == Source::DynamicCluster as i8);
+            values.retain(|value| value.source == ConfigSource::DynamicCluster as i8);
         }
         let first = values.first().cloned();
         if scope == Scope::Cluster && first.is_none() {
             return None;
         }
         let is_sensitive = setting.kind == Kind::Password;
-        let mut entry = entry(setting.name, None, Source::Default, setting.kind)
+        let mut entry = entry(setting.name, None, ConfigSource::Default, setting.kind)
             .with_read_only(!setting.is_dynamic)
             .with_is_sensitive(is_sensitive);
         if let Some(first) = first {
@@ -151,8 +118,8 @@ fn describe_broker(node: &Node, name: &str, synonyms: bool) -> Result<Vec<Descri
     Ok(described.collect())
 }
 
-/// What the broker was started with, where that is not the default.
-fn statics(node: &Node) -> BTreeMap<&'static str, String> {
+/// The values that the broker was started with, where those are not the defaults.
+fn static_values(node: &Node) -> BTreeMap<&'static str, String> {
     let settings = &node.settings;
     let listeners = format!("PLAINTEXT://{}", node.address);
     let mut given = BTreeMap::from([
@@ -180,16 +147,16 @@ fn statics(node: &Node) -> BTreeMap<&'static str, String> {
     given
 }
 
-/// All values a setting of the broker has, the one in force first.
-fn values_in_force(node: &Node, name: &'static str, given: Option<&str>) -> Vec<DescribeConfigsSynonym> {
+/// All values of a broker setting, in the order of precedence.
+fn synonyms_of(node: &Node, name: &'static str, given: Option<&str>) -> Vec<DescribeConfigsSynonym> {
     let mut values = Vec::new();
     let Some(setting) = broker::find(name) else { return values };
     for scope in [Scope::Broker, Scope::Cluster] {
-        let changed = node.topics.defaults.of(scope).remove(name);
+        let changed = node.topics.defaults.overrides(scope).remove(name);
         values.extend(changed.map(|value| synonym(name, &value, scope.into())));
     }
-    values.extend(given.map(|value| synonym(name, value, Source::StaticBroker)));
-    // Set in milliseconds, these beat a default that has another name.
+    values.extend(given.map(|value| synonym(name, value, ConfigSource::StaticBroker)));
+    // These override a default whose setting has another name.
     let older = match name {
         "log.retention.ms" => Some("log.retention.hours"),
         "log.roll.ms" => Some("log.roll.hours"),
@@ -197,11 +164,11 @@ fn values_in_force(node: &Node, name: &'static str, given: Option<&str>) -> Vec<
     };
     let older = older.filter(|_| !values.is_empty()).and_then(broker::find);
     let default = older.unwrap_or(setting);
-    values.extend(default.default.map(|value| synonym(default.name, value, Source::Default)));
+    values.extend(default.default.map(|value| synonym(default.name, value, ConfigSource::Default)));
     values
 }
 
-/// Which settings the name of a broker resource means; how a refusal begins.
+/// The scope that the name of a broker resource stands for. `what` and `unexpected` begin the error messages.
 fn scope(name: &str, what: &str, unexpected: &str) -> Result<Scope, Refusal> {
     let message = match (name, name.parse::<i32>()) {
         ("", _) => return Ok(Scope::Cluster),
@@ -209,10 +176,10 @@ fn scope(name: &str, what: &str, unexpected: &str) -> Result<Scope, Refusal> {
         (_, Ok(id)) => format!("{unexpected} but received {id}"),
         (_, Err(_)) => format!("{what} id must be an integer, but it is: {name}"),
     };
-    Err((ResponseError::InvalidRequest, message))
+    Err(Refusal::new(ResponseError::InvalidRequest, message))
 }
 
-fn entry(name: &'static str, value: Option<String>, source: Source, kind: Kind) -> DescribeConfigsResourceResult {
+fn entry(name: &'static str, value: Option<String>, source: ConfigSource, kind: Kind) -> DescribeConfigsResourceResult {
     DescribeConfigsResourceResult::default()
         .with_name(StrBytes::from_static_str(name))
         .with_value(value.map(StrBytes::from_string))
@@ -221,7 +188,7 @@ fn entry(name: &'static str, value: Option<String>, source: Source, kind: Kind) 
         .with_documentation(None)
 }
 
-fn synonym(name: &'static str, value: &str, source: Source) -> DescribeConfigsSynonym {
+fn synonym(name: &'static str, value: &str, source: ConfigSource) -> DescribeConfigsSynonym {
     DescribeConfigsSynonym::default()
         .with_name(StrBytes::from_static_str(name))
         .with_value(Some(StrBytes::from_string(value.to_owned())))
@@ -229,20 +196,20 @@ fn synonym(name: &'static str, value: &str, source: Source) -> DescribeConfigsSy
 }
 
 fn find(node: &Node, name: &str) -> Result<Arc<Topic>, Refusal> {
-    topics::check_name(name).map_err(|message| (ResponseError::InvalidTopicException, message))?;
-    node.topics.find(name).ok_or((ResponseError::UnknownTopicOrPartition, String::new()))
+    topics::check_name(name).map_err(|message| Refusal::new(ResponseError::InvalidTopicException, message))?;
+    node.topics.find(name).ok_or(Refusal::new(ResponseError::UnknownTopicOrPartition, String::new()))
 }
 
 // === AlterConfigs, IncrementalAlterConfigs ===
 
-/// The operations as the protocol numbers them.
+/// The operations of IncrementalAlterConfigs, as the protocol numbers them.
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
 /// One change of one setting.
-enum Change {
+enum ConfigChange {
     Set(String),
     Delete,
     Append(String),
@@ -251,20 +218,23 @@ enum Change {
 
 pub(super) async fn alter(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: AlterConfigsRequest,
-) -> Result<AlterConfigsResponse, Cut> {
+) -> Result<AlterConfigsResponse, Disconnect> {
     let mut responses = Vec::with_capacity(request.resources.len());
-    let doubled = doubled(request.resources.iter().map(|asked| (asked.resource_type, asked.resource_name.clone())));
-    for asked in request.resources {
-        let is_doubled = doubled.contains(&(asked.resource_type, asked.resource_name.clone()));
-        let changes = asked.configs.into_iter().map(|config| (config.name, SET, config.value));
-        let changes = checked_changes(changes.collect(), is_doubled);
-        let topic = topic_of(asked.resource_type, &asked.resource_name);
-        let (error, message) = match (call.fault(node, ApiKey::AlterConfigs, topic).await?, changes) {
+    let duplicates = duplicates(
+        request.resources.iter().map(|requested| (requested.resource_type, requested.resource_name.clone())),
+    );
+    for requested in request.resources {
+        let is_duplicate = duplicates.contains(&(requested.resource_type, requested.resource_name.clone()));
+        let changes = requested.configs.into_iter().map(|config| (config.name, SET, config.value));
+        let changes = checked_changes(changes.collect(), is_duplicate);
+        let topic = topic_of(requested.resource_type, &requested.resource_name);
+        let (error, message) = match (context.injected_fault(node, ApiKey::AlterConfigs, topic).await?, changes) {
             (Some(error), _) => (error, None),
             (None, Ok(changes)) => outcome(
-                change(node, asked.resource_type, &asked.resource_name, changes, true, request.validate_only).await,
+                change(node, requested.resource_type, &requested.resource_name, changes, true, request.validate_only)
+                    .await,
             ),
             (None, Err(refusal)) => outcome(Err(refusal)),
         };
@@ -272,8 +242,8 @@ pub(super) async fn alter(
             alter_configs_response::AlterConfigsResourceResponse::default()
                 .with_error_code(error)
                 .with_error_message(message)
-                .with_resource_type(asked.resource_type)
-                .with_resource_name(asked.resource_name),
+                .with_resource_type(requested.resource_type)
+                .with_resource_name(requested.resource_name),
         );
     }
     Ok(AlterConfigsResponse::default().with_responses(responses))
@@ -281,65 +251,78 @@ pub(super) async fn alter(
 
 pub(super) async fn alter_incrementally(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: IncrementalAlterConfigsRequest,
-) -> Result<IncrementalAlterConfigsResponse, Cut> {
+) -> Result<IncrementalAlterConfigsResponse, Disconnect> {
     let mut responses = Vec::with_capacity(request.resources.len());
-    let doubled = doubled(request.resources.iter().map(|asked| (asked.resource_type, asked.resource_name.clone())));
-    for asked in request.resources {
-        let is_doubled = doubled.contains(&(asked.resource_type, asked.resource_name.clone()));
-        let changes = asked.configs.into_iter().map(|config| (config.name, config.config_operation, config.value));
-        let changes = checked_changes(changes.collect(), is_doubled);
-        let topic = topic_of(asked.resource_type, &asked.resource_name);
-        let (error, message) = match (call.fault(node, ApiKey::IncrementalAlterConfigs, topic).await?, changes) {
-            (Some(error), _) => (error, None),
-            (None, Ok(changes)) => outcome(
-                change(node, asked.resource_type, &asked.resource_name, changes, false, request.validate_only).await,
-            ),
-            (None, Err(refusal)) => outcome(Err(refusal)),
-        };
+    let duplicates = duplicates(
+        request.resources.iter().map(|requested| (requested.resource_type, requested.resource_name.clone())),
+    );
+    for requested in request.resources {
+        let is_duplicate = duplicates.contains(&(requested.resource_type, requested.resource_name.clone()));
+        let changes = requested.configs.into_iter().map(|config| (config.name, config.config_operation, config.value));
+        let changes = checked_changes(changes.collect(), is_duplicate);
+        let topic = topic_of(requested.resource_type, &requested.resource_name);
+        let (error, message) =
+            match (context.injected_fault(node, ApiKey::IncrementalAlterConfigs, topic).await?, changes) {
+                (Some(error), _) => (error, None),
+                (None, Ok(changes)) => outcome(
+                    change(
+                        node,
+                        requested.resource_type,
+                        &requested.resource_name,
+                        changes,
+                        false,
+                        request.validate_only,
+                    )
+                    .await,
+                ),
+                (None, Err(refusal)) => outcome(Err(refusal)),
+            };
         responses.push(
             incremental_alter_configs_response::AlterConfigsResourceResponse::default()
                 .with_error_code(error)
                 .with_error_message(message)
-                .with_resource_type(asked.resource_type)
-                .with_resource_name(asked.resource_name),
+                .with_resource_type(requested.resource_type)
+                .with_resource_name(requested.resource_name),
         );
     }
     Ok(IncrementalAlterConfigsResponse::default().with_responses(responses))
 }
 
-/// What stands there more than once.
-fn doubled<T: std::hash::Hash + Eq + Clone>(all: impl Iterator<Item = T>) -> HashSet<T> {
+/// The values that occur more than once.
+fn duplicates<T: std::hash::Hash + Eq + Clone>(all: impl Iterator<Item = T>) -> HashSet<T> {
     let mut seen = HashSet::new();
     all.filter(|one| !seen.insert(one.clone())).collect()
 }
 
-/// The changes of one resource (name, operation, value), if they can be meant at all.
+/// Validates the form of the changes (name, operation, value) of one resource.
 fn checked_changes(
-    asked: Vec<(StrBytes, i8, Option<StrBytes>)>,
-    is_doubled: bool,
-) -> Result<Vec<(String, Change)>, Refusal> {
-    let refuse = |message: String| Err((ResponseError::InvalidRequest, message));
-    if is_doubled {
+    requested: Vec<(StrBytes, i8, Option<StrBytes>)>,
+    is_duplicate: bool,
+) -> Result<Vec<(String, ConfigChange)>, Refusal> {
+    let refuse = |message: String| Err(Refusal::new(ResponseError::InvalidRequest, message));
+    if is_duplicate {
         return refuse("Each resource must appear at most once.".to_owned());
     }
-    if !doubled(asked.iter().map(|(name, ..)| name)).is_empty() {
+    if !duplicates(requested.iter().map(|(name, ..)| name)).is_empty() {
         return refuse("Error due to duplicate config keys".to_owned());
     }
-    let without = asked.iter().filter(|(_, operation, value)| *operation != DELETE && value.is_none());
+    let without = requested.iter().filter(|(_, operation, value)| *operation != DELETE && value.is_none());
     let without: Vec<_> = without.map(|(name, ..)| name.as_str()).collect();
     if !without.is_empty() {
         return refuse(format!("Null value not supported for : {}", without.join(",")));
     }
-    let changes = asked.into_iter().map(|(name, operation, value)| {
+    let changes = requested.into_iter().map(|(name, operation, value)| {
         let value = value.map(|value| value.to_string()).unwrap_or_default();
         let change = match operation {
-            SET => Change::Set(value),
-            DELETE => Change::Delete,
-            APPEND => Change::Append(value),
-            SUBTRACT => Change::Subtract(value),
-            other => return Err((ResponseError::InvalidRequest, format!("Unknown operation type {other}"))),
+            SET => ConfigChange::Set(value),
+            DELETE => ConfigChange::Delete,
+            APPEND => ConfigChange::Append(value),
+            SUBTRACT => ConfigChange::Subtract(value),
+            other => {
+                return Err(Refusal::new(ResponseError::InvalidRequest, format!("Unknown operation type {other}")));
+            }
         };
         Ok((name.to_string(), change))
     });
@@ -349,7 +332,7 @@ fn checked_changes(
 fn outcome(done: Result<(), Refusal>) -> (i16, Option<StrBytes>) {
     match done {
         Ok(()) => (0, None),
-        Err((error, message)) => (code(error), sentence(message)),
+        Err(refusal) => (refusal.code(), refusal.into_message()),
     }
 }
 
@@ -358,82 +341,83 @@ async fn change(
     node: &Arc<Node>,
     resource_type: i8,
     name: &str,
-    changes: Vec<(String, Change)>,
+    changes: Vec<(String, ConfigChange)>,
     replace: bool,
     validate_only: bool,
 ) -> Result<(), Refusal> {
     match resource_type {
         TOPIC => change_topic(node, name, changes, replace, validate_only).await,
         BROKER => change_broker(node, name, changes, replace, validate_only).await,
-        other => Err((ResponseError::InvalidRequest, format!("Unknown resource type {other}"))),
+        other => Err(Refusal::new(ResponseError::InvalidRequest, format!("Unknown resource type {other}"))),
     }
 }
 
 async fn change_topic(
     node: &Arc<Node>,
     name: &str,
-    changes: Vec<(String, Change)>,
+    changes: Vec<(String, ConfigChange)>,
     replace: bool,
     validate_only: bool,
 ) -> Result<(), Refusal> {
     if name.is_empty() {
-        return Err((ResponseError::InvalidRequest, "Default topic resources are not allowed.".to_owned()));
+        return Err(Refusal::new(ResponseError::InvalidRequest, "Default topic resources are not allowed.".to_owned()));
     }
-    let topic = find(node, name).map_err(|(error, message)| match message.is_empty() {
-        true => (error, format!("The topic '{name}' does not exist.")),
-        false => (error, message),
+    let topic = find(node, name).map_err(|refusal| match refusal.message.is_empty() {
+        true => Refusal { message: format!("The topic '{name}' does not exist."), ..refusal },
+        false => refusal,
     })?;
-    let mut own = if replace { Own::new() } else { topic.config().own.clone() };
+    let mut overrides = if replace { ConfigOverrides::new() } else { topic.config().overrides.clone() };
     for (name, change) in changes {
         let setting = match (configs::find(&name), &change) {
             (Some(setting), _) => setting,
-            (None, Change::Delete) => continue,
-            (None, Change::Set(_) | Change::Append(_) | Change::Subtract(_)) => {
-                return Err((ResponseError::InvalidConfig, format!("Unknown topic config name: {name}")));
+            (None, ConfigChange::Delete) => continue,
+            (None, ConfigChange::Set(_) | ConfigChange::Append(_) | ConfigChange::Subtract(_)) => {
+                return Err(Refusal::new(ResponseError::InvalidConfig, format!("Unknown topic config name: {name}")));
             }
         };
-        apply(&mut own, setting.name, setting.kind, setting.default, change)?;
-        if let Some(value) = own.get(&name) {
-            checked(&name, value)?;
+        apply(&mut overrides, setting.name, setting.kind, setting.default, change)?;
+        if let Some(value) = overrides.get(&name) {
+            configs::check_topic_setting(&name, value)
+                .map_err(|message| Refusal::new(ResponseError::InvalidConfig, message))?;
         }
     }
     if validate_only {
         return Ok(());
     }
     let changer = node.clone();
-    blocking(move || changer.topics.configure(&topic, own)).await.map_err(unwritten)
+    run_blocking(move || changer.topics.configure(&topic, overrides)).await.map_err(storage_error)
 }
 
 async fn change_broker(
     node: &Arc<Node>,
     name: &str,
-    changes: Vec<(String, Change)>,
+    changes: Vec<(String, ConfigChange)>,
     replace: bool,
     validate_only: bool,
 ) -> Result<(), Refusal> {
     let scope = scope(name, "Node", "Unexpected broker id, expected 1,")?;
-    let mut own = if replace { Own::new() } else { node.topics.defaults.of(scope) };
+    let mut overrides = if replace { ConfigOverrides::new() } else { node.topics.defaults.overrides(scope) };
     for (name, change) in changes {
-        let refuse = |message| Err((ResponseError::InvalidRequest, message));
+        let refuse = |message| Err(Refusal::new(ResponseError::InvalidRequest, message));
         let setting = match (broker::find(&name), &change) {
             (Some(setting), _) => setting,
-            (None, Change::Delete) => continue,
+            (None, ConfigChange::Delete) => continue,
             // Apache Kafka keeps what it does not know, for its plug-ins; here there are none.
-            (None, Change::Set(_) | Change::Append(_) | Change::Subtract(_)) => {
+            (None, ConfigChange::Set(_) | ConfigChange::Append(_) | ConfigChange::Subtract(_)) => {
                 return refuse(format!("Unknown broker config name: {name}"));
             }
         };
         let default = setting.default.unwrap_or_default();
         if setting.kind != Kind::List
-            && let Change::Append(_) | Change::Subtract(_) = change
+            && let ConfigChange::Append(_) | ConfigChange::Subtract(_) = change
         {
-            let verb = if matches!(change, Change::Append(_)) { "append" } else { "subtract" };
+            let verb = if matches!(change, ConfigChange::Append(_)) { "append" } else { "subtract" };
             let message = format!("Config value {verb} is not allowed for config key: {name}");
-            return Err((ResponseError::InvalidConfig, message));
+            return Err(Refusal::new(ResponseError::InvalidConfig, message));
         }
-        apply(&mut own, setting.name, setting.kind, default, change)?;
-        let value = own.get(&name).map_or(default, String::as_str);
-        setting.check(scope, value).or_else(|message| match own.contains_key(&name) {
+        apply(&mut overrides, setting.name, setting.kind, default, change)?;
+        let value = overrides.get(&name).map_or(default, String::as_str);
+        setting.check(scope, value).or_else(|message| match overrides.contains_key(&name) {
             true => refuse(message),
             false => Ok(()),
         })?;
@@ -442,32 +426,38 @@ async fn change_broker(
         return Ok(());
     }
     let changer = node.clone();
-    blocking(move || changer.topics.configure_broker(scope, own)).await.map_err(unwritten)
+    run_blocking(move || changer.topics.configure_broker(scope, overrides)).await.map_err(storage_error)
 }
 
-fn unwritten(error: std::io::Error) -> Refusal {
-    tracing::error!(%error, "settings could not be written");
-    (ResponseError::KafkaStorageError, "The settings could not be written to disk.".to_owned())
+fn storage_error(error: std::io::Error) -> Refusal {
+    tracing::error!(%error, "a change of settings could not be written");
+    Refusal::new(ResponseError::KafkaStorageError, "The settings could not be written to disk.".to_owned())
 }
 
 /// Makes one change, unchecked.
-fn apply(own: &mut Own, name: &str, kind: Kind, default: &str, change: Change) -> Result<(), Refusal> {
+fn apply(
+    overrides: &mut ConfigOverrides,
+    name: &str,
+    kind: Kind,
+    default: &str,
+    change: ConfigChange,
+) -> Result<(), Refusal> {
     let parts = || {
-        let text = own.get(name).map_or(default, String::as_str);
+        let text = overrides.get(name).map_or(default, String::as_str);
         text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect::<Vec<_>>()
     };
     let value = match change {
-        Change::Delete => {
-            own.remove(name);
+        ConfigChange::Delete => {
+            overrides.remove(name);
             return Ok(());
         }
-        Change::Set(value) => value,
-        Change::Append(_) | Change::Subtract(_) if kind != Kind::List => {
-            let verb = if matches!(change, Change::Append(_)) { "APPEND" } else { "SUBTRACT" };
+        ConfigChange::Set(value) => value,
+        ConfigChange::Append(_) | ConfigChange::Subtract(_) if kind != Kind::List => {
+            let verb = if matches!(change, ConfigChange::Append(_)) { "APPEND" } else { "SUBTRACT" };
             let message = format!("Can't {verb} to key {name} because its type is not LIST.");
-            return Err((ResponseError::InvalidConfig, message));
+            return Err(Refusal::new(ResponseError::InvalidConfig, message));
         }
-        Change::Append(added) => {
+        ConfigChange::Append(added) => {
             let mut parts = parts();
             for part in added.split(',').map(str::trim) {
                 if !parts.iter().any(|known| known == part) {
@@ -476,12 +466,12 @@ fn apply(own: &mut Own, name: &str, kind: Kind, default: &str, change: Change) -
             }
             parts.join(",")
         }
-        Change::Subtract(removed) => {
+        ConfigChange::Subtract(removed) => {
             let mut parts = parts();
             parts.retain(|part| !removed.split(',').any(|gone| gone.trim() == part));
             parts.join(",")
         }
     };
-    own.insert(name.to_owned(), value);
+    overrides.insert(name.to_owned(), value);
     Ok(())
 }

@@ -15,40 +15,40 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Call, Cut};
+use super::{CallContext, Disconnect};
 use crate::code;
-use crate::groups::{Group, Phase};
+use crate::groups::{Group, GroupState};
 use crate::node::Node;
 
 const TYPE: &str = "classic";
-/// What can be done to a group, a bit for each code of Kafka's `AclOperation`: read, delete, describe, describe configs,
+/// The operations on a group, a bit for each code of Kafka's `AclOperation`: read, delete, describe, describe configs,
 /// alter configs.
 const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
-/// What a group is said to be that does not exist.
+/// The state of a group that does not exist.
 const DEAD: &str = "Dead";
 
-fn name_of(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Empty => "Empty",
-        Phase::Preparing => "PreparingRebalance",
-        Phase::Completing => "CompletingRebalance",
-        Phase::Stable => "Stable",
+fn name_of(state: GroupState) -> &'static str {
+    match state {
+        GroupState::Empty => "Empty",
+        GroupState::PreparingRebalance => "PreparingRebalance",
+        GroupState::CompletingRebalance => "CompletingRebalance",
+        GroupState::Stable => "Stable",
     }
 }
 
 pub(super) async fn list(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: ListGroupsRequest,
-) -> Result<ListGroupsResponse, Cut> {
-    if let Some(error) = call.fault(node, ApiKey::ListGroups, None).await? {
+) -> Result<ListGroupsResponse, Disconnect> {
+    if let Some(error) = context.injected_fault(node, ApiKey::ListGroups, None).await? {
         return Ok(ListGroupsResponse::default().with_error_code(error));
     }
     let fits = |filter: &[StrBytes], value: &str| {
         filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
     };
-    let groups = node.groups.each(|id, group| {
-        let state = name_of(group.phase);
+    let groups = node.groups.map_all(|id, group| {
+        let state = name_of(group.state);
         let wanted = fits(&request.states_filter, state) && fits(&request.types_filter, TYPE);
         wanted.then(|| {
             ListedGroup::default()
@@ -63,18 +63,18 @@ pub(super) async fn list(
 
 pub(super) async fn describe(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: DescribeGroupsRequest,
-) -> Result<DescribeGroupsResponse, Cut> {
-    let fault = call.fault(node, ApiKey::DescribeGroups, None).await?;
+) -> Result<DescribeGroupsResponse, Disconnect> {
+    let fault = context.injected_fault(node, ApiKey::DescribeGroups, None).await?;
     let groups = request.groups.into_iter().map(|id| {
         if let Some(error) = fault {
             return DescribedGroup::default().with_group_id(id).with_error_code(error);
         }
-        let described = node.groups.with_known(&id.0, described);
+        let described = node.groups.with_existing(&id.0, described);
         let described = described.unwrap_or_else(|| {
             let nothing = DescribedGroup::default().with_group_state(StrBytes::from_static_str(DEAD));
-            match call.version {
+            match context.version {
                 ..=5 => nothing,
                 6.. => nothing
                     .with_error_code(code(ResponseError::GroupIdNotFound))
@@ -88,8 +88,8 @@ pub(super) async fn describe(
 }
 
 fn described(group: &mut Group) -> DescribedGroup {
-    // While the members are still gathering nothing is agreed upon.
-    let protocol = group.protocol.clone().filter(|_| group.phase == Phase::Stable);
+    // There is no protocol before all members have joined.
+    let protocol = group.protocol.clone().filter(|_| group.state == GroupState::Stable);
     let members = group.members.iter().map(|(id, member)| {
         DescribedGroupMember::default()
             .with_member_id(id.clone())
@@ -100,7 +100,7 @@ fn described(group: &mut Group) -> DescribedGroup {
             .with_member_assignment(member.assignment.clone())
     });
     DescribedGroup::default()
-        .with_group_state(StrBytes::from_static_str(name_of(group.phase)))
+        .with_group_state(StrBytes::from_static_str(name_of(group.state)))
         .with_protocol_type(group.protocol_type.clone())
         .with_protocol_data(protocol.clone().unwrap_or_default())
         .with_members(members.collect())
@@ -108,15 +108,15 @@ fn described(group: &mut Group) -> DescribedGroup {
 
 pub(super) async fn delete(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: DeleteGroupsRequest,
-) -> Result<DeleteGroupsResponse, Cut> {
-    let fault = call.fault(node, ApiKey::DeleteGroups, None).await?;
-    // What is named twice is answered once.
+) -> Result<DeleteGroupsResponse, Disconnect> {
+    let fault = context.injected_fault(node, ApiKey::DeleteGroups, None).await?;
+    // A group that is named twice gets one result.
     let mut seen = HashSet::new();
     let named = request.groups_names.into_iter().filter(|id| seen.insert(id.clone()));
     let results = named.map(|id| {
-        let error = fault.or_else(|| match node.groups.with_known(&id.0, |group| group.members.is_empty()) {
+        let error = fault.or_else(|| match node.groups.with_existing(&id.0, |group| group.members.is_empty()) {
             None => Some(code(ResponseError::GroupIdNotFound)),
             Some(false) => Some(code(ResponseError::NonEmptyGroup)),
             Some(true) => node.groups.delete(&id.0).err().map(|error| {

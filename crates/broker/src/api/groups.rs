@@ -1,8 +1,8 @@
 //! FindCoordinator (10), versions 0 to 6; JoinGroup (11), 0 to 9; Heartbeat (12), 0 to 4; LeaveGroup (13), 0 to 5;
 //! SyncGroup (14), 0 to 5: the classic group protocol.
 //!
-//! The coordinator of every group is this node. A join or sync is answered when the group is ready for it, or when the
-//! client hangs up. Not done: coordinators of transactions and share groups.
+//! The coordinator of every group is this node. The response to a join or a sync is sent when the group is ready for it.
+//! Not done: coordinators of transactions and share groups.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,37 +19,37 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::configs::INVALID_REQUEST;
-use super::{Call, Cut, metadata};
+use super::refusal::INVALID_REQUEST;
+use super::{CallContext, Disconnect, metadata};
 use crate::code;
-use crate::groups::group::{Join, Sync};
-use crate::groups::{Joined, Synced};
+use crate::groups::group::{JoinRequest, SyncRequest};
+use crate::groups::{JoinResponse, SyncResponse};
 use crate::node::{NODE_ID, Node};
 
 /// Kafka's `group.min.session.timeout.ms` and `group.max.session.timeout.ms`.
 const SESSION_TIMEOUTS_MS: std::ops::RangeInclusive<i32> = 6_000..=1_800_000;
-/// The kind of key that names a group.
+/// The key type of a group.
 const GROUP: i8 = 0;
 
 // === FindCoordinator ===
 
 pub(super) async fn find_coordinator(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: FindCoordinatorRequest,
-) -> Result<FindCoordinatorResponse, Cut> {
-    let fault = call.fault(node, ApiKey::FindCoordinator, None).await?;
-    let (host, port) = (metadata::host(call.caller), i32::from(call.caller.local.port()));
+) -> Result<FindCoordinatorResponse, Disconnect> {
+    let fault = context.injected_fault(node, ApiKey::FindCoordinator, None).await?;
+    let (host, port) = (metadata::host(context.connection), i32::from(context.connection.local.port()));
     let is_other = request.key_type != GROUP;
     let error = fault.or(is_other.then_some(code(ResponseError::InvalidRequest)));
-    let message = match (is_other, call.version) {
+    let message = match (is_other, context.version) {
         (true, _) => INVALID_REQUEST,
-        // What Apache Kafka says where nothing is wrong.
+        // Apache Kafka's message where there is no error.
         (false, ..=3) => "NONE",
         (false, _) => "",
     };
     let message = Some(StrBytes::from_static_str(message));
-    if call.version <= 3 {
+    if context.version <= 3 {
         let response = FindCoordinatorResponse::default().with_error_message(message);
         return Ok(match error {
             Some(error) => response.with_error_code(error).with_node_id((-1).into()).with_port(-1),
@@ -66,8 +66,8 @@ pub(super) async fn find_coordinator(
     Ok(FindCoordinatorResponse::default().with_coordinators(coordinators.collect()))
 }
 
-/// The refusal of a group without a name.
-pub(super) fn nameless(group: &StrBytes) -> Option<i16> {
+/// The error for a group without a name.
+pub(super) fn check_group_id(group: &StrBytes) -> Option<i16> {
     group.is_empty().then_some(code(ResponseError::InvalidGroupId))
 }
 
@@ -75,25 +75,25 @@ pub(super) fn nameless(group: &StrBytes) -> Option<i16> {
 
 pub(super) async fn join(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: JoinGroupRequest,
-) -> Result<JoinGroupResponse, Cut> {
-    let rebalance_ms = if call.version >= 1 { request.rebalance_timeout_ms } else { request.session_timeout_ms };
+) -> Result<JoinGroupResponse, Disconnect> {
+    let rebalance_ms = if context.version >= 1 { request.rebalance_timeout_ms } else { request.session_timeout_ms };
     let id = request.group_id.0;
-    let join = Join {
+    let join = JoinRequest {
         member_id: request.member_id,
         instance: request.group_instance_id,
-        client_id: call.client_id.clone().unwrap_or_default(),
-        host: format!("/{}", call.caller.host),
+        client_id: context.client_id.clone().unwrap_or_default(),
+        host: format!("/{}", context.connection.host),
         session_timeout: Duration::from_millis(request.session_timeout_ms.max(0) as u64),
         rebalance_timeout: Duration::from_millis(rebalance_ms.max(0) as u64),
         protocol_type: request.protocol_type,
         protocols: request.protocols.into_iter().map(|protocol| (protocol.name, protocol.metadata)).collect(),
-        takes_promises: call.version >= 4,
-        may_skip_assignment: call.version >= 9,
+        requires_known_member_id: context.version >= 4,
+        may_skip_assignment: context.version >= 9,
     };
-    let refused = |error| joined(call, Joined::refused(error, join.member_id.clone()));
-    if let Some(error) = call.fault(node, ApiKey::JoinGroup, None).await? {
+    let refused = |error| joined(context, JoinResponse::refused(error, join.member_id.clone()));
+    if let Some(error) = context.injected_fault(node, ApiKey::JoinGroup, None).await? {
         return Ok(refused(ResponseError::UnknownMemberId).with_error_code(error));
     }
     if id.is_empty() {
@@ -104,20 +104,20 @@ pub(super) async fn join(
     }
     let member_id = join.member_id.clone();
     let (answer, answered) = oneshot::channel();
-    node.groups.with(&id, |group| group.join(join, Instant::now(), answer));
+    node.groups.with_or_create(&id, |group| group.join(join, Instant::now(), answer));
     let outcome = tokio::select! {
-        outcome = answered => outcome.unwrap_or_else(|_| Joined::refused(ResponseError::UnknownMemberId, member_id)),
-        () = node.stopping() => Joined::refused(ResponseError::CoordinatorNotAvailable, member_id),
+        outcome = answered => outcome.unwrap_or_else(|_| JoinResponse::refused(ResponseError::UnknownMemberId, member_id)),
+        () = node.stopping() => JoinResponse::refused(ResponseError::CoordinatorNotAvailable, member_id),
     };
-    Ok(joined(call, outcome))
+    Ok(joined(context, outcome))
 }
 
-fn joined(call: &Call<'_>, outcome: Joined) -> JoinGroupResponse {
+fn joined(context: &CallContext<'_>, outcome: JoinResponse) -> JoinGroupResponse {
     let members = outcome.members.into_iter().map(|(id, instance, metadata)| {
         JoinGroupResponseMember::default().with_member_id(id).with_group_instance_id(instance).with_metadata(metadata)
     });
-    // Until version 6 an absent protocol is an empty one.
-    let protocol = outcome.protocol.or((call.version <= 6).then(StrBytes::new));
+    // Until version 6 the field is not nullable.
+    let protocol = outcome.protocol.or((context.version <= 6).then(StrBytes::new));
     JoinGroupResponse::default()
         .with_error_code(outcome.error.map_or(0, code))
         .with_generation_id(outcome.generation)
@@ -133,13 +133,15 @@ fn joined(call: &Call<'_>, outcome: Joined) -> JoinGroupResponse {
 
 pub(super) async fn sync(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: SyncGroupRequest,
-) -> Result<SyncGroupResponse, Cut> {
-    if let Some(error) = call.fault(node, ApiKey::SyncGroup, None).await?.or(nameless(&request.group_id.0)) {
+) -> Result<SyncGroupResponse, Disconnect> {
+    if let Some(error) =
+        context.injected_fault(node, ApiKey::SyncGroup, None).await?.or(check_group_id(&request.group_id.0))
+    {
         return Ok(SyncGroupResponse::default().with_error_code(error));
     }
-    let sync = Sync {
+    let sync = SyncRequest {
         member_id: request.member_id,
         instance: request.group_instance_id,
         generation: request.generation_id,
@@ -148,12 +150,12 @@ pub(super) async fn sync(
         assignments: request.assignments.into_iter().map(|one| (one.member_id, one.assignment)).collect(),
     };
     let (answer, answered) = oneshot::channel();
-    let known = node.groups.with_known(&request.group_id.0, |group| group.sync(sync, Instant::now(), answer));
+    let known = node.groups.with_existing(&request.group_id.0, |group| group.sync(sync, Instant::now(), answer));
     let outcome = match known {
-        None => Synced::refused(ResponseError::UnknownMemberId),
+        None => SyncResponse::refused(ResponseError::UnknownMemberId),
         Some(()) => tokio::select! {
-            outcome = answered => outcome.unwrap_or_else(|_| Synced::refused(ResponseError::UnknownMemberId)),
-            () = node.stopping() => Synced::refused(ResponseError::CoordinatorNotAvailable),
+            outcome = answered => outcome.unwrap_or_else(|_| SyncResponse::refused(ResponseError::UnknownMemberId)),
+            () = node.stopping() => SyncResponse::refused(ResponseError::CoordinatorNotAvailable),
         },
     };
     Ok(SyncGroupResponse::default()
@@ -167,13 +169,15 @@ pub(super) async fn sync(
 
 pub(super) async fn heartbeat(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: HeartbeatRequest,
-) -> Result<HeartbeatResponse, Cut> {
-    if let Some(error) = call.fault(node, ApiKey::Heartbeat, None).await?.or(nameless(&request.group_id.0)) {
+) -> Result<HeartbeatResponse, Disconnect> {
+    if let Some(error) =
+        context.injected_fault(node, ApiKey::Heartbeat, None).await?.or(check_group_id(&request.group_id.0))
+    {
         return Ok(HeartbeatResponse::default().with_error_code(error));
     }
-    let beat = node.groups.with_known(&request.group_id.0, |group| {
+    let beat = node.groups.with_existing(&request.group_id.0, |group| {
         let instance = request.group_instance_id.as_ref();
         group.heartbeat(&request.member_id, instance, request.generation_id, Instant::now())
     });
@@ -183,18 +187,20 @@ pub(super) async fn heartbeat(
 
 pub(super) async fn leave(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: LeaveGroupRequest,
-) -> Result<LeaveGroupResponse, Cut> {
-    if let Some(error) = call.fault(node, ApiKey::LeaveGroup, None).await?.or(nameless(&request.group_id.0)) {
+) -> Result<LeaveGroupResponse, Disconnect> {
+    if let Some(error) =
+        context.injected_fault(node, ApiKey::LeaveGroup, None).await?.or(check_group_id(&request.group_id.0))
+    {
         return Ok(LeaveGroupResponse::default().with_error_code(error));
     }
     let id = request.group_id.0;
     let one = |member_id: &StrBytes, instance: Option<&StrBytes>| {
-        let left = node.groups.with_known(&id, |group| group.leave(member_id, instance, Instant::now()));
+        let left = node.groups.with_existing(&id, |group| group.leave(member_id, instance, Instant::now()));
         left.unwrap_or(Err(ResponseError::UnknownMemberId)).err().map_or(0, code)
     };
-    if call.version <= 2 {
+    if context.version <= 2 {
         return Ok(LeaveGroupResponse::default().with_error_code(one(&request.member_id, None)));
     }
     let members = request.members.into_iter().map(|member| {

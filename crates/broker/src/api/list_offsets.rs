@@ -1,6 +1,7 @@
 //! ListOffsets (2), versions 1 to 10, and OffsetForLeaderEpoch (23), versions 2 to 4.
 //!
-//! A time, or one of the marks below. There is one leader epoch, 0, for there was never another leader. Not done: tiers.
+//! By timestamp, or by one of the special timestamps below. There is one leader epoch, 0, because there was never another
+//! leader. Not done: tiered storage.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,31 +14,31 @@ use kafka_protocol::messages::{
     ApiKey, ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
 
-use super::{Call, Cut};
+use super::{CallContext, Disconnect};
 use crate::code;
 use crate::node::Node;
 use postern_log::Partition;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
-const LARGEST_TIME: i64 = -3;
+const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
-pub(super) async fn answer(
+pub(super) async fn handle(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: ListOffsetsRequest,
-) -> Result<ListOffsetsResponse, Cut> {
+) -> Result<ListOffsetsResponse, Disconnect> {
     let mut topics = Vec::with_capacity(request.topics.len());
-    for asked in request.topics {
-        let fault = call.fault(node, ApiKey::ListOffsets, Some(&asked.name)).await?;
-        let topic = node.topics.find(&asked.name);
-        let mut partitions = Vec::with_capacity(asked.partitions.len());
+    for requested in request.topics {
+        let fault = context.injected_fault(node, ApiKey::ListOffsets, Some(&requested.name)).await?;
+        let topic = node.topics.find(&requested.name);
+        let mut partitions = Vec::with_capacity(requested.partitions.len());
         let mut named: HashMap<i32, usize> = HashMap::new();
-        asked.partitions.iter().for_each(|part| *named.entry(part.partition_index).or_default() += 1);
-        for part in asked.partitions {
-            // What is named twice is answered once.
+        requested.partitions.iter().for_each(|part| *named.entry(part.partition_index).or_default() += 1);
+        for part in requested.partitions {
+            // A partition that is named twice gets one result.
             let Some(times) = named.remove(&part.partition_index) else { continue };
             let response = ListOffsetsPartitionResponse::default()
                 .with_partition_index(part.partition_index)
@@ -52,44 +53,44 @@ pub(super) async fn answer(
                 (None, Some(_)) if part.current_leader_epoch > 0 => {
                     response.with_error_code(code(ResponseError::UnknownLeaderEpoch))
                 }
-                (None, Some(_)) if part.timestamp < oldest_mark(call.version) => {
+                (None, Some(_)) if part.timestamp < min_special_timestamp(context.version) => {
                     response.with_error_code(code(ResponseError::UnsupportedVersion))
                 }
                 (None, Some(partition)) => match find(&partition, part.timestamp) {
                     Ok(Some((offset, timestamp))) => {
-                        let leader_epoch = if call.version >= 4 { 0 } else { -1 };
+                        let leader_epoch = if context.version >= 4 { 0 } else { -1 };
                         response.with_offset(offset).with_timestamp(timestamp).with_leader_epoch(leader_epoch)
                     }
                     Ok(None) => response,
                     Err(error) => {
-                        tracing::error!(topic = asked.name.as_str(), partition = partition.index, %error, "records could not be read");
+                        tracing::error!(topic = requested.name.as_str(), partition = partition.index, %error, "records could not be read");
                         response.with_error_code(code(ResponseError::KafkaStorageError))
                     }
                 },
             });
         }
-        topics.push(ListOffsetsTopicResponse::default().with_name(asked.name).with_partitions(partitions));
+        topics.push(ListOffsetsTopicResponse::default().with_name(requested.name).with_partitions(partitions));
     }
     Ok(ListOffsetsResponse::default().with_topics(topics))
 }
 
-/// The lowest of the marks that clients of this version know.
-fn oldest_mark(version: i16) -> i64 {
+/// The lowest special timestamp that this version defines.
+fn min_special_timestamp(version: i16) -> i64 {
     match version {
         ..=6 => EARLIEST,
-        7 => LARGEST_TIME,
+        7 => MAX_TIMESTAMP,
         8 => EARLIEST_LOCAL,
         9.. => LATEST_TIERED,
     }
 }
 
-/// Offset and time; the marks have no time.
+/// Offset and timestamp; special timestamps have none (-1).
 fn find(partition: &Partition, timestamp: i64) -> io::Result<Option<(i64, i64)>> {
     let bounds = partition.bounds();
     match timestamp {
         LATEST => Ok(Some((bounds.end, -1))),
         EARLIEST | EARLIEST_LOCAL => Ok(Some((bounds.start, -1))),
-        LARGEST_TIME => partition.find_max_time(),
+        MAX_TIMESTAMP => partition.find_max_time(),
         LATEST_TIERED => Ok(None),
         timestamp => partition.find_time(timestamp),
     }
@@ -97,12 +98,12 @@ fn find(partition: &Partition, timestamp: i64) -> io::Result<Option<(i64, i64)>>
 
 pub(super) async fn for_leader_epoch(
     node: &Arc<Node>,
-    _: &Call<'_>,
+    _: &CallContext<'_>,
     request: OffsetForLeaderEpochRequest,
-) -> Result<OffsetForLeaderEpochResponse, Cut> {
-    let topics = request.topics.into_iter().map(|asked| {
-        let topic = node.topics.find(&asked.topic);
-        let partitions = asked.partitions.iter().map(|part| {
+) -> Result<OffsetForLeaderEpochResponse, Disconnect> {
+    let topics = request.topics.into_iter().map(|requested| {
+        let topic = node.topics.find(&requested.topic);
+        let partitions = requested.partitions.iter().map(|part| {
             let response =
                 EpochEndOffset::default().with_partition(part.partition).with_leader_epoch(-1).with_end_offset(-1);
             match topic.as_ref().and_then(|topic| topic.partition(part.partition)) {
@@ -117,7 +118,7 @@ pub(super) async fn for_leader_epoch(
             }
         });
         let partitions = partitions.collect();
-        OffsetForLeaderTopicResult::default().with_topic(asked.topic).with_partitions(partitions)
+        OffsetForLeaderTopicResult::default().with_topic(requested.topic).with_partitions(partitions)
     });
     Ok(OffsetForLeaderEpochResponse::default().with_topics(topics.collect()))
 }

@@ -1,7 +1,8 @@
-//! DescribeLogDirs (35), versions 1 to 4: how much lies on disk; ListPartitionReassignments (46), version 0: none, ever.
+//! DescribeLogDirs (35), versions 1 to 4: the size of partitions on disk; ListPartitionReassignments (46), version 0: an
+//! empty list.
 //!
-//! There is one directory and nothing moves. Partitions that do not exist are left out, as Apache Kafka does. Not done:
-//! the size of the disk (-1: not known).
+//! There is one directory. Partitions that do not exist are left out, as Apache Kafka does. Not done: the size of the disk
+//! (-1: unknown).
 
 use std::sync::Arc;
 
@@ -14,22 +15,22 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Call, Cut};
+use super::{CallContext, Disconnect};
 use crate::node::Node;
 
 pub(super) async fn describe(
     node: &Arc<Node>,
-    _: &Call<'_>,
+    _: &CallContext<'_>,
     request: DescribeLogDirsRequest,
-) -> Result<DescribeLogDirsResponse, Cut> {
-    let asked = match request.topics {
+) -> Result<DescribeLogDirsResponse, Disconnect> {
+    let requested = match request.topics {
         Some(topics) => topics
             .into_iter()
             .filter_map(|topic| Some((node.topics.find(&topic.topic)?, Some(topic.partitions))))
             .collect::<Vec<_>>(),
         None => node.topics.all().into_iter().map(|topic| (topic, None)).collect(),
     };
-    let topics = asked.into_iter().map(|(topic, wanted)| {
+    let topics = requested.into_iter().map(|(topic, wanted)| {
         let partitions = topic.partitions();
         let partitions = partitions
             .iter()
@@ -51,8 +52,8 @@ pub(super) async fn describe(
 
 pub(super) async fn list_reassignments(
     _: &Arc<Node>,
-    _: &Call<'_>,
+    _: &CallContext<'_>,
     _: ListPartitionReassignmentsRequest,
-) -> Result<ListPartitionReassignmentsResponse, Cut> {
+) -> Result<ListPartitionReassignmentsResponse, Disconnect> {
     Ok(ListPartitionReassignmentsResponse::default().with_error_message(None))
 }

@@ -1,8 +1,8 @@
 //! Metadata (3), versions 0 to 13, and DescribeCluster (60), versions 0 to 2: the one broker, the topics.
 //!
-//! Topics are asked for by name or (version 10 on) by id; none at all means every topic (null, or an empty list in
-//! version 0). An unknown name is made into a topic if the settings and the request allow it. There is no authorizer, so
-//! everybody may do everything, and is told so when asking.
+//! Topics are requested by name or (from version 10 on) by id; null, or an empty list in version 0, means all topics. A
+//! topic that does not exist is created if the settings and the request allow it. There is no authorizer, so all
+//! operations are reported as authorized.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,44 +17,47 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Call, Caller, Cut, blocking};
+use super::{CallContext, ConnectionInfo, Disconnect, run_blocking};
 use crate::code;
+use crate::configs::ConfigOverrides;
 use crate::node::{NODE_ID, Node};
-use crate::topics::{self, CreateError, Own, Topic};
+use crate::topics::{self, CreateError, Topic};
 
-/// What can be done to the cluster, as for topics: create, alter, describe, act as a broker, describe configs, alter configs,
+/// The operations on the cluster, as for topics: create, alter, describe, act as a broker, describe configs, alter configs,
 /// write idempotently.
 const ALL_CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
-/// What can be done to a topic, a bit for each code of Kafka's `AclOperation`: read, write, create, delete, alter, describe,
+/// The operations on a topic, a bit for each code of Kafka's `AclOperation`: read, write, create, delete, alter, describe,
 /// describe configs, alter configs.
 pub(super) const ALL_TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 
-pub(super) async fn answer(
+pub(super) async fn handle(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: MetadataRequest,
-) -> Result<MetadataResponse, Cut> {
+) -> Result<MetadataResponse, Disconnect> {
     let broker = MetadataResponseBroker::default()
         .with_node_id(NODE_ID)
-        .with_host(host(call.caller))
-        .with_port(i32::from(call.caller.local.port()));
+        .with_host(host(context.connection))
+        .with_port(i32::from(context.connection.local.port()));
     let mut topics: Vec<_> = match request.topics {
         None => node.topics.all().iter().map(|topic| described(topic)).collect(),
-        Some(asked) if asked.is_empty() && call.version == 0 => {
+        Some(requested) if requested.is_empty() && context.version == 0 => {
             node.topics.all().iter().map(|topic| described(topic)).collect()
         }
-        Some(asked) => {
-            let mut topics = Vec::with_capacity(asked.len());
+        Some(requested) => {
+            let mut topics = Vec::with_capacity(requested.len());
             let mut seen = HashSet::new();
-            for asked in asked {
-                if !seen.insert((asked.name.clone(), asked.topic_id)) {
+            for requested in requested {
+                if !seen.insert((requested.name.clone(), requested.topic_id)) {
                     continue;
                 }
-                topics.push(match asked.name {
-                    Some(name) => by_name(node, call, name, request.allow_auto_topic_creation).await?,
-                    None => match node.topics.find_id(asked.topic_id) {
+                topics.push(match requested.name {
+                    Some(name) => by_name(node, context, name, request.allow_auto_topic_creation).await?,
+                    None => match node.topics.find_id(requested.topic_id) {
                         Some(topic) => described(&topic),
-                        None => failed(call, None, code(ResponseError::UnknownTopicId)).with_topic_id(asked.topic_id),
+                        None => {
+                            failed(context, None, code(ResponseError::UnknownTopicId)).with_topic_id(requested.topic_id)
+                        }
                     },
                 });
             }
@@ -77,45 +80,49 @@ pub(super) async fn answer(
 
 async fn by_name(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     name: TopicName,
     may_create: bool,
-) -> Result<MetadataResponseTopic, Cut> {
-    if let Some(error) = call.fault(node, ApiKey::Metadata, Some(&name)).await? {
-        return Ok(failed(call, Some(name), error));
+) -> Result<MetadataResponseTopic, Disconnect> {
+    if let Some(error) = context.injected_fault(node, ApiKey::Metadata, Some(&name)).await? {
+        return Ok(failed(context, Some(name), error));
     }
     if let Some(topic) = node.topics.find(&name) {
         return Ok(described(&topic));
     }
     if topics::check_name(&name).is_err() {
-        return Ok(failed(call, Some(name), code(ResponseError::InvalidTopicException)));
+        return Ok(failed(context, Some(name), code(ResponseError::InvalidTopicException)));
     }
     if !(may_create && node.settings.auto_create_topics) {
-        return Ok(failed(call, Some(name), code(ResponseError::UnknownTopicOrPartition)));
+        return Ok(failed(context, Some(name), code(ResponseError::UnknownTopicOrPartition)));
     }
     let (creator, wanted) = (node.clone(), name.clone());
     let partitions = node.settings.default_partitions.max(1) as usize;
-    let made = blocking(move || creator.topics.create(&wanted, partitions, Own::new())).await;
+    let made = run_blocking(move || creator.topics.create(&wanted, partitions, ConfigOverrides::new())).await;
     Ok(match made {
         Ok(topic) => {
-            tracing::info!(topic = name.as_str(), partitions, "topic created: a client asked for it");
+            tracing::info!(
+                topic = name.as_str(),
+                partitions,
+                "topic created automatically: a client requested its metadata"
+            );
             described(&topic)
         }
         Err(CreateError::Exists) => match node.topics.find(&name) {
             Some(topic) => described(&topic),
-            None => failed(call, Some(name), code(ResponseError::UnknownTopicOrPartition)),
+            None => failed(context, Some(name), code(ResponseError::UnknownTopicOrPartition)),
         },
-        Err(CreateError::Collides(_)) => failed(call, Some(name), code(ResponseError::InvalidTopicException)),
+        Err(CreateError::Collides(_)) => failed(context, Some(name), code(ResponseError::InvalidTopicException)),
         Err(CreateError::Storage(error)) => {
             tracing::error!(topic = name.as_str(), %error, "a topic could not be created");
-            failed(call, Some(name), code(ResponseError::KafkaStorageError))
+            failed(context, Some(name), code(ResponseError::KafkaStorageError))
         }
     })
 }
 
-fn failed(call: &Call<'_>, name: Option<TopicName>, error: i16) -> MetadataResponseTopic {
-    // Until version 11 an absent name is an empty one.
-    let name = name.or_else(|| (call.version <= 11).then(TopicName::default));
+fn failed(context: &CallContext<'_>, name: Option<TopicName>, error: i16) -> MetadataResponseTopic {
+    // Until version 11 the name is not nullable.
+    let name = name.or_else(|| (context.version <= 11).then(TopicName::default));
     MetadataResponseTopic::default().with_error_code(error).with_name(name)
 }
 
@@ -136,21 +143,21 @@ fn described(topic: &Topic) -> MetadataResponseTopic {
         .with_partitions(partitions.collect())
 }
 
-/// Where this client reached us: right for loopback, containers and wildcard listeners alike.
-pub(super) fn host(caller: &Caller) -> StrBytes {
-    StrBytes::from_string(caller.local.ip().to_canonical().to_string())
+/// The address that this client connected to: right for loopback, containers and wildcard listeners.
+pub(super) fn host(connection: &ConnectionInfo) -> StrBytes {
+    StrBytes::from_string(connection.local.ip().to_canonical().to_string())
 }
 
 pub(super) async fn describe_cluster(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: DescribeClusterRequest,
-) -> Result<DescribeClusterResponse, Cut> {
+) -> Result<DescribeClusterResponse, Disconnect> {
     let response = DescribeClusterResponse::default().with_endpoint_type(1);
-    if let Some(error) = call.fault(node, ApiKey::DescribeCluster, None).await? {
+    if let Some(error) = context.injected_fault(node, ApiKey::DescribeCluster, None).await? {
         return Ok(response.with_error_code(error).with_error_message(None));
     }
-    // 1: brokers. Controllers (2) have no listener of their own here.
+    // 1: brokers. Controllers (2) have no listener of their own.
     let refusal = match request.endpoint_type {
         1 => None,
         2 => Some((
@@ -166,8 +173,8 @@ pub(super) async fn describe_cluster(
     }
     let broker = DescribeClusterBroker::default()
         .with_broker_id(NODE_ID)
-        .with_host(host(call.caller))
-        .with_port(i32::from(call.caller.local.port()));
+        .with_host(host(context.connection))
+        .with_port(i32::from(context.connection.local.port()));
     let operations = if request.include_cluster_authorized_operations { ALL_CLUSTER_OPERATIONS } else { i32::MIN };
     Ok(response
         .with_cluster_authorized_operations(operations)

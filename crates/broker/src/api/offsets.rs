@@ -1,6 +1,7 @@
-//! OffsetCommit (8), versions 2 to 9; OffsetFetch (9), 1 to 9; OffsetDelete (47), version 0: how far groups have read.
+//! OffsetCommit (8), versions 2 to 9; OffsetFetch (9), 1 to 9; OffsetDelete (47), version 0: the committed offsets of
+//! groups.
 //!
-//! A commit is in the page cache when it is answered, like a record, or on the disk where every append is. Not done:
+//! A commit is in the page cache when it is acknowledged, like a record, or synced where every append is. Not done:
 //! transactions.
 
 use std::sync::Arc;
@@ -20,52 +21,52 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
-use super::groups::nameless;
-use super::{Call, Cut, blocking, now_ms};
-use crate::groups::{Committed, Group, Phase};
+use super::groups::check_group_id;
+use super::{CallContext, Disconnect, now_ms, run_blocking};
+use crate::groups::{Committed, Group, GroupState};
 use crate::node::Node;
 use crate::{Flush, code};
 
 /// Kafka's `offset.metadata.max.bytes`.
-const MOST_METADATA_BYTES: usize = 4096;
+const MAX_METADATA_BYTES: usize = 4096;
 
 // === OffsetCommit ===
 
 pub(super) async fn commit(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: OffsetCommitRequest,
-) -> Result<OffsetCommitResponse, Cut> {
-    let fault = call.fault(node, ApiKey::OffsetCommit, None).await?;
+) -> Result<OffsetCommitResponse, Disconnect> {
+    let fault = context.injected_fault(node, ApiKey::OffsetCommit, None).await?;
     let id = &request.group_id.0;
     let generation = request.generation_id_or_member_epoch;
-    let may_commit = |group: &mut Group| {
-        group.may_commit(&request.member_id, request.group_instance_id.as_ref(), generation, Instant::now())
+    let check_commit = |group: &mut Group| {
+        group.check_commit(&request.member_id, request.group_instance_id.as_ref(), generation, Instant::now())
     };
-    let allowed = match (generation, call.version) {
-        // Whoever is of no group may make one.
-        (..0, _) => node.groups.with(id, may_commit),
-        (_, ..=8) => node.groups.with_known(id, may_commit).unwrap_or(Err(ResponseError::IllegalGeneration)),
-        (_, _) => node.groups.with_known(id, may_commit).unwrap_or(Err(ResponseError::GroupIdNotFound)),
+    let allowed = match (generation, context.version) {
+        // A client that is not a member of a group creates one by committing.
+        (..0, _) => node.groups.with_or_create(id, check_commit),
+        (_, ..=8) => node.groups.with_existing(id, check_commit).unwrap_or(Err(ResponseError::IllegalGeneration)),
+        (_, _) => node.groups.with_existing(id, check_commit).unwrap_or(Err(ResponseError::GroupIdNotFound)),
     };
     let refusal = fault.or(allowed.err().map(code));
     let committed_ms = now_ms();
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
-    for asked in request.topics {
-        let topic = node.topics.find(&asked.name);
-        let mut partitions = Vec::with_capacity(asked.partitions.len());
-        for part in asked.partitions {
+    for requested in request.topics {
+        let topic = node.topics.find(&requested.name);
+        let mut partitions = Vec::with_capacity(requested.partitions.len());
+        for part in requested.partitions {
             let index = part.partition_index;
             let metadata = part.committed_metadata.unwrap_or_default();
             let exists = topic.as_ref().is_some_and(|topic| topic.partition(index).is_some());
             let error = match refusal {
                 Some(error) => error,
                 None if !exists => code(ResponseError::UnknownTopicOrPartition),
-                None if metadata.len() > MOST_METADATA_BYTES => code(ResponseError::OffsetMetadataTooLarge),
+                None if metadata.len() > MAX_METADATA_BYTES => code(ResponseError::OffsetMetadataTooLarge),
                 None => {
-                    // Owned copies: the request's buffer is not to live as long as the commit.
-                    let place = (StrBytes::from_string(asked.name.to_string()), index);
+                    // Owned copies, so that the commit does not keep the request's buffer alive.
+                    let place = (StrBytes::from_string(requested.name.to_string()), index);
                     offsets.push((
                         place,
                         Committed {
@@ -81,13 +82,13 @@ pub(super) async fn commit(
             partitions
                 .push(OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(error));
         }
-        topics.push(OffsetCommitResponseTopic::default().with_name(asked.name).with_partitions(partitions));
+        topics.push(OffsetCommitResponseTopic::default().with_name(requested.name).with_partitions(partitions));
     }
     let owned_id = StrBytes::from_string(id.to_string());
     let stored = match node.settings.flush {
         Flush::EveryAppend => {
             let storing = node.clone();
-            blocking(move || storing.groups.commit(&owned_id, offsets)).await
+            run_blocking(move || storing.groups.commit(&owned_id, offsets)).await
         }
         Flush::System | Flush::Interval(_) => node.groups.commit(&owned_id, offsets),
     };
@@ -103,21 +104,21 @@ pub(super) async fn commit(
 
 pub(super) async fn fetch(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: OffsetFetchRequest,
-) -> Result<OffsetFetchResponse, Cut> {
-    let fault = call.fault(node, ApiKey::OffsetFetch, None).await?;
-    if call.version >= 8 {
-        let groups = request.groups.into_iter().map(|asked| match fault {
-            Some(error) => OffsetFetchResponseGroup::default().with_group_id(asked.group_id).with_error_code(error),
-            None => fetch_group(node, asked),
+) -> Result<OffsetFetchResponse, Disconnect> {
+    let fault = context.injected_fault(node, ApiKey::OffsetFetch, None).await?;
+    if context.version >= 8 {
+        let groups = request.groups.into_iter().map(|requested| match fault {
+            Some(error) => OffsetFetchResponseGroup::default().with_group_id(requested.group_id).with_error_code(error),
+            None => fetch_group(node, requested),
         });
         return Ok(OffsetFetchResponse::default().with_groups(groups.collect()));
     }
     if let Some(error) = fault {
         return Ok(OffsetFetchResponse::default().with_error_code(error));
     }
-    // The older form of the same question, about one group. In version 1 no topics are none, not all.
+    // Until version 7 a request is for one group. In version 1 an empty list means no topics, not all.
     let topics = request.topics.map(|topics| {
         let topics = topics.into_iter().map(|topic| {
             OffsetFetchRequestTopics::default().with_name(topic.name).with_partition_indexes(topic.partition_indexes)
@@ -133,14 +134,14 @@ pub(super) async fn fetch(
                 .with_committed_offset(part.committed_offset)
                 .with_metadata(part.metadata)
                 .with_error_code(part.error_code);
-            if call.version >= 5 { older.with_committed_leader_epoch(part.committed_leader_epoch) } else { older }
+            if context.version >= 5 { older.with_committed_leader_epoch(part.committed_leader_epoch) } else { older }
         });
         OffsetFetchResponseTopic::default().with_name(topic.name).with_partitions(partitions.collect())
     });
     Ok(OffsetFetchResponse::default().with_topics(topics.collect()))
 }
 
-fn fetch_group(node: &Node, asked: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
+fn fetch_group(node: &Node, requested: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
     let found = |index: i32, committed: Option<&Committed>| {
         let part = OffsetFetchResponsePartitions::default().with_partition_index(index);
         match committed {
@@ -151,11 +152,11 @@ fn fetch_group(node: &Node, asked: OffsetFetchRequestGroup) -> OffsetFetchRespon
             None => part.with_committed_offset(-1).with_committed_leader_epoch(-1).with_metadata(Some(StrBytes::new())),
         }
     };
-    let id = asked.group_id.0.clone();
-    let topics = match asked.topics {
+    let id = requested.group_id.0.clone();
+    let topics = match requested.topics {
         Some(topics) => {
             let mut places = topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Vec<_>>();
-            let known = node.groups.with_known(&id, |group| {
+            let known = node.groups.with_existing(&id, |group| {
                 let answer = |(name, indexes): &(TopicName, Vec<i32>)| {
                     let parts = indexes.iter().map(|index| found(*index, group.offsets.get(&(name.0.clone(), *index))));
                     (name.clone(), parts.collect::<Vec<_>>())
@@ -168,7 +169,7 @@ fn fetch_group(node: &Node, asked: OffsetFetchRequestGroup) -> OffsetFetchRespon
             known.unwrap_or_else(|| places.drain(..).map(nothing).collect())
         }
         None => {
-            let all = node.groups.with_known(&id, |group| {
+            let all = node.groups.with_existing(&id, |group| {
                 let mut topics: Vec<(TopicName, Vec<_>)> = Vec::new();
                 for ((name, index), committed) in &group.offsets {
                     match topics.last_mut() {
@@ -184,23 +185,22 @@ fn fetch_group(node: &Node, asked: OffsetFetchRequestGroup) -> OffsetFetchRespon
     let topics = topics
         .into_iter()
         .map(|(name, parts)| OffsetFetchResponseTopics::default().with_name(name).with_partitions(parts));
-    OffsetFetchResponseGroup::default().with_group_id(asked.group_id).with_topics(topics.collect())
+    OffsetFetchResponseGroup::default().with_group_id(requested.group_id).with_topics(topics.collect())
 }
 
 // === OffsetDelete ===
 
 pub(super) async fn delete(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: OffsetDeleteRequest,
-) -> Result<OffsetDeleteResponse, Cut> {
+) -> Result<OffsetDeleteResponse, Disconnect> {
     let id = &request.group_id.0;
-    let fault = call.fault(node, ApiKey::OffsetDelete, None).await?.or(nameless(id));
-    // What the members subscribe to only they and their assignor know for sure; a consumer group says it in a form
-    // that `subscribes` reads.
-    let state = node.groups.with_known(id, |group| {
+    let fault = context.injected_fault(node, ApiKey::OffsetDelete, None).await?.or(check_group_id(id));
+    // Only members and their assignor know for sure what they subscribe to; of consumer groups `subscribes` can read it.
+    let state = node.groups.with_existing(id, |group| {
         let is_consumer = group.protocol_type.as_str() == "consumer";
-        let refuses_all = group.phase != Phase::Empty && !is_consumer;
+        let refuses_all = group.state != GroupState::Empty && !is_consumer;
         let subscribed: Vec<bool> = request
             .topics
             .iter()
@@ -237,7 +237,7 @@ pub(super) async fn delete(
         OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions)
     });
     let topics = topics.collect();
-    let error = node.groups.forget_offsets(id, places).err().map(|error| {
+    let error = node.groups.delete_offsets(id, places).err().map(|error| {
         tracing::error!(group = id.as_str(), %error, "offsets could not be deleted");
         code(ResponseError::CoordinatorNotAvailable)
     });
@@ -266,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subscription_is_read_without_trust() {
+    fn an_invalid_subscription_names_no_topic() {
         let subscription = b"\0\x01\0\0\0\x02\0\x01a\0\x02bc";
         assert!(subscribes(subscription, "a"));
         assert!(subscribes(subscription, "bc"));

@@ -1,7 +1,7 @@
-//! DescribeTopicPartitions (75), version 0: topics with their partitions, so many at a time.
+//! DescribeTopicPartitions (75), version 0: topics with their partitions, in pages.
 //!
-//! Topics come in the order of their names; an answer that is full names the partition to go on with. An empty list asks
-//! for every topic. Not done: replicas that are fenced or could lead (there is one of each partition).
+//! Topics come in the order of their names; the response to a page that is full has a cursor for the next. An empty list
+//! means all topics. Not done: eligible leader replicas (each partition has one replica).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,38 +14,38 @@ use kafka_protocol::messages::{DescribeTopicPartitionsRequest, DescribeTopicPart
 use kafka_protocol::protocol::StrBytes;
 
 use super::metadata::ALL_TOPIC_OPERATIONS;
-use super::{Call, Cut};
+use super::{CallContext, Disconnect};
 use crate::code;
 use crate::node::{NODE_ID, Node};
 use crate::topics::{self, Topic};
 
 /// Kafka's `max.request.partition.size.limit`.
-const MOST_PARTITIONS: i32 = 2000;
+const MAX_PARTITIONS: i32 = 2000;
 
 pub(super) async fn describe(
     node: &Arc<Node>,
-    _: &Call<'_>,
+    _: &CallContext<'_>,
     request: DescribeTopicPartitionsRequest,
-) -> Result<DescribeTopicPartitionsResponse, Cut> {
-    let asked: Vec<StrBytes> = request.topics.into_iter().map(|topic| topic.name.0).collect();
+) -> Result<DescribeTopicPartitionsResponse, Disconnect> {
+    let requested: Vec<StrBytes> = request.topics.into_iter().map(|topic| topic.name.0).collect();
     let (first, first_index) = match &request.cursor {
         Some(cursor) => (cursor.topic_name.0.clone(), cursor.partition_index),
         None => (StrBytes::new(), 0),
     };
-    let wants_all = asked.is_empty();
-    let is_elsewhere = request.cursor.is_some() && !wants_all && !asked.contains(&first);
+    let wants_all = requested.is_empty();
+    let is_elsewhere = request.cursor.is_some() && !wants_all && !requested.contains(&first);
     if is_elsewhere || first_index < 0 {
-        let refused = asked.into_iter().map(|name| missing(name, ResponseError::InvalidRequest));
+        let refused = requested.into_iter().map(|name| missing(name, ResponseError::InvalidRequest));
         return Ok(DescribeTopicPartitionsResponse::default().with_topics(refused.collect()).with_next_cursor(None));
     }
     let mut names: BTreeSet<StrBytes> = match wants_all {
         true => node.topics.all().iter().map(|topic| topic.name.clone()).collect(),
-        false => asked.into_iter().collect(),
+        false => requested.into_iter().collect(),
     };
     let names = names.split_off(&first);
 
     let mut response = DescribeTopicPartitionsResponse::default().with_next_cursor(None);
-    let mut left = request.response_partition_limit.clamp(1, MOST_PARTITIONS) as usize;
+    let mut left = request.response_partition_limit.clamp(1, MAX_PARTITIONS) as usize;
     for name in names {
         let go_on_at = |index: usize| {
             Some(Cursor::default().with_topic_name(TopicName(name.clone())).with_partition_index(index as i32))

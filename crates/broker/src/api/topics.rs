@@ -1,7 +1,7 @@
 //! DeleteTopics (20), versions 1 to 6; CreatePartitions (37), versions 0 to 3; DeleteRecords (21), versions 0 to 2.
 //!
-//! A deleted topic's files are gone when the answer is. Partitions can only be added. Deleted records are gone from
-//! readers at once, from the disk by whole segments.
+//! The files of a deleted topic are removed before the response is sent. Partitions can only be added. Deleted records are
+//! invisible to readers at once, and removed from disk by whole segments.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,8 +18,9 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::create_topics::{MOST_PARTITIONS, Refusal, check_replicas, sentence};
-use super::{Call, Cut, blocking};
+use super::create_topics::{MAX_PARTITIONS, check_replicas};
+use super::refusal::Refusal;
+use super::{CallContext, Disconnect, run_blocking};
 use crate::code;
 use crate::node::Node;
 
@@ -27,66 +28,66 @@ use crate::node::Node;
 
 pub(super) async fn delete(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: DeleteTopicsRequest,
-) -> Result<DeleteTopicsResponse, Cut> {
+) -> Result<DeleteTopicsResponse, Disconnect> {
     let by_name = |name| DeleteTopicState::default().with_name(Some(name));
-    let asked: Vec<DeleteTopicState> = match call.version {
+    let requested: Vec<DeleteTopicState> = match context.version {
         ..=5 => request.topic_names.into_iter().map(by_name).collect(),
         6.. => request.topics,
     };
     let mut seen = HashSet::new();
-    let doubled: HashSet<TopicName> =
-        asked.iter().filter_map(|topic| topic.name.clone()).filter(|name| !seen.insert(name.clone())).collect();
+    let duplicates: HashSet<TopicName> =
+        requested.iter().filter_map(|topic| topic.name.clone()).filter(|name| !seen.insert(name.clone())).collect();
     let ids: HashSet<uuid::Uuid> =
-        asked.iter().filter(|topic| topic.name.is_none()).map(|topic| topic.topic_id).collect();
+        requested.iter().filter(|topic| topic.name.is_none()).map(|topic| topic.topic_id).collect();
     let mut answered = HashSet::new();
-    let mut responses = Vec::with_capacity(asked.len());
-    for asked in asked {
-        let topic = match &asked.name {
+    let mut responses = Vec::with_capacity(requested.len());
+    for requested in requested {
+        let topic = match &requested.name {
             Some(name) => node.topics.find(name),
-            None => node.topics.find_id(asked.topic_id),
+            None => node.topics.find_id(requested.topic_id),
         };
-        let name = topic.as_ref().map(|topic| TopicName(topic.name.clone())).or(asked.name.clone());
-        let id = topic.as_ref().map_or(asked.topic_id, |topic| topic.id);
-        let is_doubled = asked.name.as_ref().is_some_and(|name| doubled.contains(name));
-        let is_by_id_too = asked.name.is_some() && topic.is_some() && ids.contains(&id);
-        // What is named twice is answered once.
-        if (is_doubled || is_by_id_too || asked.name.is_none()) && !answered.insert(id) {
+        let name = topic.as_ref().map(|topic| TopicName(topic.name.clone())).or(requested.name.clone());
+        let id = topic.as_ref().map_or(requested.topic_id, |topic| topic.id);
+        let is_duplicate = requested.name.as_ref().is_some_and(|name| duplicates.contains(name));
+        let is_by_id_too = requested.name.is_some() && topic.is_some() && ids.contains(&id);
+        // A topic that is named twice gets one result.
+        if (is_duplicate || is_by_id_too || requested.name.is_none()) && !answered.insert(id) {
             continue;
         }
-        let refusal = match &asked.name {
-            None if asked.topic_id.is_nil() => Some("Neither topic name nor id were specified."),
-            Some(_) if !asked.topic_id.is_nil() => Some("You may not specify both topic name and topic id."),
-            Some(_) if is_doubled => Some("Duplicate topic name."),
+        let refusal = match &requested.name {
+            None if requested.topic_id.is_nil() => Some("Neither topic name nor id were specified."),
+            Some(_) if !requested.topic_id.is_nil() => Some("You may not specify both topic name and topic id."),
+            Some(_) if is_duplicate => Some("Duplicate topic name."),
             Some(_) if is_by_id_too => Some("The provided topic name maps to an ID that was already supplied."),
             Some(_) | None => None,
         };
         let result = DeletableTopicResult::default().with_name(name.clone()).with_topic_id(id);
         if let Some(message) = refusal {
-            let id = if is_doubled { uuid::Uuid::nil() } else { id };
+            let id = if is_duplicate { uuid::Uuid::nil() } else { id };
             let result = result.with_topic_id(id).with_error_code(code(ResponseError::InvalidRequest));
             responses.push(result.with_error_message(Some(StrBytes::from_static_str(message))));
             continue;
         }
         let missing = |result: DeletableTopicResult| {
-            let (error, message) = match asked.name {
+            let (error, message) = match requested.name {
                 Some(_) => (ResponseError::UnknownTopicOrPartition, "This server does not host this topic-partition."),
                 None => (ResponseError::UnknownTopicId, "This server does not host this topic ID."),
             };
             result.with_error_code(code(error)).with_error_message(Some(StrBytes::from_static_str(message)))
         };
-        let fault = call.fault(node, ApiKey::DeleteTopics, name.as_ref().map(|name| name.as_str())).await?;
+        let fault = context.injected_fault(node, ApiKey::DeleteTopics, name.as_ref().map(|name| name.as_str())).await?;
         responses.push(match (fault, topic) {
             (Some(error), _) => result.with_error_code(error),
             (None, None) => missing(result),
             (None, Some(topic)) => {
                 let (deleter, doomed) = (node.clone(), topic.clone());
-                match blocking(move || deleter.topics.delete(&doomed)).await {
+                match run_blocking(move || deleter.topics.delete(&doomed)).await {
                     Ok(true) => {
                         tracing::info!(topic = topic.name.as_str(), "topic deleted");
-                        if let Err(error) = node.groups.forget_topic(&topic.name) {
-                            tracing::warn!(topic = topic.name.as_str(), %error, "commits for a deleted topic remain");
+                        if let Err(error) = node.groups.delete_topic_offsets(&topic.name) {
+                            tracing::warn!(topic = topic.name.as_str(), %error, "the committed offsets for a deleted topic could not be removed");
                         }
                         result
                     }
@@ -106,11 +107,11 @@ pub(super) async fn delete(
 
 pub(super) async fn create_partitions(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: CreatePartitionsRequest,
-) -> Result<CreatePartitionsResponse, Cut> {
+) -> Result<CreatePartitionsResponse, Disconnect> {
     let mut seen = HashSet::new();
-    let doubled: HashSet<StrBytes> =
+    let duplicates: HashSet<StrBytes> =
         request.topics.iter().map(|topic| topic.name.0.clone()).filter(|name| !seen.insert(name.clone())).collect();
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -118,52 +119,52 @@ pub(super) async fn create_partitions(
             continue;
         }
         let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
-        let fault = call.fault(node, ApiKey::CreatePartitions, Some(&topic.name)).await?;
+        let fault = context.injected_fault(node, ApiKey::CreatePartitions, Some(&topic.name)).await?;
         let grown = match fault {
             Some(error) => {
                 results.push(result.with_error_code(error));
                 continue;
             }
-            None if doubled.contains(&topic.name.0) => {
-                Err((ResponseError::InvalidRequest, "Duplicate topic name.".to_owned()))
+            None if duplicates.contains(&topic.name.0) => {
+                Err(Refusal::new(ResponseError::InvalidRequest, "Duplicate topic name.".to_owned()))
             }
             None => grow(node, &topic, request.validate_only).await,
         };
         results.push(match grown {
             Ok(()) => result,
-            Err((error, message)) => result.with_error_code(code(error)).with_error_message(sentence(message)),
+            Err(refusal) => result.with_error_code(refusal.code()).with_error_message(refusal.into_message()),
         });
     }
     Ok(CreatePartitionsResponse::default().with_results(results))
 }
 
-async fn grow(node: &Arc<Node>, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
-    let Some(topic) = node.topics.find(&asked.name) else {
-        return Err((ResponseError::UnknownTopicOrPartition, String::new()));
+async fn grow(node: &Arc<Node>, requested: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
+    let Some(topic) = node.topics.find(&requested.name) else {
+        return Err(Refusal::new(ResponseError::UnknownTopicOrPartition, String::new()));
     };
-    let (name, has) = (asked.name.as_str(), topic.partitions().len());
-    let refuse = |message: String| Err((ResponseError::InvalidPartitions, message));
-    let count = match usize::try_from(asked.count) {
+    let (name, has) = (requested.name.as_str(), topic.partitions().len());
+    let refuse = |message: String| Err(Refusal::new(ResponseError::InvalidPartitions, message));
+    let count = match usize::try_from(requested.count) {
         Ok(count) if count > has => count,
         Ok(count) if count == has => return refuse(format!("Topic already has {has} partition(s).")),
         Ok(_) | Err(_) => {
             return refuse(format!(
                 "The topic {name} currently has {has} partition(s); {} would not be an increase.",
-                asked.count
+                requested.count
             ));
         }
     };
-    if count - has > MOST_PARTITIONS as usize {
+    if count - has > MAX_PARTITIONS as usize {
         return refuse(format!("Excessively large number of partitions per request: {count}"));
     }
-    if let Some(assignments) = &asked.assignments {
+    if let Some(assignments) = &requested.assignments {
         if assignments.len() != count - has {
             let message = format!(
                 "Attempted to add {} additional partition(s), but only {} assignment(s) were specified.",
                 count - has,
                 assignments.len()
             );
-            return Err((ResponseError::InvalidReplicaAssignment, message));
+            return Err(Refusal::new(ResponseError::InvalidReplicaAssignment, message));
         }
         for assignment in assignments {
             let brokers: Vec<i32> = assignment.broker_ids.iter().map(|broker| broker.0).collect();
@@ -174,9 +175,9 @@ async fn grow(node: &Arc<Node>, asked: &CreatePartitionsTopic, validate_only: bo
         return Ok(());
     }
     let grower = node.clone();
-    blocking(move || grower.topics.grow(&topic, count)).await.map_err(|error| {
+    run_blocking(move || grower.topics.grow(&topic, count)).await.map_err(|error| {
         tracing::error!(topic = name, %error, "partitions could not be added");
-        (ResponseError::KafkaStorageError, "The topic could not be written to disk.".to_owned())
+        Refusal::new(ResponseError::KafkaStorageError, "The topic could not be written to disk.".to_owned())
     })
 }
 
@@ -184,15 +185,15 @@ async fn grow(node: &Arc<Node>, asked: &CreatePartitionsTopic, validate_only: bo
 
 pub(super) async fn delete_records(
     node: &Arc<Node>,
-    call: &Call<'_>,
+    context: &CallContext<'_>,
     request: DeleteRecordsRequest,
-) -> Result<DeleteRecordsResponse, Cut> {
+) -> Result<DeleteRecordsResponse, Disconnect> {
     let mut topics = Vec::with_capacity(request.topics.len());
-    for asked in request.topics {
-        let topic = node.topics.find(&asked.name);
-        let fault = call.fault(node, ApiKey::DeleteRecords, Some(&asked.name)).await?;
-        let mut partitions = Vec::with_capacity(asked.partitions.len());
-        for part in asked.partitions {
+    for requested in request.topics {
+        let topic = node.topics.find(&requested.name);
+        let fault = context.injected_fault(node, ApiKey::DeleteRecords, Some(&requested.name)).await?;
+        let mut partitions = Vec::with_capacity(requested.partitions.len());
+        for part in requested.partitions {
             let result = DeleteRecordsPartitionResult::default()
                 .with_partition_index(part.partition_index)
                 .with_low_watermark(-1);
@@ -208,16 +209,16 @@ pub(super) async fn delete_records(
                 partitions.push(result.with_error_code(code(ResponseError::PolicyViolation)));
                 continue;
             }
-            partitions.push(match blocking(move || partition.delete_before(part.offset)).await {
+            partitions.push(match run_blocking(move || partition.delete_before(part.offset)).await {
                 Ok(Some(start)) => result.with_low_watermark(start),
                 Ok(None) => result.with_error_code(code(ResponseError::OffsetOutOfRange)),
                 Err(error) => {
-                    tracing::error!(topic = asked.name.as_str(), %error, "records could not be deleted");
+                    tracing::error!(topic = requested.name.as_str(), %error, "records could not be deleted");
                     result.with_error_code(code(ResponseError::KafkaStorageError))
                 }
             });
         }
-        topics.push(DeleteRecordsTopicResult::default().with_name(asked.name).with_partitions(partitions));
+        topics.push(DeleteRecordsTopicResult::default().with_name(requested.name).with_partitions(partitions));
     }
     Ok(DeleteRecordsResponse::default().with_topics(topics))
 }

@@ -1,7 +1,8 @@
 //! The settings of brokers that Apache Kafka 4.1 knows, and those that were changed while this one runs.
 //!
 //! `broker.tsv` has a line for each: name, type, default (`~`: none), and `dynamic` if it can be changed at run time. All
-//! are shown. Those that give topics their defaults have an effect when they are changed; the rest is only remembered.
+//! are described, as Apache Kafka describes them. A change has an effect if the setting is the default of a topic's; other
+//! changes are only stored.
 //! Source: the list and its defaults as a 4.1.1 broker describes itself.
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::sync::LazyLock;
 
 use parking_lot::RwLock;
 
-use super::{Kind, SETTINGS, Setting};
+use super::{Kind, TOPIC_SETTINGS, TopicSetting};
 use postern_log::disk::{self, Durability};
 
 /// A setting of a broker.
@@ -20,7 +21,7 @@ pub(crate) struct BrokerSetting {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) default: Option<&'static str>,
-    /// It can be changed while the broker runs.
+    /// Whether it can be changed while the broker runs.
     pub(crate) is_dynamic: bool,
 }
 
@@ -42,16 +43,16 @@ pub(crate) static BROKER_SETTINGS: LazyLock<Vec<BrokerSetting>> = LazyLock::new(
         .collect()
 });
 
-/// Whether it is this broker's or every broker's that is changed.
+/// Whether a change is for this broker or for the whole cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     Broker,
     Cluster,
 }
 
-/// What was changed at run time, on disk.
+/// The broker settings that were changed at run time, kept on disk.
 #[derive(Debug)]
-pub(crate) struct Changed {
+pub(crate) struct DynamicBrokerConfig {
     path: PathBuf,
     values: RwLock<[BTreeMap<String, String>; 2]>,
 }
@@ -62,7 +63,7 @@ pub(crate) fn find(name: &str) -> Option<&'static BrokerSetting> {
 }
 
 impl BrokerSetting {
-    /// Whether this scope can have this value, and if not why.
+    /// Checks whether this scope can have this value. The error is the message that Apache Kafka has for it.
     pub(crate) fn check(&self, scope: Scope, value: &str) -> Result<(), String> {
         let name = self.name;
         if !self.is_dynamic {
@@ -78,16 +79,16 @@ impl BrokerSetting {
                 "Cannot update these configs at default cluster level, broker id must be specified: Set({name})"
             ));
         }
-        // Where a topic has the same setting its bounds hold here too.
-        match SETTINGS.iter().find(|setting| setting.of_broker() == name) {
+        // The default of a topic's setting has the same valid values as that setting.
+        match TOPIC_SETTINGS.iter().find(|setting| setting.broker_name() == name) {
             Some(setting) => setting.check_as(name, value),
             None => self.kind.check(name, value).map(drop),
         }
     }
 }
 
-impl Changed {
-    pub(crate) fn open(path: PathBuf) -> io::Result<Changed> {
+impl DynamicBrokerConfig {
+    pub(crate) fn open(path: PathBuf) -> io::Result<DynamicBrokerConfig> {
         let contents = disk::read_whole(&path)?.unwrap_or_default();
         let mut from = disk::Reader::new(&contents);
         let mut map = || {
@@ -98,27 +99,27 @@ impl Changed {
             Some(map)
         };
         let values = [map().unwrap_or_default(), map().unwrap_or_default()];
-        Ok(Changed { path, values: RwLock::new(values) })
+        Ok(DynamicBrokerConfig { path, values: RwLock::new(values) })
     }
 
-    pub(crate) fn of(&self, scope: Scope) -> BTreeMap<String, String> {
+    pub(crate) fn overrides(&self, scope: Scope) -> BTreeMap<String, String> {
         self.values.read()[scope as usize].clone()
     }
 
-    /// The value in force, if it was changed, and where. The broker's own beats the cluster's.
-    pub(crate) fn find(&self, name: &str) -> Option<(String, Scope)> {
+    /// The value that was set at run time, and for which scope. The broker's takes precedence over the cluster's.
+    pub(crate) fn value(&self, name: &str) -> Option<(String, Scope)> {
         let values = self.values.read();
         [Scope::Broker, Scope::Cluster]
             .into_iter()
             .find_map(|scope| Some((values[scope as usize].get(name)?.clone(), scope)))
     }
 
-    /// The default of a topic's setting.
-    pub(crate) fn default_of(&self, setting: &Setting) -> String {
-        self.find(setting.of_broker()).map_or_else(|| setting.default.to_owned(), |(value, _)| value)
+    /// The current default of a topic's setting.
+    pub(crate) fn topic_default(&self, setting: &TopicSetting) -> String {
+        self.value(setting.broker_name()).map_or_else(|| setting.default.to_owned(), |(value, _)| value)
     }
 
-    /// Puts other values in force; they are on disk when this returns.
+    /// Replaces the values of a scope; they are on disk when this returns.
     pub(crate) fn replace(&self, scope: Scope, changed: BTreeMap<String, String>) -> io::Result<()> {
         let mut values = self.values.write();
         let mut after = values.clone();
@@ -142,21 +143,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_whole_and_in_order() {
+    fn the_table_is_complete_and_sorted() {
         assert_eq!(BROKER_SETTINGS.len(), 316);
         assert!(BROKER_SETTINGS.is_sorted_by_key(|setting| setting.name));
         for setting in BROKER_SETTINGS.iter() {
             let value = setting.default.unwrap_or_default();
             assert!(setting.default.is_none() || setting.kind.check(setting.name, value).is_ok(), "{}", setting.name);
         }
-        for setting in SETTINGS.iter().filter(|setting| !setting.of_broker().is_empty()) {
-            let of_broker = find(setting.of_broker()).unwrap();
-            assert!(of_broker.default.is_none_or(|default| default == setting.default), "{}", setting.name);
+        for setting in TOPIC_SETTINGS.iter().filter(|setting| !setting.broker_name().is_empty()) {
+            let broker = find(setting.broker_name()).unwrap();
+            assert!(broker.default.is_none_or(|default| default == setting.default), "{}", setting.name);
         }
     }
 
     #[test]
-    fn what_cannot_be_changed_is_refused_with_its_reason() {
+    fn what_cannot_be_changed_is_refused_with_the_reason() {
         let check = |name: &str, scope, value: &str| find(name).unwrap().check(scope, value);
         assert_eq!(check("log.cleaner.backoff.ms", Scope::Cluster, "14000"), Ok(()));
         assert!(check("log.dirs", Scope::Broker, "/x").unwrap_err().contains("dynamically: Set(log.dirs)"));
@@ -172,18 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn changes_outlive_the_process_and_the_brokers_own_wins() {
+    fn changes_survive_a_restart_and_the_brokers_take_precedence() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("configs");
         let map = |value: &str| BTreeMap::from([("log.retention.ms".to_owned(), value.to_owned())]);
-        let changed = Changed::open(path.clone()).unwrap();
-        assert_eq!(changed.find("log.retention.ms"), None);
+        let changed = DynamicBrokerConfig::open(path.clone()).unwrap();
+        assert_eq!(changed.value("log.retention.ms"), None);
         changed.replace(Scope::Cluster, map("5")).unwrap();
-        assert_eq!(changed.find("log.retention.ms"), Some(("5".to_owned(), Scope::Cluster)));
+        assert_eq!(changed.value("log.retention.ms"), Some(("5".to_owned(), Scope::Cluster)));
         changed.replace(Scope::Broker, map("6")).unwrap();
-        let again = Changed::open(path).unwrap();
-        assert_eq!(again.find("log.retention.ms"), Some(("6".to_owned(), Scope::Broker)));
-        assert_eq!(again.default_of(super::super::find("retention.ms").unwrap()), "6");
-        assert_eq!(again.of(Scope::Cluster), map("5"));
+        let again = DynamicBrokerConfig::open(path).unwrap();
+        assert_eq!(again.value("log.retention.ms"), Some(("6".to_owned(), Scope::Broker)));
+        assert_eq!(again.topic_default(super::super::find("retention.ms").unwrap()), "6");
+        assert_eq!(again.overrides(Scope::Cluster), map("5"));
     }
 }

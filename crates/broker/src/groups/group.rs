@@ -1,12 +1,13 @@
-//! One group as a state machine: what comes in is a request and the time, what goes out are answers to whom they wait.
+//! The state machine of a consumer group. It does no I/O and has no clock: methods take a request and the current time, and
+//! send the responses to the tasks that wait for them.
 //!
 //! ```text
-//!   Empty ──join──▶ Preparing ──all joined, or time is up──▶ Completing ──the leader's sync──▶ Stable
-//!     ▲                 ▲  ▲                                     │                               │
-//!     └──last one left──┘  └──── join anew, leave, lost member ──┴───────────────────────────────┘
+//! Empty ──join──▶ PreparingRebalance ──all joined, or timeout──▶ CompletingRebalance ──leader's sync──▶ Stable
+//!   ▲                  ▲       ▲                                         │                               │
+//!   └─last member left─┘       └────────── rejoin, leave, lost member ───┴───────────────────────────────┘
 //! ```
 //!
-//! A member that waits for an answer counts as alive for as long as its connection does.
+//! A member that waits for a response is alive as long as its connection is.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -26,37 +27,37 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-/// How long a group is seen that was left and has no commits (Kafka: `offsets.retention.check.interval.ms`).
-const EMPTY_KEPT: Duration = Duration::from_secs(600);
+/// How long a group without members and commits is listed (Kafka: `offsets.retention.check.interval.ms`).
+const EMPTY_GROUP_RETENTION: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Phase {
+pub(crate) enum GroupState {
     #[default]
     Empty,
-    Preparing,
-    Completing,
+    PreparingRebalance,
+    CompletingRebalance,
     Stable,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Group {
-    pub(crate) phase: Phase,
+    pub(crate) state: GroupState,
     pub(crate) generation: i32,
     pub(crate) protocol_type: StrBytes,
-    /// What the members agreed on.
+    /// The protocol that was selected when the generation began.
     pub(crate) protocol: Option<StrBytes>,
     leader: Option<StrBytes>,
     /// By member id.
     pub(crate) members: BTreeMap<StrBytes, Member>,
     /// Static members: instance id to member id.
     instances: HashMap<StrBytes, StrBytes>,
-    /// Ids that were given out and must be joined with by then.
-    promised: HashMap<StrBytes, Instant>,
-    /// When waiting for joins (`Preparing`) or for syncs (`Completing`) ends.
+    /// Member ids that were assigned (KIP-394), and until when their members must join.
+    pending_members: HashMap<StrBytes, Instant>,
+    /// When the wait for joins (`PreparingRebalance`) or for syncs (`CompletingRebalance`) ends.
     deadline: Option<Instant>,
     joins: u64,
-    /// When the last member left, if there was one in the life of this process.
-    pub(crate) emptied: Option<Instant>,
+    /// When the last member left, if there was one since the start of this process.
+    pub(crate) empty_since: Option<Instant>,
     pub(crate) offsets: BTreeMap<(StrBytes, i32), Committed>,
 }
 
@@ -67,20 +68,20 @@ pub(crate) struct Member {
     pub(crate) host: String,
     session_timeout: Duration,
     rebalance_timeout: Duration,
-    /// In the member's order of preference, each with what the leader needs to know.
+    /// In the member's order of preference, each with its metadata for the leader.
     protocols: Vec<(StrBytes, Bytes)>,
     pub(crate) assignment: Bytes,
     session_ends: Instant,
-    /// Who came first leads.
-    joined: u64,
-    joining: Option<oneshot::Sender<Joined>>,
-    syncing: Option<oneshot::Sender<Synced>>,
+    /// The member with the lowest number leads.
+    join_number: u64,
+    joining: Option<oneshot::Sender<JoinResponse>>,
+    syncing: Option<oneshot::Sender<SyncResponse>>,
     has_synced: bool,
 }
 
-/// What a client says when it joins.
+/// The request of a client that joins.
 #[derive(Debug, Clone)]
-pub(crate) struct Join {
+pub(crate) struct JoinRequest {
     pub(crate) member_id: StrBytes,
     pub(crate) instance: Option<StrBytes>,
     pub(crate) client_id: StrBytes,
@@ -89,15 +90,15 @@ pub(crate) struct Join {
     pub(crate) rebalance_timeout: Duration,
     pub(crate) protocol_type: StrBytes,
     pub(crate) protocols: Vec<(StrBytes, Bytes)>,
-    /// The client knows the error that gives it an id to join with (KIP-394).
-    pub(crate) takes_promises: bool,
-    /// The client knows that a leader may be told not to assign (KIP-814).
+    /// The client understands MEMBER_ID_REQUIRED, which assigns it an id to join with (KIP-394).
+    pub(crate) requires_known_member_id: bool,
+    /// The client understands `skip_assignment` (KIP-814).
     pub(crate) may_skip_assignment: bool,
 }
 
-/// The answer to a join.
+/// The response to a join.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Joined {
+pub(crate) struct JoinResponse {
     pub(crate) error: Option<ResponseError>,
     pub(crate) generation: i32,
     pub(crate) protocol_type: Option<StrBytes>,
@@ -109,18 +110,18 @@ pub(crate) struct Joined {
     pub(crate) members: Vec<(StrBytes, Option<StrBytes>, Bytes)>,
 }
 
-/// The answer to a sync.
+/// The response to a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Synced {
+pub(crate) struct SyncResponse {
     pub(crate) error: Option<ResponseError>,
     pub(crate) protocol_type: Option<StrBytes>,
     pub(crate) protocol: Option<StrBytes>,
     pub(crate) assignment: Bytes,
 }
 
-/// What a client says when it syncs.
+/// The request of a client that syncs.
 #[derive(Debug, Clone)]
-pub(crate) struct Sync {
+pub(crate) struct SyncRequest {
     pub(crate) member_id: StrBytes,
     pub(crate) instance: Option<StrBytes>,
     pub(crate) generation: i32,
@@ -129,9 +130,9 @@ pub(crate) struct Sync {
     pub(crate) assignments: Vec<(StrBytes, Bytes)>,
 }
 
-impl Joined {
-    pub(crate) fn refused(error: ResponseError, member_id: StrBytes) -> Joined {
-        Joined {
+impl JoinResponse {
+    pub(crate) fn refused(error: ResponseError, member_id: StrBytes) -> JoinResponse {
+        JoinResponse {
             error: Some(error),
             generation: -1,
             protocol_type: None,
@@ -144,9 +145,9 @@ impl Joined {
     }
 }
 
-impl Synced {
-    pub(crate) fn refused(error: ResponseError) -> Synced {
-        Synced { error: Some(error), protocol_type: None, protocol: None, assignment: Bytes::new() }
+impl SyncResponse {
+    pub(crate) fn refused(error: ResponseError) -> SyncResponse {
+        SyncResponse { error: Some(error), protocol_type: None, protocol: None, assignment: Bytes::new() }
     }
 }
 
@@ -169,24 +170,25 @@ impl Member {
 // === Requests ===
 
 impl Group {
-    /// A client joins, or joins again; `answer` is used now or when the rebalance is through.
-    pub(crate) fn join(&mut self, join: Join, now: Instant, answer: oneshot::Sender<Joined>) {
+    /// A client joins or rejoins; `answer` is sent now or when the rebalance is complete.
+    pub(crate) fn join(&mut self, join: JoinRequest, now: Instant, answer: oneshot::Sender<JoinResponse>) {
         if let Err(refused) = self.try_join(join, now, answer) {
             let (answer, joined) = *refused;
-            // A client that hung up does not want to know.
+            // The client may have disconnected.
             let _ = answer.send(joined);
         }
     }
 
     fn try_join(
         &mut self,
-        mut join: Join,
+        mut join: JoinRequest,
         now: Instant,
-        answer: oneshot::Sender<Joined>,
-    ) -> Result<(), Box<(oneshot::Sender<Joined>, Joined)>> {
-        let refuse =
-            |answer, error, member_id: &StrBytes| Err(Box::new((answer, Joined::refused(error, member_id.clone()))));
-        if !self.agrees(&join) {
+        answer: oneshot::Sender<JoinResponse>,
+    ) -> Result<(), Box<(oneshot::Sender<JoinResponse>, JoinResponse)>> {
+        let refuse = |answer, error, member_id: &StrBytes| {
+            Err(Box::new((answer, JoinResponse::refused(error, member_id.clone()))))
+        };
+        if !self.supports_protocols(&join) {
             return refuse(answer, ResponseError::InconsistentGroupProtocol, &join.member_id);
         }
         let known_instance = join.instance.as_ref().and_then(|instance| self.instances.get(instance)).cloned();
@@ -194,8 +196,8 @@ impl Group {
             join.member_id = self.new_id(&join);
             match known_instance {
                 Some(old) => return self.replace_static(join, &old, now, answer),
-                None if join.instance.is_none() && join.takes_promises => {
-                    self.promised.insert(join.member_id.clone(), now + join.session_timeout);
+                None if join.instance.is_none() && join.requires_known_member_id => {
+                    self.pending_members.insert(join.member_id.clone(), now + join.session_timeout);
                     return refuse(answer, ResponseError::MemberIdRequired, &join.member_id);
                 }
                 None => {}
@@ -207,7 +209,7 @@ impl Group {
         if known_instance.as_ref().is_some_and(|known| *known != join.member_id) {
             return refuse(answer, ResponseError::FencedInstanceId, &join.member_id);
         }
-        if self.promised.remove(&join.member_id).is_some() {
+        if self.pending_members.remove(&join.member_id).is_some() {
             self.add(join, now, answer);
             self.rebalance(now);
             return Ok(());
@@ -217,16 +219,16 @@ impl Group {
             return refuse(answer, ResponseError::UnknownMemberId, &join.member_id);
         };
         let is_same = member.protocols == join.protocols;
-        let answers_now = match self.phase {
-            Phase::Empty | Phase::Preparing => false,
-            // The answer to the last join was lost.
-            Phase::Completing => is_same,
-            // A leader that joins again wants its members assigned anew.
-            Phase::Stable => is_same && !is_leader,
+        let answers_now = match self.state {
+            GroupState::Empty | GroupState::PreparingRebalance => false,
+            // The response to the last join was lost.
+            GroupState::CompletingRebalance => is_same,
+            // A leader that rejoins wants a new assignment.
+            GroupState::Stable => is_same && !is_leader,
         };
         member.session_ends = now + member.session_timeout;
         if answers_now {
-            let joined = self.joined(&join.member_id);
+            let joined = self.join_response(&join.member_id);
             let _ = answer.send(joined);
             return Ok(());
         }
@@ -238,38 +240,39 @@ impl Group {
         Ok(())
     }
 
-    /// A member takes its assignment; the leader brings all of them.
-    pub(crate) fn sync(&mut self, sync: Sync, now: Instant, answer: oneshot::Sender<Synced>) {
+    /// A member requests its assignment; the leader sends those of all members.
+    pub(crate) fn sync(&mut self, sync: SyncRequest, now: Instant, answer: oneshot::Sender<SyncResponse>) {
         if let Err(error) = self.check_member(&sync.member_id, sync.instance.as_ref(), sync.generation) {
-            let _ = answer.send(Synced::refused(error));
+            let _ = answer.send(SyncResponse::refused(error));
             return;
         }
-        let differs =
-            |said: &Option<StrBytes>, is: Option<&StrBytes>| said.as_ref().is_some_and(|said| Some(said) != is);
+        let differs = |sent: &Option<StrBytes>, current: Option<&StrBytes>| {
+            sent.as_ref().is_some_and(|sent| Some(sent) != current)
+        };
         if differs(&sync.protocol_type, Some(&self.protocol_type)) || differs(&sync.protocol, self.protocol.as_ref()) {
-            let _ = answer.send(Synced::refused(ResponseError::InconsistentGroupProtocol));
+            let _ = answer.send(SyncResponse::refused(ResponseError::InconsistentGroupProtocol));
             return;
         }
         let is_leader = self.leader.as_ref() == Some(&sync.member_id);
         let Some(member) = self.members.get_mut(&sync.member_id) else { return };
         member.session_ends = now + member.session_timeout;
-        match self.phase {
-            Phase::Empty => {
-                let _ = answer.send(Synced::refused(ResponseError::UnknownMemberId));
+        match self.state {
+            GroupState::Empty => {
+                let _ = answer.send(SyncResponse::refused(ResponseError::UnknownMemberId));
             }
-            Phase::Preparing => {
-                let _ = answer.send(Synced::refused(ResponseError::RebalanceInProgress));
+            GroupState::PreparingRebalance => {
+                let _ = answer.send(SyncResponse::refused(ResponseError::RebalanceInProgress));
             }
-            Phase::Completing => {
+            GroupState::CompletingRebalance => {
                 member.syncing = Some(answer);
                 member.has_synced = true;
                 if is_leader {
                     self.assign(sync.assignments, now);
                 }
             }
-            Phase::Stable => {
+            GroupState::Stable => {
                 let assignment = member.assignment.clone();
-                let _ = answer.send(self.synced(assignment));
+                let _ = answer.send(self.sync_response(assignment));
             }
         }
     }
@@ -285,14 +288,14 @@ impl Group {
         if let Some(member) = self.members.get_mut(member_id) {
             member.session_ends = now + member.session_timeout;
         }
-        match self.phase {
-            Phase::Empty => Err(ResponseError::UnknownMemberId),
-            Phase::Preparing => Err(ResponseError::RebalanceInProgress),
-            Phase::Completing | Phase::Stable => Ok(()),
+        match self.state {
+            GroupState::Empty => Err(ResponseError::UnknownMemberId),
+            GroupState::PreparingRebalance => Err(ResponseError::RebalanceInProgress),
+            GroupState::CompletingRebalance | GroupState::Stable => Ok(()),
         }
     }
 
-    /// A member, or (by its instance alone) an administrator for it, leaves. Answers the member's id.
+    /// A member leaves, or an administrator removes it by its instance id alone.
     pub(crate) fn leave(
         &mut self,
         member_id: &StrBytes,
@@ -307,7 +310,7 @@ impl Group {
                 }
                 Some(known) => known.clone(),
             },
-            None if self.promised.remove(member_id).is_some() => {
+            None if self.pending_members.remove(member_id).is_some() => {
                 self.complete_if_all_joined(now);
                 return Ok(());
             }
@@ -319,8 +322,8 @@ impl Group {
         Ok(())
     }
 
-    /// Whether this client may commit now; an empty member id with a negative generation is a client outside the group.
-    pub(crate) fn may_commit(
+    /// Checks whether this client may commit now; a client outside the group has a negative generation.
+    pub(crate) fn check_commit(
         &mut self,
         member_id: &StrBytes,
         instance: Option<&StrBytes>,
@@ -334,9 +337,9 @@ impl Group {
         if let Some(member) = self.members.get_mut(member_id) {
             member.session_ends = now + member.session_timeout;
         }
-        match self.phase {
-            Phase::Completing => Err(ResponseError::RebalanceInProgress),
-            Phase::Empty | Phase::Preparing | Phase::Stable => Ok(()),
+        match self.state {
+            GroupState::CompletingRebalance => Err(ResponseError::RebalanceInProgress),
+            GroupState::Empty | GroupState::PreparingRebalance | GroupState::Stable => Ok(()),
         }
     }
 
@@ -366,9 +369,9 @@ impl Group {
 // === Time ===
 
 impl Group {
-    /// Does what is due at `now`: lost members leave, waiting for the others ends.
+    /// Does what is due at `now`: removes members whose session ended, and ends the wait for others.
     pub(crate) fn expire(&mut self, now: Instant) {
-        self.promised.retain(|_, until| *until > now);
+        self.pending_members.retain(|_, until| *until > now);
         let is_lost = |member: &Member| !member.is_waiting() && member.session_ends <= now;
         let lost: Vec<_> = self.members.iter().filter(|(_, m)| is_lost(m)).map(|(id, _)| id.clone()).collect();
         for id in &lost {
@@ -378,33 +381,35 @@ impl Group {
             self.rebalance(now);
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
-            match self.phase {
-                Phase::Preparing => self.complete_join(now),
-                Phase::Completing => {
-                    self.drop_where(|member| !member.has_synced);
+            match self.state {
+                GroupState::PreparingRebalance => self.complete_join(now),
+                GroupState::CompletingRebalance => {
+                    self.remove_where(|member| !member.has_synced);
                     self.rebalance(now);
                 }
-                Phase::Empty | Phase::Stable => self.deadline = None,
+                GroupState::Empty | GroupState::Stable => self.deadline = None,
             }
         }
         self.complete_if_all_joined(now);
     }
 
-    /// When it can be forgotten that nobody is left.
-    fn forgotten_at(&self) -> Option<Instant> {
-        self.emptied.filter(|_| self.members.is_empty() && self.offsets.is_empty()).map(|since| since + EMPTY_KEPT)
+    /// When an empty group can be removed.
+    fn removable_at(&self) -> Option<Instant> {
+        self.empty_since
+            .filter(|_| self.members.is_empty() && self.offsets.is_empty())
+            .map(|since| since + EMPTY_GROUP_RETENTION)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let sessions = self.members.values().filter(|member| !member.is_waiting()).map(|member| member.session_ends);
-        sessions.chain(self.promised.values().copied()).chain(self.deadline).chain(self.forgotten_at()).min()
+        sessions.chain(self.pending_members.values().copied()).chain(self.deadline).chain(self.removable_at()).min()
     }
 
-    /// A group that nobody is in and that committed nothing is not worth remembering; one that was left, not for long.
-    pub(crate) fn is_forgettable(&self, now: Instant) -> bool {
+    /// Whether the group has neither members nor commits, and had no members recently.
+    pub(crate) fn is_removable(&self, now: Instant) -> bool {
         self.members.is_empty()
-            && self.promised.is_empty()
+            && self.pending_members.is_empty()
             && self.offsets.is_empty()
-            && self.forgotten_at().is_none_or(|at| at <= now)
+            && self.removable_at().is_none_or(|at| at <= now)
     }
 }

@@ -67,7 +67,7 @@ impl OffsetLog {
             self.file.set_len(self.bytes)?;
         }
         if let Err(error) = self.file.write_all(&out) {
-            // Cut off what may be half an entry, or nothing after it would be read.
+            // Disconnect off what may be half an entry, or nothing after it would be read.
             self.is_torn = self.file.set_len(self.bytes).is_err();
             return Err(error);
         }

@@ -1,4 +1,4 @@
-//! Members come and go, static ones come back under another id; and what each is told of the group.
+//! Members join and leave, static members return under another id; and the responses they get.
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -6,15 +6,15 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Group, Join, Joined, Member, Phase, Synced};
+use super::{Group, GroupState, JoinRequest, JoinResponse, Member, SyncResponse};
 
 impl Group {
-    pub(super) fn new_id(&self, join: &Join) -> StrBytes {
+    pub(super) fn new_id(&self, join: &JoinRequest) -> StrBytes {
         let prefix = join.instance.as_ref().unwrap_or(&join.client_id);
         StrBytes::from_string(format!("{}-{}", prefix.as_str(), uuid::Uuid::new_v4()))
     }
 
-    pub(super) fn add(&mut self, join: Join, now: Instant, answer: oneshot::Sender<Joined>) {
+    pub(super) fn add(&mut self, join: JoinRequest, now: Instant, answer: oneshot::Sender<JoinResponse>) {
         if self.members.is_empty() {
             self.protocol_type = join.protocol_type;
         }
@@ -31,7 +31,7 @@ impl Group {
             protocols: join.protocols,
             assignment: Bytes::new(),
             session_ends: now + join.session_timeout,
-            joined: self.joins,
+            join_number: self.joins,
             joining: Some(answer),
             syncing: None,
             has_synced: false,
@@ -45,55 +45,56 @@ impl Group {
             self.instances.remove(instance);
         }
         if let Some(answer) = member.joining.take() {
-            let _ = answer.send(Joined::refused(ResponseError::UnknownMemberId, id.clone()));
+            let _ = answer.send(JoinResponse::refused(ResponseError::UnknownMemberId, id.clone()));
         }
         if let Some(answer) = member.syncing.take() {
-            let _ = answer.send(Synced::refused(ResponseError::UnknownMemberId));
+            let _ = answer.send(SyncResponse::refused(ResponseError::UnknownMemberId));
         }
     }
 
-    pub(super) fn drop_where(&mut self, is_dropped: impl Fn(&Member) -> bool) {
+    pub(super) fn remove_where(&mut self, is_dropped: impl Fn(&Member) -> bool) {
         let dropped: Vec<_> = self.members.iter().filter(|(_, m)| is_dropped(m)).map(|(id, _)| id.clone()).collect();
         dropped.iter().for_each(|id| self.remove(id));
     }
 
-    /// A static member is back under a new id: the old one is fenced, and if all still agree on the same protocol nobody else notices.
+    /// A static member returns under a new id: the old id is fenced. Other members do not rebalance if the selected protocol
+    /// stays the same.
     pub(super) fn replace_static(
         &mut self,
-        join: Join,
+        join: JoinRequest,
         old_id: &StrBytes,
         now: Instant,
-        answer: oneshot::Sender<Joined>,
-    ) -> Result<(), Box<(oneshot::Sender<Joined>, Joined)>> {
+        answer: oneshot::Sender<JoinResponse>,
+    ) -> Result<(), Box<(oneshot::Sender<JoinResponse>, JoinResponse)>> {
         let Some(mut old) = self.members.remove(old_id) else { return Ok(()) };
         if let Some(waiting) = old.joining.take() {
-            let _ = waiting.send(Joined::refused(ResponseError::FencedInstanceId, old_id.clone()));
+            let _ = waiting.send(JoinResponse::refused(ResponseError::FencedInstanceId, old_id.clone()));
         }
         if let Some(waiting) = old.syncing.take() {
-            let _ = waiting.send(Synced::refused(ResponseError::FencedInstanceId));
+            let _ = waiting.send(SyncResponse::refused(ResponseError::FencedInstanceId));
         }
         let was_leader = self.leader.as_ref() == Some(old_id);
         let new_id = join.member_id.clone();
         let may_skip = join.may_skip_assignment;
-        let place = old.joined;
+        let join_number = old.join_number;
         self.add(join, now, answer);
         if was_leader {
             self.leader = Some(new_id.clone());
         }
         let Some(member) = self.members.get_mut(&new_id) else { return Ok(()) };
-        member.joined = place;
-        if self.phase != Phase::Stable || self.vote() != self.protocol {
+        member.join_number = join_number;
+        if self.state != GroupState::Stable || self.select_protocol() != self.protocol {
             self.rebalance(now);
             return Ok(());
         }
         let Some(member) = self.members.get_mut(&new_id) else { return Ok(()) };
         member.assignment = old.assignment;
         let answer = member.joining.take();
-        let mut joined = self.joined(&new_id);
+        let mut joined = self.join_response(&new_id);
         if was_leader && may_skip {
             joined.skip_assignment = true;
         } else if was_leader {
-            // An older client would assign anew if it thought itself the leader: it is told the id it had.
+            // An older client would send a new assignment if it were told that it is the leader: its old id is named.
             joined.leader = old_id.clone();
             joined.members.clear();
         }
@@ -103,7 +104,7 @@ impl Group {
         Ok(())
     }
 
-    pub(super) fn joined(&self, id: &StrBytes) -> Joined {
+    pub(super) fn join_response(&self, id: &StrBytes) -> JoinResponse {
         let members = match self.leader.as_ref() == Some(id) {
             true => self
                 .members
@@ -112,7 +113,7 @@ impl Group {
                 .collect(),
             false => Vec::new(),
         };
-        Joined {
+        JoinResponse {
             error: None,
             generation: self.generation,
             protocol_type: Some(self.protocol_type.clone()),
@@ -124,8 +125,8 @@ impl Group {
         }
     }
 
-    pub(super) fn synced(&self, assignment: Bytes) -> Synced {
+    pub(super) fn sync_response(&self, assignment: Bytes) -> SyncResponse {
         let (protocol_type, protocol) = (Some(self.protocol_type.clone()), self.protocol.clone());
-        Synced { error: None, protocol_type, protocol, assignment }
+        SyncResponse { error: None, protocol_type, protocol, assignment }
     }
 }

@@ -1,5 +1,5 @@
-//! Many clients that join, die, leave, stall and commit at random under a clock of their own, and a broker that now and
-//! then forgets its members: the same seed, the same story. What must hold at any moment, and that it comes to rest.
+//! A seeded simulation: clients that join, crash, leave, stall and commit at random on a virtual clock, and a broker that
+//! sometimes restarts. Checks invariants after each step, and that the group becomes stable in the end.
 //!
 //! `POSTERN_SIMULATION_SEEDS` runs more seeds than the usual ones.
 
@@ -11,35 +11,24 @@ const PARTITIONS: u8 = 6;
 const CLIENTS: usize = 5;
 const STEPS: usize = 2_000;
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
-/// What a client believes.
-enum State {
+/// The state of a client as it knows it.
+enum ClientState {
     Out,
-    Joining(oneshot::Receiver<Joined>),
-    Syncing { id: StrBytes, generation: i32, answer: oneshot::Receiver<Synced> },
+    Joining(oneshot::Receiver<JoinResponse>),
+    Syncing { id: StrBytes, generation: i32, answer: oneshot::Receiver<SyncResponse> },
     Member { id: StrBytes, generation: i32 },
 }
 
 struct World {
     group: Group,
     now: Instant,
-    random: Random,
-    clients: Vec<State>,
+    random: fastrand::Rng,
+    clients: Vec<ClientState>,
     instances: Vec<Option<StrBytes>>,
-    /// Who was given a partition, by life of the broker and generation.
+    /// The member that a partition was assigned to, by incarnation of the broker and generation.
     owners: HashMap<(u32, i32, u8), StrBytes>,
-    life: u32,
-    /// Memberships that a client has gone from, or was told to have lost.
+    incarnation: u32,
+    /// Memberships that a client gave up or lost.
     past: Vec<(StrBytes, i32)>,
     fenced: HashSet<(StrBytes, i32)>,
     rebalances: usize,
@@ -51,11 +40,11 @@ impl World {
         World {
             group: Group::default(),
             now: Instant::now(),
-            random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
-            clients: (0..CLIENTS).map(|_| State::Out).collect(),
+            random: fastrand::Rng::with_seed(seed),
+            clients: (0..CLIENTS).map(|_| ClientState::Out).collect(),
             instances: (0..CLIENTS).map(instance).collect(),
             owners: HashMap::new(),
-            life: 0,
+            incarnation: 0,
             past: Vec::new(),
             fenced: HashSet::new(),
             rebalances: 0,
@@ -64,7 +53,7 @@ impl World {
 
     fn join(&mut self, client: usize, id: StrBytes) {
         let (answer, answered) = oneshot::channel();
-        let join = Join {
+        let join = JoinRequest {
             member_id: id,
             instance: self.instances[client].clone(),
             client_id: StrBytes::from_static_str("c"),
@@ -73,17 +62,17 @@ impl World {
             rebalance_timeout: Duration::from_secs(30),
             protocol_type: StrBytes::from_static_str("consumer"),
             protocols: vec![(StrBytes::from_static_str("range"), Bytes::from(vec![client as u8]))],
-            takes_promises: client.is_multiple_of(2),
+            requires_known_member_id: client.is_multiple_of(2),
             may_skip_assignment: true,
         };
         self.group.join(join, self.now, answer);
-        self.clients[client] = State::Joining(answered);
+        self.clients[client] = ClientState::Joining(answered);
     }
 
-    fn joined(&mut self, client: usize, joined: Joined) {
+    fn joined(&mut self, client: usize, joined: JoinResponse) {
         match joined.error {
             Some(ResponseError::MemberIdRequired) => return self.join(client, joined.member_id),
-            Some(_) => return self.clients[client] = State::Out,
+            Some(_) => return self.clients[client] = ClientState::Out,
             None => {}
         }
         let mut assignments: Vec<(StrBytes, Vec<u8>)> =
@@ -95,7 +84,7 @@ impl World {
         self.rebalances += usize::from(count > 0);
         let (answer, answered) = oneshot::channel();
         let (id, generation) = (joined.member_id, joined.generation);
-        let sync = Sync {
+        let sync = SyncRequest {
             member_id: id.clone(),
             instance: self.instances[client].clone(),
             generation,
@@ -104,44 +93,44 @@ impl World {
             assignments: assignments.into_iter().map(|(id, partitions)| (id, Bytes::from(partitions))).collect(),
         };
         self.group.sync(sync, self.now, answer);
-        self.clients[client] = State::Syncing { id, generation, answer: answered };
+        self.clients[client] = ClientState::Syncing { id, generation, answer: answered };
     }
 
-    fn synced(&mut self, client: usize, id: StrBytes, generation: i32, synced: Synced) {
+    fn synced(&mut self, client: usize, id: StrBytes, generation: i32, synced: SyncResponse) {
         match synced.error {
             Some(ResponseError::RebalanceInProgress) => return self.join(client, id),
-            Some(_) => return self.clients[client] = State::Out,
+            Some(_) => return self.clients[client] = ClientState::Out,
             None => {}
         }
         for partition in &synced.assignment {
-            let owner = self.owners.entry((self.life, generation, *partition)).or_insert_with(|| id.clone());
-            // A static member may have come back under another id, whose place this is.
+            let owner = self.owners.entry((self.incarnation, generation, *partition)).or_insert_with(|| id.clone());
+            // A static member may have returned under another id.
             let is_static = [&*owner, &id].iter().all(|id| id.starts_with("static"));
             assert!(*owner == id || is_static, "partition {partition} has two owners in generation {generation}");
         }
-        self.clients[client] = State::Member { id, generation };
+        self.clients[client] = ClientState::Member { id, generation };
     }
 
-    /// Lets a client do what it would do next.
+    /// Does what the client would do next.
     fn act(&mut self, client: usize) {
-        match std::mem::replace(&mut self.clients[client], State::Out) {
-            State::Out => self.join(client, StrBytes::new()),
-            State::Joining(mut answer) => match answer.try_recv() {
+        match std::mem::replace(&mut self.clients[client], ClientState::Out) {
+            ClientState::Out => self.join(client, StrBytes::new()),
+            ClientState::Joining(mut answer) => match answer.try_recv() {
                 Ok(joined) => self.joined(client, joined),
-                Err(oneshot::error::TryRecvError::Empty) => self.clients[client] = State::Joining(answer),
+                Err(oneshot::error::TryRecvError::Empty) => self.clients[client] = ClientState::Joining(answer),
                 Err(oneshot::error::TryRecvError::Closed) => {}
             },
-            State::Syncing { id, generation, mut answer } => match answer.try_recv() {
+            ClientState::Syncing { id, generation, mut answer } => match answer.try_recv() {
                 Ok(synced) => self.synced(client, id, generation, synced),
                 Err(oneshot::error::TryRecvError::Empty) => {
-                    self.clients[client] = State::Syncing { id, generation, answer };
+                    self.clients[client] = ClientState::Syncing { id, generation, answer };
                 }
                 Err(oneshot::error::TryRecvError::Closed) => {}
             },
-            State::Member { id, generation } => {
+            ClientState::Member { id, generation } => {
                 let instance = self.instances[client].clone();
                 match self.group.heartbeat(&id, instance.as_ref(), generation, self.now) {
-                    Ok(()) => self.clients[client] = State::Member { id, generation },
+                    Ok(()) => self.clients[client] = ClientState::Member { id, generation },
                     Err(ResponseError::RebalanceInProgress) => self.join(client, id),
                     Err(_) => {
                         self.fenced.insert((id.clone(), generation));
@@ -152,9 +141,9 @@ impl World {
         }
     }
 
-    /// A client that thinks itself a member, or once did, commits.
+    /// A client that is, or once was, a member commits.
     fn commit(&mut self, id: &StrBytes, generation: i32) {
-        match self.group.may_commit(id, None, generation, self.now) {
+        match self.group.check_commit(id, None, generation, self.now) {
             Ok(()) => {
                 assert!(!self.fenced.contains(&(id.clone(), generation)), "a fenced member commits");
                 assert_eq!(generation, self.group.generation);
@@ -165,42 +154,46 @@ impl World {
     }
 
     fn disturb(&mut self) {
-        let client = self.random.below(CLIENTS as u64) as usize;
-        match self.random.below(100) {
-            // It dies: what it waited for is dropped with it, nobody is told.
+        let client = self.random.usize(..CLIENTS);
+        match self.random.u64(..100) {
+            // It crashes: the response it waited for is dropped.
             0..4 => {
-                if let State::Member { id, generation } = std::mem::replace(&mut self.clients[client], State::Out) {
+                if let ClientState::Member { id, generation } =
+                    std::mem::replace(&mut self.clients[client], ClientState::Out)
+                {
                     self.past.push((id, generation));
                 }
             }
             4..7 => {
-                if let State::Member { id, generation } = std::mem::replace(&mut self.clients[client], State::Out) {
+                if let ClientState::Member { id, generation } =
+                    std::mem::replace(&mut self.clients[client], ClientState::Out)
+                {
                     let instance = self.instances[client].clone();
                     let _ = self.group.leave(&id, instance.as_ref(), self.now);
                     self.past.push((id, generation));
                 }
             }
             7..15 if !self.past.is_empty() => {
-                let at = self.random.below(self.past.len() as u64) as usize;
+                let at = self.random.usize(..self.past.len());
                 let (id, generation) = self.past[at].clone();
                 self.commit(&id, generation);
             }
             15..25 => {
-                if let State::Member { id, generation } = &self.clients[client] {
+                if let ClientState::Member { id, generation } = &self.clients[client] {
                     let (id, generation) = (id.clone(), *generation);
                     if self.instances[client].is_none() {
                         self.commit(&id, generation);
                     }
                 }
             }
-            25 => self.now += Duration::from_secs(self.random.below(40)),
-            // The broker starts anew: members are not kept, clients see their connections die.
-            26 if self.random.below(4) == 0 => {
+            25 => self.now += Duration::from_secs(self.random.u64(..40)),
+            // The broker restarts: members are not kept, and connections are closed.
+            26 if self.random.u64(..4) == 0 => {
                 self.group = Group::default();
-                self.life += 1;
+                self.incarnation += 1;
                 for client in &mut self.clients {
-                    if matches!(client, State::Joining(_) | State::Syncing { .. }) {
-                        *client = State::Out;
+                    if matches!(client, ClientState::Joining(_) | ClientState::Syncing { .. }) {
+                        *client = ClientState::Out;
                     }
                 }
             }
@@ -209,31 +202,31 @@ impl World {
     }
 }
 
-fn live(seed: u64) {
+fn simulate(seed: u64) {
     let mut world = World::new(seed);
     for _ in 0..STEPS {
-        world.now += Duration::from_millis(world.random.below(1500));
+        world.now += Duration::from_millis(world.random.u64(..1500));
         world.group.expire(world.now);
         world.disturb();
     }
-    // Peace: nobody dies any more, and everybody acts every second.
+    // No more disturbances: every client acts every second.
     for _ in 0..120 {
         world.now += Duration::from_secs(1);
         world.group.expire(world.now);
         (0..CLIENTS).for_each(|client| world.act(client));
     }
-    assert_eq!((world.group.phase, world.group.members.len()), (Phase::Stable, CLIENTS), "seed {seed}");
+    assert_eq!((world.group.state, world.group.members.len()), (GroupState::Stable, CLIENTS), "seed {seed}");
     let mut assigned: Vec<u8> = world.group.members.values().flat_map(|member| member.assignment.to_vec()).collect();
     assigned.sort_unstable();
     assert_eq!(assigned, (0..PARTITIONS).collect::<Vec<_>>(), "seed {seed}");
     for client in &world.clients {
-        assert!(matches!(client, State::Member { generation, .. } if *generation == world.group.generation));
+        assert!(matches!(client, ClientState::Member { generation, .. } if *generation == world.group.generation));
     }
     assert!(world.rebalances > 20, "seed {seed}: {} rebalances only", world.rebalances);
 }
 
 #[test]
-fn partitions_have_one_owner_rebalances_end_and_the_fenced_never_commit() {
+fn partitions_have_one_owner_rebalances_end_and_fenced_members_never_commit() {
     let seeds = std::env::var("POSTERN_SIMULATION_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(60);
-    (1..=seeds).for_each(live);
+    (1..=seeds).for_each(simulate);
 }

@@ -1,25 +1,25 @@
-//! The group as its clients see it, at times a test chooses.
+//! The group as its clients see it, on a virtual clock.
 
 use super::*;
 
 /// A group and a clock.
-struct Scene {
+struct TestGroup {
     group: Group,
     now: Instant,
 }
 
-type Answer = oneshot::Receiver<Joined>;
+type Answer = oneshot::Receiver<JoinResponse>;
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-fn scene() -> Scene {
-    Scene { group: Group::default(), now: Instant::now() }
+fn test_group() -> TestGroup {
+    TestGroup { group: Group::default(), now: Instant::now() }
 }
 
-fn join(member_id: &str, protocols: &[&str]) -> Join {
-    Join {
+fn join(member_id: &str, protocols: &[&str]) -> JoinRequest {
+    JoinRequest {
         member_id: text(member_id),
         instance: None,
         client_id: text("client"),
@@ -28,20 +28,24 @@ fn join(member_id: &str, protocols: &[&str]) -> Join {
         rebalance_timeout: Duration::from_secs(60),
         protocol_type: text("consumer"),
         protocols: protocols.iter().map(|name| (text(name), Bytes::from_static(b"m"))).collect(),
-        takes_promises: false,
+        requires_known_member_id: false,
         may_skip_assignment: true,
     }
 }
 
-impl Scene {
-    fn join(&mut self, join: Join) -> Answer {
+impl TestGroup {
+    fn join(&mut self, join: JoinRequest) -> Answer {
         let (answer, answered) = oneshot::channel();
         self.group.join(join, self.now, answer);
         answered
     }
 
-    fn sync(&mut self, joined: &Joined, assignments: &[(&StrBytes, &'static str)]) -> oneshot::Receiver<Synced> {
-        let sync = Sync {
+    fn sync(
+        &mut self,
+        joined: &JoinResponse,
+        assignments: &[(&StrBytes, &'static str)],
+    ) -> oneshot::Receiver<SyncResponse> {
+        let sync = SyncRequest {
             member_id: joined.member_id.clone(),
             instance: None,
             generation: joined.generation,
@@ -57,20 +61,20 @@ impl Scene {
         answered
     }
 
-    fn beat(&mut self, joined: &Joined) -> Result<(), ResponseError> {
+    fn heartbeat(&mut self, joined: &JoinResponse) -> Result<(), ResponseError> {
         self.group.heartbeat(&joined.member_id, None, joined.generation, self.now)
     }
 
-    fn pass(&mut self, seconds: u64) {
+    fn advance(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
         self.group.expire(self.now);
     }
 
     /// A stable group of two: the leader and the other.
-    fn two(&mut self) -> (Joined, Joined) {
+    fn two(&mut self) -> (JoinResponse, JoinResponse) {
         let alone = self.join(join("", &["range"])).try_recv().unwrap();
         let mut other = self.join(join("", &["range"]));
-        assert_eq!(self.beat(&alone), Err(ResponseError::RebalanceInProgress));
+        assert_eq!(self.heartbeat(&alone), Err(ResponseError::RebalanceInProgress));
         let leader = self.join(join(&alone.member_id, &["range"])).try_recv().unwrap();
         let other = other.try_recv().unwrap();
         let mut waiting = self.sync(&other, &[]);
@@ -78,113 +82,113 @@ impl Scene {
         let mut led = self.sync(&leader, &[(&leader.member_id, "one"), (&other.member_id, "two")]);
         assert_eq!(led.try_recv().unwrap().assignment, "one");
         assert_eq!(waiting.try_recv().unwrap().assignment, "two");
-        assert_eq!(self.group.phase, Phase::Stable);
+        assert_eq!(self.group.state, GroupState::Stable);
         (leader, other)
     }
 }
 
 #[test]
-fn two_members_share_and_only_the_leader_hears_of_both() {
-    let mut scene = scene();
-    let (leader, other) = scene.two();
+fn only_the_leader_gets_the_list_of_members() {
+    let mut test = test_group();
+    let (leader, other) = test.two();
     assert_eq!((leader.generation, other.generation), (2, 2));
     assert_eq!((leader.members.len(), other.members.len()), (2, 0));
     assert_eq!(other.leader, leader.member_id);
-    assert_eq!(scene.beat(&other), Ok(()));
-    let stale = Joined { generation: 1, ..other };
-    assert_eq!(scene.beat(&stale), Err(ResponseError::IllegalGeneration));
+    assert_eq!(test.heartbeat(&other), Ok(()));
+    let stale = JoinResponse { generation: 1, ..other };
+    assert_eq!(test.heartbeat(&stale), Err(ResponseError::IllegalGeneration));
 }
 
 #[test]
-fn a_member_that_falls_silent_is_replaced_after_its_session() {
-    let mut scene = scene();
-    let (leader, other) = scene.two();
-    scene.pass(6);
-    assert_eq!(scene.beat(&leader), Ok(()));
-    scene.pass(5);
-    assert_eq!(scene.beat(&leader), Err(ResponseError::RebalanceInProgress));
-    assert_eq!(scene.beat(&other), Err(ResponseError::UnknownMemberId));
-    let again = scene.join(join(&leader.member_id, &["range"])).try_recv().unwrap();
+fn a_member_without_heartbeats_is_removed_after_its_session() {
+    let mut test = test_group();
+    let (leader, other) = test.two();
+    test.advance(6);
+    assert_eq!(test.heartbeat(&leader), Ok(()));
+    test.advance(5);
+    assert_eq!(test.heartbeat(&leader), Err(ResponseError::RebalanceInProgress));
+    assert_eq!(test.heartbeat(&other), Err(ResponseError::UnknownMemberId));
+    let again = test.join(join(&leader.member_id, &["range"])).try_recv().unwrap();
     assert_eq!((again.generation, again.members.len()), (3, 1));
 }
 
 #[test]
-fn a_rebalance_does_not_wait_for_ever() {
-    let mut scene = scene();
-    let (leader, other) = scene.two();
-    let mut joining = scene.join(join(&leader.member_id, &["range"]));
+fn a_rebalance_ends_at_its_timeout() {
+    let mut test = test_group();
+    let (leader, other) = test.two();
+    let mut joining = test.join(join(&leader.member_id, &["range"]));
     for _ in 0..11 {
-        scene.pass(5);
-        assert_eq!(scene.beat(&other), Err(ResponseError::RebalanceInProgress));
+        test.advance(5);
+        assert_eq!(test.heartbeat(&other), Err(ResponseError::RebalanceInProgress));
         assert!(joining.try_recv().is_err());
     }
-    scene.pass(5);
+    test.advance(5);
     assert_eq!(joining.try_recv().unwrap().members.len(), 1);
-    assert_eq!(scene.beat(&other), Err(ResponseError::UnknownMemberId));
+    assert_eq!(test.heartbeat(&other), Err(ResponseError::UnknownMemberId));
 }
 
 #[test]
-fn a_leader_that_never_assigns_is_dropped() {
-    let mut scene = scene();
-    let lone = scene.join(join("", &["range"])).try_recv().unwrap();
-    assert_eq!(scene.group.phase, Phase::Completing);
+fn a_leader_that_never_assigns_is_removed() {
+    let mut test = test_group();
+    let lone = test.join(join("", &["range"])).try_recv().unwrap();
+    assert_eq!(test.group.state, GroupState::CompletingRebalance);
     for _ in 0..12 {
-        scene.pass(5);
-        let _ = scene.beat(&lone);
+        test.advance(5);
+        let _ = test.heartbeat(&lone);
     }
-    assert_eq!(scene.group.phase, Phase::Empty);
-    assert_eq!(scene.beat(&lone), Err(ResponseError::UnknownMemberId));
+    assert_eq!(test.group.state, GroupState::Empty);
+    assert_eq!(test.heartbeat(&lone), Err(ResponseError::UnknownMemberId));
 }
 
 #[test]
-fn the_protocol_is_one_that_all_know() {
-    let mut scene = scene();
-    let first = scene.join(join("", &["sticky", "range"])).try_recv().unwrap();
+fn the_selected_protocol_is_one_that_all_support() {
+    let mut test = test_group();
+    let first = test.join(join("", &["sticky", "range"])).try_recv().unwrap();
     assert_eq!(first.protocol, Some(text("sticky")));
-    let refused = scene.join(join("", &["roundrobin"])).try_recv().unwrap();
+    let refused = test.join(join("", &["roundrobin"])).try_recv().unwrap();
     assert_eq!(refused.error, Some(ResponseError::InconsistentGroupProtocol));
-    let mut second = scene.join(join("", &["range"]));
-    scene.join(join(&first.member_id, &["sticky", "range"]));
+    let mut second = test.join(join("", &["range"]));
+    test.join(join(&first.member_id, &["sticky", "range"]));
     assert_eq!(second.try_recv().unwrap().protocol, Some(text("range")));
 }
 
 #[test]
-fn a_promised_id_is_good_until_its_session_ends() {
-    let mut scene = scene();
-    let new = || Join { takes_promises: true, ..join("", &["range"]) };
-    let promised = scene.join(new()).try_recv().unwrap();
-    assert_eq!(promised.error, Some(ResponseError::MemberIdRequired));
-    let joined = scene.join(join(&promised.member_id, &["range"])).try_recv().unwrap();
-    assert_eq!((joined.error, &joined.member_id), (None, &promised.member_id));
-    let late = scene.join(new()).try_recv().unwrap();
-    scene.pass(11);
-    let refused = scene.join(join(&late.member_id, &["range"])).try_recv().unwrap();
+fn a_pending_member_expires_with_its_session() {
+    let mut test = test_group();
+    let new = || JoinRequest { requires_known_member_id: true, ..join("", &["range"]) };
+    let pending = test.join(new()).try_recv().unwrap();
+    assert_eq!(pending.error, Some(ResponseError::MemberIdRequired));
+    let joined = test.join(join(&pending.member_id, &["range"])).try_recv().unwrap();
+    assert_eq!((joined.error, &joined.member_id), (None, &pending.member_id));
+    let late = test.join(new()).try_recv().unwrap();
+    test.advance(11);
+    let refused = test.join(join(&late.member_id, &["range"])).try_recv().unwrap();
     assert_eq!(refused.error, Some(ResponseError::UnknownMemberId));
 }
 
 #[test]
-fn a_static_member_comes_back_without_a_rebalance_and_fences_its_old_self() {
-    let mut scene = scene();
-    let me = || Join { instance: Some(text("me")), ..join("", &["range"]) };
-    let before = scene.join(me()).try_recv().unwrap();
-    assert_eq!(scene.sync(&before, &[(&before.member_id, "all")]).try_recv().unwrap().error, None);
-    let after = scene.join(me()).try_recv().unwrap();
+fn a_static_member_returns_without_a_rebalance_and_fences_its_old_id() {
+    let mut test = test_group();
+    let me = || JoinRequest { instance: Some(text("me")), ..join("", &["range"]) };
+    let before = test.join(me()).try_recv().unwrap();
+    assert_eq!(test.sync(&before, &[(&before.member_id, "all")]).try_recv().unwrap().error, None);
+    let after = test.join(me()).try_recv().unwrap();
     assert_ne!(after.member_id, before.member_id);
     assert_eq!((after.generation, after.skip_assignment), (before.generation, true));
-    assert_eq!(scene.sync(&after, &[]).try_recv().unwrap().assignment, "all");
-    let old = scene.group.heartbeat(&before.member_id, Some(&text("me")), 1, scene.now);
+    assert_eq!(test.sync(&after, &[]).try_recv().unwrap().assignment, "all");
+    let old = test.group.heartbeat(&before.member_id, Some(&text("me")), 1, test.now);
     assert_eq!(old, Err(ResponseError::FencedInstanceId));
 }
 
 #[test]
-fn commits_are_for_members_of_this_generation_or_for_nobodys_group() {
-    let mut scene = scene();
-    assert_eq!(scene.group.may_commit(&text(""), None, -1, scene.now), Ok(()));
-    let (leader, _) = scene.two();
-    let (id, now) = (leader.member_id.clone(), scene.now);
-    assert_eq!(scene.group.may_commit(&id, None, 2, now), Ok(()));
-    assert_eq!(scene.group.may_commit(&id, None, 1, now), Err(ResponseError::IllegalGeneration));
-    assert_eq!(scene.group.may_commit(&text(""), None, -1, now), Err(ResponseError::UnknownMemberId));
-    assert_eq!(scene.group.leave(&id, None, now), Ok(()));
-    assert_eq!(scene.group.may_commit(&id, None, 2, now), Err(ResponseError::UnknownMemberId));
+fn commits_are_for_members_of_this_generation_or_groups_without_members() {
+    let mut test = test_group();
+    assert_eq!(test.group.check_commit(&text(""), None, -1, test.now), Ok(()));
+    let (leader, _) = test.two();
+    let (id, now) = (leader.member_id.clone(), test.now);
+    assert_eq!(test.group.check_commit(&id, None, 2, now), Ok(()));
+    assert_eq!(test.group.check_commit(&id, None, 1, now), Err(ResponseError::IllegalGeneration));
+    assert_eq!(test.group.check_commit(&text(""), None, -1, now), Err(ResponseError::UnknownMemberId));
+    assert_eq!(test.group.leave(&id, None, now), Ok(()));
+    assert_eq!(test.group.check_commit(&id, None, 2, now), Err(ResponseError::UnknownMemberId));
 }

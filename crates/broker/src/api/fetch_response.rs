@@ -1,4 +1,4 @@
-//! The answer to a fetch, written by hand: records go from the file's bytes to the socket without another copy.
+//! The response to a fetch, encoded by hand: records go from the file's bytes to the socket without another copy.
 //!
 //! The generated encoder copies every field into one buffer; for a consumer that catches up that is the whole log.
 
@@ -7,22 +7,22 @@ use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::{Answer, Cut};
+use super::{ApiResponse, Disconnect};
+use crate::byte_budget::Permit;
 use crate::output::Output;
-use crate::room::Taken;
 
 #[derive(Debug, Default)]
-pub(super) struct Fetched {
+pub(super) struct FetchResults {
     /// Of the request as a whole.
     pub(super) error: i16,
     pub(super) topics: Vec<FetchedTopic>,
-    /// For the records.
-    pub(super) room: Option<Taken>,
+    /// The permit for the records.
+    pub(super) permit: Option<Permit>,
 }
 
 #[derive(Debug)]
 pub(super) struct FetchedTopic {
-    /// What goes out until version 12; the id does from 13 on.
+    /// Sent until version 12; from 13 on the id is.
     pub(super) name: StrBytes,
     pub(super) id: Uuid,
     pub(super) partitions: Vec<FetchedPartition>,
@@ -32,21 +32,21 @@ pub(super) struct FetchedTopic {
 pub(super) struct FetchedPartition {
     pub(super) index: i32,
     pub(super) error: i16,
-    /// First offset there is, and the one after the last; -1 where that is not known.
+    /// The first offset, and the one after the last; -1 where unknown.
     pub(super) start: i64,
     pub(super) end: i64,
-    /// The list of aborted transactions is there, and empty; or it is not there.
-    pub(super) names_aborted: bool,
+    /// Whether the list of aborted transactions is empty rather than null.
+    pub(super) has_aborted_list: bool,
     pub(super) records: Bytes,
 }
 
 /// The first version with compact lengths and tagged fields.
 const FLEXIBLE: i16 = 12;
 
-impl Answer for Fetched {
-    fn write(mut self, _: ApiKey, version: i16, correlation_id: i32, output: &mut Output) -> Result<(), Cut> {
-        if let Some(room) = self.room.take() {
-            output.hold(room);
+impl ApiResponse for FetchResults {
+    fn write(mut self, _: ApiKey, version: i16, correlation_id: i32, output: &mut Output) -> Result<(), Disconnect> {
+        if let Some(permit) = self.permit.take() {
+            output.hold(permit);
         }
         let mut frame = Frame { bytes: BytesMut::new(), version, records: Vec::new() };
         frame.bytes.put_u32(0);
@@ -58,7 +58,7 @@ impl Answer for Fetched {
     }
 }
 
-/// A frame with gaps: where in `bytes` which records belong.
+/// A frame without its records, and the positions in `bytes` where they belong.
 struct Frame {
     bytes: BytesMut,
     version: i16,
@@ -66,7 +66,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn fetched(&mut self, fetched: Fetched) {
+    fn fetched(&mut self, fetched: FetchResults) {
         self.bytes.put_i32(0); // throttle time
         if self.version >= 7 {
             self.bytes.put_i16(fetched.error);
@@ -102,7 +102,7 @@ impl Frame {
         if self.version >= 5 {
             self.bytes.put_i64(partition.start);
         }
-        match (self.version, partition.names_aborted) {
+        match (self.version, partition.has_aborted_list) {
             (_, true) => self.count(0),
             (..FLEXIBLE, false) => self.bytes.put_i32(-1),
             (_, false) => self.bytes.put_u8(0),
