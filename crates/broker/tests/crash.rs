@@ -28,7 +28,8 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
-use wire::{Client, text, topic, varint};
+use wire::batches::varint;
+use wire::{Client, text, topic};
 
 const PARTITIONS: i32 = 2;
 const RECORDS_PER_BATCH: i64 = 10;

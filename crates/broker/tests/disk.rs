@@ -15,7 +15,8 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
 use postern_broker::ErrorCode;
-use wire::{Client, batch, topic};
+use wire::batches::batch;
+use wire::{Client, topic};
 
 /// The example broker, killed when the test is over.
 struct Process {

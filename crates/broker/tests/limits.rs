@@ -15,7 +15,8 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Encodable, Request};
 use tokio::io::AsyncWriteExt;
-use wire::{Client, TestBroker, batch, text, topic};
+use wire::batches::batch;
+use wire::{Client, TestBroker, text, topic};
 
 const MIB: usize = 1 << 20;
 

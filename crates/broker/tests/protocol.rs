@@ -15,7 +15,8 @@ use kafka_protocol::messages::*;
 use postern_broker::{ErrorCode, Fault, StartError};
 use tokio::io::AsyncWriteExt;
 
-use wire::{Client, TestBroker, batch, text, topic};
+use wire::batches::batch;
+use wire::{Client, TestBroker, text, topic};
 
 async fn create(client: &mut Client, name: &str, configs: &[(&str, &str)]) -> uuid::Uuid {
     let configs = configs

@@ -13,7 +13,8 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
 use postern_broker::{Broker, ErrorCode, Flush, Settings};
-use wire::{Client, TestBroker, batch, text, topic};
+use wire::batches::batch;
+use wire::{Client, TestBroker, text, topic};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;

@@ -8,8 +8,8 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::*;
 use uuid::Uuid;
 
-use crate::batches::{Batch, TIME, batch};
 use crate::session::{Session, Topic};
+use crate::wire::batches::{Batch, TIME, records};
 use crate::wire::text;
 
 pub(crate) async fn run(session: &mut Session) {
@@ -59,7 +59,7 @@ pub(crate) fn list(topic: &Topic, index: i32, timestamp: i64) -> ListOffsetsRequ
 }
 
 async fn produced(session: &mut Session, topic: &Topic) {
-    let two = Some(batch(&["a", "b"]).bytes());
+    let two = Some(records(&["a", "b"]).bytes());
     session.each("a batch", 3..=13, |version| produce(version, topic, 0, two.clone())).await;
     session.each("for the leader alone", 3..=13, |version| produce(version, topic, 1, two.clone()).with_acks(1)).await;
     let absent = absent(session);
@@ -83,7 +83,7 @@ async fn produced(session: &mut Session, topic: &Topic) {
 
 async fn bad_batches(session: &mut Session) {
     let topic = &session.topic("bad", 1, &[("max.message.bytes", "200")]).await;
-    let good = batch(&["a", "b"]);
+    let good = records(&["a", "b"]);
     let whole = good.bytes();
     let changed = |change: fn(&mut Batch)| {
         let mut changed = good.clone();
@@ -129,27 +129,27 @@ async fn bad_batches(session: &mut Session) {
         session.ask("where it ends now", 4, list(topic, 0, -1)).await;
     }
     let long = "x".repeat(200);
-    let long = batch(&[long.leak()]).bytes();
+    let long = records(&[long.leak()]).bytes();
     session.ask("a batch that is too large", 9, produce(9, topic, 0, Some(long))).await;
-    let no_time = Batch { first_time: -1, ..batch(&["a"]) };
+    let no_time = Batch { first_time: -1, ..records(&["a"]) };
     session.ask("no time", 9, produce(9, topic, 0, Some(no_time.bytes()))).await;
-    let far_future = Batch { first_time: 99_999_999_999_999, ..batch(&["a"]) };
+    let far_future = Batch { first_time: 99_999_999_999_999, ..records(&["a"]) };
     session.ask("a time of the future", 9, produce(9, topic, 0, Some(far_future.bytes()))).await;
 }
 
 async fn settings(session: &mut Session) {
     let stamped = &session.topic("stamped", 1, &[("message.timestamp.type", "LogAppendTime")]).await;
-    let one = Some(batch(&["a"]).bytes());
+    let one = Some(records(&["a"]).bytes());
     session.each("the broker's time", 3..=13, |version| produce(version, stamped, 0, one.clone())).await;
     session.ask("records with the broker's time", 12, fetch(12, stamped, 0, 10)).await;
     let compacted = &session.topic("compacted", 1, &[("cleanup.policy", "compact")]).await;
     session.ask("no key where one must be", 9, produce(9, compacted, 0, one.clone())).await;
-    let keyed = Batch { key: Some("k"), ..batch(&["a"]) };
+    let keyed = Batch { key: Some("k"), ..records(&["a"]) };
     session.ask("a key where one must be", 9, produce(9, compacted, 0, Some(keyed.bytes()))).await;
     let bounds = [("message.timestamp.before.max.ms", "1000"), ("message.timestamp.after.max.ms", "1000")];
     let timely = &session.topic("timely", 1, &bounds).await;
     session.ask("a time that is too old", 9, produce(9, timely, 0, one)).await;
-    let early = Batch { first_time: 99_999_999_999_999, ..batch(&["a"]) };
+    let early = Batch { first_time: 99_999_999_999_999, ..records(&["a"]) };
     session.ask("a time that is too new", 9, produce(9, timely, 0, Some(early.bytes()))).await;
 }
 
@@ -163,11 +163,11 @@ const COMPRESSED: [(i16, &[u8]); 4] = [
 
 async fn compressed(session: &mut Session) {
     let opaque = &session.topic("opaque", 1, &[]).await;
-    let nonsense = Batch { attributes: 1, ..batch(&["a"]) }.bytes();
+    let nonsense = Batch { attributes: 1, ..records(&["a"]) }.bytes();
     session.ask("compressed bytes that are none", 9, produce(9, opaque, 0, Some(nonsense))).await;
     let topic = &session.topic("compressed", 1, &[]).await;
-    for (codec, records) in COMPRESSED {
-        let records = Batch { attributes: codec, ..batch(&["a", "b"]) }.around(records);
+    for (codec, compressed) in COMPRESSED {
+        let records = Batch { attributes: codec, ..records(&["a", "b"]) }.around(compressed);
         session.ask(&format!("codec {codec}"), 9, produce(9, topic, 0, Some(records.clone()))).await;
         session.ask(&format!("codec {codec}, before there was zstd"), 6, produce(6, topic, 0, Some(records))).await;
     }
@@ -207,7 +207,7 @@ async fn fetched(session: &mut Session, topic: &Topic) {
     session.ask("a session ends that nobody began", 12, fetch(12, topic, 2, 0).with_session_id(5)).await;
     session.ask("from nearby", 12, fetch(12, topic, 2, 0).with_rack_id(text("here"))).await;
     let cut = session.topic("cut", 1, &[]).await;
-    put(session, &cut, batch(&["a", "b", "c"]).bytes()).await;
+    put(session, &cut, records(&["a", "b", "c"]).bytes()).await;
     session.quietly(2, crate::topics::before(&cut, 0, 2)).await;
     session.ask("from where records were deleted", 12, fetch(12, &cut, 0, 0)).await;
     session.ask("behind where records were deleted", 12, fetch(12, &cut, 0, 2)).await;
@@ -218,7 +218,7 @@ async fn fetched(session: &mut Session, topic: &Topic) {
 async fn found_by_time(session: &mut Session) {
     let topic = &session.topic("times", 2, &[]).await;
     for first_time in [TIME, TIME + 1000, TIME + 500] {
-        put(session, topic, Batch { first_time, ..batch(&["a", "b"]) }.bytes()).await;
+        put(session, topic, Batch { first_time, ..records(&["a", "b"]) }.bytes()).await;
     }
     let times = [
         ("the end", -1),

@@ -2,9 +2,9 @@
 
 use kafka_protocol::messages::{InitProducerIdRequest, TransactionalId};
 
-use crate::batches::batch;
 use crate::data::produce;
 use crate::session::{Session, Topic};
+use crate::wire::batches::records;
 use crate::wire::text;
 
 pub(crate) async fn run(session: &mut Session) {
@@ -31,7 +31,7 @@ async fn identifiers(session: &mut Session) {
 
 async fn sequences(session: &mut Session) {
     let topic = &session.topic("numbered", 2, &[]).await;
-    let two = |id, epoch, sequence| Some(batch(&["a", "b"]).by(id, epoch, sequence).bytes());
+    let two = |id, epoch, sequence| Some(records(&["a", "b"]).by(id, epoch, sequence).bytes());
     for at in 0..6 {
         session.ask("the next", 9, produce(9, topic, 0, two(77, 0, 2 * at))).await;
     }

@@ -1,4 +1,4 @@
-//! A scenario as it runs: requests out, answers written down.
+//! A running scenario: sends requests and records the responses.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -33,7 +33,7 @@ pub(crate) struct Topic {
     pub(crate) id: Uuid,
 }
 
-/// The connections of a scenario and what they heard.
+/// The connections of a scenario and the recorded responses.
 pub(crate) struct Session {
     address: String,
     clients: Vec<Client>,
@@ -45,13 +45,13 @@ pub(crate) struct Session {
     pub(crate) answered: BTreeSet<(i16, i16)>,
 }
 
-/// A request whose answer can be written down.
-pub(crate) trait Told: Request<Response: std::fmt::Debug> {}
+/// A request whose response can be recorded.
+pub(crate) trait Recordable: Request<Response: std::fmt::Debug> {}
 
-impl<R: Request<Response: std::fmt::Debug>> Told for R {}
+impl<R: Request<Response: std::fmt::Debug>> Recordable for R {}
 
-/// What a silent server is given.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a response may take.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Session {
     /// Everything in this session has names that begin with a prefix of its own, so a cluster may be used again.
@@ -89,13 +89,13 @@ impl Session {
     }
 
     /// Sends a request in one version and writes down what comes back. `None`: the connection was closed.
-    pub(crate) async fn ask<R: Told>(&mut self, title: &str, version: i16, request: R) -> Option<R::Response> {
+    pub(crate) async fn ask<R: Recordable>(&mut self, title: &str, version: i16, request: R) -> Option<R::Response> {
         self.send(version, request).await;
         self.receive::<R>(title, version, false).await
     }
 
     /// Asks in every version.
-    pub(crate) async fn each<R: Told>(
+    pub(crate) async fn each<R: Recordable>(
         &mut self,
         title: &str,
         versions: RangeInclusive<i16>,
@@ -107,7 +107,7 @@ impl Session {
     }
 
     /// Asks for everything there is, and writes down what belongs to this session.
-    pub(crate) async fn ask_all<R: Told>(&mut self, title: &str, version: i16, request: R) {
+    pub(crate) async fn ask_all<R: Recordable>(&mut self, title: &str, version: i16, request: R) {
         self.send(version, request).await;
         self.receive::<R>(title, version, true).await;
     }
@@ -116,7 +116,12 @@ impl Session {
         self.clients[self.at].send(version, request).await;
     }
 
-    pub(crate) async fn receive<R: Told>(&mut self, title: &str, version: i16, only_ours: bool) -> Option<R::Response> {
+    pub(crate) async fn receive<R: Recordable>(
+        &mut self,
+        title: &str,
+        version: i16,
+        only_ours: bool,
+    ) -> Option<R::Response> {
         let received =
             within(&format!("{title}, version {version}"), self.clients[self.at].receive::<R>(version)).await;
         let lines = match &received {
@@ -225,6 +230,6 @@ impl Session {
 }
 
 async fn within<T>(title: &str, answer: impl Future<Output = T>) -> T {
-    let answered = tokio::time::timeout(PATIENCE, answer).await;
+    let answered = tokio::time::timeout(RESPONSE_TIMEOUT, answer).await;
     answered.unwrap_or_else(|_| panic!("no answer within a minute: {title}"))
 }

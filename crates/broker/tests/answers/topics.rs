@@ -9,9 +9,9 @@ use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::*;
 use uuid::Uuid;
 
-use crate::batches::batch;
 use crate::data;
 use crate::session::{Session, Topic};
+use crate::wire::batches::records;
 use crate::wire::{text, topic};
 
 pub(crate) async fn run(session: &mut Session) {
@@ -215,7 +215,7 @@ fn deleting(version: i16, names: &[Option<&TopicName>], ids: &[Uuid]) -> DeleteT
 async fn deleted_records(session: &mut Session) {
     let cut = session.topic("cut", 2, &[]).await;
     for _ in 0..10 {
-        data::put(session, &cut, batch(&["v"]).bytes()).await;
+        data::put(session, &cut, records(&["v"]).bytes()).await;
     }
     for version in 0..=2 {
         session.ask("up to an offset", version, before(&cut, 0, i64::from(version) + 1)).await;
@@ -224,7 +224,7 @@ async fn deleted_records(session: &mut Session) {
     session.ask("beyond the end", 2, before(&cut, 0, 11)).await;
     session.ask("up to a negative offset", 2, before(&cut, 0, -2)).await;
     session.ask("up to the end", 2, before(&cut, 0, 10)).await;
-    data::put(session, &cut, batch(&["v", "v"]).bytes()).await;
+    data::put(session, &cut, records(&["v", "v"]).bytes()).await;
     session.ask("all there are", 2, before(&cut, 0, -1)).await;
     session.ask("all of none", 2, before(&cut, 1, -1)).await;
     session.ask("an unknown partition", 2, before(&cut, 7, 0)).await;

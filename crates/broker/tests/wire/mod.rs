@@ -1,4 +1,6 @@
-//! A client of few words: requests out, answers in, over a real socket.
+//! What the tests share: a broker in a temporary directory, a client over a real socket, and record batches.
+
+pub mod batches;
 
 use std::io;
 
@@ -10,7 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, ToSocketAddrs};
 
-/// A broker on a directory of its own.
+/// A broker in a temporary directory.
 pub struct TestBroker {
     pub broker: Broker,
     pub dir: TempDir,
@@ -43,7 +45,7 @@ impl Client {
         Ok(Client { socket: TcpStream::connect(address).await?, sent: 0 })
     }
 
-    /// The answer, or none if the broker died meanwhile.
+    /// The response, or `None` if the broker died.
     pub async fn try_call<R: Request>(&mut self, version: i16, request: R) -> Option<R::Response> {
         self.try_send(version, request).await.ok()?;
         self.receive::<R>(version).await
@@ -51,7 +53,7 @@ impl Client {
 
     pub async fn call<R: Request>(&mut self, version: i16, request: R) -> R::Response {
         self.send(version, request).await;
-        self.receive::<R>(version).await.expect("an answer")
+        self.receive::<R>(version).await.expect("a response")
     }
 
     pub async fn send<R: Request>(&mut self, version: i16, request: R) {
@@ -74,7 +76,7 @@ impl Client {
         self.socket.write_all(&frame).await
     }
 
-    /// The next answer; `None` if the broker has closed the connection. Fails on bytes left over.
+    /// The next response; `None` if the broker has closed the connection. Panics if bytes are left over.
     pub async fn receive<R: Request>(&mut self, version: i16) -> Option<R::Response> {
         let length = self.socket.read_u32().await.ok()?;
         let mut frame = vec![0; length as usize];
@@ -94,49 +96,4 @@ pub fn text(text: &str) -> StrBytes {
 
 pub fn topic(name: &str) -> TopicName {
     TopicName(text(name))
-}
-
-/// A number as it stands in records: zigzag, seven bits a byte.
-pub fn varint(out: &mut BytesMut, value: i64) {
-    let mut zigzag = ((value << 1) ^ (value >> 63)) as u64;
-    while zigzag >= 0x80 {
-        out.put_u8(zigzag as u8 | 0x80);
-        zigzag >>= 7;
-    }
-    out.put_u8(zigzag as u8);
-}
-
-/// A batch of records without keys, as a producer would send it.
-pub fn batch(values: &[&str], producer: (i64, i16, i32)) -> Bytes {
-    let mut records = BytesMut::new();
-    for (at, value) in values.iter().enumerate() {
-        let mut record = BytesMut::new();
-        record.put_u8(0);
-        // The time and the offset since the first one, no key.
-        for number in [at as i64, at as i64, -1, value.len() as i64] {
-            varint(&mut record, number);
-        }
-        record.put_slice(value.as_bytes());
-        record.put_u8(0);
-        varint(&mut records, record.len() as i64);
-        records.put_slice(&record);
-    }
-    let mut checked = BytesMut::new();
-    checked.put_i16(0);
-    checked.put_i32(values.len() as i32 - 1);
-    checked.put_i64(1_700_000_000_000);
-    checked.put_i64(1_700_000_000_000 + values.len() as i64 - 1);
-    checked.put_i64(producer.0);
-    checked.put_i16(producer.1);
-    checked.put_i32(producer.2);
-    checked.put_i32(values.len() as i32);
-    checked.put_slice(&records);
-    let mut batch = BytesMut::new();
-    batch.put_i64(0);
-    batch.put_i32(checked.len() as i32 + 9);
-    batch.put_i32(-1);
-    batch.put_i8(2);
-    batch.put_u32(crc32c::crc32c(&checked));
-    batch.put_slice(&checked);
-    batch.freeze()
 }
