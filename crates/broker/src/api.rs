@@ -115,7 +115,11 @@ fn has_unbounded_response(api: ApiKey) -> bool {
     )
 }
 
-impl CallContext<'_> {
+impl<'a> CallContext<'a> {
+    pub(crate) fn new(connection: &'a ConnectionInfo, version: i16, client_id: Option<StrBytes>) -> CallContext<'a> {
+        CallContext { connection, version, client_id, drops_response: AtomicBool::new(false) }
+    }
+
     /// Applies an injected fault, if there is one for this request: an error code to respond with, or a disconnect.
     pub(crate) async fn injected_fault(
         &self,
@@ -170,12 +174,7 @@ macro_rules! supported_apis {
             output: &mut Output,
         ) -> Result<(), Disconnect> {
             let Request { header, api, body } = request;
-            let context = CallContext {
-                connection,
-                version: header.version,
-                client_id: header.client_id,
-                drops_response: AtomicBool::new(false),
-            };
+            let context = CallContext::new(connection, header.version, header.client_id);
             let (version, correlation_id) = (header.version, header.correlation_id);
             if has_unbounded_response(api) && node.response_budget.is_exhausted() {
                 drop(unless_stopping(node, node.response_budget.acquire(1)).await?);

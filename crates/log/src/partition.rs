@@ -261,6 +261,11 @@ impl Partition {
         self.log.lock().waiting.retain(|other| !Arc::ptr_eq(other, waiter));
     }
 
+    /// How many wait for the next append.
+    pub fn waiting(&self) -> usize {
+        self.log.lock().waiting.len()
+    }
+
     /// Offset and time of the first record not older than `timestamp`.
     pub fn find_time(&self, timestamp: i64) -> io::Result<Option<(i64, i64)>> {
         'again: loop {

@@ -13,8 +13,10 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_request::FetchTopic;
 use kafka_protocol::messages::{ApiKey, FetchRequest};
+use kafka_protocol::protocol::StrBytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
 
 use super::fetch_response::{FetchResults, FetchedPartition, FetchedTopic};
 use super::{CallContext, Disconnect, unless_stopping};
@@ -39,7 +41,9 @@ struct PartitionRequest {
 }
 
 struct TopicRequest {
-    requested: FetchTopic,
+    /// Of a topic that was requested by an unknown id: empty.
+    name: StrBytes,
+    id: Uuid,
     partitions: Vec<PartitionRequest>,
 }
 
@@ -59,7 +63,6 @@ pub(super) async fn handle(
         wanted.push(look_up(node, context, requested).await?);
     }
     let has_aborted_list = request.isolation_level == READ_COMMITTED;
-    let waiter = Arc::new(Notify::new());
     loop {
         let (mut read, permit) = read_within_budget(node, &wanted, max_bytes as usize, has_aborted_list).await?;
         // The client does not wait for records that the budget had no permit for.
@@ -70,26 +73,44 @@ pub(super) async fn handle(
             return Ok(read.response);
         }
         drop(permit);
-        let registered: Vec<_> = wanted
-            .iter()
-            .flat_map(|topic| &topic.partitions)
-            .zip(&read.seen)
-            .filter_map(|(want, seen)| Some((want.partition.as_ref().ok()?, *seen)))
-            .collect();
-        let quiet = registered.iter().all(|(partition, seen)| partition.wait(*seen, &waiter));
-        let mut stopping = false;
-        if quiet {
-            tokio::select! {
-                () = waiter.notified() => {}
-                () = sleep_until(deadline) => {}
-                () = node.stopping() => stopping = true,
+        let Some(registration) = Registration::new(read.positions) else { continue };
+        tokio::select! {
+            () = registration.appended() => {}
+            () = sleep_until(deadline) => {}
+            () = node.stopping() => return Ok(read.response),
+        }
+    }
+}
+
+/// A fetch that waits for the next append to one of its partitions. Dropping it unregisters, also when the client
+/// disconnects and the whole request is dropped.
+struct Registration {
+    waiter: Arc<Notify>,
+    partitions: Vec<Arc<Partition>>,
+}
+
+impl Registration {
+    /// Registers with all partitions; `None` if one of them has had an append since it was read.
+    fn new(positions: Vec<Position>) -> Option<Registration> {
+        let mut registration = Registration { waiter: Arc::new(Notify::new()), partitions: Vec::new() };
+        for Position { partition, end } in positions {
+            if !partition.wait(end, &registration.waiter) {
+                return None;
             }
+            registration.partitions.push(partition);
         }
-        for (partition, _) in &registered {
-            partition.stop_waiting(&waiter);
-        }
-        if stopping {
-            return Ok(read.response);
+        Some(registration)
+    }
+
+    async fn appended(&self) {
+        self.waiter.notified().await;
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        for partition in &self.partitions {
+            partition.stop_waiting(&self.waiter);
         }
     }
 }
@@ -97,12 +118,12 @@ pub(super) async fn handle(
 async fn look_up(
     node: &Arc<Node>,
     context: &CallContext<'_>,
-    mut requested: FetchTopic,
+    requested: FetchTopic,
 ) -> Result<TopicRequest, Disconnect> {
     let by_id = context.version >= 13;
     let topic = if by_id { node.topics.find_id(requested.topic_id) } else { node.topics.find(&requested.topic) };
-    let name = topic.as_ref().map_or(&requested.topic.0, |topic| &topic.name);
-    let fault = context.injected_fault(node, ApiKey::Fetch, Some(name)).await?;
+    let name = topic.as_ref().map_or(requested.topic.0, |topic| topic.name.clone());
+    let fault = context.injected_fault(node, ApiKey::Fetch, Some(&name)).await?;
     let missing = if by_id { ResponseError::UnknownTopicId } else { ResponseError::UnknownTopicOrPartition };
     let find = |index: i32, leader_epoch: i32, last_fetched_epoch: i32| match (&topic, fault) {
         (_, Some(error)) => Err(error),
@@ -112,16 +133,13 @@ async fn look_up(
         (Some(_), None) if last_fetched_epoch > 0 => Err(code(ResponseError::OffsetOutOfRange)),
         (Some(topic), None) => Topic::partition(topic, index).ok_or(code(ResponseError::UnknownTopicOrPartition)),
     };
-    let partitions = std::mem::take(&mut requested.partitions)
-        .into_iter()
-        .map(|part| PartitionRequest {
-            index: part.partition,
-            offset: part.fetch_offset,
-            max_bytes: part.partition_max_bytes,
-            partition: find(part.partition, part.current_leader_epoch, part.last_fetched_epoch),
-        })
-        .collect();
-    Ok(TopicRequest { requested, partitions })
+    let partitions = requested.partitions.into_iter().map(|part| PartitionRequest {
+        index: part.partition,
+        offset: part.fetch_offset,
+        max_bytes: part.partition_max_bytes,
+        partition: find(part.partition, part.current_leader_epoch, part.last_fetched_epoch),
+    });
+    Ok(TopicRequest { partitions: partitions.collect(), name, id: requested.topic_id })
 }
 
 /// Reads what is there now, as much as the budget allows, and returns it with the permit for it.
@@ -150,8 +168,14 @@ struct ReadResult {
     /// The bound that `bytes` had.
     limit: usize,
     has_error: bool,
-    /// The end of each partition at the time of the look.
-    seen: Vec<i64>,
+    /// The partitions that could be read.
+    positions: Vec<Position>,
+}
+
+/// A partition, and where it ended when it was read.
+struct Position {
+    partition: Arc<Partition>,
+    end: i64,
 }
 
 fn read(wanted: &[TopicRequest], max_bytes: usize, has_aborted_list: bool) -> ReadResult {
@@ -161,43 +185,113 @@ fn read(wanted: &[TopicRequest], max_bytes: usize, has_aborted_list: bool) -> Re
         bytes: 0,
         limit: max_bytes,
         has_error: false,
-        seen: Vec::new(),
+        positions: Vec::new(),
     };
     for topic in wanted {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for want in &topic.partitions {
             let limit = left.min(want.max_bytes.max(0) as u64);
             let found = match &want.partition {
-                Ok(partition) => partition.read(want.offset, limit, read.bytes == 0).map_err(|error| match error {
-                    FetchError::OutOfRange => code(ResponseError::OffsetOutOfRange),
-                    FetchError::Gone => code(ResponseError::UnknownTopicOrPartition),
-                    FetchError::Storage(error) => {
-                        let (topic, partition) = (topic.requested.topic.as_str(), want.index);
-                        tracing::error!(topic, partition, %error, "records could not be read");
-                        code(ResponseError::KafkaStorageError)
-                    }
-                }),
+                Ok(partition) => partition
+                    .read(want.offset, limit, read.bytes == 0)
+                    .map(|(records, bounds)| (partition, records, bounds))
+                    .map_err(|error| error_code(error, topic, want.index)),
                 Err(error) => Err(*error),
             };
-            let (error, records, bounds) = match found {
-                Ok((records, bounds)) => {
+            let fetched = FetchedPartition {
+                index: want.index,
+                error: 0,
+                start: -1,
+                end: -1,
+                has_aborted_list,
+                records: Bytes::new(),
+            };
+            partitions.push(match found {
+                Ok((partition, records, bounds)) => {
                     read.bytes += records.len();
                     left = left.saturating_sub(records.len() as u64);
-                    (0, records, Some(bounds))
+                    read.positions.push(Position { partition: partition.clone(), end: bounds.end });
+                    FetchedPartition { start: bounds.start, end: bounds.end, records, ..fetched }
                 }
                 Err(error) => {
                     read.has_error = true;
-                    (error, Bytes::new(), None)
+                    let is_unknown = [ResponseError::UnknownTopicOrPartition, ResponseError::UnknownTopicId].map(code);
+                    let has_aborted_list = has_aborted_list || is_unknown.contains(&error);
+                    FetchedPartition { error, has_aborted_list, ..fetched }
                 }
-            };
-            let (start, end) = bounds.map_or((-1, -1), |bounds| (bounds.start, bounds.end));
-            read.seen.push(end);
-            let is_unknown = [ResponseError::UnknownTopicOrPartition, ResponseError::UnknownTopicId].map(code);
-            let has_aborted_list = has_aborted_list || is_unknown.contains(&error);
-            partitions.push(FetchedPartition { index: want.index, error, start, end, has_aborted_list, records });
+            });
         }
-        let (name, id) = (topic.requested.topic.0.clone(), topic.requested.topic_id);
-        read.response.topics.push(FetchedTopic { name, id, partitions });
+        read.response.topics.push(FetchedTopic { name: topic.name.clone(), id: topic.id, partitions });
     }
     read
+}
+
+fn error_code(error: FetchError, topic: &TopicRequest, partition: i32) -> i16 {
+    code(match error {
+        FetchError::OutOfRange => ResponseError::OffsetOutOfRange,
+        FetchError::Gone => ResponseError::UnknownTopicOrPartition,
+        FetchError::Storage(error) => {
+            tracing::error!(topic = topic.name.as_str(), partition, %error, "records could not be read");
+            ResponseError::KafkaStorageError
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, poll_fn};
+    use std::task::Poll;
+
+    use kafka_protocol::messages::TopicName;
+    use kafka_protocol::messages::fetch_request::FetchPartition;
+
+    use super::*;
+    use crate::Settings;
+    use crate::api::ConnectionInfo;
+    use crate::configs::ConfigOverrides;
+
+    #[tokio::test]
+    async fn a_dropped_fetch_no_longer_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = ([127, 0, 0, 1], 9).into();
+        let node = Arc::new(Node::open(Settings::for_test(dir.path()), address).unwrap());
+        let topic = node.topics.create("t", 2, ConfigOverrides::new()).unwrap();
+        let connection = ConnectionInfo { host: address.ip(), local: address };
+        let context = CallContext::new(&connection, 12, None);
+        let fetch = || {
+            let partition = |index| FetchPartition::default().with_partition(index).with_partition_max_bytes(1000);
+            let wanted = FetchTopic::default()
+                .with_topic(TopicName(topic.name.clone()))
+                .with_partitions(vec![partition(0), partition(1)]);
+            FetchRequest::default()
+                .with_max_wait_ms(600_000)
+                .with_min_bytes(1)
+                .with_max_bytes(1000)
+                .with_topics(vec![wanted])
+        };
+        let waiting = || topic.partitions().iter().map(|partition| partition.waiting()).collect::<Vec<_>>();
+        for _ in 0..3 {
+            let mut fetches: Vec<_> = (0..5).map(|_| Box::pin(handle(&node, &context, fetch()))).collect();
+            for fetch in &mut fetches {
+                assert!(poll_fn(|cx| Poll::Ready(fetch.as_mut().poll(cx))).await.is_pending());
+            }
+            assert_eq!(waiting(), [5, 5]);
+            drop(fetches);
+            assert_eq!(waiting(), [0, 0]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_topic_requested_by_id_is_known_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = ([127, 0, 0, 1], 9).into();
+        let node = Arc::new(Node::open(Settings::for_test(dir.path()), address).unwrap());
+        let topic = node.topics.create("t", 1, ConfigOverrides::new()).unwrap();
+        let connection = ConnectionInfo { host: address.ip(), local: address };
+        let context = CallContext::new(&connection, 13, None);
+        let found = look_up(&node, &context, FetchTopic::default().with_topic_id(topic.id)).await.unwrap();
+        assert_eq!(found.name, topic.name, "for the log");
+        let unknown = look_up(&node, &context, FetchTopic::default().with_topic_id(Uuid::from_u128(1))).await.unwrap();
+        assert_eq!(unknown.name.as_str(), "");
+    }
 }
