@@ -63,6 +63,16 @@ pub(crate) enum CreateError {
     Storage(io::Error),
 }
 
+/// Why the settings of a topic or of the broker stayed as they were.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AlterConfigError<E> {
+    /// The change itself is invalid.
+    #[error("the change is refused")]
+    Refused(E),
+    #[error("the settings could not be written: {0}")]
+    Storage(#[from] io::Error),
+}
+
 impl Topic {
     pub(crate) fn partitions(&self) -> Arc<[Arc<Partition>]> {
         self.state.read().partitions.clone()
@@ -188,22 +198,33 @@ impl Topics {
         Ok(())
     }
 
-    /// Puts other settings in force. Blocks on files.
-    pub(crate) fn configure(&self, topic: &Topic, own: ConfigOverrides) -> io::Result<()> {
+    /// Replaces the overrides of a topic with what `change` makes of the current ones. Concurrent changes are made one after
+    /// the other, so none is lost. Blocks on files.
+    pub(crate) fn alter_config<E>(
+        &self,
+        topic: &Topic,
+        change: impl FnOnce(ConfigOverrides) -> Result<ConfigOverrides, E>,
+    ) -> Result<(), AlterConfigError<E>> {
         let _changing = self.changing.lock();
-        let config = TopicConfig::new(own, &self.defaults);
+        let overrides = change(topic.config().overrides.clone()).map_err(AlterConfigError::Refused)?;
+        let config = TopicConfig::new(overrides, &self.defaults);
         topic.describe(topic.partitions().len(), &config, Durability::Synced, &topic.dir)?;
         topic.state.write().config = Arc::new(config);
         Ok(())
     }
 
-    /// Puts other settings of the broker in force, and with them other defaults of all topics. Blocks on files.
-    pub(crate) fn configure_broker(&self, scope: Scope, changed: ConfigOverrides) -> io::Result<()> {
+    /// As [`Topics::alter_config`], for the settings of the broker, which are the defaults of all topics. Blocks on files.
+    pub(crate) fn alter_broker_config<E>(
+        &self,
+        scope: Scope,
+        change: impl FnOnce(ConfigOverrides) -> Result<ConfigOverrides, E>,
+    ) -> Result<(), AlterConfigError<E>> {
         let _changing = self.changing.lock();
-        self.defaults.replace(scope, changed)?;
+        let overrides = change(self.defaults.overrides(scope)).map_err(AlterConfigError::Refused)?;
+        self.defaults.replace(scope, overrides)?;
         for topic in self.all() {
-            let own = topic.config().overrides.clone();
-            topic.state.write().config = Arc::new(TopicConfig::new(own, &self.defaults));
+            let overrides = topic.config().overrides.clone();
+            topic.state.write().config = Arc::new(TopicConfig::new(overrides, &self.defaults));
         }
         Ok(())
     }

@@ -117,6 +117,35 @@ async fn settings_of_the_broker_and_the_cluster_are_changed_shown_inherited_and_
     assert_eq!(shown(client, BROKER, "", name).await, format!("14000 3 [{name}=14000 3]"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_changes_of_different_settings_are_all_kept() {
+    let test = TestBroker::start().await;
+    let mut clients = [test.client().await, test.client().await, test.client().await, test.client().await];
+    create(&mut clients[0], "t").await;
+    let targets = [
+        (TOPIC, "t", "retention.ms"),
+        (TOPIC, "t", "segment.ms"),
+        (BROKER, "1", "log.cleaner.backoff.ms"),
+        (BROKER, "1", "log.retention.ms"),
+    ];
+    for round in 1..=50 {
+        let value = &(100_000 + round).to_string();
+        let [a, b, c, d] = &mut clients;
+        let [first, second, third, fourth] = targets;
+        let altered = tokio::join!(
+            alter(a, first.0, first.1, first.2, Some(value)),
+            alter(b, second.0, second.1, second.2, Some(value)),
+            alter(c, third.0, third.1, third.2, Some(value)),
+            alter(d, fourth.0, fourth.1, fourth.2, Some(value)),
+        );
+        assert_eq!(altered, (None, None, None, None));
+        for (kind, resource, name) in targets {
+            let shown = shown(&mut clients[0], kind, resource, name).await;
+            assert!(shown.starts_with(&format!("{value} ")), "round {round}: {name} is {shown}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn old_records_go_by_themselves() {
     let test = TestBroker::with(|settings| settings.upkeep_interval = Duration::from_millis(20)).await;

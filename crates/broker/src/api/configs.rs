@@ -24,7 +24,7 @@ use crate::Flush;
 use crate::configs::broker::{self, BROKER_SETTINGS, Scope};
 use crate::configs::{self, ConfigOverrides, ConfigSource, Kind, TOPIC_SETTINGS};
 use crate::node::{NODE_ID, Node};
-use crate::topics::{self, Topic};
+use crate::topics::{self, AlterConfigError, Topic};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -216,37 +216,33 @@ enum ConfigChange {
     Subtract(String),
 }
 
+/// The requested changes of one resource: name of the setting, operation, value.
+struct Alteration {
+    resource_type: i8,
+    resource_name: StrBytes,
+    changes: Vec<(StrBytes, i8, Option<StrBytes>)>,
+}
+
 pub(super) async fn alter(
     node: &Arc<Node>,
     context: &CallContext<'_>,
     request: AlterConfigsRequest,
 ) -> Result<AlterConfigsResponse, Disconnect> {
-    let mut responses = Vec::with_capacity(request.resources.len());
-    let duplicates = duplicates(
-        request.resources.iter().map(|requested| (requested.resource_type, requested.resource_name.clone())),
-    );
-    for requested in request.resources {
-        let is_duplicate = duplicates.contains(&(requested.resource_type, requested.resource_name.clone()));
-        let changes = requested.configs.into_iter().map(|config| (config.name, SET, config.value));
-        let changes = checked_changes(changes.collect(), is_duplicate);
-        let topic = topic_of(requested.resource_type, &requested.resource_name);
-        let (error, message) = match (context.injected_fault(node, ApiKey::AlterConfigs, topic).await?, changes) {
-            (Some(error), _) => (error, None),
-            (None, Ok(changes)) => outcome(
-                change(node, requested.resource_type, &requested.resource_name, changes, true, request.validate_only)
-                    .await,
-            ),
-            (None, Err(refusal)) => outcome(Err(refusal)),
-        };
-        responses.push(
-            alter_configs_response::AlterConfigsResourceResponse::default()
-                .with_error_code(error)
-                .with_error_message(message)
-                .with_resource_type(requested.resource_type)
-                .with_resource_name(requested.resource_name),
-        );
-    }
-    Ok(AlterConfigsResponse::default().with_responses(responses))
+    let alterations = request.resources.into_iter().map(|resource| Alteration {
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name,
+        changes: resource.configs.into_iter().map(|config| (config.name, SET, config.value)).collect(),
+    });
+    let api = ApiKey::AlterConfigs;
+    let results = alter_all(node, context, api, alterations.collect(), request.validate_only).await?;
+    let responses = results.into_iter().map(|(resource_type, resource_name, error, message)| {
+        alter_configs_response::AlterConfigsResourceResponse::default()
+            .with_error_code(error)
+            .with_error_message(message)
+            .with_resource_type(resource_type)
+            .with_resource_name(resource_name)
+    });
+    Ok(AlterConfigsResponse::default().with_responses(responses.collect()))
 }
 
 pub(super) async fn alter_incrementally(
@@ -254,40 +250,55 @@ pub(super) async fn alter_incrementally(
     context: &CallContext<'_>,
     request: IncrementalAlterConfigsRequest,
 ) -> Result<IncrementalAlterConfigsResponse, Disconnect> {
-    let mut responses = Vec::with_capacity(request.resources.len());
-    let duplicates = duplicates(
-        request.resources.iter().map(|requested| (requested.resource_type, requested.resource_name.clone())),
-    );
-    for requested in request.resources {
-        let is_duplicate = duplicates.contains(&(requested.resource_type, requested.resource_name.clone()));
-        let changes = requested.configs.into_iter().map(|config| (config.name, config.config_operation, config.value));
-        let changes = checked_changes(changes.collect(), is_duplicate);
-        let topic = topic_of(requested.resource_type, &requested.resource_name);
-        let (error, message) =
-            match (context.injected_fault(node, ApiKey::IncrementalAlterConfigs, topic).await?, changes) {
-                (Some(error), _) => (error, None),
-                (None, Ok(changes)) => outcome(
-                    change(
-                        node,
-                        requested.resource_type,
-                        &requested.resource_name,
-                        changes,
-                        false,
-                        request.validate_only,
-                    )
-                    .await,
-                ),
-                (None, Err(refusal)) => outcome(Err(refusal)),
-            };
-        responses.push(
-            incremental_alter_configs_response::AlterConfigsResourceResponse::default()
-                .with_error_code(error)
-                .with_error_message(message)
-                .with_resource_type(requested.resource_type)
-                .with_resource_name(requested.resource_name),
-        );
+    let alterations = request.resources.into_iter().map(|resource| Alteration {
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name,
+        changes: resource
+            .configs
+            .into_iter()
+            .map(|config| (config.name, config.config_operation, config.value))
+            .collect(),
+    });
+    let api = ApiKey::IncrementalAlterConfigs;
+    let results = alter_all(node, context, api, alterations.collect(), request.validate_only).await?;
+    let responses = results.into_iter().map(|(resource_type, resource_name, error, message)| {
+        incremental_alter_configs_response::AlterConfigsResourceResponse::default()
+            .with_error_code(error)
+            .with_error_message(message)
+            .with_resource_type(resource_type)
+            .with_resource_name(resource_name)
+    });
+    Ok(IncrementalAlterConfigsResponse::default().with_responses(responses.collect()))
+}
+
+/// Alters one resource after the other. Returns type and name of each, error code and message.
+async fn alter_all(
+    node: &Arc<Node>,
+    context: &CallContext<'_>,
+    api: ApiKey,
+    alterations: Vec<Alteration>,
+    validate_only: bool,
+) -> Result<Vec<(i8, StrBytes, i16, Option<StrBytes>)>, Disconnect> {
+    let resources = alterations.iter().map(|one| (one.resource_type, one.resource_name.clone()));
+    let duplicates = duplicates(resources);
+    let mut results = Vec::with_capacity(alterations.len());
+    for Alteration { resource_type, resource_name, changes } in alterations {
+        let is_duplicate = duplicates.contains(&(resource_type, resource_name.clone()));
+        let fault = context.injected_fault(node, api, topic_of(resource_type, &resource_name)).await?;
+        let (error, message) = match (fault, checked_changes(changes, is_duplicate)) {
+            (Some(error), _) => (error, None),
+            (None, Err(refusal)) => (refusal.code(), refusal.into_message()),
+            (None, Ok(changes)) => {
+                let replaces = api == ApiKey::AlterConfigs;
+                match alter_resource(node, resource_type, &resource_name, changes, replaces, validate_only).await {
+                    Ok(()) => (0, None),
+                    Err(refusal) => (refusal.code(), refusal.into_message()),
+                }
+            }
+        };
+        results.push((resource_type, resource_name, error, message));
     }
-    Ok(IncrementalAlterConfigsResponse::default().with_responses(responses))
+    Ok(results)
 }
 
 /// The values that occur more than once.
@@ -329,44 +340,56 @@ fn checked_changes(
     changes.collect()
 }
 
-fn outcome(done: Result<(), Refusal>) -> (i16, Option<StrBytes>) {
-    match done {
-        Ok(()) => (0, None),
-        Err(refusal) => (refusal.code(), refusal.into_message()),
-    }
-}
-
-/// Changes a resource's settings, all of them or none; with `replace` those not named are dropped.
-async fn change(
+/// Alters the settings of a resource, all or none; with `replaces` those that are not named are reset.
+async fn alter_resource(
     node: &Arc<Node>,
     resource_type: i8,
     name: &str,
     changes: Vec<(String, ConfigChange)>,
-    replace: bool,
+    replaces: bool,
     validate_only: bool,
 ) -> Result<(), Refusal> {
-    match resource_type {
-        TOPIC => change_topic(node, name, changes, replace, validate_only).await,
-        BROKER => change_broker(node, name, changes, replace, validate_only).await,
-        other => Err(Refusal::new(ResponseError::InvalidRequest, format!("Unknown resource type {other}"))),
-    }
+    let base = move |current| if replaces { ConfigOverrides::new() } else { current };
+    let altering = node.clone();
+    let altered = match resource_type {
+        TOPIC if name.is_empty() => {
+            return Err(Refusal::new(ResponseError::InvalidRequest, "Default topic resources are not allowed."));
+        }
+        TOPIC => {
+            let topic = find(node, name).map_err(|refusal| match refusal.message.is_empty() {
+                true => Refusal { message: format!("The topic '{name}' does not exist."), ..refusal },
+                false => refusal,
+            })?;
+            let change = move |current| changed_topic_config(base(current), changes);
+            if validate_only {
+                return change(topic.config().overrides.clone()).map(drop);
+            }
+            run_blocking(move || altering.topics.alter_config(&topic, change)).await
+        }
+        BROKER => {
+            let scope = scope(name, "Node", "Unexpected broker id, expected 1,")?;
+            let change = move |current| changed_broker_config(scope, base(current), changes);
+            if validate_only {
+                return change(node.topics.defaults.overrides(scope)).map(drop);
+            }
+            run_blocking(move || altering.topics.alter_broker_config(scope, change)).await
+        }
+        other => return Err(Refusal::new(ResponseError::InvalidRequest, format!("Unknown resource type {other}"))),
+    };
+    altered.map_err(|error| match error {
+        AlterConfigError::Refused(refusal) => refusal,
+        AlterConfigError::Storage(error) => {
+            tracing::error!(resource = name, %error, "a change of settings could not be written");
+            Refusal::new(ResponseError::KafkaStorageError, "The settings could not be written to disk.")
+        }
+    })
 }
 
-async fn change_topic(
-    node: &Arc<Node>,
-    name: &str,
+/// The overrides of a topic after these changes, if all are valid.
+fn changed_topic_config(
+    mut overrides: ConfigOverrides,
     changes: Vec<(String, ConfigChange)>,
-    replace: bool,
-    validate_only: bool,
-) -> Result<(), Refusal> {
-    if name.is_empty() {
-        return Err(Refusal::new(ResponseError::InvalidRequest, "Default topic resources are not allowed.".to_owned()));
-    }
-    let topic = find(node, name).map_err(|refusal| match refusal.message.is_empty() {
-        true => Refusal { message: format!("The topic '{name}' does not exist."), ..refusal },
-        false => refusal,
-    })?;
-    let mut overrides = if replace { ConfigOverrides::new() } else { topic.config().overrides.clone() };
+) -> Result<ConfigOverrides, Refusal> {
     for (name, change) in changes {
         let setting = match (configs::find(&name), &change) {
             (Some(setting), _) => setting,
@@ -381,30 +404,23 @@ async fn change_topic(
                 .map_err(|message| Refusal::new(ResponseError::InvalidConfig, message))?;
         }
     }
-    if validate_only {
-        return Ok(());
-    }
-    let changer = node.clone();
-    run_blocking(move || changer.topics.configure(&topic, overrides)).await.map_err(storage_error)
+    Ok(overrides)
 }
 
-async fn change_broker(
-    node: &Arc<Node>,
-    name: &str,
+/// The overrides of the broker or the cluster after these changes, if all are valid.
+fn changed_broker_config(
+    scope: Scope,
+    mut overrides: ConfigOverrides,
     changes: Vec<(String, ConfigChange)>,
-    replace: bool,
-    validate_only: bool,
-) -> Result<(), Refusal> {
-    let scope = scope(name, "Node", "Unexpected broker id, expected 1,")?;
-    let mut overrides = if replace { ConfigOverrides::new() } else { node.topics.defaults.overrides(scope) };
+) -> Result<ConfigOverrides, Refusal> {
     for (name, change) in changes {
-        let refuse = |message| Err(Refusal::new(ResponseError::InvalidRequest, message));
+        let refuse = |message| Refusal::new(ResponseError::InvalidRequest, message);
         let setting = match (broker::find(&name), &change) {
             (Some(setting), _) => setting,
             (None, ConfigChange::Delete) => continue,
-            // Apache Kafka keeps what it does not know, for its plug-ins; here there are none.
+            // Apache Kafka stores unknown settings for plug-ins; there are none here.
             (None, ConfigChange::Set(_) | ConfigChange::Append(_) | ConfigChange::Subtract(_)) => {
-                return refuse(format!("Unknown broker config name: {name}"));
+                return Err(refuse(format!("Unknown broker config name: {name}")));
             }
         };
         let default = setting.default.unwrap_or_default();
@@ -416,25 +432,14 @@ async fn change_broker(
             return Err(Refusal::new(ResponseError::InvalidConfig, message));
         }
         apply(&mut overrides, setting.name, setting.kind, default, change)?;
-        let value = overrides.get(&name).map_or(default, String::as_str);
-        setting.check(scope, value).or_else(|message| match overrides.contains_key(&name) {
-            true => refuse(message),
-            false => Ok(()),
-        })?;
+        if let Some(value) = overrides.get(&name) {
+            setting.check(scope, value).map_err(refuse)?;
+        }
     }
-    if validate_only {
-        return Ok(());
-    }
-    let changer = node.clone();
-    run_blocking(move || changer.topics.configure_broker(scope, overrides)).await.map_err(storage_error)
+    Ok(overrides)
 }
 
-fn storage_error(error: std::io::Error) -> Refusal {
-    tracing::error!(%error, "a change of settings could not be written");
-    Refusal::new(ResponseError::KafkaStorageError, "The settings could not be written to disk.".to_owned())
-}
-
-/// Makes one change, unchecked.
+/// Makes one change without validating the new value.
 fn apply(
     overrides: &mut ConfigOverrides,
     name: &str,
