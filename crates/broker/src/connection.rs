@@ -2,8 +2,8 @@
 //!
 //! All complete requests in the buffer are handled before one write sends the responses. While a response has to wait (a
 //! fetch for records, a join for the other members) the socket is still read, up to a bound, so that a client that
-//! disconnects is noticed. A request larger than that bound is read on once it has a permit for its size
-//! (`byte_budget`).
+//! disconnects is noticed. A request larger than that bound is read on as far as it has a permit (`byte_budget`), and only
+//! as long as it arrives fast enough.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::api::{self, ConnectionInfo};
+use crate::byte_budget::GrowingPermit;
 use crate::frame::{self, FrameError};
 use crate::node::Node;
 use crate::output::Output;
@@ -26,10 +27,16 @@ use crate::output::Output;
 /// The size of a connection's own input buffer: what a request may have without a permit, and what is read ahead while
 /// a response has to wait.
 const READ_BYTES: usize = 64 * 1024;
+/// What a large request gets permits for at a time.
+const GROW_BYTES: usize = 256 * 1024;
+/// A client that sends less than this of a large request in [`STALLED_FRACTION`] of the idle timeout is disconnected, for
+/// it holds permits; while others wait for those, after [`CONTENDED_WINDOW`].
+const MIN_PACE_BYTES: usize = 64 * 1024;
+const CONTENDED_WINDOW: Duration = Duration::from_secs(2);
 /// Responses are written when they amount to this much, even if more requests are in the buffer.
 const WRITE_BYTES: usize = 256 * 1024;
-/// A client that reads nothing of its response is disconnected after the idle timeout; after this fraction of it if
-/// others wait for the permits it holds.
+/// A client that reads nothing of its response is disconnected after the idle timeout; after this fraction of it (divisor)
+/// if others wait for the permits it holds.
 const STALLED_FRACTION: u32 = 20;
 
 /// Why a connection ended.
@@ -38,6 +45,8 @@ enum ConnectionEnd {
     /// The client disconnected or was idle too long, or the broker stops.
     Closed,
     Io(io::Error),
+    /// A request of so many bytes arrived too slowly.
+    Stalled(usize),
     Frame(FrameError),
     /// A response could not be encoded: a bug of ours.
     Unencodable(String),
@@ -48,6 +57,9 @@ pub(crate) async fn serve(node: Arc<Node>, socket: TcpStream, peer: SocketAddr) 
     match run(&node, socket, peer).await {
         ConnectionEnd::Closed => tracing::debug!(%peer, "connection closed"),
         ConnectionEnd::Io(error) => tracing::debug!(%peer, %error, "connection lost"),
+        ConnectionEnd::Stalled(bytes) => {
+            tracing::warn!(%peer, bytes, "connection closed: a large request arrived too slowly");
+        }
         ConnectionEnd::Frame(error) => tracing::warn!(%peer, %error, "connection closed: not a valid Kafka request"),
         ConnectionEnd::Unencodable(error) => {
             tracing::error!(%peer, error, "connection closed: the response could not be encoded");
@@ -66,7 +78,8 @@ async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> Conne
     let mut input = BytesMut::new();
     let mut output = Output::default();
     let max_bytes = node.settings.max_request_bytes.min(node.request_budget.capacity());
-    let mut permit = None;
+    let mut permit = GrowingPermit::default();
+    let mut pace = Pace::new(idle / STALLED_FRACTION);
     loop {
         loop {
             let frame = match frame::split_first(&mut input, max_bytes) {
@@ -90,34 +103,86 @@ async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> Conne
                 return end;
             }
             count_response(node, &mut output);
-            if permit.take().is_some() {
+            if permit.is_used() {
                 // The buffer that grew to the size of the request goes together with its permit.
                 input = BytesMut::from(&input[..]);
+                permit = GrowingPermit::default();
             }
         }
         if let Err(end) = write(node, &mut socket, &mut output, idle).await {
             return end;
         }
-        if permit.is_none()
-            && let Some(bytes) = frame::announced_len(&input).filter(|bytes| *bytes > READ_BYTES)
-        {
+        let large = frame::announced_len(&input).filter(|bytes| *bytes > READ_BYTES);
+        let mut allowed = READ_BYTES;
+        if let Some(bytes) = large {
+            if !permit.is_used() {
+                pace.restart();
+            }
+            let wanted = (4 + bytes).min(input.len() + GROW_BYTES);
             tokio::select! {
                 biased;
-                acquired = node.request_budget.acquire(bytes) => permit = Some(acquired),
+                waited = node.request_budget.grow(&mut permit, wanted) => if waited { pace.restart() },
                 _ = stop.wait_for(|stopping| *stopping) => return ConnectionEnd::Closed,
             }
+            allowed = wanted - input.len();
         }
-        input.reserve(READ_BYTES);
+        input.reserve(allowed);
+        let mut free = (&mut input).limit(allowed);
+        let limit = if large.is_some() { pace.next_check() } else { idle };
         // A stop comes first: what was read is answered, and a busy client does not keep the broker from stopping.
         tokio::select! {
             biased;
             _ = stop.wait_for(|stopping| *stopping) => return ConnectionEnd::Closed,
-            read = timeout(idle, socket.read_buf(&mut input)) => match read {
-                Ok(Ok(0)) | Err(_) => return ConnectionEnd::Closed,
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return ConnectionEnd::Io(error),
+            read = timeout(limit, socket.read_buf(&mut free)) => match (read, large) {
+                (Ok(Ok(0)), _) | (Err(_), None) => return ConnectionEnd::Closed,
+                (Err(_), Some(bytes)) if pace.is_stalled(node.request_budget.is_contended()) => {
+                    return ConnectionEnd::Stalled(bytes);
+                }
+                (Err(_), Some(_)) => {}
+                (Ok(Ok(count)), _) => pace.received(count),
+                (Ok(Err(error)), _) => return ConnectionEnd::Io(error),
             },
         }
+    }
+}
+
+/// Whether a large request arrives fast enough: [`MIN_PACE_BYTES`] in each window.
+struct Pace {
+    window: Duration,
+    window_start: Instant,
+    received: usize,
+}
+
+impl Pace {
+    fn new(window: Duration) -> Pace {
+        Pace { window, window_start: Instant::now(), received: 0 }
+    }
+
+    fn restart(&mut self) {
+        *self = Pace::new(self.window);
+    }
+
+    fn received(&mut self, count: usize) {
+        self.received += count;
+        if self.received >= MIN_PACE_BYTES {
+            self.restart();
+        }
+    }
+
+    /// The window while others wait for the budget.
+    fn contended_window(&self) -> Duration {
+        self.window.min(CONTENDED_WINDOW)
+    }
+
+    /// When to look again: contention may begin at any time.
+    fn next_check(&self) -> Duration {
+        let rest = self.contended_window().saturating_sub(self.window_start.elapsed());
+        if rest.is_zero() { self.contended_window() } else { rest }
+    }
+
+    fn is_stalled(&self, is_contended: bool) -> bool {
+        let window = if is_contended { self.contended_window() } else { self.window };
+        self.window_start.elapsed() >= window
     }
 }
 

@@ -118,31 +118,77 @@ async fn a_request_too_large_closes_its_connection() {
 }
 
 #[tokio::test]
-async fn a_request_that_finds_no_room_waits_and_small_ones_do_not() {
+async fn stalled_clients_do_not_stop_large_produces() {
     let test = TestBroker::with(|settings| settings.max_bytes_in_flight = 4 * MIB).await;
-    let (mut slow, mut large, mut small) = (test.client().await, test.client().await, test.client().await);
+    let (mut large, mut small) = (test.client().await, test.client().await);
     create(&mut small).await;
     let whole = frame(9, &produce(3 * MIB / 2));
-    let (first, rest) = whole.split_at(MIB);
-    slow.socket.write_all(first).await.unwrap();
-    // Room is taken when the length is known, not when the bytes are there.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let wanted = produce(MIB);
-    let sending = tokio::spawn(async move {
-        large.send(9, wanted).await;
-        assert!(is_silent::<ProduceRequest>(&mut large, 9).await);
-        large
-    });
-    assert_eq!(offset(&small.call(9, produce(1000)).await), (0, 0));
+    // Announced lengths hold nothing, so any number of them does no harm.
+    let mut announced = Vec::new();
+    for _ in 0..8 {
+        let mut client = test.client().await;
+        client.socket.write_all(&whole[..100]).await.unwrap();
+        announced.push(client);
+    }
+    for n in 0..3 {
+        assert_eq!(offset(&large.call(9, produce(3 * MIB / 2)).await), (0, n));
+    }
+    // These hold all there is, also the right to exceed the budget. They are disconnected when a large request waits.
+    let mut stalled = Vec::new();
+    for _ in 0..3 {
+        let mut client = test.client().await;
+        client.socket.write_all(&whole[..MIB]).await.unwrap();
+        stalled.push(client);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(offset(&small.call(9, produce(1000)).await), (0, 3), "a small request never waits");
     assert!(fetched(&small.call(11, fetch(0)).await) > 0);
-    let mut large = sending.await.unwrap();
-    slow.socket.write_all(rest).await.unwrap();
-    assert_eq!(offset(&slow.receive::<ProduceRequest>(9).await.unwrap()), (0, 1));
-    assert_eq!(offset(&large.receive::<ProduceRequest>(9).await.unwrap()), (0, 2));
-    // Who goes away gives back what was taken, also in the middle of a request.
-    slow.socket.write_all(first).await.unwrap();
-    drop(slow);
-    for n in 3..6 {
+    let answer = tokio::time::timeout(Duration::from_secs(20), large.call(9, produce(MIB))).await;
+    assert_eq!(offset(&answer.expect("the stalled clients lose their permits")), (0, 4));
+}
+
+#[tokio::test]
+async fn a_large_request_that_arrives_too_slowly_ends_its_connection() {
+    // A twentieth of this, a second, is what a client has to send the next 64 KiB.
+    let test = TestBroker::with(|settings| settings.idle_timeout = Duration::from_secs(20)).await;
+    let (mut slow, mut steady) = (test.client().await, test.client().await);
+    create(&mut steady).await;
+    let whole = frame(9, &produce(MIB));
+    let mut pieces = whole.chunks(80 * 1024);
+    steady.socket.write_all(pieces.next().unwrap()).await.unwrap();
+    slow.socket.write_all(&whole[..1000]).await.unwrap();
+    let trickle = async {
+        for byte in &whole[1000..1100] {
+            if slow.socket.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        slow.receive::<ProduceRequest>(9).await
+    };
+    let steady = async {
+        for piece in pieces {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            steady.socket.write_all(piece).await.unwrap();
+        }
+        steady.receive::<ProduceRequest>(9).await
+    };
+    let (slow, steady) = tokio::join!(tokio::time::timeout(Duration::from_secs(8), trickle), steady);
+    assert!(slow.expect("it is disconnected long before it is idle").is_none());
+    assert_eq!(offset(&steady.expect("this one keeps the pace")), (0, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_disconnects_in_the_middle_of_a_request_returns_its_permits() {
+    let test = TestBroker::with(|settings| settings.max_bytes_in_flight = 4 * MIB).await;
+    let mut large = test.client().await;
+    create(&mut large).await;
+    let whole = frame(9, &produce(3 * MIB / 2));
+    for n in 0..5 {
+        for _ in 0..3 {
+            let mut client = test.client().await;
+            client.socket.write_all(&whole[..MIB]).await.unwrap();
+        }
         assert_eq!(offset(&large.call(9, produce(3 * MIB / 2)).await), (0, n));
     }
 }
