@@ -294,14 +294,6 @@ async fn unless_stopping<T>(node: &Node, waiting: impl Future<Output = T>) -> Re
     }
 }
 
-/// Runs `work`, which blocks on files, on the blocking pool. Dropping the future lets `work` finish.
-async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
 pub(crate) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as i64)

@@ -8,6 +8,7 @@
 //! API) → `topics`, `groups` → the crate `postern-log` (batches on disk).
 
 mod api;
+mod blocking;
 mod byte_budget;
 mod configs;
 mod connection;

@@ -21,6 +21,7 @@ use kafka_protocol::messages::BrokerId;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::blocking::HeavyWork;
 use crate::byte_budget::ByteBudget;
 use crate::configs::broker::DynamicBrokerConfig;
 use crate::faults::Faults;
@@ -45,6 +46,7 @@ pub(crate) struct Node {
     /// Bytes of requests, and of responses, that all connections hold together.
     pub(crate) request_budget: ByteBudget,
     pub(crate) response_budget: ByteBudget,
+    pub(crate) heavy_work: HeavyWork,
     stopping: watch::Sender<bool>,
     _lock: File,
 }
@@ -67,6 +69,7 @@ impl Node {
         Ok(Node {
             request_budget: ByteBudget::new(settings.max_bytes_in_flight / 2),
             response_budget: ByteBudget::new(settings.max_bytes_in_flight / 2),
+            heavy_work: HeavyWork::new(),
             settings,
             address,
             cluster_id,

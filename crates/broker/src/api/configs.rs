@@ -19,8 +19,9 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::refusal::{INVALID_REQUEST, Refusal};
-use super::{CallContext, Disconnect, run_blocking};
+use super::{CallContext, Disconnect};
 use crate::Flush;
+use crate::blocking::run_blocking;
 use crate::configs::broker::{self, BROKER_SETTINGS, Scope};
 use crate::configs::{self, ConfigOverrides, ConfigSource, Kind, TOPIC_SETTINGS};
 use crate::node::{NODE_ID, Node};

@@ -13,7 +13,8 @@ use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, CreateTopicsResponse
 use kafka_protocol::protocol::StrBytes;
 
 use super::refusal::Refusal;
-use super::{CallContext, Disconnect, run_blocking};
+use super::{CallContext, Disconnect};
+use crate::blocking::run_blocking;
 use crate::configs::{self, ConfigOverrides};
 use crate::node::{NODE_ID, Node};
 use crate::topics::{self, CreateError};

@@ -20,10 +20,12 @@ use uuid::Uuid;
 
 use super::fetch_response::{FetchResults, FetchedPartition, FetchedTopic};
 use super::{CallContext, Disconnect, unless_stopping};
+use crate::blocking::{MAX_INLINE_BYTES, MAX_INLINE_ELEMENTS};
 use crate::byte_budget::{Permit, shrink_to};
 use crate::code;
 use crate::node::Node;
 use crate::topics::Topic;
+use postern_log::batch::Header;
 use postern_log::{FetchError, Partition};
 
 /// The upper bound of a response, whatever the client requests; only a single larger batch exceeds it.
@@ -66,7 +68,8 @@ pub(super) async fn handle(
     loop {
         let (mut read, permit) = read_within_budget(node, &wanted, max_bytes as usize, has_aborted_list).await?;
         // The client does not wait for records that the budget had no permit for.
-        let is_enough = read.bytes >= min_bytes || (read.bytes > 0 && read.limit < min_bytes);
+        let is_limited = read.limit < min_bytes && !read.is_complete();
+        let is_enough = read.bytes >= min_bytes || (read.bytes > 0 && is_limited);
         let is_due = is_enough || read.has_error || Instant::now() >= deadline;
         if is_due || wanted.is_empty() {
             read.response.permit = Some(permit);
@@ -93,7 +96,7 @@ impl Registration {
     /// Registers with all partitions; `None` if one of them has had an append since it was read.
     fn new(positions: Vec<Position>) -> Option<Registration> {
         let mut registration = Registration { waiter: Arc::new(Notify::new()), partitions: Vec::new() };
-        for Position { partition, end } in positions {
+        for Position { partition, end, .. } in positions {
             if !partition.wait(end, &registration.waiter) {
                 return None;
             }
@@ -149,13 +152,28 @@ async fn read_within_budget(
     max_bytes: usize,
     has_aborted_list: bool,
 ) -> Result<(ReadResult, Permit), Disconnect> {
-    let mut permit = unless_stopping(node, node.response_budget.acquire_up_to(max_bytes)).await?;
-    let mut found = read(wanted, permit.num_permits(), has_aborted_list);
+    // Consumers near the end of the log get all of it inline.
+    let little = max_bytes.min(MAX_INLINE_BYTES);
+    let mut permit = unless_stopping(node, node.response_budget.acquire_up_to(little)).await?;
+    let partitions: usize = wanted.iter().map(|topic| topic.partitions.len()).sum();
+    let limit = permit.num_permits();
+    let first_look = async { read(wanted, limit, false, has_aborted_list) };
+    let mut found = match partitions > MAX_INLINE_ELEMENTS {
+        true => node.heavy_work.run(first_look).await,
+        false => first_look.await,
+    };
+    if !found.is_complete() {
+        drop(permit);
+        permit = unless_stopping(node, node.response_budget.acquire_up_to(max_bytes)).await?;
+        let limit = permit.num_permits();
+        found = node.heavy_work.run(async { read(wanted, limit, true, has_aborted_list) }).await;
+    }
     if found.bytes > permit.num_permits() {
         // A single batch, larger than the permit: it is read again with a permit of its size.
         drop(permit);
         permit = unless_stopping(node, node.response_budget.acquire(found.bytes)).await?;
-        found = read(wanted, permit.num_permits().min(max_bytes), has_aborted_list);
+        let limit = permit.num_permits().min(max_bytes);
+        found = node.heavy_work.run(async { read(wanted, limit, true, has_aborted_list) }).await;
     }
     shrink_to(&mut permit, found.bytes);
     Ok((found, permit))
@@ -172,13 +190,22 @@ struct ReadResult {
     positions: Vec<Position>,
 }
 
-/// A partition, and where it ended when it was read.
+/// A partition, where it ended when it was read, and up to where it was read.
 struct Position {
     partition: Arc<Partition>,
     end: i64,
+    next: i64,
 }
 
-fn read(wanted: &[TopicRequest], max_bytes: usize, has_aborted_list: bool) -> ReadResult {
+impl ReadResult {
+    /// Whether all records were read that there are.
+    fn is_complete(&self) -> bool {
+        self.positions.iter().all(|position| position.next >= position.end)
+    }
+}
+
+/// Reads all partitions, one after the other, `max_bytes` in all; with `at_least_one` a first batch that is larger.
+fn read(wanted: &[TopicRequest], max_bytes: usize, at_least_one: bool, has_aborted_list: bool) -> ReadResult {
     let mut left = max_bytes as u64;
     let mut read = ReadResult {
         response: FetchResults::default(),
@@ -193,7 +220,7 @@ fn read(wanted: &[TopicRequest], max_bytes: usize, has_aborted_list: bool) -> Re
             let limit = left.min(want.max_bytes.max(0) as u64);
             let found = match &want.partition {
                 Ok(partition) => partition
-                    .read(want.offset, limit, read.bytes == 0)
+                    .read(want.offset, limit, at_least_one && read.bytes == 0)
                     .map(|(records, bounds)| (partition, records, bounds))
                     .map_err(|error| error_code(error, topic, want.index)),
                 Err(error) => Err(*error),
@@ -210,7 +237,8 @@ fn read(wanted: &[TopicRequest], max_bytes: usize, has_aborted_list: bool) -> Re
                 Ok((partition, records, bounds)) => {
                     read.bytes += records.len();
                     left = left.saturating_sub(records.len() as u64);
-                    read.positions.push(Position { partition: partition.clone(), end: bounds.end });
+                    let next = end_of(&records).unwrap_or(want.offset);
+                    read.positions.push(Position { partition: partition.clone(), end: bounds.end, next });
                     FetchedPartition { start: bounds.start, end: bounds.end, records, ..fetched }
                 }
                 Err(error) => {
@@ -224,6 +252,18 @@ fn read(wanted: &[TopicRequest], max_bytes: usize, has_aborted_list: bool) -> Re
         read.response.topics.push(FetchedTopic { name: topic.name.clone(), id: topic.id, partitions });
     }
     read
+}
+
+/// The offset after the last of these batches.
+fn end_of(mut batches: &[u8]) -> Option<i64> {
+    let mut end = None;
+    while let Ok(header) = Header::read(batches)
+        && header.bytes <= batches.len()
+    {
+        end = Some(header.last_offset() + 1);
+        batches = &batches[header.bytes..];
+    }
+    end
 }
 
 fn error_code(error: FetchError, topic: &TopicRequest, partition: i32) -> i16 {

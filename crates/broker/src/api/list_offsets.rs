@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::list_offsets_request::ListOffsetsTopic;
 use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
 use kafka_protocol::messages::{
@@ -15,6 +16,7 @@ use kafka_protocol::messages::{
 };
 
 use super::{CallContext, Disconnect};
+use crate::blocking::MAX_INLINE_ELEMENTS;
 use crate::code;
 use crate::node::Node;
 use postern_log::Partition;
@@ -30,48 +32,64 @@ pub(super) async fn handle(
     context: &CallContext<'_>,
     request: ListOffsetsRequest,
 ) -> Result<ListOffsetsResponse, Disconnect> {
-    let mut topics = Vec::with_capacity(request.topics.len());
-    for requested in request.topics {
-        let fault = context.injected_fault(node, ApiKey::ListOffsets, Some(&requested.name)).await?;
-        let topic = node.topics.find(&requested.name);
-        let mut partitions = Vec::with_capacity(requested.partitions.len());
-        let mut named: HashMap<i32, usize> = HashMap::new();
-        requested.partitions.iter().for_each(|part| *named.entry(part.partition_index).or_default() += 1);
-        for part in requested.partitions {
-            // A partition that is named twice gets one result.
-            let Some(times) = named.remove(&part.partition_index) else { continue };
-            let response = ListOffsetsPartitionResponse::default()
-                .with_partition_index(part.partition_index)
-                .with_timestamp(-1)
-                .with_offset(-1)
-                .with_leader_epoch(-1);
-            let partition = topic.as_ref().and_then(|topic| topic.partition(part.partition_index));
-            partitions.push(match (fault, partition) {
-                (Some(error), _) => response.with_error_code(error),
-                (None, _) if times > 1 => response.with_error_code(code(ResponseError::InvalidRequest)),
-                (None, None) => response.with_error_code(code(ResponseError::UnknownTopicOrPartition)),
-                (None, Some(_)) if part.current_leader_epoch > 0 => {
-                    response.with_error_code(code(ResponseError::UnknownLeaderEpoch))
-                }
-                (None, Some(_)) if part.timestamp < min_special_timestamp(context.version) => {
-                    response.with_error_code(code(ResponseError::UnsupportedVersion))
-                }
-                (None, Some(partition)) => match find(&partition, part.timestamp) {
-                    Ok(Some((offset, timestamp))) => {
-                        let leader_epoch = if context.version >= 4 { 0 } else { -1 };
-                        response.with_offset(offset).with_timestamp(timestamp).with_leader_epoch(leader_epoch)
-                    }
-                    Ok(None) => response,
-                    Err(error) => {
-                        tracing::error!(topic = requested.name.as_str(), partition = partition.index, %error, "records could not be read");
-                        response.with_error_code(code(ResponseError::KafkaStorageError))
-                    }
-                },
-            });
-        }
-        topics.push(ListOffsetsTopicResponse::default().with_name(requested.name).with_partitions(partitions));
+    let mut faults = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
+        faults.push(context.injected_fault(node, ApiKey::ListOffsets, Some(&topic.name)).await?);
     }
+    let mut timestamps = request.topics.iter().flat_map(|topic| &topic.partitions).map(|part| part.timestamp);
+    let has_search = timestamps.any(|timestamp| timestamp >= 0 || timestamp == MAX_TIMESTAMP);
+    let partitions: usize = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+    let is_heavy = has_search || partitions > MAX_INLINE_ELEMENTS;
+    let version = context.version;
+    let answers = async {
+        let topics = request.topics.into_iter().zip(faults);
+        topics.map(|(topic, fault)| list_topic(node, version, topic, fault)).collect::<Vec<_>>()
+    };
+    // A search reads from disk and may have to decompress batches.
+    let topics = if is_heavy { node.heavy_work.run(answers).await } else { answers.await };
     Ok(ListOffsetsResponse::default().with_topics(topics))
+}
+
+/// The offsets of one topic; `fault` is an error code for all its partitions.
+fn list_topic(node: &Node, version: i16, requested: ListOffsetsTopic, fault: Option<i16>) -> ListOffsetsTopicResponse {
+    let topic = node.topics.find(&requested.name);
+    let mut partitions = Vec::with_capacity(requested.partitions.len());
+    let mut named: HashMap<i32, usize> = HashMap::new();
+    requested.partitions.iter().for_each(|part| *named.entry(part.partition_index).or_default() += 1);
+    for part in requested.partitions {
+        // A partition that is named twice gets one result.
+        let Some(times) = named.remove(&part.partition_index) else { continue };
+        let response = ListOffsetsPartitionResponse::default()
+            .with_partition_index(part.partition_index)
+            .with_timestamp(-1)
+            .with_offset(-1)
+            .with_leader_epoch(-1);
+        let partition = topic.as_ref().and_then(|topic| topic.partition(part.partition_index));
+        partitions.push(match (fault, partition) {
+            (Some(error), _) => response.with_error_code(error),
+            (None, _) if times > 1 => response.with_error_code(code(ResponseError::InvalidRequest)),
+            (None, None) => response.with_error_code(code(ResponseError::UnknownTopicOrPartition)),
+            (None, Some(_)) if part.current_leader_epoch > 0 => {
+                response.with_error_code(code(ResponseError::UnknownLeaderEpoch))
+            }
+            (None, Some(_)) if part.timestamp < min_special_timestamp(version) => {
+                response.with_error_code(code(ResponseError::UnsupportedVersion))
+            }
+            (None, Some(partition)) => match find(&partition, part.timestamp) {
+                Ok(Some((offset, timestamp))) => {
+                    let leader_epoch = if version >= 4 { 0 } else { -1 };
+                    response.with_offset(offset).with_timestamp(timestamp).with_leader_epoch(leader_epoch)
+                }
+                Ok(None) => response,
+                Err(error) => {
+                    let topic = requested.name.as_str();
+                    tracing::error!(topic, partition = partition.index, %error, "records could not be read");
+                    response.with_error_code(code(ResponseError::KafkaStorageError))
+                }
+            },
+        });
+    }
+    ListOffsetsTopicResponse::default().with_name(requested.name).with_partitions(partitions)
 }
 
 /// The lowest special timestamp that this version defines.

@@ -17,7 +17,8 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{CallContext, ConnectionInfo, Disconnect, run_blocking};
+use super::{CallContext, ConnectionInfo, Disconnect};
+use crate::blocking::run_blocking;
 use crate::code;
 use crate::configs::ConfigOverrides;
 use crate::node::{NODE_ID, Node};

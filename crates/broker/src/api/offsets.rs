@@ -22,7 +22,8 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
 use super::groups::check_group_id;
-use super::{CallContext, Disconnect, now_ms, run_blocking};
+use super::{CallContext, Disconnect, now_ms};
+use crate::blocking::run_blocking;
 use crate::groups::{Committed, Group, GroupState};
 use crate::node::Node;
 use crate::{Flush, code};

@@ -4,16 +4,19 @@
 //! checksum, size against `max.message.bytes`, timestamps against the topic's limits, keys where the topic is compacted,
 //! the records themselves in batches that are not compressed, and the producer's sequence. Acknowledged when `write(2)`
 //! has returned, which is all that `acks=1` and `acks=all` can mean on one node, or after a sync where the settings or the
-//! topic require it; `acks=0` gets no response. Appends happen in the connection's own task. Not done: transactions.
+//! topic require it; `acks=0` gets no response. Appends happen in the connection's own task; large
+//! ones as heavy work (`blocking`). Not done: transactions.
 
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::produce_request::TopicProduceData;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{ApiResponse, CallContext, Disconnect, now_ms};
+use crate::blocking::{MAX_INLINE_BYTES, MAX_INLINE_ELEMENTS};
 use crate::node::Node;
 use crate::output::Output;
 use crate::topics::Topic;
@@ -60,46 +63,112 @@ pub(super) async fn handle(
     context: &CallContext<'_>,
     request: ProduceRequest,
 ) -> Result<ProduceOutcome, Disconnect> {
-    let now_ms = now_ms();
-    let mut responses = Vec::with_capacity(request.topic_data.len());
     let request_error = match request.acks {
         -1..=1 => None,
         _ => Some(ResponseError::InvalidRequiredAcks),
     };
-    let mut failed = false;
-    let mut unsynced = Vec::new();
+    let mut writes = Vec::with_capacity(request.topic_data.len());
     for data in request.topic_data {
-        let topic =
-            if context.version >= 13 { node.topics.find_id(data.topic_id) } else { node.topics.find(&data.name) };
+        let by_id = context.version >= 13;
+        let topic = if by_id { node.topics.find_id(data.topic_id) } else { node.topics.find(&data.name) };
         let name = topic.as_ref().map_or(&data.name.0, |topic| &topic.name);
         let fault = context.injected_fault(node, ApiKey::Produce, Some(name)).await?;
+        writes.push(TopicWrite { data, topic, fault });
+    }
+    let is_heavy = is_heavy(&writes);
+    let appending = async {
+        let mut appends = Appends { now_ms: now_ms(), version: context.version, request_error, ..Appends::default() };
+        writes.into_iter().for_each(|write| appends.append_topic(node, write));
+        appends
+    };
+    let mut appends = if is_heavy { node.heavy_work.run(appending).await } else { appending.await };
+    for MustSync { topic, response: (at_topic, at_partition), partition, end } in std::mem::take(&mut appends.unsynced)
+    {
+        if let Err(error) = partition.sync_to(end).await {
+            tracing::error!(topic = topic.name.as_str(), partition = partition.index, %error, "a batch could not be synced");
+            let response = &mut appends.responses[at_topic].partition_responses[at_partition];
+            response.error_code = code(ResponseError::KafkaStorageError);
+            appends.has_error = true;
+        }
+    }
+    match request.acks {
+        // Without a response, closing the connection is the only way to report an error.
+        0 if appends.has_error => Err(Disconnect::Close),
+        0 => Ok(ProduceOutcome(None)),
+        _ => Ok(ProduceOutcome(Some(ProduceResponse::default().with_responses(appends.responses)))),
+    }
+}
+
+/// What a request appends to one topic.
+struct TopicWrite {
+    data: TopicProduceData,
+    topic: Option<Arc<Topic>>,
+    /// An injected error code.
+    fault: Option<i16>,
+}
+
+/// Whether checking and writing the batches may take more than a millisecond: many bytes, or a compressed batch for a
+/// compacted topic, which is decompressed to look for keys.
+fn is_heavy(writes: &[TopicWrite]) -> bool {
+    let (mut bytes, mut partitions) = (0, 0);
+    for write in writes {
+        partitions += write.data.partition_data.len();
+        let is_compacted = write.topic.as_ref().is_some_and(|topic| topic.config().log.is_compacted);
+        for records in write.data.partition_data.iter().filter_map(|part| part.records.as_ref()) {
+            bytes += records.len();
+            if is_compacted && Header::read(records).is_ok_and(|header| header.codec() != 0) {
+                return true;
+            }
+        }
+    }
+    bytes > MAX_INLINE_BYTES || partitions > MAX_INLINE_ELEMENTS
+}
+
+/// The appends of one request and their responses.
+#[derive(Default)]
+struct Appends {
+    now_ms: i64,
+    version: i16,
+    /// The error of all partitions.
+    request_error: Option<ResponseError>,
+    responses: Vec<TopicProduceResponse>,
+    unsynced: Vec<MustSync>,
+    has_error: bool,
+}
+
+impl Appends {
+    fn append_topic(&mut self, node: &Node, write: TopicWrite) {
+        let TopicWrite { data, topic, fault } = write;
         let mut partitions = Vec::with_capacity(data.partition_data.len());
         for part in data.partition_data {
             let response = PartitionProduceResponse::default().with_index(part.index);
-            let stored = match (fault, request_error, &topic) {
+            let stored = match (fault, self.request_error, &topic) {
                 (Some(error), _, _) => {
                     partitions.push(response.with_error_code(error).with_base_offset(-1));
-                    failed = true;
+                    self.has_error = true;
                     continue;
                 }
                 (None, Some(error), _) => Err(PartitionError::of(error)),
-                (None, None, None) if context.version >= 13 => Err(PartitionError::of(ResponseError::UnknownTopicId)),
+                (None, None, None) if self.version >= 13 => Err(PartitionError::of(ResponseError::UnknownTopicId)),
                 (None, None, None) => Err(PartitionError::of(ResponseError::UnknownTopicOrPartition)),
                 (None, None, Some(topic)) => {
                     let records = part.records.unwrap_or_default();
-                    store(node, topic, part.index, context.version, &records, now_ms)
+                    store(node, topic, part.index, self.version, &records, self.now_ms)
                 }
             };
             partitions.push(match stored {
-                Ok((appended, must_sync)) => {
-                    unsynced.extend(must_sync.map(|sync| (responses.len(), partitions.len(), sync)));
+                Ok(Stored { appended, partition, sync_to }) => {
+                    if let (Some(end), Some(topic)) = (sync_to, &topic) {
+                        let response = (self.responses.len(), partitions.len());
+                        self.unsynced.push(MustSync { topic: topic.clone(), response, partition, end });
+                    }
                     response
                         .with_base_offset(appended.base_offset)
                         .with_log_append_time_ms(appended.append_time_ms)
                         .with_log_start_offset(appended.start_offset)
                 }
                 Err(refusal) => {
-                    failed = true;
+                    self.has_error = true;
                     response
                         .with_error_code(code(refusal.error))
                         .with_base_offset(-1)
@@ -108,33 +177,30 @@ pub(super) async fn handle(
                 }
             });
         }
-        responses.push(
+        self.responses.push(
             TopicProduceResponse::default()
                 .with_name(data.name)
                 .with_topic_id(data.topic_id)
                 .with_partition_responses(partitions),
         );
     }
-    for (topic, partition, MustSync { partition: log, end }) in unsynced {
-        if let Err(error) = log.sync_to(end).await {
-            tracing::error!(partition = log.index, %error, "a batch could not be synced");
-            let response = &mut responses[topic].partition_responses[partition];
-            response.error_code = code(ResponseError::KafkaStorageError);
-            failed = true;
-        }
-    }
-    match request.acks {
-        // Without a response, closing the connection is the only way to report an error.
-        0 if failed => Err(Disconnect::Close),
-        0 => Ok(ProduceOutcome(None)),
-        _ => Ok(ProduceOutcome(Some(ProduceResponse::default().with_responses(responses)))),
-    }
 }
 
 /// What must be synced before the response is sent.
 struct MustSync {
+    topic: Arc<Topic>,
+    /// The positions of its topic and partition among the responses.
+    response: (usize, usize),
     partition: Arc<Partition>,
     end: i64,
+}
+
+/// A batch in the log.
+struct Stored {
+    appended: Appended,
+    partition: Arc<Partition>,
+    /// The end offset that must be synced before the batch is acknowledged.
+    sync_to: Option<i64>,
 }
 
 fn store(
@@ -144,7 +210,7 @@ fn store(
     version: i16,
     bytes: &[u8],
     now_ms: i64,
-) -> Result<(Appended, Option<MustSync>), PartitionError> {
+) -> Result<Stored, PartitionError> {
     let unknown = || PartitionError::of(ResponseError::UnknownTopicOrPartition);
     let (batch, header) = single_batch(version, bytes)?;
     let partition = topic.partition(partition).ok_or_else(unknown)?;
@@ -163,7 +229,7 @@ fn store(
     })?;
     let wanted = node.settings.flush == Flush::EveryAppend || appended.unsynced >= config.log.flush_messages;
     let end = appended.base_offset + i64::from(header.records);
-    Ok((appended, (wanted && appended.unsynced > 0).then_some(MustSync { partition, end })))
+    Ok(Stored { appended, partition, sync_to: (wanted && appended.unsynced > 0).then_some(end) })
 }
 
 /// The only batch in the bytes of a partition. Bytes after it that are not a complete batch are ignored, as in Apache

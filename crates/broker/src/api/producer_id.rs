@@ -8,7 +8,8 @@ use std::sync::Arc;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{ApiKey, InitProducerIdRequest, InitProducerIdResponse};
 
-use super::{CallContext, Disconnect, run_blocking};
+use super::{CallContext, Disconnect};
+use crate::blocking::run_blocking;
 use crate::code;
 use crate::node::Node;
 

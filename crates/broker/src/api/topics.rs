@@ -20,7 +20,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::create_topics::{MAX_PARTITIONS, check_replicas};
 use super::refusal::Refusal;
-use super::{CallContext, Disconnect, run_blocking};
+use super::{CallContext, Disconnect};
+use crate::blocking::run_blocking;
 use crate::code;
 use crate::node::Node;
 
