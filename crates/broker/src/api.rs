@@ -30,6 +30,7 @@ use bytes::{BufMut, Bytes};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
+use crate::blocking::{MAX_INLINE_BYTES, MAX_INLINE_ELEMENTS, in_place};
 use crate::code;
 use crate::faults::Fault;
 use crate::frame::{self, FrameError, RequestHeader};
@@ -51,6 +52,8 @@ pub(crate) struct CallContext<'a> {
     pub(crate) connection: &'a ConnectionInfo,
     pub(crate) version: i16,
     pub(crate) client_id: Option<StrBytes>,
+    /// The request holds a permit for its decoded form, which others may wait for.
+    pub(crate) holds_permit: bool,
     /// An injected fault: the request is handled and its response lost.
     drops_response: AtomicBool,
 }
@@ -70,7 +73,14 @@ pub(crate) struct Request {
     header: RequestHeader,
     api: ApiKey,
     body: Bytes,
+    /// Of all arrays of the body.
+    elements: usize,
 }
+
+/// What one element of a request takes when it is decoded, together with its counterpart in the response.
+const DECODED_ELEMENT_BYTES: usize = 256;
+/// Requests with fewer elements than this take what their frame and a connection's buffers take anyway.
+const MAX_UNCOUNTED_ELEMENTS: usize = 256;
 
 impl Request {
     pub(crate) fn read(mut frame: Bytes) -> Result<Request, FrameError> {
@@ -83,22 +93,46 @@ impl Request {
             }
             // The response is of version 0, which every client can read; the client then asks again.
             header.version = api_versions::UNSUPPORTED;
-            return Ok(Request { header, api, body: Bytes::new() });
+            return Ok(Request { header, api, body: Bytes::new(), elements: 0 });
         }
         let flexible = api.request_header_version(header.version) >= 2;
-        let mut body = frame::check_body(&header, frame, supported.fields, flexible)?;
+        let (mut body, elements) = frame::check_body(&header, frame, supported.fields, flexible)?;
         // Groups keep names and metadata for weeks. Without a copy they would keep the connection's whole buffer alive.
         if api != ApiKey::Produce {
             body = Bytes::copy_from_slice(&body);
             header.client_id = header.client_id.map(|id| StrBytes::from_string(id.to_string()));
         }
-        Ok(Request { header, api, body })
+        Ok(Request { header, api, body, elements })
     }
 
     /// Whether earlier responses should be sent before this request is handled, for it may wait.
     pub(crate) fn may_wait(&self) -> bool {
-        !matches!(self.api, ApiKey::Produce | ApiKey::ApiVersions | ApiKey::Heartbeat | ApiKey::ListOffsets)
+        self.elements > MAX_UNCOUNTED_ELEMENTS
+            || !matches!(self.api, ApiKey::Produce | ApiKey::ApiVersions | ApiKey::Heartbeat | ApiKey::ListOffsets)
     }
+}
+
+/// Whether the handler waits for records or for other members.
+fn waits(api: ApiKey) -> bool {
+    matches!(api, ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup)
+}
+
+/// Whether decoding, handling and encoding may take more than a millisecond. Fetches, produces and searches by timestamp
+/// decide for themselves, for that depends on the records.
+fn is_heavy(node: &Node, api: ApiKey, body: &Bytes, elements: usize) -> bool {
+    let max_elements = match api {
+        ApiKey::Produce | ApiKey::ListOffsets => return false,
+        _ if waits(api) => return false,
+        // Each of these has all its settings in the response.
+        ApiKey::DescribeConfigs => 20,
+        ApiKey::CreateTopics => 100,
+        _ => MAX_INLINE_ELEMENTS,
+    };
+    let is_long_list = || {
+        has_unbounded_response(api)
+            && (node.topics.has_more_partitions_than(MAX_INLINE_ELEMENTS) || node.groups.count() > MAX_INLINE_ELEMENTS)
+    };
+    elements > max_elements || body.len() > MAX_INLINE_BYTES || is_long_list()
 }
 
 /// Whether the response may be long however short the request was.
@@ -117,7 +151,7 @@ fn has_unbounded_response(api: ApiKey) -> bool {
 
 impl<'a> CallContext<'a> {
     pub(crate) fn new(connection: &'a ConnectionInfo, version: i16, client_id: Option<StrBytes>) -> CallContext<'a> {
-        CallContext { connection, version, client_id, drops_response: AtomicBool::new(false) }
+        CallContext { connection, version, client_id, holds_permit: false, drops_response: AtomicBool::new(false) }
     }
 
     /// Applies an injected fault, if there is one for this request: an error code to respond with, or a disconnect.
@@ -173,24 +207,44 @@ macro_rules! supported_apis {
             request: Request,
             output: &mut Output,
         ) -> Result<(), Disconnect> {
-            let Request { header, api, body } = request;
-            let context = CallContext::new(connection, header.version, header.client_id);
+            let Request { header, api, body, elements } = request;
+            let mut context = CallContext::new(connection, header.version, header.client_id);
             let (version, correlation_id) = (header.version, header.correlation_id);
+            let mut permit = None;
+            if elements > MAX_UNCOUNTED_ELEMENTS {
+                let acquiring = node.decoded_budget.acquire(elements * DECODED_ELEMENT_BYTES);
+                permit = Some(unless_stopping(node, acquiring).await?);
+                context.holds_permit = true;
+            }
             if has_unbounded_response(api) && node.response_budget.is_exhausted() {
                 drop(unless_stopping(node, node.response_budget.acquire(1)).await?);
             }
-            match api {
-                $(ApiKey::$api => {
-                    let body = decode(ApiKey::$api, version, body)?;
-                    let response = $handler(node, &context, body).await?;
-                    if context.drops_response.load(Ordering::Relaxed) {
-                        return Err(Disconnect::Close);
-                    }
-                    response.write(ApiKey::$api, version, correlation_id, output)
-                })*
-                // `Request::read` let only the APIs of the table through.
-                _ => Err(Disconnect::Frame(FrameError::UnknownApi(api as i16))),
-            }
+            let is_heavy = is_heavy(node, api, &body, elements);
+            let handling = async {
+                match api {
+                    $(ApiKey::$api => {
+                        let body = if elements > MAX_INLINE_ELEMENTS {
+                            in_place(|| decode(ApiKey::$api, version, body))?
+                        } else {
+                            decode(ApiKey::$api, version, body)?
+                        };
+                        if matches!(api, ApiKey::JoinGroup | ApiKey::SyncGroup) {
+                            // The group keeps what is needed; the wait for other members may be long.
+                            permit = None;
+                        }
+                        let response = $handler(node, &context, body).await?;
+                        if context.drops_response.load(Ordering::Relaxed) {
+                            return Err(Disconnect::Close);
+                        }
+                        let written = response.write(ApiKey::$api, version, correlation_id, output);
+                        drop(permit);
+                        written
+                    })*
+                    // `Request::read` let only the APIs of the table through.
+                    _ => Err(Disconnect::Frame(FrameError::UnknownApi(api as i16))),
+                }
+            };
+            if is_heavy { node.heavy_work.run(handling).await } else { handling.await }
         }
 
         /// Decodes a body as [`handle`] would, and does nothing with it.
@@ -205,7 +259,7 @@ macro_rules! supported_apis {
             ) -> bool {
                 decode::<T>(api, version, body).is_ok()
             }
-            let Request { header, api, body } = request;
+            let Request { header, api, body, .. } = request;
             match api {
                 $(ApiKey::$api => body_of(|node, context, body| $handler(node, context, body), api, header.version, body),)*
                 _ => false,

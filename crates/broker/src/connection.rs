@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::api::{self, ConnectionInfo};
+use crate::blocking::{MAX_INLINE_BYTES, in_place};
 use crate::byte_budget::GrowingPermit;
 use crate::frame::{self, FrameError};
 use crate::node::Node;
@@ -87,7 +88,9 @@ async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> Conne
                 Ok(None) => break,
                 Err(error) => return ConnectionEnd::Frame(error),
             };
-            let request = match api::Request::read(frame) {
+            let is_large = frame.len() > MAX_INLINE_BYTES;
+            let read = if is_large { in_place(|| api::Request::read(frame)) } else { api::Request::read(frame) };
+            let request = match read {
                 Ok(request) => request,
                 Err(error) => return ConnectionEnd::Frame(error),
             };

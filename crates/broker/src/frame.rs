@@ -66,20 +66,18 @@ pub(crate) fn read_header(frame: &mut Bytes) -> Result<RequestHeader, FrameError
 }
 
 /// Checks that the body has the layout of the API's request, so that the decoder never allocates for elements that are
-/// not there. Returns the body behind the header's tagged fields.
+/// not there. Returns the body behind the header's tagged fields, and the number of elements of its arrays.
 pub(crate) fn check_body(
     header: &RequestHeader,
     mut frame: Bytes,
     fields: &'static [Field],
     flexible: bool,
-) -> Result<Bytes, FrameError> {
+) -> Result<(Bytes, usize), FrameError> {
     if flexible {
         let tagged_fields = request_layout::tagged_fields_len(&frame).ok_or(FrameError::Header)?;
         frame.advance(tagged_fields);
     }
-    if request_layout::matches(&frame, fields, header.version, flexible) {
-        Ok(frame)
-    } else {
-        Err(FrameError::Body { api_key: header.api_key, version: header.version })
-    }
+    let elements = request_layout::count_elements(&frame, fields, header.version, flexible);
+    let elements = elements.ok_or(FrameError::Body { api_key: header.api_key, version: header.version })?;
+    Ok((frame, elements))
 }

@@ -86,6 +86,11 @@ impl Groups {
         done
     }
 
+    /// The number of groups.
+    pub(crate) fn count(&self) -> usize {
+        self.state.lock().groups.len()
+    }
+
     /// Maps all groups, in the order of their ids.
     pub(crate) fn map_all<T>(&self, mut look: impl FnMut(&StrBytes, &Group) -> T) -> Vec<T> {
         let state = self.state.lock();

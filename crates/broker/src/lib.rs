@@ -60,8 +60,8 @@ pub struct Settings {
     /// Largest request, in bytes; a longer one closes its connection. Default 100 MiB.
     pub max_request_bytes: usize,
     /// Bytes that the requests and responses of all connections may hold together, besides what fits into a connection's
-    /// own buffers; half of it for requests, half for responses. At the limit others wait; a request larger than its half
-    /// closes its connection. Default 256 MiB.
+    /// own buffers; half of it for requests, half for responses, and a quarter as much again for decoded requests with many
+    /// elements. At the limit others wait; a request larger than its half closes its connection. Default 256 MiB.
     pub max_bytes_in_flight: usize,
     /// Connections at the same time; the next one is accepted when another ends. Default 4096.
     pub max_connections: usize,

@@ -46,6 +46,8 @@ pub(crate) struct Node {
     /// Bytes of requests, and of responses, that all connections hold together.
     pub(crate) request_budget: ByteBudget,
     pub(crate) response_budget: ByteBudget,
+    /// Bytes of decoded requests with many elements, which take far more than their frames.
+    pub(crate) decoded_budget: ByteBudget,
     pub(crate) heavy_work: HeavyWork,
     stopping: watch::Sender<bool>,
     _lock: File,
@@ -69,6 +71,7 @@ impl Node {
         Ok(Node {
             request_budget: ByteBudget::new(settings.max_bytes_in_flight / 2),
             response_budget: ByteBudget::new(settings.max_bytes_in_flight / 2),
+            decoded_budget: ByteBudget::new(settings.max_bytes_in_flight / 4),
             heavy_work: HeavyWork::new(),
             settings,
             address,

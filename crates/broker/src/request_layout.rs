@@ -64,14 +64,15 @@ impl Field {
     }
 }
 
-/// Elements of all arrays of a request: far more than any client sends, few enough to be decoded.
-const MAX_ELEMENTS: usize = 1_000_000;
+/// Elements of all arrays of a request: more than any client sends, few enough to be decoded.
+const MAX_ELEMENTS: usize = 250_000;
 
-/// Whether `body` has this layout. More bytes may follow: librdkafka appends three to a Metadata request for all topics,
-/// and Apache Kafka accepts that.
-pub(crate) fn matches(body: &[u8], fields: &'static [Field], version: i16, flexible: bool) -> bool {
+/// Checks that `body` has this layout. Returns the number of elements of all its arrays, nested ones included. More bytes
+/// may follow: librdkafka appends three to a Metadata request for all topics, and Apache Kafka accepts that.
+pub(crate) fn count_elements(body: &[u8], fields: &'static [Field], version: i16, flexible: bool) -> Option<usize> {
     let mut walk = Walk { rest: body, version, flexible, elements: 0 };
-    walk.fields(fields).is_some()
+    walk.fields(fields)?;
+    Some(walk.elements)
 }
 
 /// Length of the tagged fields at the beginning of `bytes`.
@@ -294,13 +295,13 @@ mod tests {
             body.resize(4 + 6 * count, 0);
             body
         };
-        assert!(matches(&topics(MAX_ELEMENTS), DESCRIBE_LOG_DIRS, 1, false));
-        assert!(!matches(&topics(MAX_ELEMENTS + 1), DESCRIBE_LOG_DIRS, 1, false));
+        assert_eq!(count_elements(&topics(MAX_ELEMENTS), DESCRIBE_LOG_DIRS, 1, false), Some(MAX_ELEMENTS));
+        assert_eq!(count_elements(&topics(MAX_ELEMENTS + 1), DESCRIBE_LOG_DIRS, 1, false), None);
         let mut nested = topics(1);
         nested[6..].copy_from_slice(&(MAX_ELEMENTS as u32 - 1).to_be_bytes());
         nested.resize(nested.len() + 4 * MAX_ELEMENTS, 0);
-        assert!(matches(&nested, DESCRIBE_LOG_DIRS, 1, false));
+        assert_eq!(count_elements(&nested, DESCRIBE_LOG_DIRS, 1, false), Some(MAX_ELEMENTS));
         nested[6..10].copy_from_slice(&(MAX_ELEMENTS as u32).to_be_bytes());
-        assert!(!matches(&nested, DESCRIBE_LOG_DIRS, 1, false));
+        assert_eq!(count_elements(&nested, DESCRIBE_LOG_DIRS, 1, false), None);
     }
 }

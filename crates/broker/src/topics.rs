@@ -143,6 +143,15 @@ impl Topics {
         self.known.read().by_name.values().cloned().collect()
     }
 
+    /// Whether all topics together have more partitions than `count`. Looks at no more topics than needed.
+    pub(crate) fn has_more_partitions_than(&self, count: usize) -> bool {
+        let mut seen = 0;
+        self.known.read().by_name.values().any(|topic| {
+            seen += topic.partitions().len().max(1);
+            seen > count
+        })
+    }
+
     /// Whether a topic of this name could be made.
     pub(crate) fn room_for(&self, name: &str) -> Result<(), CreateError> {
         let known = self.known.read();

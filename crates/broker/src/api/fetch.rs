@@ -31,6 +31,10 @@ use postern_log::{FetchError, Partition};
 /// The upper bound of a response, whatever the client requests; only a single larger batch exceeds it.
 const MAX_RESPONSE_BYTES: i32 = 55 * 1024 * 1024;
 
+/// A fetch of so many partitions that it holds a permit waits no longer, so that permits come back. An empty response is
+/// always allowed.
+const MAX_WAIT_WITH_PERMIT: Duration = Duration::from_secs(5);
+
 /// The isolation level that asks for aborted transactions.
 const READ_COMMITTED: i8 = 1;
 
@@ -54,7 +58,9 @@ pub(super) async fn handle(
     context: &CallContext<'_>,
     request: FetchRequest,
 ) -> Result<FetchResults, Disconnect> {
-    let deadline = Instant::now() + Duration::from_millis(request.max_wait_ms.max(0) as u64);
+    let max_wait = Duration::from_millis(request.max_wait_ms.max(0) as u64);
+    let max_wait = if context.holds_permit { max_wait.min(MAX_WAIT_WITH_PERMIT) } else { max_wait };
+    let deadline = Instant::now() + max_wait;
     let max_bytes = request.max_bytes.clamp(0, MAX_RESPONSE_BYTES);
     let min_bytes = request.min_bytes.clamp(0, max_bytes) as usize;
     if request.session_id != 0 && request.session_epoch > 0 {
