@@ -15,6 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -27,7 +28,7 @@ use self::offsets::{Change, OffsetLog};
 #[derive(Debug)]
 pub(crate) struct Groups {
     state: Mutex<State>,
-    /// There may be a deadline before the one that the timer sleeps until.
+    /// A deadline was set that is before [`State::timer`].
     earlier_deadline: Notify,
 }
 
@@ -35,6 +36,18 @@ pub(crate) struct Groups {
 struct State {
     groups: HashMap<StrBytes, Group>,
     log: OffsetLog,
+    /// What the timer sleeps until; `None`: until it is woken.
+    timer: Option<Instant>,
+}
+
+/// Why a commit or a deletion did not happen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    /// The group does not allow it now.
+    #[error("{0}")]
+    Refused(ResponseError),
+    #[error("{0}")]
+    Storage(#[from] io::Error),
 }
 
 impl Groups {
@@ -43,19 +56,13 @@ impl Groups {
         let mut groups: HashMap<StrBytes, Group> = HashMap::new();
         let log = OffsetLog::open(path, syncs, |change| change.apply(&mut groups))?;
         groups.retain(|_, group| !group.offsets.is_empty());
-        Ok(Groups { state: Mutex::new(State { groups, log }), earlier_deadline: Notify::new() })
+        Ok(Groups { state: Mutex::new(State { groups, log, timer: None }), earlier_deadline: Notify::new() })
     }
 
     /// Expires sessions and rebalances at their deadlines. Never returns.
     pub(crate) async fn run_deadlines(&self) {
         loop {
-            let next = {
-                let mut state = self.state.lock();
-                let now = Instant::now();
-                state.groups.values_mut().for_each(|group| group.expire(now));
-                state.remove_empty();
-                state.groups.values().filter_map(Group::next_deadline).min()
-            };
+            let next = self.state.lock().expire(Instant::now());
             tokio::select! {
                 () = async { match next {
                     Some(next) => sleep_until(next).await,
@@ -70,20 +77,33 @@ impl Groups {
     pub(crate) fn with_or_create<T>(&self, id: &StrBytes, work: impl FnOnce(&mut Group) -> T) -> T {
         let mut state = self.state.lock();
         let done = work(state.groups.entry(id.clone()).or_default());
-        state.remove_if_empty(id);
-        drop(state);
-        self.earlier_deadline.notify_one();
+        self.after_change(state, id);
         done
     }
 
     /// Runs `work` on the group, if it exists.
     pub(crate) fn with_existing<T>(&self, id: &StrBytes, work: impl FnOnce(&mut Group) -> T) -> Option<T> {
         let mut state = self.state.lock();
-        let done = state.groups.get_mut(id).map(work);
+        let done = work(state.groups.get_mut(id)?);
+        self.after_change(state, id);
+        Some(done)
+    }
+
+    /// Runs `work` on the group, if it exists. `work` only extends the sessions of members, if it changes anything, so the
+    /// timer need not know: it looks again when the session would have ended.
+    pub(crate) fn with_sessions<T>(&self, id: &StrBytes, work: impl FnOnce(&mut Group) -> T) -> Option<T> {
+        self.state.lock().groups.get_mut(id).map(work)
+    }
+
+    /// Removes the group if nothing is left of it, and wakes the timer if the group has an earlier deadline.
+    fn after_change(&self, mut state: MutexGuard<'_, State>, id: &StrBytes) {
         state.remove_if_empty(id);
+        let deadline = state.groups.get(id).and_then(Group::next_deadline);
+        let is_earlier = deadline.is_some_and(|deadline| state.timer.is_none_or(|timer| deadline < timer));
         drop(state);
-        self.earlier_deadline.notify_one();
-        done
+        if is_earlier {
+            self.earlier_deadline.notify_one();
+        }
     }
 
     /// The number of groups.
@@ -99,10 +119,24 @@ impl Groups {
         groups.into_iter().map(|(id, group)| look(id, group)).collect()
     }
 
-    /// Stores committed offsets; they are written when this returns.
-    pub(crate) fn commit(&self, id: &StrBytes, offsets: Vec<((StrBytes, i32), Committed)>) -> io::Result<()> {
+    /// Stores committed offsets if `check` allows it; they are written when this returns. Check and commit are one step: no
+    /// rebalance comes between them. The group is created if it does not exist and `creates` is set.
+    ///
+    /// # Errors
+    /// The refusal of `check`, which gets `None` for a group that does not exist; or the file could not be written.
+    pub(crate) fn commit(
+        &self,
+        id: &StrBytes,
+        creates: bool,
+        check: impl FnOnce(Option<&mut Group>) -> Result<(), ResponseError>,
+        offsets: Vec<((StrBytes, i32), Committed)>,
+    ) -> Result<(), ChangeError> {
+        let mut state = self.state.lock();
+        let mut created = Group::default();
+        let group = state.groups.get_mut(id).or(creates.then_some(&mut created));
+        check(group).map_err(ChangeError::Refused)?;
         let commit = |(place, committed)| Change::Commit { group: id.clone(), place, committed };
-        self.change(offsets.into_iter().map(commit).collect())
+        Ok(Self::write(state, offsets.into_iter().map(commit).collect())?)
     }
 
     /// Deletes the offsets that the group committed for these partitions.
@@ -110,9 +144,17 @@ impl Groups {
         self.change(places.into_iter().map(|place| Change::Forget { group: id.clone(), place }).collect())
     }
 
-    /// Deletes a group and its offsets.
-    pub(crate) fn delete(&self, id: &StrBytes) -> io::Result<()> {
-        self.change(vec![Change::Delete { group: id.clone() }])
+    /// Deletes a group without members, and its offsets.
+    ///
+    /// # Errors
+    /// The group does not exist or has members; or the file could not be written.
+    pub(crate) fn delete(&self, id: &StrBytes) -> Result<(), ChangeError> {
+        let state = self.state.lock();
+        match state.groups.get(id) {
+            None => Err(ChangeError::Refused(ResponseError::GroupIdNotFound)),
+            Some(group) if !group.members.is_empty() => Err(ChangeError::Refused(ResponseError::NonEmptyGroup)),
+            Some(_) => Ok(Self::write(state, vec![Change::Delete { group: id.clone() }])?),
+        }
     }
 
     /// Deletes the offsets that all groups committed for a deleted topic.
@@ -149,18 +191,26 @@ impl Groups {
         if changes.is_empty() {
             return Ok(());
         }
-        let State { groups, log } = &mut *state;
+        let State { groups, log, .. } = &mut *state;
         log.append(&changes)?;
         for change in changes {
             change.apply(groups);
         }
         state.remove_empty();
-        let State { groups, log } = &mut *state;
+        let State { groups, log, .. } = &mut *state;
         log.shorten(groups)
     }
 }
 
 impl State {
+    /// Does what is due at `now`. Returns the next deadline.
+    fn expire(&mut self, now: Instant) -> Option<Instant> {
+        self.groups.values_mut().for_each(|group| group.expire(now));
+        self.remove_empty();
+        self.timer = self.groups.values().filter_map(Group::next_deadline).min();
+        self.timer
+    }
+
     fn remove_empty(&mut self) {
         let now = Instant::now();
         self.groups.retain(|_, group| !group.is_removable(now));
@@ -170,5 +220,92 @@ impl State {
         if self.groups.get(id).is_some_and(|group| group.is_removable(Instant::now())) {
             self.groups.remove(id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tokio::sync::oneshot;
+
+    use super::group::JoinRequest;
+    use super::*;
+
+    fn text(text: &'static str) -> StrBytes {
+        StrBytes::from_static_str(text)
+    }
+
+    /// A member that joins a group of its own and is stable at once.
+    fn join(groups: &Groups, id: &StrBytes) -> JoinResponse {
+        let request = JoinRequest {
+            member_id: StrBytes::new(),
+            instance: None,
+            client_id: text("client"),
+            host: String::new(),
+            session_timeout: Duration::from_secs(10),
+            rebalance_timeout: Duration::from_secs(60),
+            protocol_type: text("consumer"),
+            protocols: vec![(text("range"), Bytes::new())],
+            requires_known_member_id: false,
+            may_skip_assignment: true,
+        };
+        let (answer, mut answered) = oneshot::channel();
+        groups.with_or_create(id, |group| group.join(request, Instant::now(), answer));
+        answered.try_recv().unwrap()
+    }
+
+    fn heartbeat(groups: &Groups, id: &StrBytes, joined: &JoinResponse) -> Option<Result<(), ResponseError>> {
+        let beat = |group: &mut Group| group.heartbeat(&joined.member_id, None, joined.generation, Instant::now());
+        groups.with_sessions(id, beat)
+    }
+
+    /// Whether the timer was woken since the last call.
+    async fn is_woken(groups: &Groups) -> bool {
+        tokio::time::timeout(Duration::ZERO, groups.earlier_deadline.notified()).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_an_earlier_deadline_wakes_the_timer() {
+        let dir = tempfile::tempdir().unwrap();
+        let groups = Groups::open(dir.path().join("offsets"), false).unwrap();
+        let (first, second) = (text("first"), text("second"));
+        let joined = join(&groups, &first);
+        assert!(is_woken(&groups).await, "the first deadline of all");
+        let next = groups.state.lock().expire(Instant::now()).expect("a session");
+        for _ in 0..100 {
+            tokio::time::advance(Duration::from_millis(10)).await;
+            assert_eq!(heartbeat(&groups, &first, &joined), Some(Ok(())));
+            groups.with_sessions(&first, |group| group.members.len());
+        }
+        join(&groups, &second);
+        assert!(!is_woken(&groups).await, "all sessions end after the timer does");
+        // The timer finds the session extended, and does not end it.
+        tokio::time::advance(next - Instant::now()).await;
+        assert!(groups.state.lock().expire(Instant::now()).expect("a session") > next);
+        assert_eq!(heartbeat(&groups, &first, &joined), Some(Ok(())));
+        tokio::time::advance(Duration::from_secs(11)).await;
+        groups.state.lock().expire(Instant::now());
+        assert_ne!(heartbeat(&groups, &first, &joined), Some(Ok(())));
+    }
+
+    #[tokio::test]
+    async fn a_refused_commit_changes_nothing_and_a_group_with_members_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let groups = Groups::open(dir.path().join("offsets"), false).unwrap();
+        let id = text("g");
+        let offsets = |offset| {
+            let committed = Committed { offset, leader_epoch: -1, metadata: text(""), committed_ms: 0 };
+            vec![((text("t"), 0), committed)]
+        };
+        let refuse = |_: Option<&mut Group>| Err(ResponseError::IllegalGeneration);
+        let refused = groups.commit(&id, true, refuse, offsets(1));
+        assert!(matches!(refused, Err(ChangeError::Refused(ResponseError::IllegalGeneration))));
+        assert_eq!(groups.count(), 0);
+        join(&groups, &id);
+        groups.commit(&id, true, |group| group.map(drop).ok_or(ResponseError::GroupIdNotFound), offsets(2)).unwrap();
+        let refused = groups.delete(&id);
+        assert!(matches!(refused, Err(ChangeError::Refused(ResponseError::NonEmptyGroup))));
+        let offset = groups.with_sessions(&id, |group| group.offsets.values().next().map(|one| one.offset));
+        assert_eq!(offset, Some(Some(2)));
     }
 }

@@ -17,7 +17,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{CallContext, Disconnect};
 use crate::code;
-use crate::groups::{Group, GroupState};
+use crate::groups::{ChangeError, Group, GroupState};
 use crate::node::Node;
 
 const TYPE: &str = "classic";
@@ -71,7 +71,7 @@ pub(super) async fn describe(
         if let Some(error) = fault {
             return DescribedGroup::default().with_group_id(id).with_error_code(error);
         }
-        let described = node.groups.with_existing(&id.0, described);
+        let described = node.groups.with_sessions(&id.0, described);
         let described = described.unwrap_or_else(|| {
             let nothing = DescribedGroup::default().with_group_state(StrBytes::from_static_str(DEAD));
             match context.version {
@@ -116,13 +116,13 @@ pub(super) async fn delete(
     let mut seen = HashSet::new();
     let named = request.groups_names.into_iter().filter(|id| seen.insert(id.clone()));
     let results = named.map(|id| {
-        let error = fault.or_else(|| match node.groups.with_existing(&id.0, |group| group.members.is_empty()) {
-            None => Some(code(ResponseError::GroupIdNotFound)),
-            Some(false) => Some(code(ResponseError::NonEmptyGroup)),
-            Some(true) => node.groups.delete(&id.0).err().map(|error| {
+        let error = fault.or_else(|| match node.groups.delete(&id.0) {
+            Ok(()) => None,
+            Err(ChangeError::Refused(error)) => Some(code(error)),
+            Err(ChangeError::Storage(error)) => {
                 tracing::error!(group = id.as_str(), %error, "a group could not be deleted");
-                code(ResponseError::CoordinatorNotAvailable)
-            }),
+                Some(code(ResponseError::CoordinatorNotAvailable))
+            }
         });
         DeletableGroupResult::default().with_group_id(id).with_error_code(error.unwrap_or(0))
     });

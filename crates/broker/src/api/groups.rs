@@ -177,7 +177,7 @@ pub(super) async fn heartbeat(
     {
         return Ok(HeartbeatResponse::default().with_error_code(error));
     }
-    let beat = node.groups.with_existing(&request.group_id.0, |group| {
+    let beat = node.groups.with_sessions(&request.group_id.0, |group| {
         let instance = request.group_instance_id.as_ref();
         group.heartbeat(&request.member_id, instance, request.generation_id, Instant::now())
     });

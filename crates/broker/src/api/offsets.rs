@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use super::groups::check_group_id;
 use super::{CallContext, Disconnect, now_ms};
 use crate::blocking::run_blocking;
-use crate::groups::{Committed, Group, GroupState};
+use crate::groups::{ChangeError, Committed, Group, GroupState};
 use crate::node::Node;
 use crate::{Flush, code};
 
@@ -39,18 +39,8 @@ pub(super) async fn commit(
     request: OffsetCommitRequest,
 ) -> Result<OffsetCommitResponse, Disconnect> {
     let fault = context.injected_fault(node, ApiKey::OffsetCommit, None).await?;
-    let id = &request.group_id.0;
+    let id = StrBytes::from_string(request.group_id.0.to_string());
     let generation = request.generation_id_or_member_epoch;
-    let check_commit = |group: &mut Group| {
-        group.check_commit(&request.member_id, request.group_instance_id.as_ref(), generation, Instant::now())
-    };
-    let allowed = match (generation, context.version) {
-        // A client that is not a member of a group creates one by committing.
-        (..0, _) => node.groups.with_or_create(id, check_commit),
-        (_, ..=8) => node.groups.with_existing(id, check_commit).unwrap_or(Err(ResponseError::IllegalGeneration)),
-        (_, _) => node.groups.with_existing(id, check_commit).unwrap_or(Err(ResponseError::GroupIdNotFound)),
-    };
-    let refusal = fault.or(allowed.err().map(code));
     let committed_ms = now_ms();
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
@@ -61,42 +51,53 @@ pub(super) async fn commit(
             let index = part.partition_index;
             let metadata = part.committed_metadata.unwrap_or_default();
             let exists = topic.as_ref().is_some_and(|topic| topic.partition(index).is_some());
-            let error = match refusal {
-                Some(error) => error,
-                None if !exists => code(ResponseError::UnknownTopicOrPartition),
-                None if metadata.len() > MAX_METADATA_BYTES => code(ResponseError::OffsetMetadataTooLarge),
-                None => {
-                    // Owned copies, so that the commit does not keep the request's buffer alive.
-                    let place = (StrBytes::from_string(requested.name.to_string()), index);
-                    offsets.push((
-                        place,
-                        Committed {
-                            offset: part.committed_offset,
-                            leader_epoch: part.committed_leader_epoch,
-                            metadata: StrBytes::from_string(metadata.to_string()),
-                            committed_ms,
-                        },
-                    ));
-                    0
-                }
+            let error = if !exists {
+                code(ResponseError::UnknownTopicOrPartition)
+            } else if metadata.len() > MAX_METADATA_BYTES {
+                code(ResponseError::OffsetMetadataTooLarge)
+            } else {
+                // Owned copies, so that the commit does not keep the request's buffer alive.
+                let place = (StrBytes::from_string(requested.name.to_string()), index);
+                let committed = Committed {
+                    offset: part.committed_offset,
+                    leader_epoch: part.committed_leader_epoch,
+                    metadata: StrBytes::from_string(metadata.to_string()),
+                    committed_ms,
+                };
+                offsets.push((place, committed));
+                0
             };
             partitions
                 .push(OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(error));
         }
         topics.push(OffsetCommitResponseTopic::default().with_name(requested.name).with_partitions(partitions));
     }
-    let owned_id = StrBytes::from_string(id.to_string());
-    let stored = match node.settings.flush {
-        Flush::EveryAppend => {
-            let storing = node.clone();
-            run_blocking(move || storing.groups.commit(&owned_id, offsets)).await
-        }
-        Flush::System | Flush::Interval(_) => node.groups.commit(&owned_id, offsets),
+    let (member_id, instance) = (request.member_id, request.group_instance_id);
+    // A client that is not a member of a group creates one by committing.
+    let creates = generation < 0;
+    let missing = if context.version <= 8 { ResponseError::IllegalGeneration } else { ResponseError::GroupIdNotFound };
+    let check = move |group: Option<&mut Group>| {
+        let group = group.ok_or(missing)?;
+        group.check_commit(&member_id, instance.as_ref(), generation, Instant::now())
     };
-    if let Err(error) = stored {
-        tracing::error!(group = id.as_str(), %error, "offsets could not be stored");
-        let failed = topics.iter_mut().flat_map(|topic| &mut topic.partitions).filter(|part| part.error_code == 0);
-        failed.for_each(|part| part.error_code = code(ResponseError::CoordinatorNotAvailable));
+    let committed = match (fault, node.settings.flush) {
+        (Some(_), _) => Ok(()),
+        (None, Flush::EveryAppend) => {
+            let (storing, id) = (node.clone(), id.clone());
+            run_blocking(move || storing.groups.commit(&id, creates, check, offsets)).await
+        }
+        (None, Flush::System | Flush::Interval(_)) => node.groups.commit(&id, creates, check, offsets),
+    };
+    let parts = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+    match (fault, committed) {
+        (Some(error), _) => parts.for_each(|part| part.error_code = error),
+        (None, Ok(())) => {}
+        (None, Err(ChangeError::Refused(error))) => parts.for_each(|part| part.error_code = code(error)),
+        (None, Err(ChangeError::Storage(error))) => {
+            tracing::error!(group = id.as_str(), %error, "offsets could not be stored");
+            let failed = parts.filter(|part| part.error_code == 0);
+            failed.for_each(|part| part.error_code = code(ResponseError::CoordinatorNotAvailable));
+        }
     }
     Ok(OffsetCommitResponse::default().with_topics(topics))
 }
@@ -157,7 +158,7 @@ fn fetch_group(node: &Node, requested: OffsetFetchRequestGroup) -> OffsetFetchRe
     let topics = match requested.topics {
         Some(topics) => {
             let mut places = topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Vec<_>>();
-            let known = node.groups.with_existing(&id, |group| {
+            let known = node.groups.with_sessions(&id, |group| {
                 let answer = |(name, indexes): &(TopicName, Vec<i32>)| {
                     let parts = indexes.iter().map(|index| found(*index, group.offsets.get(&(name.0.clone(), *index))));
                     (name.clone(), parts.collect::<Vec<_>>())
@@ -170,7 +171,7 @@ fn fetch_group(node: &Node, requested: OffsetFetchRequestGroup) -> OffsetFetchRe
             known.unwrap_or_else(|| places.drain(..).map(nothing).collect())
         }
         None => {
-            let all = node.groups.with_existing(&id, |group| {
+            let all = node.groups.with_sessions(&id, |group| {
                 let mut topics: Vec<(TopicName, Vec<_>)> = Vec::new();
                 for ((name, index), committed) in &group.offsets {
                     match topics.last_mut() {
@@ -199,7 +200,7 @@ pub(super) async fn delete(
     let id = &request.group_id.0;
     let fault = context.injected_fault(node, ApiKey::OffsetDelete, None).await?.or(check_group_id(id));
     // Only members and their assignor know for sure what they subscribe to; of consumer groups `subscribes` can read it.
-    let state = node.groups.with_existing(id, |group| {
+    let state = node.groups.with_sessions(id, |group| {
         let is_consumer = group.protocol_type.as_str() == "consumer";
         let refuses_all = group.state != GroupState::Empty && !is_consumer;
         let subscribed: Vec<bool> = request

@@ -372,6 +372,10 @@ impl Group {
     /// Does what is due at `now`: removes members whose session ended, and ends the wait for others.
     pub(crate) fn expire(&mut self, now: Instant) {
         self.pending_members.retain(|_, until| *until > now);
+        // A member that waits for a response is alive. Whether it still waits is checked again a session later.
+        for member in self.members.values_mut().filter(|member| member.is_waiting() && member.session_ends <= now) {
+            member.session_ends = now + member.session_timeout;
+        }
         let is_lost = |member: &Member| !member.is_waiting() && member.session_ends <= now;
         let lost: Vec<_> = self.members.iter().filter(|(_, m)| is_lost(m)).map(|(id, _)| id.clone()).collect();
         for id in &lost {
@@ -401,7 +405,7 @@ impl Group {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let sessions = self.members.values().filter(|member| !member.is_waiting()).map(|member| member.session_ends);
+        let sessions = self.members.values().map(|member| member.session_ends);
         sessions.chain(self.pending_members.values().copied()).chain(self.deadline).chain(self.removable_at()).min()
     }
 
