@@ -23,6 +23,7 @@ use crate::blocking::{MAX_INLINE_BYTES, in_place};
 use crate::byte_budget::GrowingPermit;
 use crate::frame::{self, FrameError};
 use crate::node::Node;
+use crate::notices::Notice;
 use crate::output::Output;
 
 /// The size of a connection's own input buffer: what a request may have without a permit, and what is read ahead while
@@ -61,7 +62,17 @@ pub(crate) async fn serve(node: Arc<Node>, socket: TcpStream, peer: SocketAddr) 
         ConnectionEnd::Stalled(bytes) => {
             tracing::warn!(%peer, bytes, "connection closed: a large request arrived too slowly");
         }
-        ConnectionEnd::Frame(error) => tracing::warn!(%peer, %error, "connection closed: not a valid Kafka request"),
+        ConnectionEnd::Frame(error) => {
+            let kind = match error {
+                FrameError::Tls | FrameError::Http => Notice::OtherProtocol,
+                _ => Notice::InvalidRequest,
+            };
+            if node.notices.is_due(kind) {
+                tracing::warn!(%peer, %error, "connection closed: not a valid Kafka request");
+            } else {
+                tracing::debug!(%peer, %error, "connection closed: not a valid Kafka request");
+            }
+        }
         ConnectionEnd::Unencodable(error) => {
             tracing::error!(%peer, error, "connection closed: the response could not be encoded");
         }

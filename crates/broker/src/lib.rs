@@ -19,6 +19,7 @@ mod frame;
 pub mod fuzzing;
 mod groups;
 mod node;
+mod notices;
 mod output;
 mod request_layout;
 mod topics;
@@ -36,6 +37,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::node::Node;
+use crate::notices::Notice;
 
 pub use crate::faults::{Fault, Faults};
 /// Kafka's error codes, to name one in a fault rule.
@@ -264,7 +266,9 @@ async fn accept(node: Arc<Node>, listener: TcpListener) {
             }
             (Err(error), _) => {
                 // Out of file descriptors, most likely: open connections go on, this one waits.
-                tracing::warn!(%error, "a connection could not be accepted");
+                if node.notices.is_due(Notice::Accept) {
+                    tracing::warn!(%error, "connections cannot be accepted: clients wait until others disconnect");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

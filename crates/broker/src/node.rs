@@ -26,6 +26,7 @@ use crate::byte_budget::ByteBudget;
 use crate::configs::broker::DynamicBrokerConfig;
 use crate::faults::Faults;
 use crate::groups::Groups;
+use crate::notices::Notices;
 use crate::topics::{Notes, Topics};
 use crate::{Flush, Settings, StartError};
 use postern_log::disk::{self, Durability, Files};
@@ -39,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) settings: Settings,
     pub(crate) address: SocketAddr,
     pub(crate) cluster_id: String,
+    /// The data directory as an absolute path.
+    pub(crate) log_dir: String,
     pub(crate) topics: Topics,
     pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
@@ -49,6 +52,7 @@ pub(crate) struct Node {
     /// Bytes of decoded requests with many elements, which take far more than their frames.
     pub(crate) decoded_budget: ByteBudget,
     pub(crate) heavy_work: HeavyWork,
+    pub(crate) notices: Notices,
     stopping: watch::Sender<bool>,
     _lock: File,
 }
@@ -73,6 +77,8 @@ impl Node {
             response_budget: ByteBudget::new(settings.max_bytes_in_flight / 2),
             decoded_budget: ByteBudget::new(settings.max_bytes_in_flight / 4),
             heavy_work: HeavyWork::new(),
+            notices: Notices::default(),
+            log_dir: std::path::absolute(&dir).map_err(failed)?.display().to_string(),
             settings,
             address,
             cluster_id,

@@ -130,7 +130,7 @@ fn static_values(node: &Node) -> BTreeMap<&'static str, String> {
         ("connections.max.idle.ms", settings.idle_timeout.as_millis().to_string()),
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
         ("listeners", listeners),
-        ("log.dirs", settings.data_dir.display().to_string()),
+        ("log.dirs", node.log_dir.clone()),
         ("log.retention.check.interval.ms", settings.upkeep_interval.as_millis().to_string()),
         ("max.connections", settings.max_connections.to_string()),
         ("node.id", NODE_ID.0.to_string()),

@@ -28,8 +28,9 @@ use crate::node::{NODE_ID, Node};
 
 /// Kafka's `group.min.session.timeout.ms` and `group.max.session.timeout.ms`.
 const SESSION_TIMEOUTS_MS: std::ops::RangeInclusive<i32> = 6_000..=1_800_000;
-/// The key type of a group.
+/// The key types of a group and of a transactional id.
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 // === FindCoordinator ===
 
@@ -41,6 +42,9 @@ pub(super) async fn find_coordinator(
     let fault = context.injected_fault(node, ApiKey::FindCoordinator, None).await?;
     let (host, port) = (metadata::host(context.connection), i32::from(context.connection.local.port()));
     let is_other = request.key_type != GROUP;
+    if request.key_type == TRANSACTION {
+        node.notices.transactions(request.coordinator_keys.first().unwrap_or(&request.key));
+    }
     let error = fault.or(is_other.then_some(code(ResponseError::InvalidRequest)));
     let message = match (is_other, context.version) {
         (true, _) => INVALID_REQUEST,

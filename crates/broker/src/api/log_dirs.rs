@@ -43,7 +43,7 @@ pub(super) async fn describe(
         DescribeLogDirsTopic::default().with_name(TopicName(topic.name.clone())).with_partitions(partitions.collect())
     });
     let result = DescribeLogDirsResult::default()
-        .with_log_dir(StrBytes::from_string(node.settings.data_dir.display().to_string()))
+        .with_log_dir(StrBytes::from_string(node.log_dir.clone()))
         .with_topics(topics.collect())
         .with_total_bytes(-1)
         .with_usable_bytes(-1);

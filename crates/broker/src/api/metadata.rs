@@ -95,6 +95,9 @@ async fn by_name(
         return Ok(failed(context, Some(name), code(ResponseError::InvalidTopicException)));
     }
     if !(may_create && node.settings.auto_create_topics) {
+        if may_create {
+            node.notices.unknown_topic(&name);
+        }
         return Ok(failed(context, Some(name), code(ResponseError::UnknownTopicOrPartition)));
     }
     let (creator, wanted) = (node.clone(), name.clone());

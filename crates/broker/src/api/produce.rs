@@ -73,6 +73,9 @@ pub(super) async fn handle(
         let topic = if by_id { node.topics.find_id(data.topic_id) } else { node.topics.find(&data.name) };
         let name = topic.as_ref().map_or(&data.name.0, |topic| &topic.name);
         let fault = context.injected_fault(node, ApiKey::Produce, Some(name)).await?;
+        if topic.is_none() && !by_id {
+            node.notices.unknown_topic(name);
+        }
         writes.push(TopicWrite { data, topic, fault });
     }
     let is_heavy = is_heavy(&writes);

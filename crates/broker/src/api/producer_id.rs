@@ -24,6 +24,9 @@ pub(super) async fn handle(
     if let Some(error) = context.injected_fault(node, ApiKey::InitProducerId, None).await? {
         return Ok(failed(error));
     }
+    if let Some(id) = &request.transactional_id {
+        node.notices.transactions(id);
+    }
     let is_incomplete = (request.producer_id.0 == -1) != (request.producer_epoch == -1);
     if request.transactional_id.is_some() || is_incomplete {
         return Ok(failed(code(ResponseError::InvalidRequest)));
