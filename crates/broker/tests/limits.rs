@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Encodable, Request};
@@ -269,4 +270,28 @@ async fn one_answer_to_a_fetch_is_bounded_whatever_is_asked() {
     }
     let answer = fetched(&client.call(11, fetch(0)).await);
     assert!((50 * MIB..=55 * MIB).contains(&answer), "{answer}");
+}
+
+/// A request for the end of this many partitions that do not exist.
+fn list_offsets(partitions: i32) -> ListOffsetsRequest {
+    let partitions = (0..partitions).map(|index| ListOffsetsPartition::default().with_partition_index(index));
+    let wanted = ListOffsetsTopic::default().with_name(topic("none")).with_partitions(partitions.collect());
+    ListOffsetsRequest::default().with_topics(vec![wanted])
+}
+
+#[tokio::test]
+async fn requests_of_many_elements_count_with_what_they_take_when_decoded() {
+    // A quarter of this is for decoded requests: 16,384 elements of 256 bytes.
+    let test = TestBroker::with(|settings| settings.max_bytes_in_flight = 16 * MIB).await;
+    let (mut first, mut second, mut small) = (test.client().await, test.client().await, test.client().await);
+    let known = |answer: ListOffsetsResponse| answer.topics[0].partitions.len();
+    assert_eq!(known(first.call(8, list_offsets(12_000)).await), 12_000);
+    test.broker.faults().add(postern_broker::ApiKey::ListOffsets, None, postern_broker::Fault::NeverAnswer, 1);
+    first.send(8, list_offsets(12_000)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    second.send(8, list_offsets(12_000)).await;
+    assert!(is_silent::<ListOffsetsRequest>(&mut second, 8).await);
+    assert_eq!(known(small.call(8, list_offsets(200)).await), 200, "few elements are not counted");
+    drop(first);
+    assert_eq!(known(second.receive::<ListOffsetsRequest>(8).await.unwrap()), 12_000);
 }

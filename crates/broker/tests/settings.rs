@@ -169,6 +169,22 @@ async fn old_records_go_by_themselves() {
 }
 
 #[tokio::test]
+async fn the_log_directory_is_named_by_its_absolute_path() {
+    let dir = tempfile::tempdir().unwrap();
+    // The way to it from here: up to the root, and down again.
+    let here = std::env::current_dir().unwrap();
+    let up: std::path::PathBuf = here.components().skip(1).map(|_| "..").collect();
+    let relative = up.join(dir.path().strip_prefix("/").unwrap());
+    assert!(relative.is_relative() && relative.exists());
+    let test = TestBroker { broker: Broker::start(Settings::for_test(relative)).await.unwrap(), dir };
+    let client = &mut test.client().await;
+    let dirs = client.call(4, DescribeLogDirsRequest::default().with_topics(None)).await;
+    let shown = dirs.results[0].log_dir.to_string();
+    assert!(std::path::Path::new(&shown).is_absolute(), "{shown}");
+    assert!(self::shown(client, BROKER, "1", "log.dirs").await.starts_with(&format!("{shown} ")));
+}
+
+#[tokio::test]
 async fn every_way_to_flush_takes_records() {
     for flush in [Flush::EveryAppend, Flush::Interval(Duration::from_millis(5))] {
         let test = TestBroker::with(|settings| settings.flush = flush).await;
