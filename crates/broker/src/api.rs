@@ -21,7 +21,6 @@ mod refusal;
 mod topic_partitions;
 mod topics;
 
-use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +30,7 @@ use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use crate::blocking::{MAX_INLINE_BYTES, MAX_INLINE_ELEMENTS, in_place};
-use crate::code;
+#[cfg(feature = "faults")]
 use crate::faults::Fault;
 use crate::frame::{self, FrameError, RequestHeader};
 use crate::node::Node;
@@ -155,6 +154,7 @@ impl<'a> CallContext<'a> {
     }
 
     /// Applies an injected fault, if there is one for this request: an error code to respond with, or a disconnect.
+    #[cfg(feature = "faults")]
     pub(crate) async fn injected_fault(
         &self,
         node: &Node,
@@ -163,14 +163,20 @@ impl<'a> CallContext<'a> {
     ) -> Result<Option<i16>, Disconnect> {
         match node.faults.take(api, topic) {
             None => Ok(None),
-            Some(Fault::Error(error)) => Ok(Some(code(error))),
-            Some(Fault::NeverAnswer) => unless_stopping(node, pending()).await,
+            Some(Fault::Error(error)) => Ok(Some(crate::code(error))),
+            Some(Fault::NeverAnswer) => unless_stopping(node, std::future::pending()).await,
             Some(Fault::Close) => Err(Disconnect::Close),
             Some(Fault::LoseAnswer) => {
                 self.drops_response.store(true, Ordering::Relaxed);
                 Ok(None)
             }
         }
+    }
+
+    /// None: the product is built without injected faults.
+    #[cfg(not(feature = "faults"))]
+    pub(crate) async fn injected_fault(&self, _: &Node, _: ApiKey, _: Option<&str>) -> Result<Option<i16>, Disconnect> {
+        Ok(None)
     }
 }
 

@@ -12,6 +12,7 @@ mod blocking;
 mod byte_budget;
 mod configs;
 mod connection;
+#[cfg(feature = "faults")]
 mod faults;
 mod frame;
 #[doc(hidden)]
@@ -39,6 +40,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::node::Node;
 use crate::notices::Notice;
 
+#[cfg(feature = "faults")]
 pub use crate::faults::{Fault, Faults};
 /// Kafka's error codes, to name one in a fault rule.
 pub use kafka_protocol::error::ResponseError as ErrorCode;
@@ -213,6 +215,7 @@ impl Broker {
     }
 
     /// Injected faults, for tests: which requests fail, and how.
+    #[cfg(feature = "faults")]
     pub fn faults(&self) -> &Faults {
         &self.node.faults
     }

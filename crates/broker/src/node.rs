@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::blocking::HeavyWork;
 use crate::byte_budget::ByteBudget;
 use crate::configs::broker::DynamicBrokerConfig;
+#[cfg(feature = "faults")]
 use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::notices::Notices;
@@ -45,6 +46,7 @@ pub(crate) struct Node {
     pub(crate) topics: Topics,
     pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
+    #[cfg(feature = "faults")]
     pub(crate) faults: Faults,
     /// Bytes of requests, and of responses, that all connections hold together.
     pub(crate) request_budget: ByteBudget,
@@ -85,6 +87,7 @@ impl Node {
             topics,
             groups,
             producer_ids,
+            #[cfg(feature = "faults")]
             faults: Faults::default(),
             stopping: watch::Sender::new(false),
             _lock: lock,
