@@ -2,7 +2,8 @@
 //!
 //! `broker.tsv` has a line for each: name, type, default (`~`: none), and `dynamic` if it can be changed at run time. All
 //! are described, as Apache Kafka describes them. A change has an effect if the setting is the default of a topic's; other
-//! changes are only stored.
+//! changes are only stored. They stay because tools describe and compare all settings of a broker, and the recorded answers
+//! of Apache Kafka cover them.
 //! Source: the list and its defaults as a 4.1.1 broker describes itself.
 
 use std::collections::BTreeMap;
