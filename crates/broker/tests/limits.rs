@@ -1,6 +1,6 @@
-//! What is bounded, and what happens there: mostly that somebody waits, and that nobody else does.
+//! The bounds, and what happens at them: mostly that one client waits and others do not.
 //!
-//! Elsewhere: elements of a request (`shape`), open files (`log::disk`), keys of a round of compaction (`log::upkeep`),
+//! Elsewhere: elements of a request (`request_layout`), open files (`log::disk`), keys of a round of compaction (`log::upkeep`),
 //! batches that are bombs (`log::codec`).
 
 #[allow(dead_code, unreachable_pub, reason = "shared by test binaries, each needs some of it")]
@@ -206,13 +206,13 @@ async fn filled(settings: impl FnOnce(&mut postern_broker::Settings)) -> TestBro
 }
 
 #[tokio::test]
-async fn a_fetch_is_answered_with_what_there_is_room_for() {
+async fn a_fetch_returns_as_much_as_the_budget_allows() {
     let test = filled(|settings| settings.max_bytes_in_flight = 64 * MIB).await;
     let (mut unread, mut next, mut other) = (test.client().await, test.client().await, test.client().await);
     // More than the system buffers: the answer stays here until the client reads.
     unread.send(11, fetch(0)).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    // What is left is less than a batch, so this one waits, and who asks for a list stays within the rest.
+    // What is left is less than a batch, so this one waits. Requests for lists use the rest.
     next.send(11, fetch(0)).await;
     assert!(is_silent::<FetchRequest>(&mut next, 11).await);
     assert_eq!(offset(&other.call(9, produce(10)).await), (0, 40), "a produce does not");
@@ -225,7 +225,7 @@ async fn a_fetch_is_answered_with_what_there_is_room_for() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_cut_off_when_others_wait_for_that_room() {
+async fn a_client_that_does_not_read_is_disconnected_when_others_wait() {
     let test = filled(|settings| {
         settings.max_bytes_in_flight = 64 * MIB;
         settings.idle_timeout = Duration::from_secs(20);
@@ -239,7 +239,7 @@ async fn who_does_not_read_is_cut_off_when_others_wait_for_that_room() {
 }
 
 #[tokio::test]
-async fn readers_and_writers_that_all_want_more_than_there_is_come_to_an_end() {
+async fn readers_and_writers_beyond_the_budget_do_not_deadlock() {
     let test = TestBroker::with(|settings| settings.max_bytes_in_flight = 4 * MIB).await;
     create(&mut test.client().await).await;
     let mut tasks = tokio::task::JoinSet::new();
@@ -262,7 +262,7 @@ async fn readers_and_writers_that_all_want_more_than_there_is_come_to_an_end() {
 }
 
 #[tokio::test]
-async fn one_answer_to_a_fetch_is_bounded_whatever_is_asked() {
+async fn a_fetch_response_is_bounded_whatever_is_requested() {
     let test = filled(|_| ()).await;
     let client = &mut test.client().await;
     for n in 40..60 {

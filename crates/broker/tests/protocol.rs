@@ -57,7 +57,7 @@ fn error(code: i16) -> Option<ErrorCode> {
 }
 
 #[tokio::test]
-async fn bad_frames_close_their_connection_and_harm_nobody_else() {
+async fn bad_frames_close_their_own_connection_only() {
     let test = TestBroker::start().await;
     let other = &mut test.client().await;
     let frames: [&[u8]; 6] = [
@@ -108,7 +108,7 @@ async fn a_waiting_fetch_is_woken_by_the_append() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_refused_and_not_stored() {
+async fn invalid_batches_are_refused_and_not_stored() {
     let test = TestBroker::start().await;
     let client = &mut test.client().await;
     create(client, "t", &[("max.message.bytes", "100")]).await;
@@ -173,7 +173,7 @@ async fn idempotent_producers_are_deduplicated_also_after_a_crash() {
 }
 
 #[tokio::test]
-async fn unknown_topics_are_made_only_where_settings_and_request_allow() {
+async fn unknown_topics_are_created_only_if_settings_and_request_allow_it() {
     let ask = |allow: bool| {
         let wanted = MetadataRequestTopic::default().with_name(Some(topic("new")));
         MetadataRequest::default().with_topics(Some(vec![wanted])).with_allow_auto_topic_creation(allow)
@@ -212,7 +212,7 @@ async fn more_replicas_than_brokers_become_one_unless_strict() {
 }
 
 #[tokio::test]
-async fn faults_are_met_as_ordered() {
+async fn injected_faults_happen_as_often_as_they_say() {
     let test = TestBroker::start().await;
     let client = &mut test.client().await;
     create(client, "t", &[]).await;
@@ -235,7 +235,7 @@ async fn faults_are_met_as_ordered() {
 }
 
 #[tokio::test]
-async fn a_rule_for_any_resource_is_met_where_the_client_looks() {
+async fn injected_errors_stand_where_clients_look_for_them() {
     let test = TestBroker::start().await;
     let client = &mut test.client().await;
     create(client, "t", &[]).await;
