@@ -1,14 +1,13 @@
-//! Whether data of one schema can be read with another, and if not, all the reasons.
+//! Whether data written with one schema can be read with another, and if not, all the reasons.
 //!
-//! One walk over the pair finds both. A pair of named types is walked once: what was found is kept, and told again, with the places
-//! of the first time, wherever the pair is met again. A union asks its branches whether one reads the writer's type; why the
-//! others do not is forgotten.
+//! A pair of named types is compared once. Its result is cached and reported again, with the paths of the first time,
+//! wherever the pair occurs again. For a union, only whether some branch reads the writer's type counts, not why others do not.
 //!
-//! Recursive types: a pair already under comparison counts as readable. That is an assumption; when the pair turns
-//! out not to be, the verdicts drawn inside of it are dropped.
+//! Recursive types: a pair that is already under comparison counts as readable. Where that assumption turns out wrong, the
+//! results that were derived from it are dropped from the cache.
 //!
-//! Source: Avro specification, "Schema Resolution", decided without data, as registries do it. Docs, sort order,
-//! logical types, custom properties and the worth of defaults say nothing here.
+//! Source: Avro specification, "Schema Resolution", decided without data. Docs, sort order, logical types, custom
+//! properties and the values of defaults have no influence.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -17,11 +16,11 @@ use super::model::{Definition, Enum, Field, Fixed, Kind, Model, NodeId, Primitiv
 use postern_schema_core::Description;
 use postern_schema_core::Incompatibility;
 
-/// Types within types that are compared; chains of references may be longer than any stack.
+/// Types within types that are compared. Bounds the recursion: chains of references may be longer than the stack.
 const MAX_DEPTH: usize = 200;
 
-/// With more reasons than these, what was told before is not told again: types that share types would repeat it 2^n times.
-const ENOUGH: usize = 1000;
+/// With more reasons than these, cached ones are not repeated: types that share types would repeat them 2^n times.
+const MAX_REPEATED: usize = 1000;
 
 /// All reasons why `reader` cannot read what `writer` wrote.
 pub(crate) fn differences(reader: &Model, writer: &Model) -> Vec<Incompatibility> {
@@ -40,16 +39,16 @@ struct Comparison<'m> {
     writer: &'m Model,
     /// The writer's fields by name, per record.
     sources: HashMap<NodeId, HashMap<&'m str, &'m Field>>,
-    /// What keeps pairs of named types from going together. Nothing, of those that do or are under comparison.
+    /// Per pair of named types the reasons found. Empty for pairs that are compatible or under comparison.
     known: HashMap<Pair, Vec<Rc<Incompatibility>>>,
-    /// The readable ones among `known`, in the order in which they were found so.
+    /// The compatible ones among `known`, in the order in which they were found.
     readable: Vec<Pair>,
     /// Segments of the JSON pointer into the reader.
     path: Vec<String>,
     depth: usize,
     /// Outermost first.
     found: Vec<Rc<Incompatibility>>,
-    /// The first field that more than one of the writer's could feed. Where there is one, nothing else is told.
+    /// The first field that several fields of the writer match by name or alias. If there is one, only it is reported.
     ambiguous: Option<Incompatibility>,
 }
 
@@ -72,7 +71,7 @@ impl<'m> Comparison<'m> {
         }
         let pair = (reader, writer);
         if let Some(reasons) = self.known.get(&pair) {
-            if self.found.len() < ENOUGH {
+            if self.found.len() < MAX_REPEATED {
                 self.found.extend(reasons.iter().cloned());
             } else if !reasons.is_empty() {
                 self.found.push(Rc::clone(&reasons[0]));
@@ -91,10 +90,10 @@ impl<'m> Comparison<'m> {
         }
     }
 
-    /// The verdict alone.
+    /// Whether `reader` reads `writer`, without recording the reasons.
     fn reads(&mut self, reader: NodeId, writer: NodeId) -> bool {
         let definitions = self.reader.kind(reader).definition().zip(self.writer.kind(writer).definition());
-        // Not worth a walk, unless there was one: two large unions have too many such pairs.
+        // Different names are not compared any further, unless they were already: two large unions have too many such pairs.
         if definitions.is_some_and(|(ours, theirs)| !same_name(ours, theirs))
             && !self.known.contains_key(&(reader, writer))
         {
@@ -102,9 +101,9 @@ impl<'m> Comparison<'m> {
         }
         let before = self.found.len();
         self.compare(reader, writer);
-        let verdict = self.found.len() == before;
+        let readable = self.found.len() == before;
         self.found.truncate(before);
-        verdict
+        readable
     }
 
     fn kinds(&mut self, reader: NodeId, writer: NodeId) {
@@ -116,16 +115,16 @@ impl<'m> Comparison<'m> {
         match (ours, theirs) {
             (Kind::Union(_), Kind::Union(branches)) => {
                 for (position, branch) in branches.iter().enumerate() {
-                    self.within(&[&position.to_string()], |walk| {
-                        if !walk.reads(reader, *branch) {
-                            walk.missing_branch(walk.writer.kind(*branch));
+                    self.within(&[&position.to_string()], |comparison| {
+                        if !comparison.reads(reader, *branch) {
+                            comparison.missing_branch(comparison.writer.kind(*branch));
                         }
                     });
                 }
             }
             (_, Kind::Union(branches)) => {
                 for (position, branch) in branches.iter().enumerate() {
-                    self.within(&[&position.to_string()], |walk| walk.compare(reader, *branch));
+                    self.within(&[&position.to_string()], |comparison| comparison.compare(reader, *branch));
                 }
             }
             (Kind::Union(branches), theirs) => {
@@ -133,8 +132,12 @@ impl<'m> Comparison<'m> {
                     self.missing_branch(theirs);
                 }
             }
-            (Kind::Array(ours), Kind::Array(theirs)) => self.within(&["items"], |walk| walk.compare(*ours, *theirs)),
-            (Kind::Map(ours), Kind::Map(theirs)) => self.within(&["values"], |walk| walk.compare(*ours, *theirs)),
+            (Kind::Array(ours), Kind::Array(theirs)) => {
+                self.within(&["items"], |comparison| comparison.compare(*ours, *theirs))
+            }
+            (Kind::Map(ours), Kind::Map(theirs)) => {
+                self.within(&["values"], |comparison| comparison.compare(*ours, *theirs))
+            }
             (Kind::Fixed(ours), Kind::Fixed(theirs)) => {
                 self.names(&ours.definition, &theirs.definition);
                 self.sizes(ours, theirs);
@@ -161,24 +164,26 @@ impl<'m> Comparison<'m> {
             let position = position.to_string();
             match self.source(field, writer) {
                 Source::Field(source) => {
-                    self.within(&["fields", &position, "type"], |walk| walk.compare(field.node, source.node));
+                    self.within(&["fields", &position, "type"], |comparison| {
+                        comparison.compare(field.node, source.node)
+                    });
                 }
                 Source::Absent if field.default.is_some() => {}
                 Source::Absent => match self.reader.kind(field.node) {
-                    // Registries compare such an enum with the writer's record; the answer is kept, odd as it is.
+                    // Confluent compares such an enum with the writer's record. Odd, but clients see this answer.
                     enumeration @ Kind::Enum(Enum { default: Some(_), .. }) => {
                         let info =
                             format!("reader type: {} not compatible with writer type: RECORD", upper(enumeration));
-                        self.within(&["fields", &position, "type"], |walk| walk.mismatch(info));
+                        self.within(&["fields", &position, "type"], |comparison| comparison.mismatch(info));
                     }
-                    _ => self.within(&["fields", &position], |walk| walk.no_default(&field.name)),
+                    _ => self.within(&["fields", &position], |comparison| comparison.no_default(&field.name)),
                 },
-                Source::Several => self.within(&["fields", &position], |walk| walk.several(field, theirs)),
+                Source::Several => self.within(&["fields", &position], |comparison| comparison.several(field, theirs)),
             }
         }
     }
 
-    /// The writer's field that feeds a field of the reader, found by name or by an alias.
+    /// The writer's field that a field of the reader is read from, by name or by an alias.
     fn source(&self, field: &Field, writer: NodeId) -> Source<'m> {
         let fields = &self.sources[&writer];
         let names = std::iter::once(&field.name).chain(&field.aliases);
@@ -192,24 +197,24 @@ impl<'m> Comparison<'m> {
 
     fn names(&mut self, reader: &Definition, writer: &Definition) {
         if !same_name(reader, writer) {
-            self.within(&["name"], |walk| {
-                let description = format!("The name of the schema has changed (path '{}')", walk.pointer());
+            self.within(&["name"], |comparison| {
+                let description = format!("The name of the schema has changed (path '{}')", comparison.pointer());
                 let info = format!("expected: {}", writer.name.full());
-                walk.note("NAME_MISMATCH", info, Description::Plain(description));
+                comparison.note("NAME_MISMATCH", info, Description::Plain(description));
             });
         }
     }
 
     fn sizes(&mut self, reader: &Fixed, writer: &Fixed) {
         if reader.size != writer.size {
-            self.within(&["size"], |walk| {
+            self.within(&["size"], |comparison| {
                 let description = Description::ReaderWriter(
-                    format!("The size of FIXED type field at path '{}' in the ", walk.pointer()),
+                    format!("The size of FIXED type field at path '{}' in the ", comparison.pointer()),
                     " schema does not match with the ".to_owned(),
                     " schema".to_owned(),
                 );
                 let info = format!("expected: {}, found: {}", writer.size, reader.size);
-                walk.note("FIXED_SIZE_MISMATCH", info, description);
+                comparison.note("FIXED_SIZE_MISMATCH", info, description);
             });
         }
     }
@@ -217,14 +222,14 @@ impl<'m> Comparison<'m> {
     fn symbols(&mut self, reader: &Enum, writer: &Enum) {
         let missing = missing_symbols(reader, writer).into_iter().collect::<Vec<_>>();
         if !missing.is_empty() {
-            self.within(&["symbols"], |walk| {
+            self.within(&["symbols"], |comparison| {
                 let info = format!("[{}]", missing.join(", "));
                 let description = Description::ReaderWriter(
                     "The ".to_owned(),
-                    format!(" schema is missing enum symbols '{info}' at path '{}' in the ", walk.pointer()),
+                    format!(" schema is missing enum symbols '{info}' at path '{}' in the ", comparison.pointer()),
                     " schema".to_owned(),
                 );
-                walk.note("MISSING_ENUM_SYMBOLS", info, description);
+                comparison.note("MISSING_ENUM_SYMBOLS", info, description);
             });
         }
     }
@@ -238,7 +243,7 @@ impl<'m> Comparison<'m> {
         self.note("READER_FIELD_MISSING_DEFAULT_VALUE", field.to_owned(), description);
     }
 
-    /// Registries give up the whole check there.
+    /// Confluent's registry ends the whole check there.
     fn several(&mut self, field: &Field, writer: &Record) {
         let text = format!(
             "Unexpected exception during compatibility check: Reader record field {} at path '{}' matches multiple \
@@ -293,12 +298,12 @@ enum Source<'m> {
     Several,
 }
 
-/// Unqualified names decide, so a change of namespace alone is none; an alias names the writer's type in full.
+/// Unqualified names are compared, so namespaces may differ; an alias must be the full name of the writer's type.
 fn same_name(reader: &Definition, writer: &Definition) -> bool {
     reader.name.simple() == writer.name.simple() || reader.aliases.contains(&writer.name)
 }
 
-/// What the writer may say and the reader does not know, unless it has a word for all such.
+/// Symbols of the writer that the reader lacks; none if the reader has a default symbol.
 fn missing_symbols<'m>(reader: &Enum, writer: &'m Enum) -> BTreeSet<&'m str> {
     if reader.default.is_some() {
         return BTreeSet::new();
@@ -326,6 +331,6 @@ fn types(reader: &Kind, writer: &Kind) -> String {
 fn upper(kind: &Kind) -> String {
     match kind {
         Kind::Record(_) => "RECORD".to_owned(),
-        kind => kind.word().to_ascii_uppercase(),
+        kind => kind.type_name().to_ascii_uppercase(),
     }
 }

@@ -1,12 +1,14 @@
 //! Avro: parse, canonical text, comparison, and JSON text to Avro binary.
 //!
-//! A text is read once into a [`model`] that loses nothing; from it come the canonical text ([`print`]), the comparison
+//! A text is read once into a [`model`] that loses nothing. The model yields the canonical text ([`print`]), the comparison
 //! ([`compat`]) and the [`plan`], which is all that encoding ([`encode`]) looks at.
 //!
-//! Source: the Avro specification, 1.12; where it leaves freedom, what the registries in use do.
+//! Sources: the Avro specification, 1.12; where it leaves freedom, Avro for Java 1.12 and Confluent's registry
+//! (`docs/reference/schema-registry.md §5`, `docs/reference/serialization.md §5`).
 
 mod compat;
-mod conform;
+mod defaults;
+mod describe;
 mod encode;
 mod model;
 mod names;
@@ -41,12 +43,12 @@ impl AvroSchema {
         Ok(AvroSchema { model, canonical, plan })
     }
 
-    /// The text by which schemas are told apart.
+    /// The identity text of `docs/reference/schema-registry.md §5.3`: one layout, one order of attributes, nothing lost.
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 
-    /// The canonical text with everything sorted whose order says nothing (`normalize=true`).
+    /// The canonical text with everything sorted whose order has no meaning (`normalize=true`).
     pub fn normalized(&self) -> String {
         print::print(&self.model, Style::Normalized)
     }
@@ -69,7 +71,8 @@ impl AvroSchema {
         }
     }
 
-    /// Encodes the JSON text of one value and appends the payload to `out`.
+    /// Encodes the JSON text of one value and appends the binary form to `out`. A top-level `bytes` has no length in front,
+    /// as Confluent's serializers write it.
     ///
     /// # Errors
     /// The first place where the value does not fit; `out` is then as it was before.
@@ -82,7 +85,7 @@ impl AvroSchema {
         compat::differences(&self.model, &writer.model)
     }
 
-    /// Whether both mean the same once references are resolved.
+    /// Whether both are equal once references are resolved, up to white space and the order of attributes.
     pub fn equivalent(&self, other: &AvroSchema) -> bool {
         print::print(&self.model, Style::Comparable) == print::print(&other.model, Style::Comparable)
     }

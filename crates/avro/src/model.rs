@@ -1,6 +1,6 @@
-//! A schema as it was written, with nothing lost: types in an arena, and a type named twice is one node.
+//! A schema as it was written, with nothing lost. Types live in an arena, and a type used twice is one node.
 //!
-//! Recursive types are cycles of indices. Referenced (external) types are nodes like others, marked as such.
+//! Recursive types are cycles of indices. Types of references are nodes like others.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ pub(crate) struct Model {
     pub(crate) root: NodeId,
     /// Every named type, own and external, by full name.
     pub(crate) named: HashMap<String, NodeId>,
-    /// How deep the text nests once references are put in its place. Bounds every recursion over the definitions.
+    /// How deep the text nests with references written out. Bounds every recursion over the definitions.
     pub(crate) depth: usize,
 }
 
@@ -27,11 +27,11 @@ pub(crate) struct NodeId(u32);
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) kind: Kind,
-    /// Attributes that Avro gives no meaning (logical types among them), in the order they were written.
+    /// Custom attributes (logical types among them), in the order in which they were written.
     pub(crate) properties: Map<String, Value>,
 }
 
-/// What a type is made of.
+/// A type and what it consists of.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Primitive(Primitive),
@@ -55,13 +55,13 @@ pub(crate) enum Primitive {
     String,
 }
 
-/// What records, enums and fixed have in common.
+/// What all named types (record, enum, fixed) have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Definition {
     pub(crate) name: Name,
     pub(crate) doc: Option<String>,
     pub(crate) aliases: Vec<Name>,
-    /// The root of a referenced schema: printed by name only. Types within it are external no more than by where they come from.
+    /// The root of a referenced schema, which is printed by name only. Types defined within a reference are not.
     pub(crate) external: bool,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Definition {
 pub(crate) struct Record {
     pub(crate) definition: Definition,
     /// Written as `error`, the record type of RPC protocols.
-    pub(crate) error: bool,
+    pub(crate) is_error: bool,
     pub(crate) fields: Vec<Field>,
 }
 
@@ -117,10 +117,10 @@ impl Primitive {
     ];
 
     pub(crate) fn of(word: &str) -> Option<Primitive> {
-        Primitive::ALL.into_iter().find(|primitive| primitive.word() == word)
+        Primitive::ALL.into_iter().find(|primitive| primitive.type_name() == word)
     }
 
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn type_name(self) -> &'static str {
         match self {
             Primitive::Null => "null",
             Primitive::Boolean => "boolean",
@@ -135,25 +135,25 @@ impl Primitive {
 }
 
 impl Kind {
-    /// The word Avro has for it.
-    pub(crate) fn word(&self) -> &'static str {
+    /// Avro's keyword for the type.
+    pub(crate) fn type_name(&self) -> &'static str {
         match self {
-            Kind::Primitive(primitive) => primitive.word(),
+            Kind::Primitive(primitive) => primitive.type_name(),
             Kind::Array(_) => "array",
             Kind::Map(_) => "map",
             Kind::Union(_) => "union",
-            Kind::Record(record) if record.error => "error",
+            Kind::Record(record) if record.is_error => "error",
             Kind::Record(_) => "record",
             Kind::Enum(_) => "enum",
             Kind::Fixed(_) => "fixed",
         }
     }
 
-    /// Name and the like, of types that have one.
+    /// The definition of a named type.
     pub(crate) fn definition(&self) -> Option<&Definition> {
         match self {
             Kind::Record(record) => Some(&record.definition),
-            Kind::Enum(choice) => Some(&choice.definition),
+            Kind::Enum(enumeration) => Some(&enumeration.definition),
             Kind::Fixed(fixed) => Some(&fixed.definition),
             Kind::Primitive(_) | Kind::Array(_) | Kind::Map(_) | Kind::Union(_) => None,
         }
@@ -162,15 +162,15 @@ impl Kind {
     fn definition_mut(&mut self) -> Option<&mut Definition> {
         match self {
             Kind::Record(record) => Some(&mut record.definition),
-            Kind::Enum(choice) => Some(&mut choice.definition),
+            Kind::Enum(enumeration) => Some(&mut enumeration.definition),
             Kind::Fixed(fixed) => Some(&mut fixed.definition),
             Kind::Primitive(_) | Kind::Array(_) | Kind::Map(_) | Kind::Union(_) => None,
         }
     }
 
-    /// What a union branch of this type is called.
+    /// The label of a union branch of this type.
     pub(crate) fn label(&self) -> &str {
-        self.definition().map_or(self.word(), |definition| definition.name.full())
+        self.definition().map_or(self.type_name(), |definition| definition.name.full())
     }
 
     fn children_mut(&mut self) -> Vec<&mut NodeId> {
@@ -184,7 +184,7 @@ impl Kind {
 }
 
 impl Model {
-    /// A model of the bare primitives only; the root is still to be set.
+    /// A model of the primitives without properties only; the root is still to be set.
     pub(crate) fn new() -> Model {
         let nodes = Primitive::ALL.map(|primitive| Node { kind: Kind::Primitive(primitive), properties: Map::new() });
         Model { nodes: nodes.into(), root: NodeId(0), named: HashMap::new(), depth: 0 }
@@ -221,7 +221,7 @@ impl Model {
         id
     }
 
-    /// Puts the definition of a type where its name was used before.
+    /// Replaces a placeholder, or an earlier definition, by a definition.
     pub(crate) fn replace(&mut self, id: NodeId, node: Node) {
         self.nodes[id.index()] = node;
     }
@@ -231,7 +231,7 @@ impl Model {
         self.nodes[id.index()].kind = kind;
     }
 
-    /// Takes over the named types of a referenced schema, with all they contain. Of one name the first counts.
+    /// Imports the named types of a referenced schema, with everything they contain. Of equal names the first counts.
     pub(crate) fn import(&mut self, other: &Model) {
         let mut moved = HashMap::new();
         let mut pending = other.named.values().copied().collect::<Vec<_>>();

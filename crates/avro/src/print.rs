@@ -1,9 +1,11 @@
-//! The texts of a schema: canonical, normalized, self-contained, and one made only to be compared.
+//! The texts of a schema: canonical, normalized, self-contained, and one that is only compared.
 //!
-//! Canonical is not the specification's "parsing canonical form": docs, aliases, defaults and custom attributes stay.
-//! Named types are printed in full where they first stand and by name from then on; external ones (roots of references, not
-//! what is defined within them) always by name, except where the text is to stand alone, and for comparison, where a reference and the same type written out are to be
-//! the same.
+//! Canonical is not the specification's "parsing canonical form": docs, aliases, defaults and custom attributes are kept.
+//! Named types are printed in full where they first occur and by name from then on. External types (roots of references, not
+//! what is defined within them) are printed by name, except in a self-contained text, and for comparison, where a reference
+//! equals the same type written out.
+//!
+//! Source: `docs/reference/schema-registry.md §5.3, §5.4`.
 
 use std::collections::HashSet;
 
@@ -15,7 +17,7 @@ use postern_json_text as json;
 /// What the text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Identity: properties and aliases in the order they were written.
+    /// Identity: properties and aliases in the order in which they were written.
     Canonical,
     /// `normalize=true`: logical types first, other properties and aliases sorted.
     Normalized,
@@ -26,7 +28,7 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    /// Whether external types stand in the text in full.
+    /// Whether external types are printed in full.
     fn inlines(self) -> bool {
         match self {
             Style::Canonical | Style::Normalized => false,
@@ -34,7 +36,7 @@ impl Style {
         }
     }
 
-    /// Whether properties stand in the order of their names.
+    /// Whether properties are sorted by name.
     fn sorts(self) -> bool {
         match self {
             Style::Canonical | Style::Resolved => false,
@@ -59,78 +61,78 @@ struct Printer<'m> {
     model: &'m Model,
     style: Style,
     out: String,
-    /// Full names of the types that stand in the text already.
+    /// Full names of the types that are already printed.
     seen: HashSet<&'m str>,
 }
 
 impl<'m> Printer<'m> {
-    fn node(&mut self, id: NodeId, space: &str) {
+    fn node(&mut self, id: NodeId, namespace: &str) {
         let node = self.model.node(id);
         if let Some(definition) = node.kind.definition() {
             let by_name = definition.external && !self.style.inlines();
             if by_name || !self.seen.insert(definition.name.full()) {
-                return json::quote(definition.name.within(space), &mut self.out);
+                return json::quote(definition.name.within(namespace), &mut self.out);
             }
         }
         match &node.kind {
             Kind::Primitive(primitive) if node.properties.is_empty() => {
-                return json::quote(primitive.word(), &mut self.out);
+                return json::quote(primitive.type_name(), &mut self.out);
             }
-            Kind::Union(branches) => return self.union(branches, space),
+            Kind::Union(branches) => return self.union(branches, namespace),
             kind => {
                 self.out.push_str("{\"type\":\"");
-                self.out.push_str(kind.word());
+                self.out.push_str(kind.type_name());
                 self.out.push('"');
             }
         }
         match &node.kind {
             Kind::Primitive(_) | Kind::Union(_) => {}
-            Kind::Array(inner) => self.inner("items", *inner, space),
-            Kind::Map(inner) => self.inner("values", *inner, space),
-            Kind::Record(record) => self.record(record, space),
-            Kind::Enum(choice) => self.choice(choice, space),
-            Kind::Fixed(fixed) => self.fixed(fixed, space),
+            Kind::Array(inner) => self.inner("items", *inner, namespace),
+            Kind::Map(inner) => self.inner("values", *inner, namespace),
+            Kind::Record(record) => self.record(record, namespace),
+            Kind::Enum(enumeration) => self.enumeration(enumeration, namespace),
+            Kind::Fixed(fixed) => self.fixed(fixed, namespace),
         }
         match self.style {
             Style::Normalized => self.normal_properties(&node.kind, &node.properties),
             Style::Canonical | Style::Resolved | Style::Comparable => self.properties(&node.properties),
         }
         if let Some(definition) = node.kind.definition() {
-            let space = definition.name.space();
-            self.aliases(definition.aliases.iter().map(|alias| alias.within(space)));
+            let namespace = definition.name.namespace();
+            self.aliases(definition.aliases.iter().map(|alias| alias.within(namespace)));
         }
         self.out.push('}');
     }
 
-    fn union(&mut self, branches: &[NodeId], space: &str) {
+    fn union(&mut self, branches: &[NodeId], namespace: &str) {
         self.out.push('[');
         for (position, branch) in branches.iter().enumerate() {
             self.comma_after(position);
-            self.node(*branch, space);
+            self.node(*branch, namespace);
         }
         self.out.push(']');
     }
 
-    fn inner(&mut self, member: &str, inner: NodeId, space: &str) {
+    fn inner(&mut self, member: &str, inner: NodeId, namespace: &str) {
         self.key(member);
-        self.node(inner, space);
+        self.node(inner, namespace);
     }
 
-    fn record(&mut self, record: &Record, space: &str) {
-        self.heading(&record.definition, space);
+    fn record(&mut self, record: &Record, namespace: &str) {
+        self.heading(&record.definition, namespace);
         self.key("fields");
         self.out.push('[');
         for (position, field) in record.fields.iter().enumerate() {
             self.comma_after(position);
-            self.field(field, record.definition.name.space());
+            self.field(field, record.definition.name.namespace());
         }
         self.out.push(']');
     }
 
-    fn field(&mut self, field: &Field, space: &str) {
+    fn field(&mut self, field: &Field, namespace: &str) {
         self.out.push_str("{\"name\":");
         json::quote(&field.name, &mut self.out);
-        self.inner("type", field.node, space);
+        self.inner("type", field.node, namespace);
         self.text("doc", field.doc.as_deref());
         if let Some(default) = &field.default {
             self.key("default");
@@ -149,21 +151,21 @@ impl<'m> Printer<'m> {
         self.out.push('}');
     }
 
-    fn choice(&mut self, choice: &Enum, space: &str) {
-        self.heading(&choice.definition, space);
-        self.list("symbols", choice.symbols.iter().map(String::as_str));
-        self.text("default", choice.default.as_deref());
+    fn enumeration(&mut self, enumeration: &Enum, namespace: &str) {
+        self.heading(&enumeration.definition, namespace);
+        self.list("symbols", enumeration.symbols.iter().map(String::as_str));
+        self.text("default", enumeration.default.as_deref());
     }
 
-    fn fixed(&mut self, fixed: &Fixed, space: &str) {
-        self.heading(&fixed.definition, space);
+    fn fixed(&mut self, fixed: &Fixed, namespace: &str) {
+        self.heading(&fixed.definition, namespace);
         self.key("size");
         self.out.push_str(&fixed.size.to_string());
     }
 
-    fn heading(&mut self, definition: &Definition, space: &str) {
+    fn heading(&mut self, definition: &Definition, namespace: &str) {
         self.text("name", Some(definition.name.simple()));
-        self.text("namespace", Some(definition.name.space()).filter(|own| *own != space));
+        self.text("namespace", Some(definition.name.namespace()).filter(|own| *own != namespace));
         self.text("doc", definition.doc.as_deref());
     }
 
@@ -238,7 +240,7 @@ impl<'m> Printer<'m> {
     }
 }
 
-/// Whether Avro gives the `logicalType` among `properties` a meaning on this type. If not it is a property like others.
+/// Whether the `logicalType` among `properties` is one that Avro knows for this type. If not it is an ordinary property.
 fn known_logical_type(kind: &Kind, properties: &Map<String, Value>) -> bool {
     let whole = |member: &str| properties.get(member).and_then(Value::as_u64);
     let base = match kind {
@@ -252,7 +254,7 @@ fn known_logical_type(kind: &Kind, properties: &Map<String, Value>) -> bool {
     match properties.get("logicalType").and_then(Value::as_str) {
         Some("decimal") => {
             let digits_max = match size {
-                // So many whatever its first bit, which is the sign.
+                // The digits that fit whatever the first bit, which is the sign.
                 Some(size) => ((8.0 * size as f64 - 1.0) * std::f64::consts::LOG10_2).max(0.0) as u64,
                 None if base == Some(Primitive::Bytes) => i32::MAX as u64,
                 None => 0,

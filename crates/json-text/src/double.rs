@@ -1,23 +1,33 @@
-//! Doubles as Java prints them (`Double.toString` since JDK 19): the shortest digits that read back as the same value.
+//! Floats and doubles as Java prints them (`Double.toString` since JDK 19): the shortest digits that read back as the same value.
 
-use std::fmt::Write as _;
+use std::fmt::{LowerExp, Write as _};
+use std::str::FromStr;
 
 /// Appends `value` as Java prints it: `1.0`, `0.001`, `1.0E10`, `1.0E-8`, `4.9E-324`, `NaN`, `-Infinity`.
 pub fn java_double(value: f64, out: &mut String) {
+    print(value, value.abs(), out);
+}
+
+/// The same for a float, whose digits are fewer: `1.1`, where the double of that float is 1.100000023841858.
+pub fn java_float(value: f32, out: &mut String) {
+    print(value.into(), value.abs(), out);
+}
+
+/// `magnitude` is `value` without its sign, in its own precision.
+fn print<T: LowerExp + FromStr + PartialEq>(value: f64, magnitude: T, out: &mut String) {
     if value.is_nan() {
         return out.push_str("NaN");
     }
     if value.is_sign_negative() {
         out.push('-');
     }
-    let value = value.abs();
     if value.is_infinite() {
         return out.push_str("Infinity");
     }
     if value == 0.0 {
         return out.push_str("0.0");
     }
-    let (digits, exponent) = shortest(value);
+    let (digits, exponent) = shortest(magnitude);
     let (first, rest) = digits.split_at(1);
     match exponent {
         0..=6 => {
@@ -46,11 +56,11 @@ pub fn java_double(value: f64, out: &mut String) {
 /// Digits without a point, and the power of ten of the first.
 ///
 /// Where one digit is enough Java takes the closest of two digits (4.9E-324, not 5.0E-324).
-fn shortest(value: f64) -> (String, i32) {
+fn shortest<T: LowerExp + FromStr + PartialEq>(value: T) -> (String, i32) {
     let mut text = format!("{value:e}");
     if !text.contains('.') {
         let two = format!("{value:.1e}");
-        if two.parse() == Ok(value) {
+        if two.parse().is_ok_and(|read: T| read == value) {
             text = two;
         }
     }
@@ -66,6 +76,24 @@ mod tests {
         let mut out = String::new();
         super::java_double(value, &mut out);
         out
+    }
+
+    #[test]
+    fn floats_have_the_digits_of_floats() {
+        for (value, text) in [
+            (0.0, "0.0"),
+            (-1.5, "-1.5"),
+            (1.1, "1.1"),
+            (16_777_216.0, "1.6777216E7"),
+            (1e-3, "0.001"),
+            (f32::MAX, "3.4028235E38"),
+            (1e-45, "1.4E-45"),
+            (f32::INFINITY, "Infinity"),
+        ] {
+            let mut out = String::new();
+            super::java_float(value, &mut out);
+            assert_eq!(out, text);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! JSON text as such: read token by token, rewritten compactly, printed the way Java programs print it.
+//! JSON text without a tree: a pull reader, compact rewriting, and printing as Java programs print.
 //!
-//! Records and canonical schema texts must come out byte for byte as clients know them.
+//! Stored records and canonical schema texts must equal those of Confluent byte for byte, numbers included.
+//! Left to others: what a text means.
 
 mod double;
 mod error;
@@ -10,7 +11,7 @@ mod rewrite;
 mod string;
 mod text;
 
-pub use double::java_double;
+pub use double::{java_double, java_float};
 pub use error::JsonError;
 pub use number::Number;
 pub use reader::{Reader, Token};

@@ -1,4 +1,4 @@
-//! A number of a JSON text: its digits, and what they are worth exactly.
+//! A number of a JSON text: its digits, and its exact value.
 
 /// A number as it is written.
 #[derive(Clone, Copy, Debug)]
@@ -7,7 +7,7 @@ pub struct Number<'t> {
     pub digits: &'t str,
     /// Whether it is written without a fraction and without an exponent.
     pub is_whole: bool,
-    /// Its worth, where reading has shown it: not for long ones.
+    /// Its value, where the reader has computed it: for integers of up to 18 digits.
     pub(super) exact: Option<i64>,
 }
 
@@ -91,7 +91,7 @@ mod tests {
             ("5.0000000000000000000000001", None),
         ] {
             let mut reader = Reader::new(digits.as_bytes(), 0).expect("digits are UTF-8");
-            let Ok(Token::Number(number)) = reader.token() else { panic!("{digits} is a number") };
+            let Ok(Token::Number(number)) = reader.next_token() else { panic!("{digits} is a number") };
             assert_eq!((number.as_i64(), number.digits), (value, digits));
         }
     }

@@ -1,15 +1,15 @@
-//! JSON text, read token by token by whoever knows what should stand there.
+//! A pull reader of JSON text, for callers who know what should come next.
 //!
-//! No tree is built and nothing is guessed: numbers are handed out as their digits, strings as slices of the text where
-//! they hold no escapes, and nesting has the bound that the caller sets. What is wrong with the text is said with its place.
+//! It builds no tree and converts nothing: numbers are handed out as their digits, strings as slices of the text where they
+//! hold no escapes. Nesting is bounded by the caller. Errors name the place in the text.
 //!
 //! Source: RFC 8259.
 
 use super::{JsonString, Number};
 use crate::JsonError;
 
-/// One value, or the beginning of one: after [`Token::List`] come its items, each announced by [`Reader::item`], after
-/// [`Token::Object`] its members, each announced by [`Reader::member`].
+/// A value, or the beginning of one. After [`Token::Array`] call [`Reader::next_element`] before each element, after
+/// [`Token::Object`] call [`Reader::next_member`] before each value.
 #[derive(Debug)]
 pub enum Token<'t> {
     /// `null`.
@@ -20,41 +20,55 @@ pub enum Token<'t> {
     Number(Number<'t>),
     /// A string, whole.
     String(JsonString<'t>),
-    /// The beginning of a list.
-    List,
+    /// The beginning of an array.
+    Array,
     /// The beginning of an object.
     Object,
 }
 
-/// Digits of a number, and bytes of a member's name: about as many as the servers before us took.
-const NUMBER_MAX: usize = 1000;
-const NAME_MAX: usize = 50_000;
+/// Bounds on the characters of a number and the bytes of a member's name; Jackson, which Confluent reads with, has the same.
+const MAX_NUMBER_LEN: usize = 1000;
+const MAX_NAME_LEN: usize = 50_000;
 
-/// So many digits never make more than a long holds.
-const DIGITS_OF_A_LONG: usize = 18;
+/// An integer of so many digits always fits into an `i64`.
+const MAX_EXACT_DIGITS: usize = 18;
 
-/// Walks over one text.
+/// Reads one text from its beginning to its end.
+#[derive(Debug)]
 pub struct Reader<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
     max_depth: usize,
-    /// Whether a list or an object has just been opened, so that no comma is due.
-    opened: bool,
+    /// Whether an array or object has just been opened, so that no comma is due.
+    just_opened: bool,
 }
 
-type Read<T> = Result<T, JsonError>;
+type Result<T> = std::result::Result<T, JsonError>;
 
 impl<'t> Reader<'t> {
-    /// Over `json`, in which lists and objects may stand `max_depth` deep within one another.
+    /// Reads `json`, in which arrays and objects may nest `max_depth` deep.
     ///
     /// # Errors
     /// `json` is not UTF-8.
     #[inline]
-    pub fn new(json: &'t [u8], max_depth: usize) -> Read<Reader<'t>> {
-        let text =
-            std::str::from_utf8(json).map_err(|error| not_json(error.valid_up_to(), "a byte that is not UTF-8"))?;
-        Ok(Reader { text, at: 0, depth: 0, max_depth, opened: false })
+    pub fn new(json: &'t [u8], max_depth: usize) -> Result<Reader<'t>> {
+        let text = std::str::from_utf8(json).map_err(|error| {
+            let at = error.valid_up_to();
+            JsonError::syntax(format!("a byte that is not UTF-8 at byte {at}"), at)
+        })?;
+        Ok(Reader::over(text, max_depth))
+    }
+
+    /// Reads `text`, in which arrays and objects may nest `max_depth` deep.
+    #[inline]
+    pub fn over(text: &'t str, max_depth: usize) -> Reader<'t> {
+        Reader { text, at: 0, depth: 0, max_depth, just_opened: false }
+    }
+
+    /// How many bytes of the text have been read.
+    pub fn position(&self) -> usize {
+        self.at
     }
 
     /// The next value, or its beginning.
@@ -62,44 +76,48 @@ impl<'t> Reader<'t> {
     /// # Errors
     /// No value stands there, or it nests too deep, or is a number of more than 1000 characters.
     #[inline]
-    pub fn token(&mut self) -> Read<Token<'t>> {
-        self.space();
+    pub fn next_token(&mut self) -> Result<Token<'t>> {
+        self.skip_whitespace();
         match self.peek() {
             Some(b'"') => self.string().map(Token::String),
             Some(b'-' | b'0'..=b'9') => self.number().map(Token::Number),
             Some(b'{') => self.open().map(|()| Token::Object),
-            Some(b'[') => self.open().map(|()| Token::List),
-            _ => self.word(),
+            Some(b'[') => self.open().map(|()| Token::Array),
+            _ => self.literal(),
         }
     }
 
-    /// Whether the list has another item, which is then the next token.
+    /// Whether the array has another element, which is then the next token.
     ///
     /// # Errors
-    /// Neither a comma nor the end of the list stands there.
+    /// Neither a comma nor the end of the array stands there.
     #[inline]
-    pub fn item(&mut self) -> Read<bool> {
+    pub fn next_element(&mut self) -> Result<bool> {
         self.another(b']')
     }
 
-    /// The name of the object's next member, whose value is then the next token.
+    /// The name of the object's next member, whose value is then the next token. `None`: the object has ended.
     ///
     /// # Errors
     /// Neither a member nor the end of the object stands there, or its name has more than 50,000 bytes.
     #[inline]
-    pub fn member(&mut self) -> Read<Option<JsonString<'t>>> {
+    pub fn next_member(&mut self) -> Result<Option<JsonString<'t>>> {
         if !self.another(b'}')? {
             return Ok(None);
         }
-        self.space();
+        self.skip_whitespace();
         if self.peek() != Some(b'"') {
             return Err(self.unexpected());
         }
         let name = self.string()?;
-        if name.raw.len() > NAME_MAX {
-            return Err(JsonError::new(format!("a name of at most {NAME_MAX} bytes"), "a longer one"));
+        if name.raw.len() > MAX_NAME_LEN {
+            return Err(JsonError::new(
+                format!("a name of at most {MAX_NAME_LEN} bytes"),
+                "a longer one",
+                Some(self.at),
+            ));
         }
-        self.space();
+        self.skip_whitespace();
         if self.peek() != Some(b':') {
             return Err(self.unexpected());
         }
@@ -107,72 +125,75 @@ impl<'t> Reader<'t> {
         Ok(Some(name))
     }
 
-    /// Reads over the next value.
+    /// Reads over the next value and gives its text, without the white space around it. The text is known to be valid JSON.
     ///
     /// # Errors
-    /// As [`Reader::token`], for any part of it.
-    pub fn skip(&mut self) -> Read<()> {
-        match self.token()? {
+    /// As [`Reader::next_token`], for any part of it.
+    pub fn skip_value(&mut self) -> Result<&'t str> {
+        self.skip_whitespace();
+        let start = self.at;
+        match self.next_token()? {
             Token::Null | Token::Bool(_) | Token::Number(_) | Token::String(_) => {}
-            Token::List => {
-                while self.item()? {
-                    self.skip()?;
+            Token::Array => {
+                while self.next_element()? {
+                    self.skip_value()?;
                 }
             }
             Token::Object => {
-                while self.member()?.is_some() {
-                    self.skip()?;
+                while self.next_member()?.is_some() {
+                    self.skip_value()?;
                 }
             }
         }
-        Ok(())
+        Ok(&self.text[start..self.at])
     }
 
-    /// Nothing may follow but white space.
+    /// Checks that nothing follows but white space.
     ///
     /// # Errors
-    /// Something does.
+    /// Something else does.
     #[inline]
-    pub fn end(mut self) -> Read<()> {
-        self.space();
+    pub fn end(mut self) -> Result<()> {
+        self.skip_whitespace();
         if self.at < self.text.len() { Err(self.unexpected()) } else { Ok(()) }
     }
 
     #[inline]
-    fn open(&mut self) -> Read<()> {
+    fn open(&mut self) -> Result<()> {
         if self.depth == self.max_depth {
-            return Err(too_deep(self.max_depth));
+            return Err(too_deep(self.max_depth, self.at));
         }
         self.depth += 1;
         self.at += 1;
-        self.opened = true;
+        self.just_opened = true;
         Ok(())
     }
 
+    /// Whether another element or member follows, rather than the `end`.
     #[inline]
-    fn another(&mut self, end: u8) -> Read<bool> {
-        self.space();
-        let opened = std::mem::take(&mut self.opened);
+    fn another(&mut self, end: u8) -> Result<bool> {
+        self.skip_whitespace();
+        let just_opened = std::mem::take(&mut self.just_opened);
         match self.peek() {
             Some(byte) if byte == end => {
                 self.at += 1;
                 self.depth -= 1;
                 Ok(false)
             }
-            Some(b',') if !opened => {
+            Some(b',') if !just_opened => {
                 self.at += 1;
                 Ok(true)
             }
-            Some(_) if opened => Ok(true),
+            Some(_) if just_opened => Ok(true),
             _ => Err(self.unexpected()),
         }
     }
 
-    /// A quotation mark has been seen.
+    /// The string whose opening quotation mark is next.
     #[inline]
-    fn string(&mut self) -> Read<JsonString<'t>> {
+    fn string(&mut self) -> Result<JsonString<'t>> {
         let start = self.at + 1;
-        self.at = start + plain(&self.text.as_bytes()[start..]);
+        self.at = start + unescaped_len(&self.text.as_bytes()[start..]);
         let has_escapes = self.peek() != Some(b'"');
         if has_escapes {
             self.rest_of_string()?;
@@ -183,44 +204,47 @@ impl<'t> Reader<'t> {
 
     /// Goes on to the quotation mark that ends the string.
     #[cold]
-    fn rest_of_string(&mut self) -> Read<()> {
+    fn rest_of_string(&mut self) -> Result<()> {
         loop {
             match self.peek() {
                 Some(b'"') => return Ok(()),
                 Some(b'\\') => self.escape()?,
                 _ => return Err(self.unexpected()),
             }
-            self.at += plain(&self.text.as_bytes()[self.at..]);
+            self.at += unescaped_len(&self.text.as_bytes()[self.at..]);
         }
     }
 
-    fn escape(&mut self) -> Read<()> {
+    fn escape(&mut self) -> Result<()> {
         let rest = &self.text.as_bytes()[self.at + 1..];
         match rest {
             [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => self.at += 2,
             [b'u', digits @ ..] => match digits.get(..4) {
                 Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => self.at += 6,
-                _ => return Err(not_json(self.at, "\\u without four hexadecimal digits")),
+                _ => return Err(self.syntax("\\u without four hexadecimal digits")),
             },
-            _ => return Err(not_json(self.at, "an escape that JSON does not have")),
+            _ => return Err(self.syntax("an escape that JSON does not have")),
         }
         Ok(())
     }
 
+    /// The number whose first digit or sign is next.
     #[inline]
-    fn number(&mut self) -> Read<Number<'t>> {
+    fn number(&mut self) -> Result<Number<'t>> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
             if self.text[self.at..].starts_with("Infinity") {
-                return Err(no_number(start, "-Infinity"));
+                self.at = start;
+                return Err(self.not_a_number("-Infinity"));
             }
         }
         let first = self.at;
         let value = self.digits()?;
         let whole = self.at;
         if whole - first > 1 && self.text.as_bytes()[first] == b'0' {
-            return Err(not_json(start, "a number with a leading zero"));
+            self.at = start;
+            return Err(self.syntax("a number with a leading zero"));
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -231,18 +255,22 @@ impl<'t> Reader<'t> {
             self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
             self.digits()?;
         }
-        if self.at - first > NUMBER_MAX {
-            return Err(JsonError::new(format!("a number of at most {NUMBER_MAX} characters"), "a longer one"));
+        if self.at - first > MAX_NUMBER_LEN {
+            return Err(JsonError::new(
+                format!("a number of at most {MAX_NUMBER_LEN} characters"),
+                "a longer one",
+                Some(start),
+            ));
         }
         let is_whole = self.at == whole;
-        let exact = (is_whole && whole - first <= DIGITS_OF_A_LONG).then_some(value);
+        let exact = (is_whole && whole - first <= MAX_EXACT_DIGITS).then_some(value);
         let exact = exact.map(|value| if first > start { -value } else { value });
         Ok(Number { digits: &self.text[start..self.at], is_whole, exact })
     }
 
-    /// One digit or more, and what they are worth, if they are not too many for that.
+    /// One digit or more, and their value, which wraps around where they are too many.
     #[inline]
-    fn digits(&mut self) -> Read<i64> {
+    fn digits(&mut self) -> Result<i64> {
         let rest = &self.text.as_bytes()[self.at..];
         let (mut count, mut value) = (0, 0_i64);
         while let Some(digit @ b'0'..=b'9') = rest.get(count) {
@@ -253,22 +281,27 @@ impl<'t> Reader<'t> {
         if count == 0 { Err(self.unexpected()) } else { Ok(value) }
     }
 
-    fn word(&mut self) -> Read<Token<'t>> {
-        let rest = &self.text[self.at..];
-        let word = &rest[..rest.bytes().take_while(u8::is_ascii_alphanumeric).count()];
+    fn literal(&mut self) -> Result<Token<'t>> {
+        let word = self.word();
         let token = match word {
             "null" => Token::Null,
             "true" => Token::Bool(true),
             "false" => Token::Bool(false),
-            "NaN" | "Infinity" => return Err(no_number(self.at, word)),
+            "NaN" | "Infinity" => return Err(self.not_a_number(word)),
             _ => return Err(self.unexpected()),
         };
         self.at += word.len();
         Ok(token)
     }
 
+    /// The ASCII letters and digits that come next.
+    fn word(&self) -> &'t str {
+        let rest = &self.text[self.at..];
+        &rest[..rest.bytes().take_while(u8::is_ascii_alphanumeric).count()]
+    }
+
     #[inline]
-    fn space(&mut self) {
+    fn skip_whitespace(&mut self) {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
             self.at += 1;
         }
@@ -279,19 +312,45 @@ impl<'t> Reader<'t> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    /// What stands here, and what was probably meant by it.
     #[cold]
     fn unexpected(&self) -> JsonError {
-        match self.text[self.at..].chars().next() {
-            Some(character) => not_json(self.at, &format!("{character:?}")),
-            None => JsonError::new("JSON", "a text that ends too early"),
+        let Some(character) = self.text[self.at..].chars().next() else {
+            return JsonError::syntax("a text that ends too early", self.at);
+        };
+        let error = self.syntax(&format!("{character:?}"));
+        match character {
+            '\'' => error.with_remedy("strings stand in double quotes: did you use str() where json.dumps() is meant?"),
+            ']' | '}' if self.text[..self.at].trim_end().ends_with(',') => {
+                error.with_remedy("there is no comma after the last element")
+            }
+            _ => match self.word() {
+                word @ ("True" | "False") => error.with_remedy(format!("JSON writes {}", word.to_ascii_lowercase())),
+                "None" | "nil" | "undefined" => error.with_remedy("JSON writes null"),
+                word if word.starts_with(|first: char| first.is_ascii_alphabetic()) => {
+                    let word = word.chars().take(40).collect::<String>();
+                    error.with_remedy(format!("a string stands in double quotes, such as \"{word}\""))
+                }
+                _ => error,
+            },
         }
+    }
+
+    #[cold]
+    fn syntax(&self, found: &str) -> JsonError {
+        JsonError::syntax(format!("{found} at byte {}", self.at), self.at)
+    }
+
+    #[cold]
+    fn not_a_number(&self, word: &str) -> JsonError {
+        self.syntax(word).with_remedy("JSON has no such number; send null instead")
     }
 }
 
 /// How many bytes at the beginning of `bytes` stand for themselves in a string: up to the first quotation mark, backslash
-/// or control character. Eight at a time: in a word a byte below `n` borrows when `n` is taken from it.
+/// or control character. Eight at a time: in a word a byte below `n` borrows when `n` is subtracted from it.
 #[inline]
-fn plain(bytes: &[u8]) -> usize {
+fn unescaped_len(bytes: &[u8]) -> usize {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x80 * EACH;
     let below = |word: u64, limit: u64| word.wrapping_sub(limit * EACH) & !word & TOPS;
@@ -311,18 +370,8 @@ fn plain(bytes: &[u8]) -> usize {
 }
 
 #[cold]
-fn not_json(at: usize, found: &str) -> JsonError {
-    JsonError::new("JSON", format!("{found} at byte {at}"))
-}
-
-#[cold]
-fn no_number(at: usize, word: &str) -> JsonError {
-    JsonError::new("JSON", format!("{word} at byte {at}, which JSON does not have; send null instead"))
-}
-
-#[cold]
-fn too_deep(max_depth: usize) -> JsonError {
-    JsonError::new(format!("at most {max_depth} levels of nesting"), "a deeper value")
+fn too_deep(max_depth: usize, at: usize) -> JsonError {
+    JsonError::new(format!("at most {max_depth} levels of nesting"), "a deeper value", Some(at))
 }
 
 #[cfg(test)]
@@ -332,22 +381,22 @@ mod tests {
     use super::*;
 
     /// What the reader makes of a text, as a tree.
-    fn tree(reader: &mut Reader<'_>) -> Read<serde_json::Value> {
-        Ok(match reader.token()? {
+    fn tree(reader: &mut Reader<'_>) -> Result<serde_json::Value> {
+        Ok(match reader.next_token()? {
             Token::Null => serde_json::Value::Null,
             Token::Bool(value) => value.into(),
             Token::Number(number) => serde_json::from_str(number.digits).expect("the digits of a number"),
             Token::String(text) => text.unescaped()?.into_owned().into(),
-            Token::List => {
+            Token::Array => {
                 let mut items = Vec::new();
-                while reader.item()? {
+                while reader.next_element()? {
                     items.push(tree(reader)?);
                 }
                 items.into()
             }
             Token::Object => {
                 let mut members = serde_json::Map::new();
-                while let Some(name) = reader.member()? {
+                while let Some(name) = reader.next_member()? {
                     members.insert(name.unescaped()?.into_owned(), tree(reader)?);
                 }
                 members.into()
@@ -355,15 +404,15 @@ mod tests {
         })
     }
 
-    fn read(json: &[u8]) -> Read<serde_json::Value> {
+    fn read(json: &[u8]) -> Result<serde_json::Value> {
         let mut reader = Reader::new(json, 100)?;
         let value = tree(&mut reader)?;
         reader.end().map(|()| value)
     }
 
-    fn skipped(json: &[u8]) -> Read<()> {
+    fn skipped(json: &[u8]) -> Result<()> {
         let mut reader = Reader::new(json, 100)?;
-        reader.skip()?;
+        reader.skip_value()?;
         reader.end()
     }
 
@@ -410,40 +459,64 @@ mod tests {
         #[test]
         fn runs_end_where_a_look_at_each_byte_ends_them(bytes in prop::collection::vec(0_u8..0x80, 0..40)) {
             let one_by_one = bytes.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count();
-            prop_assert_eq!(plain(&bytes), one_by_one);
+            prop_assert_eq!(unescaped_len(&bytes), one_by_one);
         }
     }
 
     #[test]
-    fn what_is_no_json_is_named() {
+    fn syntax_errors_say_where_and_what_was_meant() {
+        let python = "; strings stand in double quotes: did you use str() where json.dumps() is meant?";
         for (json, error) in [
             ("", "a text that ends too early"),
             ("[1,2", "a text that ends too early"),
             ("1 2", "'2' at byte 2"),
-            ("[1,]", "']' at byte 3"),
+            ("[1,]", "']' at byte 3; there is no comma after the last element"),
             ("[,1]", "',' at byte 1"),
             ("[1 2]", "'2' at byte 3"),
-            ("{\"a\":1,}", "'}' at byte 7"),
-            ("{a:1}", "'a' at byte 1"),
+            ("{\"a\":1, }", "'}' at byte 8; there is no comma after the last element"),
+            ("{a:1}", "'a' at byte 1; a string stands in double quotes, such as \"a\""),
             ("{\"a\" 1}", "'1' at byte 5"),
             ("[1}", "'}' at byte 2"),
-            ("[NaN]", "NaN at byte 1, which JSON does not have; send null instead"),
-            ("-Infinity", "-Infinity at byte 0, which JSON does not have; send null instead"),
+            ("[NaN]", "NaN at byte 1; JSON has no such number; send null instead"),
+            ("-Infinity", "-Infinity at byte 0; JSON has no such number; send null instead"),
             ("01", "a number with a leading zero at byte 0"),
             ("1.", "a text that ends too early"),
             ("+1", "'+' at byte 0"),
-            ("truex", "'t' at byte 0"),
+            ("cloudy", "'c' at byte 0; a string stands in double quotes, such as \"cloudy\""),
+            ("[True]", "'T' at byte 1; JSON writes true"),
+            ("[None]", "'N' at byte 1; JSON writes null"),
             ("\"\\x\"", "an escape that JSON does not have at byte 1"),
             ("\"\\", "an escape that JSON does not have at byte 1"),
             ("\"\\u12", "\\u without four hexadecimal digits at byte 1"),
             ("\"a\nb\"", "'\\n' at byte 2"),
             ("\"a", "a text that ends too early"),
+            ("{'a': 1}", &format!("'\\'' at byte 1{python}")),
+            ("['a']", &format!("'\\'' at byte 1{python}")),
         ] {
-            let expected = JsonError::new("JSON", error);
-            assert_eq!(read(json.as_bytes()), Err(expected.clone()), "{json}");
-            assert_eq!(skipped(json.as_bytes()), Err(expected), "{json}");
+            let expected = format!("expected JSON, found {error}");
+            assert_eq!(read(json.as_bytes()).map_err(|error| error.to_string()), Err(expected.clone()), "{json}");
+            assert_eq!(skipped(json.as_bytes()).map_err(|error| error.to_string()), Err(expected), "{json}");
         }
-        assert_eq!(read(b"\"\xff\""), Err(not_json(1, "a byte that is not UTF-8")));
+        let error = read(b"[1, \"\xff\"]").expect_err("it is not UTF-8");
+        assert_eq!(
+            (error.to_string().as_str(), error.offset()),
+            ("expected JSON, found a byte that is not UTF-8 at byte 5", Some(5))
+        );
+    }
+
+    #[test]
+    fn skipped_values_are_handed_out_as_they_are_written() {
+        let text = " { \"a\" : [ 1 , {\"b\":null} ] ,\"c\":\"\\u0041\" , \"d\": -1.50e1 } ";
+        let mut reader = Reader::over(text, 10);
+        assert!(matches!(reader.next_token(), Ok(Token::Object)));
+        let mut members = Vec::new();
+        while let Some(name) = reader.next_member().expect("valid") {
+            members.push((name.unescaped().expect("valid"), reader.skip_value().expect("valid")));
+        }
+        assert_eq!(reader.position(), text.len() - 1);
+        reader.end().expect("nothing follows");
+        let expected = [("a", "[ 1 , {\"b\":null} ]"), ("c", "\"\\u0041\""), ("d", "-1.50e1")];
+        assert_eq!(members, expected.map(|(name, value)| (std::borrow::Cow::Borrowed(name), value)));
     }
 
     #[test]
@@ -453,7 +526,8 @@ mod tests {
             (format!("0.{}", "7".repeat(999)), "a number of at most 1000 characters"),
             (format!("{{\"{}\":1}}", "a".repeat(50_001)), "a name of at most 50000 bytes"),
         ] {
-            assert_eq!(skipped(text.as_bytes()), Err(JsonError::new(what, "a longer one")));
+            let error = skipped(text.as_bytes()).expect_err(&text);
+            assert_eq!((error.expected(), error.found()), (what, "a longer one"));
         }
         for text in [format!("-{}", "7".repeat(1000)), format!("{{\"{}\":1}}", "a".repeat(50_000))] {
             assert_eq!(skipped(text.as_bytes()), Ok(()));
@@ -464,7 +538,7 @@ mod tests {
     fn nesting_has_an_end() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert_eq!(skipped(nested(100).as_bytes()), Ok(()));
-        assert_eq!(skipped(nested(101).as_bytes()), Err(too_deep(100)));
-        assert_eq!(skipped("[[],".repeat(1_000_000).as_bytes()), Err(too_deep(100)));
+        assert_eq!(skipped(nested(101).as_bytes()), Err(too_deep(100, 100)));
+        assert_eq!(skipped("[[],".repeat(1_000_000).as_bytes()), Err(too_deep(100, 397)));
     }
 }

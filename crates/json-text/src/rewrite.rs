@@ -1,10 +1,10 @@
-//! Rewrites a JSON value compactly, the way the servers before us stored schemaless records.
+//! Rewrites a JSON value compactly, as Confluent's REST proxy stores records without a schema.
 //!
-//! Whole numbers keep their digits (`-0` is `0`), others become Java doubles; of a repeated member the last counts, in
-//! the place of the first; strings are escaped as little as possible, but characters outside the basic plane are two
-//! escapes, as those servers wrote them.
+//! Whole numbers keep their digits (`-0` is `0`), others become Java doubles. Of a repeated member the last counts, in the
+//! place of the first. Strings are escaped as little as possible, but characters outside the basic plane become two
+//! escapes, as Jackson writes them.
 //!
-//! It makes no tree: text goes in, text comes out. It recurses, up to [`MAX_DEPTH`].
+//! It builds no tree. It recurses, up to [`MAX_DEPTH`].
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -13,10 +13,10 @@ use std::ops::Range;
 use super::{JsonString, Number, Piece, Reader, Token, java_double};
 use crate::JsonError;
 
-/// Lists and objects within one another; as deep as the servers before us went.
+/// Arrays and objects within one another; Jackson has the same bound.
 const MAX_DEPTH: usize = 1000;
 
-/// With this many members in an object, comparing all with all is slower than a table.
+/// With more members than these, a hash set finds duplicates faster than comparing all pairs.
 const FEW_MEMBERS: usize = 12;
 
 /// Rewrites one JSON value and appends it to `out`.
@@ -24,7 +24,7 @@ const FEW_MEMBERS: usize = 12;
 /// # Errors
 /// The text is not one JSON value, nests deeper than 1000 levels, or has a number that no double holds; `out` is then
 /// as it was before.
-pub fn rewrite(json: &[u8], out: &mut Vec<u8>) -> Result<(), JsonError> {
+pub fn rewrite(json: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), JsonError> {
     let json_length = json.len();
     let json = Reader::new(json, MAX_DEPTH)?;
     let mut rewriter = Rewriter { json, out: String::with_capacity(json_length), members: Vec::new() };
@@ -47,26 +47,26 @@ struct Member {
     end: usize,
 }
 
-type Done = Result<(), JsonError>;
+type Result = std::result::Result<(), JsonError>;
 
 impl Rewriter<'_> {
-    fn value(&mut self) -> Done {
-        match self.json.token()? {
+    fn value(&mut self) -> Result {
+        match self.json.next_token()? {
             Token::Null => self.out.push_str("null"),
             Token::Bool(true) => self.out.push_str("true"),
             Token::Bool(false) => self.out.push_str("false"),
             Token::Number(number) => self.number(number)?,
             Token::String(text) => self.string(text),
-            Token::List => self.list()?,
+            Token::Array => self.list()?,
             Token::Object => self.object()?,
         }
         Ok(())
     }
 
-    fn object(&mut self) -> Done {
+    fn object(&mut self) -> Result {
         let (start, base) = (self.out.len(), self.members.len());
         self.out.push('{');
-        while let Some(name) = self.json.member()? {
+        while let Some(name) = self.json.next_member()? {
             if self.members.len() > base {
                 self.out.push(',');
             }
@@ -77,15 +77,15 @@ impl Rewriter<'_> {
             self.value()?;
             self.members.push(Member { name, end: self.out.len() });
         }
-        if self.repeats(base) {
-            self.last_of_each(start, base);
+        if self.has_duplicates(base) {
+            self.keep_last_of_each(start, base);
         }
         self.out.push('}');
         self.members.truncate(base);
         Ok(())
     }
 
-    fn repeats(&self, base: usize) -> bool {
+    fn has_duplicates(&self, base: usize) -> bool {
         let members = &self.members[base..];
         let name = |member: &Member| &self.out[member.name.clone()];
         if members.len() <= FEW_MEMBERS {
@@ -97,7 +97,7 @@ impl Rewriter<'_> {
     }
 
     /// Writes the object that began at `start` anew, each name once: where it first stood, with what it was given last.
-    fn last_of_each(&mut self, start: usize, base: usize) {
+    fn keep_last_of_each(&mut self, start: usize, base: usize) {
         let members = &self.members[base..];
         let mut places = HashMap::with_capacity(members.len());
         let mut kept = Vec::<&Member>::with_capacity(members.len());
@@ -114,10 +114,10 @@ impl Rewriter<'_> {
         self.out.push_str(&packed);
     }
 
-    fn list(&mut self) -> Done {
+    fn list(&mut self) -> Result {
         self.out.push('[');
         let start = self.out.len();
-        while self.json.item()? {
+        while self.json.next_element()? {
             if self.out.len() > start {
                 self.out.push(',');
             }
@@ -133,7 +133,7 @@ impl Rewriter<'_> {
             match piece {
                 Piece::Plain(text) => self.plain(text),
                 Piece::Character(character) => self.character(character),
-                Piece::Half(unit) => self.unit(unit),
+                Piece::LoneSurrogate(unit) => self.unit(unit),
             }
         }
         self.out.push('"');
@@ -172,7 +172,7 @@ impl Rewriter<'_> {
         let _ = write!(self.out, "\\u{unit:04X}");
     }
 
-    fn number(&mut self, number: Number<'_>) -> Done {
+    fn number(&mut self, number: Number<'_>) -> Result {
         if number.is_whole {
             self.out.push_str(if number.digits == "-0" { "0" } else { number.digits });
             return Ok(());
@@ -180,7 +180,7 @@ impl Rewriter<'_> {
         let value = number.as_f64();
         if value.is_infinite() {
             let shown = number.digits.chars().take(40).collect::<String>();
-            return Err(JsonError::new("a number that a 64-bit float can hold", shown));
+            return Err(JsonError::new("a number that a 64-bit float can hold", shown, None));
         }
         java_double(value, &mut self.out);
         Ok(())
@@ -240,9 +240,9 @@ mod tests {
     #[test]
     fn what_cannot_be_kept_is_refused() {
         for (json, error) in [
-            ("[1,]", "expected JSON, found ']' at byte 3"),
+            ("[1,]", "expected JSON, found ']' at byte 3; there is no comma after the last element"),
             ("1 2", "expected JSON, found '2' at byte 2"),
-            ("[NaN]", "expected JSON, found NaN at byte 1, which JSON does not have; send null instead"),
+            ("[NaN]", "expected JSON, found NaN at byte 1; JSON has no such number; send null instead"),
             ("1e999", "expected a number that a 64-bit float can hold, found 1e999"),
         ] {
             assert_eq!(rewritten(json), Err(error.to_owned()), "{json}");

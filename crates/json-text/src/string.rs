@@ -1,53 +1,53 @@
-//! A string of a JSON text: how it is written, and what it says.
+//! A string of a JSON text: as it is written, and unescaped.
 
 use std::borrow::Cow;
 
 use crate::JsonError;
 
-/// A string as it is written, without its quotation marks. The reader has seen that its escapes are such as JSON has.
+/// A string as it is written, without its quotation marks. The reader has checked its escapes.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonString<'t> {
     pub(super) raw: &'t str,
     pub(super) has_escapes: bool,
 }
 
-/// A part of what a string says.
+/// A part of an unescaped string.
 #[derive(Debug)]
 pub enum Piece<'t> {
-    /// What stands for itself.
+    /// Text without escapes.
     Plain(&'t str),
-    /// What an escape stands for, or two that make one character.
+    /// What an escape stands for, or the two escapes of a surrogate pair.
     Character(char),
-    /// Half a surrogate pair, which JSON can say though it is no character.
-    Half(u16),
+    /// Half of a surrogate pair. JSON can express it, UTF-8 cannot.
+    LoneSurrogate(u16),
 }
 
 impl<'t> JsonString<'t> {
-    /// What it says; a slice of the text where nothing is escaped.
+    /// The string's characters; a slice of the text where nothing is escaped.
     ///
     /// # Errors
-    /// It holds half a surrogate pair.
+    /// It holds half of a surrogate pair.
     #[inline(always)]
     pub fn unescaped(self) -> Result<Cow<'t, str>, JsonError> {
-        if self.has_escapes { self.assembled().map(Cow::Owned) } else { Ok(Cow::Borrowed(self.raw)) }
+        if self.has_escapes { self.unescape_slow().map(Cow::Owned) } else { Ok(Cow::Borrowed(self.raw)) }
     }
 
     #[cold]
-    fn assembled(self) -> Result<String, JsonError> {
+    fn unescape_slow(self) -> Result<String, JsonError> {
         let mut out = String::with_capacity(self.raw.len());
         for piece in self.pieces() {
             match piece {
                 Piece::Plain(text) => out.push_str(text),
                 Piece::Character(character) => out.push(character),
-                Piece::Half(_) => {
-                    return Err(JsonError::new("a text of whole characters", "half a surrogate pair"));
+                Piece::LoneSurrogate(_) => {
+                    return Err(JsonError::new("a string of whole characters", "half of a surrogate pair", None));
                 }
             }
         }
         Ok(out)
     }
 
-    /// What it says, piece by piece, without allocating.
+    /// The unescaped string, piece by piece, without allocating.
     pub fn pieces(self) -> impl Iterator<Item = Piece<'t>> {
         let mut rest = self.raw;
         std::iter::from_fn(move || {
@@ -84,11 +84,11 @@ fn unicode(text: &str) -> (Piece<'_>, usize) {
     let second = text[6..].starts_with("\\u").then(|| unit(&text[6..]));
     match char::decode_utf16([first].into_iter().chain(second)).next() {
         Some(Ok(character)) => (Piece::Character(character), 12),
-        _ => (Piece::Half(first), 6),
+        _ => (Piece::LoneSurrogate(first), 6),
     }
 }
 
 /// The UTF-16 code unit of an escape.
 fn unit(escape: &str) -> u16 {
-    u16::from_str_radix(&escape[2..6], 16).expect("the reader has seen four hexadecimal digits")
+    u16::from_str_radix(&escape[2..6], 16).expect("the reader has checked for four hexadecimal digits")
 }

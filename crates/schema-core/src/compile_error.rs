@@ -1,13 +1,14 @@
-//! Why a text is no schema.
+//! Why a text is not a valid schema.
 
-use std::fmt;
+use postern_json_text::JsonError;
 
 /// The first thing wrong with a schema text: where, what was expected, what was found, and what to do about it.
 ///
 /// ```text
 /// fields[2].type: expected the name of a type, found "integer"; Avro calls it "int" or "long"
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}expected {expected}, found {found}{}", at(path), advice(remedy))]
 pub struct CompileError {
     path: String,
     expected: String,
@@ -17,7 +18,7 @@ pub struct CompileError {
 }
 
 impl CompileError {
-    /// The text says `found` at `path` (as [`CompileError::path`] has it), where `expected` should stand.
+    /// The text has `found` at `path` (as [`CompileError::path`] writes it), where `expected` should stand.
     pub fn new(path: String, expected: impl Into<String>, found: impl Into<String>) -> CompileError {
         CompileError { path, expected: expected.into(), found: found.into(), remedy: String::new(), is_syntax: false }
     }
@@ -29,19 +30,19 @@ impl CompileError {
         self
     }
 
-    /// Says that the text cannot even be read.
+    /// Marks a text that is not in the language at all.
     #[must_use]
     pub fn syntax(mut self) -> CompileError {
         self.is_syntax = true;
         self
     }
 
-    /// Place in the schema document, like `fields[2].type`. Empty: the document as a whole.
+    /// Place in the schema document, such as `fields[2].type`. Empty: the document as a whole.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Whether the text is not in the language at all; otherwise it can be read, but says something unlawful. Avro does not
+    /// Whether the text is not in the language at all; otherwise it can be read, but says something invalid. Avro does not
     /// tell the two apart: there it is `true`.
     pub fn is_syntax(&self) -> bool {
         self.is_syntax
@@ -58,17 +59,16 @@ impl CompileError {
     }
 }
 
-impl fmt::Display for CompileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        write!(f, "expected {}, found {}", self.expected, self.found)?;
-        if !self.remedy.is_empty() {
-            write!(f, "; {}", self.remedy)?;
-        }
-        Ok(())
-    }
+fn at(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!("{path}: ") }
 }
 
-impl std::error::Error for CompileError {}
+fn advice(remedy: &str) -> String {
+    if remedy.is_empty() { String::new() } else { format!("; {remedy}") }
+}
+
+impl From<JsonError> for CompileError {
+    fn from(error: JsonError) -> CompileError {
+        CompileError::new(String::new(), error.expected(), error.found()).remedy(error.remedy())
+    }
+}

@@ -4,28 +4,38 @@ use std::fmt;
 
 use postern_json_text::JsonError;
 
-/// The first misfit of a value: its place, what the schema expects there, what was found.
+/// The first mismatch of a value: its place, what the schema expects there, what was found, and what to write instead.
 ///
 /// ```text
-/// orbit[2].angle: expected double, found string "x"
+/// orbit[2].note: expected union (null or {"string": …}), found string "x"; write {"string": "x"}
 /// ```
 ///
-/// As small as a pointer: good values, which are nearly all, do not pay for what is said of bad ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncodeError(Box<Misfit>);
+/// As small as a pointer, so that encoding valid values does not pay for it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EncodeError(Box<Mismatch>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Misfit {
+struct Mismatch {
     path: String,
     expected: String,
     found: String,
+    remedy: String,
 }
 
 impl EncodeError {
-    /// The value has `found` at `path` (as [`EncodeError::path`] has it), where the schema wants `expected`.
+    /// The value has `found` at `path` (as [`EncodeError::path`] writes it), where the schema wants `expected`.
     #[cold]
     pub fn new(path: String, expected: impl Into<String>, found: impl Into<String>) -> EncodeError {
-        EncodeError(Box::new(Misfit { path, expected: expected.into(), found: found.into() }))
+        let (expected, found) = (expected.into(), found.into());
+        EncodeError(Box::new(Mismatch { path, expected, found, remedy: String::new() }))
+    }
+
+    /// Adds what to write instead.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> EncodeError {
+        self.0.remedy = remedy.into();
+        self
     }
 
     /// Place in the value: `orbit[2].angle`, map keys as `tags["a b"]`. Empty: the value as a whole.
@@ -43,7 +53,13 @@ impl EncodeError {
         &self.0.found
     }
 
+    /// What to write instead; empty where that is not known.
+    pub fn remedy(&self) -> &str {
+        &self.0.remedy
+    }
+
     /// Puts an outer place (`records[3].value`) in front of the path.
+    #[must_use]
     pub fn within(mut self, outer: &str) -> EncodeError {
         let path = &mut self.0.path;
         let joint = if path.is_empty() || path.starts_with('[') || outer.is_empty() { "" } else { "." };
@@ -52,22 +68,21 @@ impl EncodeError {
     }
 }
 
-impl fmt::Display for EncodeError {
+impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Misfit { path, expected, found } = &*self.0;
+        let Mismatch { path, expected, found, remedy } = self;
         if !path.is_empty() {
             write!(f, "{path}: ")?;
         }
-        write!(f, "expected {expected}, found {found}")
+        write!(f, "expected {expected}, found {found}")?;
+        if remedy.is_empty() { Ok(()) } else { write!(f, "; {remedy}") }
     }
 }
-
-impl std::error::Error for EncodeError {}
 
 impl From<JsonError> for EncodeError {
     #[cold]
     fn from(error: JsonError) -> EncodeError {
-        EncodeError::new(String::new(), error.expected(), error.found())
+        EncodeError::new(String::new(), error.expected(), error.found()).with_remedy(error.remedy())
     }
 }
 
@@ -82,5 +97,7 @@ mod tests {
         assert_eq!(at("[0].b"), "records[3].value[0].b: expected int, found null");
         assert_eq!(at(""), "records[3].value: expected int, found null");
         assert_eq!(EncodeError::new("a".into(), "int", "null").within("").path(), "a");
+        let error = EncodeError::new("a".into(), "int", "1.5").with_remedy("round it");
+        assert_eq!(error.to_string(), "a: expected int, found 1.5; round it");
     }
 }

@@ -1,4 +1,4 @@
-//! The few shapes of Avro binary that are not just bytes: zigzag numbers, and blocks whose count comes last.
+//! Zigzag integers and blocks of Avro binary.
 
 /// Appends an int or long.
 #[inline]
@@ -18,8 +18,8 @@ pub(super) fn long(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&buffer[..=length]);
 }
 
-/// The one block of an array or map. Its count is known at the end, so one byte is kept free for it, which is enough
-/// for 63 items; more are moved to make room.
+/// The single block of an array or map. Its count is known only at the end, so one byte is reserved for it, which is enough
+/// for 63 items; with more the items are moved.
 pub(super) struct Block {
     start: usize,
 }

@@ -1,19 +1,19 @@
-//! Attributes of a schema's objects: which mean something, which are custom, how they are spoken of in errors.
+//! Attributes of the objects in a schema text: which are reserved, which are custom.
 
 use serde_json::{Map, Number, Value};
 
-/// Whose object it is; that decides which attributes are custom properties.
+/// The kind of object, which decides which attributes are custom properties.
 #[derive(Clone, Copy)]
 pub(super) enum Reserved {
-    /// A type other than an enum. Attributes of other kinds of types (`size` on an array) mean nothing and are dropped.
+    /// A type other than an enum. Attributes of other types (`size` on an array) are dropped.
     Type,
-    /// An enum, where `default` means something, too.
+    /// An enum, where `default` is reserved as well.
     Enum,
-    /// A field; what belongs to types is custom here.
+    /// A field, where attributes of types are custom.
     Field,
 }
 
-/// The custom properties, in the order written.
+/// The custom properties, in the order in which they were written.
 pub(super) fn properties(attributes: &Map<String, Value>, reserved: Reserved) -> Map<String, Value> {
     let custom = |name: &str| match name {
         "type" | "name" | "doc" | "aliases" => false,
@@ -26,12 +26,12 @@ pub(super) fn properties(attributes: &Map<String, Value>, reserved: Reserved) ->
     members.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// A text attribute; anything else under that name says nothing.
+/// A string attribute; a value of another type is ignored.
 pub(super) fn text(attributes: &Map<String, Value>, member: &str) -> Option<String> {
     attributes.get(member).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// A default of a float given as text, the way Java spells numbers: `"1.5"`, `"2f"`, `"NaN"`, `"-Infinity"`.
+/// The default of a float given as a string in Java's notation: `"1.5"`, `"2f"`, `"NaN"`, `"-Infinity"`.
 pub(super) fn float(spelt: &str) -> Option<Value> {
     let spelt = spelt.trim();
     let (negative, magnitude) = match spelt.as_bytes().first()? {
@@ -45,7 +45,7 @@ pub(super) fn float(spelt: &str) -> Option<Value> {
         _ => {}
     }
     let digits = magnitude.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(magnitude);
-    // Rust would read `inf` and `nan`, too.
+    // Rust would read `inf` and `nan` as well.
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
@@ -56,29 +56,13 @@ pub(super) fn float(spelt: &str) -> Option<Value> {
     if value.is_finite() { text.parse::<Number>().ok().map(Value::Number) } else { Some(Value::String(text)) }
 }
 
-/// How a value is called in an error.
-pub(crate) fn describe(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => {
-            let cut = text.chars().take(60).collect::<String>();
-            let dots = if cut.len() < text.len() { "…" } else { "" };
-            format!("\"{cut}{dots}\"")
-        }
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-    }
-}
-
-/// Whether `word` stands for a kind of type that needs attributes of its own.
-pub(super) fn is_word(word: &str) -> bool {
+/// Whether `word` is the keyword of a type that needs attributes.
+pub(super) fn is_complex_type(word: &str) -> bool {
     matches!(word, "record" | "error" | "enum" | "fixed" | "array" | "map")
 }
 
-/// What people mean who write another language's name of a type.
-pub(super) fn meant(word: &str) -> Option<&'static str> {
+/// What is probably meant by another language's name of a type.
+pub(super) fn suggestion(word: &str) -> Option<&'static str> {
     Some(match word {
         "integer" | "int32" | "Integer" | "Int" => "Avro calls it \"int\" (32 bits) or \"long\" (64 bits)",
         "number" | "decimal" | "float64" => "Avro calls it \"double\" (64 bits) or \"float\" (32 bits)",

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The text with spaces in place of comments, so that places in it stay the same. What is no comment is left to whoever reads it.
+/// The text with spaces in place of comments, so that positions in it stay the same.
 pub(super) fn without(text: &str) -> Cow<'_, str> {
     if !(text.contains("//") || text.contains("/*")) {
         return Cow::Borrowed(text);

@@ -1,34 +1,33 @@
-//! Objects whose members need book-keeping: records, whose fields come in any order, and maps, whose keys may repeat.
+//! Records, whose fields come in any order, and maps, whose keys may repeat.
 //!
-//! Members are written as they come, each remembered as a span of the output. Only where their order is not that of
-//! the schema, or a later one replaces an earlier, is the record put together anew behind what was written, and
-//! moved to its place.
+//! Members are written as they come, and their ranges of the output are remembered. Only if their order is not that of the
+//! schema, or a later one replaces an earlier one, the record is assembled again behind its end and moved to its place.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Block, Span, Walk, Written, block, key, member};
+use super::{Block, Encoder, Result, Span, block, key, member};
 use crate::model::NodeId;
 use crate::plan::Record;
 use postern_schema_core::EncodeError;
 
 impl Span {
-    /// A field that has not been met.
+    /// A field that has not been found.
     const MISSING: Span = Span { start: usize::MAX, end: usize::MAX };
 }
 
-/// With this many keys in a map, comparing all with all is slower than a table.
+/// With more keys than these, a hash set finds duplicates faster than comparing all pairs.
 const FEW_KEYS: usize = 12;
 
-impl Walk<'_> {
-    pub(super) fn record(&mut self, record: &Record) -> Written {
+impl Encoder<'_> {
+    pub(super) fn record(&mut self, record: &Record) -> Result {
         let fields = &*record.fields;
         let start = self.out.len();
         let base = self.spans.len();
         self.spans.resize(base + fields.len(), Span::MISSING);
-        let (mut met, mut expected, mut in_order) = (0, 0, true);
-        while let Some(name) = self.json.member()? {
+        let (mut found, mut expected, mut in_order) = (0, 0, true);
+        while let Some(name) = self.json.next_member()? {
             let Some(position) = record.position(&name.unescaped()?, expected) else {
-                self.json.skip()?;
+                self.json.skip_value()?;
                 continue;
             };
             let field = &fields[position];
@@ -36,10 +35,10 @@ impl Walk<'_> {
             self.value(field.node).map_err(|error| error.within(&member(&field.name)))?;
             in_order &= position == expected;
             expected = position + 1;
-            met += usize::from(self.spans[base + position] == Span::MISSING);
+            found += usize::from(self.spans[base + position] == Span::MISSING);
             self.spans[base + position] = Span { start: at, end: self.out.len() };
         }
-        if met < fields.len() {
+        if found < fields.len() {
             return Err(self.missing(record, base));
         }
         if !in_order {
@@ -52,12 +51,12 @@ impl Walk<'_> {
     #[cold]
     fn missing(&self, record: &Record, base: usize) -> EncodeError {
         let position = self.spans[base..].iter().position(|span| *span == Span::MISSING);
-        let field = &record.fields[position.expect("fewer fields were met than there are")];
+        let field = &record.fields[position.expect("fewer fields were found than there are")];
         let found = if field.has_default { "no such field (its default is not filled in)" } else { "no such field" };
-        self.misfit(field.node, found).within(&member(&field.name))
+        self.mismatch(field.node, found).within(&member(&field.name))
     }
 
-    /// Puts the spans from `base` on in their order, in place of all that was written since `start`.
+    /// Replaces everything written since `start` by the spans from `base` on, in their order.
     fn rearrange(&mut self, start: usize, base: usize) {
         let end = self.out.len();
         for Span { start, end } in &self.spans[base..] {
@@ -66,11 +65,11 @@ impl Walk<'_> {
         self.out.drain(start..end);
     }
 
-    pub(super) fn map(&mut self, values: NodeId) -> Written {
+    pub(super) fn map(&mut self, values: NodeId) -> Result {
         let block = Block::open(self.out);
         let start = self.out.len();
         let base = self.spans.len();
-        while let Some(name) = self.json.member()? {
+        while let Some(name) = self.json.next_member()? {
             let name = name.unescaped()?;
             block::long(name.len() as i64, self.out);
             let at = self.out.len();
@@ -78,19 +77,19 @@ impl Walk<'_> {
             self.spans.push(Span { start: at, end: self.out.len() });
             self.value(values).map_err(|error| error.within(&key(&name)))?;
         }
-        let count = self.last_of_each_key(start, base);
+        let count = self.keep_last_of_each_key(start, base);
         self.spans.truncate(base);
         block.close(count, self.out);
         Ok(())
     }
 
-    /// Where a key was written twice, keeps its last value in the place of the first. Gives the number of keys left.
-    fn last_of_each_key(&mut self, start: usize, base: usize) -> usize {
+    /// Of a repeated key, keeps the last value in the place of the first. Returns the number of keys left.
+    fn keep_last_of_each_key(&mut self, start: usize, base: usize) -> usize {
         let keys = self.spans.len() - base;
-        if !self.repeats(base) {
+        if !self.has_duplicates(base) {
             return keys;
         }
-        // From the key to the next one, its length left out: that is written again.
+        // Each entry reaches from its key to the next one. The length in front of the key is written again.
         let end = self.out.len();
         let mut order = Vec::<Span>::with_capacity(keys);
         let mut places = HashMap::<&[u8], usize>::with_capacity(keys);
@@ -118,7 +117,7 @@ impl Walk<'_> {
         count
     }
 
-    fn repeats(&self, base: usize) -> bool {
+    fn has_duplicates(&self, base: usize) -> bool {
         let key = |span: &Span| &self.out[span.start..span.end];
         let keys = &self.spans[base..];
         if keys.len() <= FEW_KEYS {

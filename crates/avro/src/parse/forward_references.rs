@@ -1,7 +1,7 @@
 //! Types that are used before they are defined, or that a reference defines within its own.
 //!
-//! A text prints a type in full where it is first used. There definitions may come to stand within one another that did not
-//! before, and the text must not nest deeper than can be read again.
+//! The canonical text prints a type in full where it is first used. So definitions may be nested there that are not nested in
+//! the original text, and the result must not nest deeper than can be read again.
 
 use std::collections::HashSet;
 
@@ -9,16 +9,20 @@ use super::{MAX_LEVELS, levels};
 use crate::model::{Kind, Model, NodeId};
 use postern_schema_core::CompileError;
 
-/// Refuses a schema whose text could not be read again.
+/// Refuses a schema whose canonical text could not be read again.
 pub(super) fn check(model: &Model) -> Result<(), CompileError> {
     if !fits(model, model.root, MAX_LEVELS, &mut HashSet::new()) {
         let expected = format!("at most {MAX_LEVELS} levels of nesting");
-        return Err(CompileError::new(String::new(), expected, "more, with all types put where they are first used"));
+        return Err(CompileError::new(
+            String::new(),
+            expected,
+            "more, with all types written out where they are first used",
+        ));
     }
     Ok(())
 }
 
-/// Whether a type takes no more than `left` levels of the text. `seen`: what stands in the text already, and is named from then on.
+/// Whether a type takes no more than `left` levels of the text. Types in `seen` are printed already, so only their names follow.
 fn fits(model: &Model, id: NodeId, left: usize, seen: &mut HashSet<NodeId>) -> bool {
     let node = model.node(id);
     if node.kind.definition().is_some_and(|definition| definition.external || !seen.insert(id)) {
