@@ -221,14 +221,9 @@ impl Model {
         id
     }
 
-    /// Replaces a placeholder, or an earlier definition, by a definition.
+    /// Replaces a placeholder, or an incomplete or earlier definition, by a definition.
     pub(crate) fn replace(&mut self, id: NodeId, node: Node) {
         self.nodes[id.index()] = node;
-    }
-
-    /// Completes a node that was added before what it contains was known.
-    pub(crate) fn complete(&mut self, id: NodeId, kind: Kind) {
-        self.nodes[id.index()].kind = kind;
     }
 
     /// Imports the named types of a referenced schema, with everything they contain. Of equal names the first counts.

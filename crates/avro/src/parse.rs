@@ -7,15 +7,16 @@
 mod attributes;
 mod comments;
 mod definitions;
+mod equality;
 mod forward_references;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value};
 
 use super::defaults;
 use super::describe::describe;
-use super::model::{Enum, Field, Fixed, Kind, Model, NodeId, Order, Primitive, Record};
+use super::model::{Enum, Field, Fixed, Kind, Model, Node, NodeId, Order, Primitive, Record};
 use attributes::{Reserved, properties};
 use postern_schema_core::{CompileError, Strictness};
 
@@ -45,7 +46,9 @@ pub(crate) fn parse(text: &str, references: &[&Model], strictness: Strictness) -
         path: Vec::new(),
         unresolved: BTreeMap::new(),
         has_forward_references: false,
-        repeated: Vec::new(),
+        open: Vec::new(),
+        referring_ahead: HashSet::new(),
+        retold: HashSet::new(),
         defaults: Vec::new(),
     };
     parser.model.root = parser.schema(&document, "")?;
@@ -58,7 +61,6 @@ pub(crate) fn parse(text: &str, references: &[&Model], strictness: Strictness) -
     if parser.has_forward_references {
         parser.model.depth += MAX_LEVELS;
     }
-    parser.check_repeated()?;
     if strictness == Strictness::New {
         defaults::check(&parser.model, &parser.defaults)?;
     }
@@ -99,10 +101,20 @@ struct Parser {
     unresolved: BTreeMap<NodeId, CompileError>,
     /// Whether there have been any.
     has_forward_references: bool,
-    /// Types that a reference defines and this text as well, and the place in this text.
-    repeated: Vec<(NodeId, NodeId, String)>,
+    /// The records whose definitions are being read, outermost first.
+    open: Vec<OpenDefinition>,
+    /// Definitions that refer to types which were not complete when they were read.
+    referring_ahead: HashSet<NodeId>,
+    /// Types from within references that this text defines as well.
+    retold: HashSet<NodeId>,
     /// The defaults of all fields, checked when all types are known.
     defaults: Vec<defaults::FieldDefault>,
+}
+
+struct OpenDefinition {
+    /// None for a second definition.
+    id: Option<NodeId>,
+    refers_ahead: bool,
 }
 
 type Attributes = Map<String, Value>;
@@ -191,8 +203,10 @@ impl Parser {
         let definition = self.definition(attributes, namespace)?;
         let namespace = definition.name.namespace().to_owned();
         let mut record = Record { definition, is_error, fields: Vec::new() };
+        let properties = properties(attributes, Reserved::Type);
         // Defined before its fields are read, because they may refer to it.
-        let id = self.define(Kind::Record(record.clone()), properties(attributes, Reserved::Type));
+        let id = self.begin_definition(&Node { kind: Kind::Record(record.clone()), properties: properties.clone() })?;
+        self.open.push(OpenDefinition { id, refers_ahead: false });
         let fields = self.list(attributes, "fields")?;
         let mut names = std::collections::HashSet::new();
         for (position, field) in fields.iter().enumerate() {
@@ -206,7 +220,13 @@ impl Parser {
             })?;
             record.fields.push(field);
         }
-        self.model.complete(id, Kind::Record(record));
+        let refers_ahead = self.open.pop().is_some_and(|open| open.refers_ahead);
+        let node = Node { kind: Kind::Record(record), properties };
+        let Some(id) = id else { return self.redefine(node, refers_ahead) };
+        self.model.replace(id, node);
+        if refers_ahead {
+            self.referring_ahead.insert(id);
+        }
         Ok(id)
     }
 
@@ -296,7 +316,7 @@ impl Parser {
             None | Some(_) => None,
         };
         let kind = Kind::Enum(Enum { definition, symbols, default });
-        Ok(self.define(kind, properties(attributes, Reserved::Enum)))
+        self.define(Node { kind, properties: properties(attributes, Reserved::Enum) })
     }
 
     fn fixed(&mut self, attributes: &Attributes, namespace: &str) -> Result<NodeId, CompileError> {
@@ -310,7 +330,8 @@ impl Parser {
             let found = describe(&attributes["size"]);
             return Err(self.error_at(".size", "a number of bytes from 0 to 2147483647", found));
         };
-        Ok(self.define(Kind::Fixed(Fixed { definition, size }), properties(attributes, Reserved::Type)))
+        let kind = Kind::Fixed(Fixed { definition, size });
+        self.define(Node { kind, properties: properties(attributes, Reserved::Type) })
     }
 
     fn name<'a>(&self, attributes: &'a Attributes) -> Result<&'a str, CompileError> {

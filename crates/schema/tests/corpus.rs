@@ -3,10 +3,11 @@
 //! Most are answers of the servers in use to the same requests; `avro/better.json` has those where we answer better.
 //! `avro/values.json`, `records.json`, `better.json`: a schema and the JSON text of a value, then the payload in hex,
 //! or that it is refused, or that it is Kafka's null. `avro/texts.json`: a schema text and its canonical or normalized
-//! form. `avro/invalid.json`: texts that are no schema. `avro/compat/`: an old and a new schema, and per level whether
+//! form. `avro/redefinitions.json`: texts that define a type twice, or use a name before its definition, and what
+//! Avro for Java 1.12.1 makes of them. `avro/invalid.json`: texts that are no schema. `avro/compat/`: an old and a new schema, and per level whether
 //! the change is taken. `json/rewrite.json`: a value and its compact text.
 
-use postern_schema::{Encoded, Schema, SchemaKind, Strictness, json};
+use postern_schema::{Encoded, Reference, Schema, SchemaKind, Strictness, json};
 use serde_json::Value;
 
 fn cases(corpus: &str) -> Vec<Value> {
@@ -77,6 +78,48 @@ fn texts_are_canonical_as_recorded() {
         assert_eq!(again.canonical(), schema.canonical(), "canonical text is its own canonical text");
         assert!(again.equivalent(&schema) && schema.cannot_read(&again).is_empty());
     }
+}
+
+#[test]
+fn a_second_definition_is_taken_if_it_equals_the_first() {
+    let cases = cases(include_str!("corpus/avro/redefinitions.json"));
+    assert_eq!(cases.len(), 120);
+    for case in &cases {
+        let compile = |text: &str, references: &[Reference]| {
+            let compiled = [Strictness::New, Strictness::Stored].map(|strictness| {
+                let schema = Schema::compile(SchemaKind::Avro, text, references, strictness);
+                schema.map(|schema| (schema.canonical().to_owned(), schema)).map_err(|error| error.to_string())
+            });
+            let [new, stored] = compiled;
+            assert_eq!(new.as_ref().map(|(text, _)| text), stored.as_ref().map(|(text, _)| text), "{case}");
+            new
+        };
+        let references = case["references"].as_array().into_iter().flatten().map(|text| {
+            let schema = avro(text.as_str().expect("a text"));
+            Reference { name: schema.full_name().expect("a named type").to_owned(), schema }
+        });
+        let references = references.collect::<Vec<_>>();
+        match compile(text(case, "text"), &references) {
+            Ok((canonical, schema)) => {
+                assert_eq!(canonical, case["canonical"].as_str().unwrap_or("refused"), "{case}");
+                let (again, same) = compile(&canonical, &references).unwrap_or_else(|error| panic!("{case}: {error}"));
+                assert_eq!(again, canonical, "canonical text is its own canonical text");
+                assert!(same.equivalent(&schema) && schema.cannot_read(&same).is_empty(), "{case}");
+            }
+            Err(error) => assert!(case["refused"] == true, "{case}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn values_are_encoded_by_the_first_of_two_definitions() {
+    let colour = r#"{"type":"enum","name":"Colour","symbols":["RED","BLUE"]}"#;
+    let schema = avro(&format!(
+        r#"{{"type":"record","name":"Paint","fields":[{{"name":"front","type":{colour}}},{{"name":"back","type":["null",{colour}]}}]}}"#
+    ));
+    let mut out = Vec::new();
+    schema.encode(br#"{"front":"BLUE","back":{"Colour":"RED"}}"#, &mut out).expect("it fits");
+    assert_eq!(out, [2, 2, 0]);
 }
 
 #[test]

@@ -2,24 +2,27 @@
 
 use serde_json::{Map, Value};
 
-use super::attributes;
-use super::{Attributes, Parser};
+use super::{Attributes, Parser, attributes, equality};
 use crate::describe::describe;
 use crate::model::{Definition, Kind, Model, Node, NodeId, Primitive, Record};
 use crate::names::{self, Name};
-use crate::print::{self, Style};
 use postern_schema_core::{CompileError, Strictness};
 
 impl Parser {
-    /// A primitive, or a type defined here or in a reference. A short name is looked up in the enclosing namespace first, then in
-    /// the null namespace; an unknown one belongs to the enclosing namespace.
+    /// A primitive, or a type defined here or in a reference. A short name is looked up in the enclosing namespace first, then
+    /// among the complete definitions of the null namespace; an unknown one belongs to the enclosing namespace.
     pub(super) fn named(&mut self, written: &str, namespace: &str) -> Result<NodeId, CompileError> {
         if let Some(primitive) = Primitive::of(written) {
             return Ok(Model::bare(primitive));
         }
         let name = Name::new(written, namespace);
-        if let Some(known) = self.model.named.get(name.full()).or_else(|| self.model.named.get(written)) {
-            return Ok(*known);
+        let known = self.model.named.get(name.full()).copied();
+        let known = known.or_else(|| self.model.named.get(written).copied().filter(|&id| self.is_complete(id)));
+        if let Some(id) = known {
+            if !self.is_complete(id) {
+                self.note_forward_reference();
+            }
+            return Ok(id);
         }
         let error = self.error("the name of a type", describe(&Value::String(written.to_owned())));
         let error = match attributes::suggestion(written) {
@@ -30,10 +33,13 @@ impl Parser {
             return Err(error);
         }
         let definition = Definition { name, doc: None, aliases: Vec::new(), external: false };
+        let name = definition.name.full().to_owned();
         let kind = Kind::Record(Record { definition, is_error: false, fields: Vec::new() });
-        let id = self.define(kind, Map::new());
+        let id = self.model.add(kind, Map::new());
+        self.model.named.insert(name, id);
         self.unresolved.insert(id, error);
         self.has_forward_references = true;
+        self.note_forward_reference();
         Ok(id)
     }
 
@@ -46,12 +52,6 @@ impl Parser {
         self.check_namespace(&name, if written.contains('.') { ".name" } else { ".namespace" })?;
         if Primitive::of(name.full()).is_some() {
             return Err(self.error_at(".name", "a name that is no primitive type", format!("\"{}\"", name.full())));
-        }
-        if self.model.named.get(name.full()).is_some_and(|known| !self.may_be_defined(*known)) {
-            let found = format!("\"{}\" for the second time", name.full());
-            return Err(self
-                .error_at(".name", "a new name", found)
-                .remedy("a type is written out once and then referred to by its name"));
         }
         let mut aliases = Vec::new();
         for (position, alias) in self.texts(attributes, "aliases")?.iter().enumerate() {
@@ -66,38 +66,64 @@ impl Parser {
         Ok(Definition { name, doc: attributes::text(attributes, "doc"), aliases, external: false })
     }
 
-    pub(super) fn define(&mut self, kind: Kind, properties: Map<String, Value>) -> NodeId {
-        let name = kind.label().to_owned();
-        let known = self.model.named.get(&name).copied();
-        if let Some(id) = known.filter(|id| self.unresolved.remove(id).is_some()) {
-            self.model.replace(id, Node { kind, properties });
-            return id;
+    /// Adds a definition, or checks it against an earlier one of the same name.
+    pub(super) fn define(&mut self, node: Node) -> Result<NodeId, CompileError> {
+        match self.begin_definition(&node)? {
+            Some(id) => Ok(id),
+            None => self.redefine(node, false),
         }
-        let id = self.model.add(kind, properties);
-        if let Some(known) = self.model.named.insert(name, id) {
-            self.repeated.push((known, id, self.path_to("")));
-        }
-        id
     }
 
-    /// Whether a known type may be defined here: one that was only used before, or one from within a referenced schema, which the
-    /// canonical text repeats.
-    fn may_be_defined(&self, known: NodeId) -> bool {
-        let external = self.model.kind(known).definition().is_some_and(|definition| definition.external);
-        self.unresolved.contains_key(&known) || (known.index() < self.imported && !external)
-    }
-
-    /// Checks that types which a reference defines as well are defined equally.
-    pub(super) fn check_repeated(&self) -> Result<(), CompileError> {
-        let text = |id| print::print_type(&self.model, id, Style::Comparable);
-        for (known, own, place) in &self.repeated {
-            if text(*known) != text(*own) {
-                let label = self.model.kind(*own).label();
-                let found = format!("\"{label}\", which a referenced schema defines in another way");
-                return Err(CompileError::new(place.clone(), "a new name", found));
+    /// Adds a definition, complete or not, and gives its node; none if there is a complete definition of that name already.
+    pub(super) fn begin_definition(&mut self, node: &Node) -> Result<Option<NodeId>, CompileError> {
+        let name = node.kind.label();
+        match self.model.named.get(name).copied() {
+            Some(id) if self.unresolved.remove(&id).is_some() => {
+                self.model.replace(id, node.clone());
+                Ok(Some(id))
+            }
+            Some(id) if self.is_complete(id) => Ok(None),
+            Some(_) => Err(self.redefined(name).remedy("a type cannot be defined within itself")),
+            None => {
+                let id = self.model.add(node.kind.clone(), node.properties.clone());
+                self.model.named.insert(name.to_owned(), id);
+                Ok(Some(id))
             }
         }
-        Ok(())
+    }
+
+    /// Takes a second definition for the first, if they are equal as Avro for Java (1.12) compares them. `refers_ahead`: whether
+    /// the second one refers to types that were not complete; such definitions are equal to no other there.
+    pub(super) fn redefine(&mut self, second: Node, refers_ahead: bool) -> Result<NodeId, CompileError> {
+        let name = second.kind.label();
+        let first = self.model.named[name];
+        let is_comparable = !refers_ahead && !self.referring_ahead.contains(&first);
+        if !is_comparable || !equality::same_definition(&self.model, self.model.node(first), &second) {
+            let remedy = "a second definition must equal the first but for doc and aliases: write only the name, or give the new type another name";
+            return Err(self.redefined(name).remedy(remedy));
+        }
+        // The canonical text prints what a reference only contains, and then with this text's own doc and aliases.
+        let external = self.model.kind(first).definition().is_some_and(|definition| definition.external);
+        if first.index() < self.imported && !external && self.retold.insert(first) {
+            self.model.replace(first, second);
+        }
+        Ok(first)
+    }
+
+    fn redefined(&self, name: &str) -> CompileError {
+        self.error_at(".name", format!("one definition of \"{name}\""), "another one (can't redefine)")
+    }
+
+    /// Whether the definition of a type has been read to its end.
+    fn is_complete(&self, id: NodeId) -> bool {
+        !self.unresolved.contains_key(&id) && self.open.iter().all(|open| open.id != Some(id))
+    }
+
+    /// Notes that the definition which is being read refers to a type that is not complete.
+    fn note_forward_reference(&mut self) {
+        if let Some(open) = self.open.last_mut() {
+            open.refers_ahead = true;
+        }
     }
 
     pub(super) fn check_name(&self, name: &str, place: &str) -> Result<(), CompileError> {
