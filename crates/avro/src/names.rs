@@ -44,11 +44,6 @@ impl Name {
     pub(crate) fn within(&self, namespace: &str) -> &str {
         if self.namespace() == namespace && !TYPE_WORDS.contains(&self.simple()) { self.simple() } else { &self.full }
     }
-
-    /// Bytes on the heap.
-    pub(crate) fn heap_size(&self) -> usize {
-        self.full.capacity()
-    }
 }
 
 /// Whether `name` is a letter or `_`, then letters, digits and `_`. In new schemas (`ascii_only`) only those of ASCII; Avro for

@@ -252,12 +252,9 @@ impl Parser {
             let path = self.path_to(".default");
             self.defaults.push(defaults::FieldDefault { node, value: value.clone(), path });
         }
-        let mut aliases = Vec::new();
-        for alias in self.texts(attributes, "aliases")? {
-            if !aliases.contains(&alias) {
-                aliases.push(alias);
-            }
-        }
+        let mut seen = HashSet::new();
+        let mut aliases = self.texts(attributes, "aliases")?;
+        aliases.retain(|alias| seen.insert(alias.clone()));
         Ok(Field {
             name,
             node,

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::defaults::Normalizer;
 use super::model::{Definition, Enum, Field, Fixed, Kind, Model, NodeId, Order, Primitive, Record};
 use postern_json_text as json;
 
@@ -19,7 +20,8 @@ use postern_json_text as json;
 pub(crate) enum Style {
     /// Identity: properties and aliases in the order in which they were written.
     Canonical,
-    /// `normalize=true`: logical types first, other properties and aliases sorted.
+    /// `normalize=true`: logical types first, other properties and aliases sorted, defaults in the form of their types, no empty
+    /// docs of named types, no `error`.
     Normalized,
     /// `format=resolved`: as canonical, external types written out.
     Resolved,
@@ -33,6 +35,14 @@ impl Style {
         match self {
             Style::Canonical | Style::Normalized => false,
             Style::Resolved | Style::Comparable => true,
+        }
+    }
+
+    /// The keyword of a type. Whether a record is an `error` has no influence on data, and is forgotten when it is normalized.
+    fn type_name(self, kind: &Kind) -> &'static str {
+        match (self, kind) {
+            (Style::Normalized | Style::Comparable, Kind::Record(_)) => "record",
+            (_, kind) => kind.type_name(),
         }
     }
 
@@ -52,7 +62,8 @@ pub(crate) fn print(model: &Model, style: Style) -> String {
 
 /// The text of one type of `model`.
 pub(crate) fn print_type(model: &Model, id: NodeId, style: Style) -> String {
-    let mut printer = Printer { model, style, out: String::new(), seen: HashSet::new() };
+    let mut printer =
+        Printer { model, style, out: String::new(), seen: HashSet::new(), defaults: Normalizer::new(model) };
     printer.node(id, "");
     printer.out
 }
@@ -63,6 +74,7 @@ struct Printer<'m> {
     out: String,
     /// Full names of the types that are already printed.
     seen: HashSet<&'m str>,
+    defaults: Normalizer<'m>,
 }
 
 impl<'m> Printer<'m> {
@@ -81,7 +93,7 @@ impl<'m> Printer<'m> {
             Kind::Union(branches) => return self.union(branches, namespace),
             kind => {
                 self.out.push_str("{\"type\":\"");
-                self.out.push_str(kind.type_name());
+                self.out.push_str(self.style.type_name(kind));
                 self.out.push('"');
             }
         }
@@ -99,7 +111,11 @@ impl<'m> Printer<'m> {
         }
         if let Some(definition) = node.kind.definition() {
             let namespace = definition.name.namespace();
-            self.aliases(definition.aliases.iter().map(|alias| alias.within(namespace)));
+            let mut aliases = definition.aliases.iter().collect::<Vec<_>>();
+            if self.style == Style::Normalized {
+                aliases.sort_by_key(|alias| alias.full());
+            }
+            self.aliases(aliases.into_iter().map(|alias| alias.within(namespace)));
         }
         self.out.push('}');
     }
@@ -136,7 +152,14 @@ impl<'m> Printer<'m> {
         self.text("doc", field.doc.as_deref());
         if let Some(default) = &field.default {
             self.key("default");
-            json::value(default, self.style == Style::Comparable, &mut self.out);
+            match self.style {
+                Style::Normalized => {
+                    let default = self.defaults.normalized(field.node, default);
+                    json::value(&default, false, &mut self.out);
+                }
+                Style::Canonical | Style::Resolved => json::value(default, false, &mut self.out),
+                Style::Comparable => json::value(default, true, &mut self.out),
+            }
         }
         self.text(
             "order",
@@ -146,7 +169,11 @@ impl<'m> Printer<'m> {
                 Order::Ignore => Some("ignore"),
             },
         );
-        self.aliases(field.aliases.iter().map(String::as_str));
+        let mut aliases = field.aliases.iter().map(String::as_str).collect::<Vec<_>>();
+        if self.style == Style::Normalized {
+            aliases.sort_unstable();
+        }
+        self.aliases(aliases.into_iter());
         self.properties(&field.properties);
         self.out.push('}');
     }
@@ -166,7 +193,8 @@ impl<'m> Printer<'m> {
     fn heading(&mut self, definition: &Definition, namespace: &str) {
         self.text("name", Some(definition.name.simple()));
         self.text("namespace", Some(definition.name.namespace()).filter(|own| *own != namespace));
-        self.text("doc", definition.doc.as_deref());
+        let is_kept = |doc: &&str| self.style != Style::Normalized || !doc.is_empty();
+        self.text("doc", definition.doc.as_deref().filter(is_kept));
     }
 
     fn properties(&mut self, properties: &Map<String, Value>) {
@@ -200,13 +228,9 @@ impl<'m> Printer<'m> {
         json::value(value, self.style.sorts(), &mut self.out);
     }
 
-    fn aliases<'a>(&mut self, aliases: impl Iterator<Item = &'a str>) {
-        let mut aliases = aliases.collect::<Vec<_>>();
-        if self.style == Style::Normalized {
-            aliases.sort_unstable();
-        }
-        if !aliases.is_empty() {
-            self.list("aliases", aliases.into_iter());
+    fn aliases<'a>(&mut self, aliases: impl ExactSizeIterator<Item = &'a str>) {
+        if aliases.len() > 0 {
+            self.list("aliases", aliases);
         }
     }
 

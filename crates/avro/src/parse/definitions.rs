@@ -1,5 +1,7 @@
 //! Types by their names: used, defined, used before they are defined, and defined again.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{Attributes, Parser, attributes, equality};
@@ -53,13 +55,13 @@ impl Parser {
         if Primitive::of(name.full()).is_some() {
             return Err(self.error_at(".name", "a name that is no primitive type", format!("\"{}\"", name.full())));
         }
-        let mut aliases = Vec::new();
+        let (mut aliases, mut seen) = (Vec::new(), HashSet::new());
         for (position, alias) in self.texts(attributes, "aliases")?.iter().enumerate() {
             let alias = Name::new(alias, name.namespace());
             let place = format!(".aliases[{position}]");
             self.check_name(alias.simple(), &place)?;
             self.check_namespace(&alias, &place)?;
-            if !aliases.contains(&alias) {
+            if seen.insert(alias.clone()) {
                 aliases.push(alias);
             }
         }

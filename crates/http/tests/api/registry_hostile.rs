@@ -81,7 +81,7 @@ async fn references_have_a_bound_and_no_end_in_a_circle() {
     let reply = post(&app, "/subjects/itself/versions", json!({ "schema": record, "references": references })).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let stored = get(&app, "/subjects/itself/versions/1/schema").await;
-    assert_eq!((stored.status, stored.text().as_str()), (200, "\"R\""));
+    assert_eq!((stored.status, stored.text()), (200, "\"R\""));
     let other = r#"{"type":"record","name":"R","fields":[]}"#;
     assert!(refused(&app, json!({ "schema": other, "references": references })).await.contains("can't redefine"));
     // Names that lead to one another.
