@@ -77,8 +77,9 @@ impl Running {
         let pipe = self.child.stderr.as_mut().expect("piped");
         // Byte by byte: what comes after the line is left for `end`.
         let mut line = Vec::new();
-        for byte in pipe.bytes() {
-            line.push(byte.expect("the log"));
+        let mut byte = [0];
+        while pipe.read(&mut byte).expect("the log") == 1 {
+            line.push(byte[0]);
             if line.ends_with(b"\n") {
                 if String::from_utf8_lossy(&line).contains(text) {
                     return;
