@@ -6,6 +6,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::{Duration, Instant},
 };
@@ -30,6 +31,8 @@ fn output(command: &mut Command) -> (Option<i32>, String, String) {
 
 /// A running program; killed when dropped.
 struct Running {
+    /// Dropped with the rest, which ends the watchdog.
+    _watchdog: SyncSender<()>,
     child: Child,
     out: BufReader<ChildStdout>,
     /// What it printed when it had started.
@@ -42,6 +45,18 @@ struct Running {
 const ANY_PORTS: [&str; 3] =
     ["--rest-listen=127.0.0.1:0", "--registry-listen=127.0.0.1:0", "--broker-listen=127.0.0.1:0"];
 
+/// Kills a process that is still there after `timeout`, so that a test that waits for its output fails instead of hanging. Ends
+/// when the sender is dropped.
+fn kill_after(timeout: Duration, pid: u32) -> SyncSender<()> {
+    let (stop, stopped) = sync_channel(0);
+    thread::spawn(move || {
+        if stopped.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        }
+    });
+    stop
+}
+
 impl Running {
     /// With its data in `data`; returns when it listens.
     fn start(data: &Path) -> Running {
@@ -50,6 +65,7 @@ impl Running {
 
     fn spawn(command: &mut Command) -> Running {
         let mut child = command.spawn().expect("the program starts");
+        let watchdog = kill_after(Duration::from_secs(90), child.id());
         let mut out = BufReader::new(child.stdout.take().expect("piped"));
         let mut banner = Vec::new();
         while banner.last().is_none_or(|line: &String| !line.starts_with("Try: ")) {
@@ -64,7 +80,7 @@ impl Running {
             let last = banner[n].split_whitespace().last().expect("a word");
             last.trim_start_matches("http://").parse().expect("an address")
         };
-        Running { rest: address(1), broker: address(3), child, out, banner }
+        Running { _watchdog: watchdog, rest: address(1), broker: address(3), child, out, banner }
     }
 
     fn signal(&self, name: &str) {
