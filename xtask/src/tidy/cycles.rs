@@ -32,7 +32,7 @@ pub(super) fn check(found: &mut Vec<String>) -> Outcome {
             let tolerated = CRATES_WITH_CYCLES.iter().any(|name| folder == format!("crates/{name}"));
             for cycle in cycles(&modules.dependencies()) {
                 match tolerated {
-                    true => println!("known: {cycle}"),
+                    true => println!("known: {}", cycle.lines().next().unwrap_or_default()),
                     false => found.push(cycle),
                 }
             }
