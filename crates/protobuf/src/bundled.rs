@@ -1,25 +1,58 @@
-//! The files that every Protobuf schema may import without giving them as references.
+//! The files that every Protobuf schema may import without naming them as references.
 //!
-//! Declarations only, as they are published; texts of documentation are left out. Read on first use.
+//! Declarations only, as they are published; documentation is left out. Parsed on first use.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, OnceLock};
 
-use super::names::Unit;
 use super::parse;
+use super::unit::Unit;
 
 /// The file that is imported by this path.
 pub(super) fn unit(path: &str) -> Option<&'static Arc<Unit>> {
-    let Bundled { text, unit, .. } = BUNDLED.iter().find(|bundled| bundled.path == path)?;
-    Some(unit.get_or_init(|| {
-        let file = parse::parse(text).expect("a test reads every bundled file");
-        Arc::new(Unit::new(file, |path| self::unit(path).cloned()))
-    }))
+    Some(BUNDLED.iter().find(|bundled| bundled.path == path)?.unit())
+}
+
+/// All of them.
+pub(super) fn units() -> impl Iterator<Item = &'static Arc<Unit>> {
+    BUNDLED.iter().map(Bundled::unit)
+}
+
+/// The file at this position in the list.
+pub(super) fn unit_at(position: usize) -> &'static Arc<Unit> {
+    BUNDLED[position].unit()
+}
+
+/// The type of this full name: the position of its file, whether it is a message (or an enum), its position in the file.
+pub(super) fn declared(full_name: &str) -> Option<(usize, bool, usize)> {
+    static DECLARED: LazyLock<HashMap<&'static str, (usize, bool, usize)>> = LazyLock::new(|| {
+        let mut declared = HashMap::new();
+        for (position, bundled) in BUNDLED.iter().enumerate() {
+            let file = &bundled.unit().file;
+            let messages = file.messages.iter().enumerate();
+            declared.extend(messages.map(|(id, message)| (message.full_name.as_str(), (position, true, id))));
+            let enums = file.enums.iter().enumerate();
+            declared.extend(enums.map(|(id, one)| (one.full_name.as_str(), (position, false, id))));
+        }
+        declared
+    });
+    let packages = ["google.", "confluent."];
+    packages.iter().any(|package| full_name.starts_with(package)).then(|| DECLARED.get(full_name).copied())?
 }
 
 struct Bundled {
     path: &'static str,
     text: &'static str,
     unit: OnceLock<Arc<Unit>>,
+}
+
+impl Bundled {
+    fn unit(&self) -> &Arc<Unit> {
+        self.unit.get_or_init(|| {
+            let file = parse::parse(self.text).expect("a test parses every bundled file");
+            Arc::new(Unit::new(file, Vec::new(), unit))
+        })
+    }
 }
 
 macro_rules! bundled {
@@ -75,8 +108,7 @@ mod tests {
             let unit = unit(bundled.path).expect("listed");
             let types = Types::new(&Arc::clone(unit));
             check::check(&types).unwrap_or_else(|error| panic!("{}: {error}", bundled.path));
-            let imports = unit.file.imports.len() + unit.file.public_imports.len();
-            assert_eq!(unit.imports.len(), imports, "{}", bundled.path);
+            assert_eq!(unit.missing, Vec::<String>::new(), "{}", bundled.path);
         }
     }
 }

@@ -6,17 +6,19 @@
 
 use std::collections::HashSet;
 
-use super::model::{Field, FieldType, File, Message, Scalar};
+use super::model::{Field, FieldType, File, MAX_FIELD_NUMBER, Message, Scalar};
 use super::names::Types;
 use super::normal;
 use postern_schema_core::CompileError;
 
-/// Fields are numbered up to this.
-pub(super) const FIELD_NUMBER_MAX: i32 = (1 << 29) - 1;
-
 /// The first thing wrong with the file that `types` is about.
 pub(super) fn check(types: &Types) -> Result<(), CompileError> {
     let file = types.file(0);
+    if let Some((place, digits)) = &file.octal {
+        let decimal = digits.trim_start_matches('0');
+        let remedy = format!("write {decimal}, or the decimal for what compilers read as octal");
+        return Err(CompileError::new(place.clone(), "a number without a leading zero", digits).remedy(remedy));
+    }
     let mut names = HashSet::new();
     let messages = file.messages.iter().map(|message| &message.full_name);
     for name in messages.chain(file.enums.iter().map(|kind| &kind.full_name)) {
@@ -38,7 +40,7 @@ fn message(message: &Message) -> Result<(), CompileError> {
         let fault = |expected: &str, found: String| {
             Err(CompileError::new(format!("{}.{name}", message.full_name), expected, found))
         };
-        if !(1..=FIELD_NUMBER_MAX).contains(&number) {
+        if !(1..=MAX_FIELD_NUMBER).contains(&number) {
             return fault("a field number from 1 to 536870911", number.to_string());
         }
         if !numbers.insert(number) {
@@ -74,7 +76,7 @@ fn extends(file: &File) -> Result<(), CompileError> {
     let nested = file.messages.iter().flat_map(|message| &message.extends);
     for extend in file.extends.iter().chain(nested) {
         for field in &extend.fields {
-            if !(1..=FIELD_NUMBER_MAX).contains(&field.number) {
+            if !(1..=MAX_FIELD_NUMBER).contains(&field.number) {
                 let found = field.number.to_string();
                 let path = format!("extend {}.{}", extend.target, field.name);
                 return Err(CompileError::new(path, "a field number from 1 to 536870911", found));

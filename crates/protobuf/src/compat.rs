@@ -269,7 +269,7 @@ impl<'t> Report<'t> {
         }
         // Own types meet among their siblings; and a file does not differ from itself.
         let own = new.file == 0 && old.file == 0;
-        if own || Arc::ptr_eq(&self.reader.files[new.file], &self.writer.files[old.file]) {
+        if own || Arc::ptr_eq(self.reader.unit(new.file), self.writer.unit(old.file)) {
             return true;
         }
         if let Some(reasons) = self.known.get(&(new, old)) {

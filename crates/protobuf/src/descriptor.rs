@@ -1,10 +1,11 @@
 //! Files as `FileDescriptorProto`, the form that compilers hand to one another: read, and written.
 //!
-//! Only what `descriptor.proto` itself declares is known: custom options are lost. Options that Protobuf has and we know
-//! stand in [`options`].
+//! Only what `descriptor.proto` itself declares is known, and Confluent's own options ([`meta`]): other custom options are
+//! lost.
 //!
 //! Source: `google/protobuf/descriptor.proto`.
 
+mod meta;
 mod options;
 mod read;
 mod write;

@@ -24,6 +24,7 @@ mod parse;
 mod plan;
 mod print;
 mod tags;
+mod unit;
 mod wire;
 
 use std::sync::{Arc, OnceLock};
@@ -31,9 +32,10 @@ use std::sync::{Arc, OnceLock};
 use base64::Engine as _;
 
 use model::File;
-use names::{Types, Unit};
+use names::Types;
 use plan::Plan;
 use print::Style;
+use unit::Unit;
 
 use postern_schema_core::{CompileError, EncodeError, Encoded, Incompatibility, Strictness};
 
@@ -61,11 +63,8 @@ impl ProtobufSchema {
         let file = read(text).map_err(CompileError::syntax)?;
         let canonical = print::print(&file, Style::Canonical);
         let full_name = file.top.messages.first().map(|id| file.messages[*id].full_name.clone());
-        let unit = Unit::new(file, |path| {
-            let reference = references.iter().find(|(name, _)| *name == path);
-            let reference = reference.map(|(_, schema)| &schema.unit);
-            reference.or_else(|| bundled::unit(path)).cloned()
-        });
+        let references = references.iter().map(|(name, schema)| ((*name).to_owned(), Arc::clone(&schema.unit)));
+        let unit = Unit::new(file, references.collect(), bundled::unit);
         let (types, plan) = (OnceLock::new(), OnceLock::new());
         let schema = ProtobufSchema { unit: Arc::new(unit), canonical, full_name, types, plan };
         if strictness == Strictness::New {
@@ -84,14 +83,14 @@ impl ProtobufSchema {
         print::print(&normal::normalize(self.types()).0, Style::Normalized)
     }
 
-    /// The canonical text without `extend` blocks and custom options.
+    /// The canonical text without `extensions`, `extend` and custom options, but for Confluent's own.
     pub fn without_extensions(&self) -> String {
         print::print(&self.unit.file, Style::WithoutExtensions)
     }
 
     /// The file as a descriptor, in base64.
     pub fn serialized(&self) -> String {
-        base64::engine::general_purpose::STANDARD.encode(descriptor::write(&self.unit.file, DEFAULT_NAME))
+        base64::engine::general_purpose::STANDARD.encode(descriptor::write(self.types(), DEFAULT_NAME))
     }
 
     /// The canonical text after `visitor` has seen, and perhaps changed, the tags of every message and field ([`tags::visit`]).

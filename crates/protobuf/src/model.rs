@@ -3,6 +3,9 @@
 //! Messages and enums lie in two lists of the file and refer to one another by position, so that a type is a pair of
 //! numbers for whoever resolves names. Comments are gone, and so is where in a message its parts stood among each other.
 
+/// Fields are numbered up to this.
+pub(super) const MAX_FIELD_NUMBER: i32 = (1 << 29) - 1;
+
 /// One file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct File {
@@ -19,6 +22,8 @@ pub(super) struct File {
     pub(super) top: Members,
     pub(super) extends: Vec<Extend>,
     pub(super) services: Vec<Service>,
+    /// The first number that compilers read as octal: its place in the text, and its digits.
+    pub(super) octal: Option<(String, String)>,
 }
 
 impl File {
@@ -217,9 +222,15 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// Whether somebody other than Protobuf itself has declared it.
+    /// Whether it is an extension, not declared by Protobuf itself.
     pub(super) fn is_custom(&self) -> bool {
         self.name.starts_with('(')
+    }
+
+    /// The name of an extension and the path behind it, both as written: `(a.b).c` is `a.b` and `c`.
+    pub(super) fn extension(&self) -> Option<(&str, &str)> {
+        let (name, path) = self.name.strip_prefix('(')?.split_once(')')?;
+        Some((name, path.strip_prefix('.').unwrap_or_default()))
     }
 }
 

@@ -1,50 +1,15 @@
-//! The types that a file can name: its own, and those of the files it imports, directly or not.
+//! The types that a file can name: its own, those of the files it imports, directly or not, and, as Confluent has it,
+//! those of the files that are only given as references and of the bundled ones.
 //!
-//! A name is looked for from the innermost scope outwards, as the language says. Which of the imports are public is not
-//! asked: registries have always found types behind any of them.
+//! A name is looked up from the innermost scope outwards, as the language says. Whether an import is public is not
+//! considered: Confluent finds types behind any of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::bundled;
 use super::model::{Enum, Field, FieldType, File, Message, Scalar};
-
-/// A file together with the files that it imports.
-#[derive(Debug)]
-pub(super) struct Unit {
-    pub(super) file: File,
-    /// Those imports that were found. An import that is not there is missed only when one of its types is.
-    pub(super) imports: Vec<Arc<Unit>>,
-    /// The one among `imports` that the file stands for: it declares nothing, and imports only this one publicly.
-    pub(super) stands_for: Option<usize>,
-}
-
-impl Unit {
-    /// `imported`: the file of a path, where there is one.
-    pub(super) fn new(file: File, imported: impl Fn(&str) -> Option<Arc<Unit>>) -> Unit {
-        let mut imports = file.imports.iter().filter_map(|path| imported(path)).collect::<Vec<_>>();
-        let plain = imports.len();
-        imports.extend(file.public_imports.iter().filter_map(|path| imported(path)));
-        let stands_for = match file.public_imports.as_slice() {
-            [_] if file.top.messages.is_empty() && file.top.enums.is_empty() => {
-                (imports.len() > plain).then_some(plain)
-            }
-            _ => None,
-        };
-        Unit { file, imports, stands_for }
-    }
-}
-
-impl Drop for Unit {
-    /// Chains of imports may be longer than any stack.
-    fn drop(&mut self) {
-        let mut left = std::mem::take(&mut self.imports);
-        while let Some(unit) = left.pop() {
-            if let Some(mut unit) = Arc::into_inner(unit) {
-                left.append(&mut unit.imports);
-            }
-        }
-    }
-}
+use super::unit::Unit;
 
 /// Where a type is declared: the file by its position among [`Types::files`], the type by that in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,22 +33,34 @@ pub(super) struct EnumId {
 /// All types within reach of one file. The file itself is the first of `files`.
 #[derive(Debug)]
 pub(super) struct Types {
-    pub(super) files: Vec<Arc<Unit>>,
+    files: Vec<Arc<Unit>>,
     by_name: HashMap<String, Named>,
 }
+
+/// Positions from here on are those of bundled files that nothing imports: every schema can name their types, and none
+/// has to hold a list of them.
+const BUNDLED: usize = usize::MAX / 2;
 
 impl Types {
     pub(super) fn new(root: &Arc<Unit>) -> Types {
         let mut types = Types { files: Vec::new(), by_name: HashMap::new() };
         let mut seen = HashSet::new();
-        let mut waiting = vec![Arc::clone(root)];
-        while let Some(unit) = waiting.pop() {
-            if seen.insert(Arc::as_ptr(&unit)) {
-                waiting.extend(unit.imports.iter().rev().map(Arc::clone));
-                types.add(unit);
+        let mut imported = vec![Arc::clone(root)];
+        let mut referenced = VecDeque::new();
+        loop {
+            while let Some(unit) = imported.pop() {
+                if seen.insert(Arc::as_ptr(&unit)) {
+                    imported.extend(unit.imports.iter().rev().map(|import| Arc::clone(&import.unit)));
+                    referenced.extend(unit.references.iter().map(|(_, unit)| Arc::clone(unit)));
+                    types.add(unit);
+                }
+            }
+            // What is imported comes first, whatever it is called by files that are not.
+            match referenced.pop_front() {
+                Some(unit) => imported.push(unit),
+                None => return types,
             }
         }
-        types
     }
 
     fn add(&mut self, unit: Arc<Unit>) {
@@ -107,7 +84,24 @@ impl Types {
     }
 
     pub(super) fn file(&self, position: usize) -> &File {
-        &self.files[position].file
+        &self.unit(position).file
+    }
+
+    pub(super) fn unit(&self, position: usize) -> &Arc<Unit> {
+        match position.checked_sub(BUNDLED) {
+            Some(position) => bundled::unit_at(position),
+            None => &self.files[position],
+        }
+    }
+
+    /// The position of a file that another one imports.
+    pub(super) fn position(&self, unit: &Arc<Unit>) -> Option<usize> {
+        self.files.iter().position(|known| Arc::ptr_eq(known, unit))
+    }
+
+    /// The files within reach, bundled ones included.
+    pub(super) fn all_files(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().map(|unit| &unit.file).chain(bundled::units().map(|unit| &unit.file))
     }
 
     pub(super) fn full_name(&self, named: Named) -> &str {
@@ -117,22 +111,21 @@ impl Types {
         }
     }
 
-    /// What `written` means inside of `scope`, the full name of a message or a package; empty for neither.
+    /// The type that `written` names inside of `scope`, the full name of a message or a package; empty for neither.
     pub(super) fn resolve(&self, scope: &str, written: &str) -> Option<Named> {
-        if let Some(absolute) = written.strip_prefix('.') {
-            return self.by_name.get(absolute).copied();
-        }
-        let mut scope = scope;
-        let mut candidate = String::with_capacity(scope.len() + written.len() + 1);
-        while !scope.is_empty() {
-            candidate.clear();
-            candidate.extend([scope, ".", written]);
-            if let Some(found) = self.by_name.get(&candidate) {
-                return Some(*found);
-            }
-            scope = scope.rfind('.').map_or("", |end| &scope[..end]);
-        }
-        self.by_name.get(written).copied()
+        resolve(scope, written, |full_name| self.declared(full_name))
+    }
+
+    fn declared(&self, full_name: &str) -> Option<Named> {
+        self.by_name.get(full_name).copied().or_else(|| {
+            let (file, is_message, index) = bundled::declared(full_name)?;
+            let file = BUNDLED + file;
+            Some(if is_message {
+                Named::Message(MessageId { file, index })
+            } else {
+                Named::Enum(EnumId { file, index })
+            })
+        })
     }
 
     /// As [`Types::resolve`], for what may also be a scalar.
@@ -198,4 +191,22 @@ pub(super) enum Kind {
     Enum(EnumId),
     Message(MessageId),
     Unknown,
+}
+
+/// Looks `written` up from the innermost scope outwards; one with a leading dot is a full name already.
+pub(super) fn resolve<T>(scope: &str, written: &str, mut lookup: impl FnMut(&str) -> Option<T>) -> Option<T> {
+    if let Some(absolute) = written.strip_prefix('.') {
+        return lookup(absolute);
+    }
+    let mut scope = scope;
+    let mut candidate = String::with_capacity(scope.len() + written.len() + 1);
+    while !scope.is_empty() {
+        candidate.clear();
+        candidate.extend([scope, ".", written]);
+        if let Some(found) = lookup(&candidate) {
+            return Some(found);
+        }
+        scope = scope.rfind('.').map_or("", |end| &scope[..end]);
+    }
+    lookup(written)
 }

@@ -338,7 +338,8 @@ impl<'t> Parser<'t> {
         Ok(whole)
     }
 
-    /// A whole number. A leading zero does not make it octal.
+    /// A whole number. One with a leading zero, octal for compilers, is read as decimal, as Confluent does, and noted for
+    /// [`check`](super::check).
     fn integer(&mut self) -> Parsed<i32> {
         let at = self.at;
         let negative = self.has_sign('-')?;
@@ -349,6 +350,9 @@ impl<'t> Parser<'t> {
             Some(digits) => i64::from_str_radix(digits, 16).ok(),
             None => digits.parse::<i64>().ok(),
         };
+        if hexadecimal.is_none() && digits.len() > 1 && digits.starts_with('0') && self.file.octal.is_none() {
+            self.file.octal = Some((self.lexer.place(at), super::lex::cut(digits)));
+        }
         value
             .map(|value| if negative { -value } else { value })
             .and_then(|value| i32::try_from(value).ok())

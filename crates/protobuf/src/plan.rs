@@ -5,10 +5,8 @@
 //! plan, and says so.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
-use super::check::FIELD_NUMBER_MAX;
-use super::model::{self, Field, Group, Label, Message, Scalar, Setting};
+use super::model::{self, Field, Group, Label, MAX_FIELD_NUMBER, Message, Scalar, Setting};
 use super::names::{EnumId, Kind, MessageId, Shape, Types, Written};
 use postern_schema_core::EncodeError;
 
@@ -149,9 +147,9 @@ fn first_message(types: &Types) -> Option<MessageId> {
         if let Some(index) = types.file(file).top.messages.first() {
             return Some(MessageId { file, index: *index });
         }
-        let unit = &types.files[file];
-        let next = &unit.imports[unit.stands_for?];
-        file = types.files.iter().position(|unit| Arc::ptr_eq(unit, next))?;
+        let unit = types.unit(file);
+        let next = &unit.imports[unit.stands_for?].unit;
+        file = types.position(next)?;
     }
 }
 
@@ -328,7 +326,7 @@ fn packed(value: ValueKind, options: &[Setting], proto3: bool) -> bool {
 }
 
 fn number(message: &Message, name: &str, number: i32) -> Result<u32, EncodeError> {
-    u32::try_from(number).ok().filter(|_| (1..=FIELD_NUMBER_MAX).contains(&number)).ok_or_else(|| {
+    u32::try_from(number).ok().filter(|_| (1..=MAX_FIELD_NUMBER).contains(&number)).ok_or_else(|| {
         let found = format!("{number} for `{name}` of {}", message.full_name);
         unusable("a schema with field numbers from 1 to 536870911", found)
     })

@@ -6,8 +6,8 @@
 //! Source: docs/reference/schema-registry.md §5.5; recorded answers.
 
 use super::model::{
-    Call, Constant, Enum, Extend, Field, FieldType, File, Group, Members, Message, OneOf, RangeEnd, Reserved, Service,
-    Setting, SettingValue, Streamed, Text,
+    Call, Constant, Enum, Extend, Field, FieldType, File, Group, MAX_FIELD_NUMBER, Members, Message, OneOf, RangeEnd,
+    Reserved, Service, Setting, SettingValue, Streamed, Text,
 };
 
 /// What is printed, and in which order.
@@ -15,9 +15,9 @@ use super::model::{
 pub(super) enum Style {
     /// Everything as it was written.
     Canonical,
-    /// Options in order of their names.
+    /// As canonical, with options in the order in which they come.
     Normalized,
-    /// As canonical, without `extend` blocks and custom options.
+    /// As canonical, without `extensions` and `extend` and without custom options, but for Confluent's own.
     WithoutExtensions,
 }
 
@@ -91,15 +91,12 @@ impl Printer<'_> {
             self.part(&mut block, Part::Groups);
             self.group_field(group);
         }
-        for extensions in &message.extensions {
-            let options = self.inline_options(&extensions.options);
-            self.statement(
-                &mut block,
-                Part::Extensions,
-                &format!("extensions {}{options};", ranges(&extensions.ranges)),
-            );
-        }
         if self.style != Style::WithoutExtensions {
+            for extensions in &message.extensions {
+                let options = self.inline_options(&extensions.options);
+                let text = format!("extensions {}{options};", ranges(&extensions.ranges));
+                self.statement(&mut block, Part::Extensions, &text);
+            }
             for extend in &message.extends {
                 self.part(&mut block, Part::Extends);
                 self.extend(extend);
@@ -212,9 +209,10 @@ impl Printer<'_> {
     fn kept<'o>(&self, options: &'o [Setting]) -> Vec<&'o Setting> {
         let mut kept = options.iter().collect::<Vec<_>>();
         match self.style {
-            Style::Canonical => {}
-            Style::Normalized => kept.sort_by(|a, b| a.name.cmp(&b.name)),
-            Style::WithoutExtensions => kept.retain(|option| !option.is_custom()),
+            Style::Canonical | Style::Normalized => {}
+            Style::WithoutExtensions => {
+                kept.retain(|option| !option.is_custom() || option.name.starts_with("(confluent."))
+            }
         }
         kept
     }
@@ -229,7 +227,7 @@ impl Printer<'_> {
     /// To stand on lines of its own, inside of what is open.
     fn option_statement(&self, option: &Setting) -> String {
         let mut text = format!("option {} = ", option.name);
-        value(&option.value, 0, &mut text);
+        option_value(&option.value, 0, &mut text);
         text.push(';');
         text
     }
@@ -249,13 +247,13 @@ impl Printer<'_> {
             [] => return text,
             [option] => {
                 text.push_str(&format!(" [{} = ", option.name));
-                value(&option.value, 0, &mut text);
+                option_value(&option.value, 0, &mut text);
             }
             options => {
                 text.push_str(" [\n");
                 for (position, option) in options.iter().enumerate() {
                     text.push_str(&format!("  {} = ", option.name));
-                    value(&option.value, 2, &mut text);
+                    option_value(&option.value, 2, &mut text);
                     text.push_str(if position + 1 < options.len() { ",\n" } else { "\n" });
                 }
             }
@@ -334,7 +332,18 @@ enum Part {
     Nested,
 }
 
-/// The value of an option, its inner lines indented by `indent` and more.
+/// The value of an option, its inner lines indented by `indent` and more. A list of one stands on its line.
+fn option_value(of: &SettingValue, indent: usize, out: &mut String) {
+    match of {
+        SettingValue::List(items) if items.len() == 1 => {
+            out.push('[');
+            value(&items[0], indent, out);
+            out.push(']');
+        }
+        other => value(other, indent, out),
+    }
+}
+
 fn value(of: &SettingValue, indent: usize, out: &mut String) {
     match of {
         SettingValue::Word(word) => out.push_str(word),
@@ -372,8 +381,10 @@ fn ranges(entries: &[Reserved]) -> String {
     let entry = |entry: &Reserved| match entry {
         Reserved::Name(name) => format!("\"{}\"", Text::new(name).escaped),
         Reserved::Numbers(first, None) => first.to_string(),
-        Reserved::Numbers(first, Some(RangeEnd::Number(last))) => format!("{first} to {last}"),
-        Reserved::Numbers(first, Some(RangeEnd::Max)) => format!("{first} to max"),
+        Reserved::Numbers(first, Some(RangeEnd::Number(last))) if *last < MAX_FIELD_NUMBER => {
+            format!("{first} to {last}")
+        }
+        Reserved::Numbers(first, Some(_)) => format!("{first} to max"),
     };
     entries.iter().map(entry).collect::<Vec<_>>().join(", ")
 }

@@ -47,6 +47,33 @@ pub(super) fn sized<E>(out: &mut Vec<u8>, inner: impl FnOnce(&mut Vec<u8>) -> Re
     Ok(())
 }
 
+/// A field that holds a string.
+pub(super) fn string_field(number: u32, value: &str, out: &mut Vec<u8>) {
+    bytes_field(number, value.as_bytes(), out);
+}
+
+/// A field that holds bytes, or a message that is written already.
+pub(super) fn bytes_field(number: u32, value: &[u8], out: &mut Vec<u8>) {
+    key(number, WireType::Length, out);
+    varint(value.len() as u64, out);
+    out.extend_from_slice(value);
+}
+
+/// A field that holds a number, negative ones sign-extended.
+pub(super) fn varint_field(number: u32, value: u64, out: &mut Vec<u8>) {
+    key(number, WireType::Varint, out);
+    varint(value, out);
+}
+
+/// A field that holds the message that `inner` writes.
+pub(super) fn message_field(number: u32, out: &mut Vec<u8>, inner: impl FnOnce(&mut Vec<u8>)) {
+    key(number, WireType::Length, out);
+    let Ok(()) = sized(out, |out| {
+        inner(out);
+        Ok::<(), std::convert::Infallible>(())
+    });
+}
+
 /// One field as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Raw<'b> {

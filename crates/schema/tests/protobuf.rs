@@ -68,6 +68,23 @@ fn texts_are_printed_as_recorded() {
 }
 
 #[test]
+fn descriptors_are_those_of_confluent() {
+    assert_eq!(texts(include_str!("corpus/protobuf/descriptors.json")), 14);
+    // The entries of maps are called as by compilers, and typed.
+    assert_eq!(texts(include_str!("corpus/protobuf/descriptors_better.json")), 3);
+}
+
+#[test]
+fn options_are_normalized_as_by_confluent() {
+    assert_eq!(texts(include_str!("corpus/protobuf/options.json")), 55);
+}
+
+#[test]
+fn options_that_confluent_spoils_are_kept() {
+    texts(include_str!("corpus/protobuf/options_better.json"));
+}
+
+#[test]
 fn texts_are_printed_as_described() {
     texts(include_str!("corpus/protobuf/layout.json"));
 }
@@ -150,6 +167,71 @@ fn changes_are_judged_as_recorded() {
         }
     }
     assert_eq!(verdicts, 140);
+}
+
+#[test]
+fn octal_numbers_are_refused_in_new_texts() {
+    let text = "syntax = \"proto3\";\nmessage A { int32 x = 010; }";
+    let error = Schema::compile(SchemaKind::Protobuf, text, &[], Strictness::New).expect_err(text);
+    assert_eq!(
+        error.to_string(),
+        "line 2, column 23: expected a number without a leading zero, found 010; write 10, or the decimal for what compilers read as octal"
+    );
+    let stored = Schema::compile(SchemaKind::Protobuf, text, &[], Strictness::Stored).expect(text);
+    assert_eq!(stored.canonical(), "syntax = \"proto3\";\n\nmessage A {\n  int32 x = 10;\n}\n");
+}
+
+#[test]
+fn an_import_that_is_not_among_the_references_is_named() {
+    let error = Schema::compile(
+        SchemaKind::Protobuf,
+        "syntax = \"proto3\"; import \"other.proto\"; message A { Other o = 1; }",
+        &[],
+        Strictness::New,
+    );
+    assert_eq!(
+        error.expect_err("there is no Other").to_string(),
+        "A.o: expected the name of a type, found \"Other\"; \"other.proto\" is imported, but it is not among the references; \
+         register that file and give it as a reference with the name \"other.proto\""
+    );
+}
+
+#[test]
+fn types_of_references_are_found_whatever_they_are_imported_as() {
+    let reference = |name: &str, text: &str| Reference { name: name.to_owned(), schema: protobuf(text) };
+    let item = "syntax = \"proto3\"; package q; message Item { int32 n = 1; }";
+    let text = "syntax = \"proto3\"; import \"x.proto\"; message A { q.Item i = 1; }";
+    let schema = with(text, &[reference("y.proto", item)]);
+    let mut out = Vec::new();
+    schema.encode(br#"{"i":{"n":3}}"#, &mut out).expect("the type is there");
+    assert_eq!(hex(&out), "000a020803");
+    // A reference of a reference can be imported as well.
+    let middle = "syntax = \"proto3\"; import \"z.proto\"; message M { q.Item i = 1; }";
+    let middle = Reference { name: "m.proto".to_owned(), schema: with(middle, &[reference("z.proto", item)]) };
+    let schema = with("syntax = \"proto3\"; import \"z.proto\"; message A { q.Item i = 1; }", &[middle]);
+    out.clear();
+    schema.encode(br#"{"i":{"n":3}}"#, &mut out).expect("the type is there");
+    assert_eq!(hex(&out), "000a020803");
+}
+
+#[test]
+fn descriptors_are_read_as_confluent_reads_them() {
+    // Reserved 2, 4 to 6, 9, "a" and "b"; a field with the tag PII.
+    let text = "Cgd4LnByb3RvEgFwIiYKAU0SCQoBeBgBIAEoBUoECAIQA0oECAQQB0oECAkQClIBYVIBYmIGcHJvdG8z";
+    assert_eq!(
+        protobuf(text).canonical(),
+        "syntax = \"proto3\";\npackage p;\n\nmessage M {\n  reserved 2;\n  reserved 4 to 6;\n  reserved 9;\n  reserved \"a\";\n  \
+         reserved \"b\";\n\n  int32 x = 1;\n}\n"
+    );
+    let tagged = proto3(
+        "import \"confluent/meta.proto\"; message M { string a = 1 [(confluent.field_meta) = {doc: \"d\", params: {key: \"precision\", value: \"4\"}, tags: \"PII\"}]; }",
+    );
+    let again = protobuf(&tagged.serialized().expect("it is Protobuf"));
+    assert_eq!(
+        again.canonical(),
+        "syntax = \"proto3\";\npackage p;\n\nimport \"confluent/meta.proto\";\n\nmessage M {\n  string a = 1 [(confluent.field_meta) = {\n    \
+         doc: \"d\",\n    params: [\n      {\n        value: \"4\",\n        key: \"precision\"\n      }\n    ],\n    tags: [\n      \"PII\"\n    ]\n  }];\n}\n"
+    );
 }
 
 // === reasons ===
@@ -299,7 +381,7 @@ fn a_syntax_line_and_labels_go_together() {
         ("syntax = \"proto3\"; message A { oneof o { repeated int32 x = 1; } }", false),
         ("syntax = \"proto3\"; enum E { A = 1; B = 1; }", true),
         ("syntax = \"proto3\"; import \"nowhere.proto\"; message A {}", true),
-        ("syntax = \"proto3\"; message A { google.protobuf.Any a = 1; }", false),
+        ("syntax = \"proto3\"; message A { google.protobuf.Any a = 1; }", true),
         ("syntax = \"proto3\"; message A { map<double, int32> x = 1; }", false),
         ("syntax = \"proto3\"; message A {} message A {}", false),
     ] {
@@ -404,7 +486,7 @@ fn a_file_of_one_public_import_stands_for_it() {
 fn descriptors_come_back() {
     let text = "syntax = \"proto3\";\npackage p.q;\n\nimport \"google/protobuf/timestamp.proto\";\nimport public \
                 \"google/protobuf/any.proto\";\n\noption java_package = \"x\";\noption optimize_for = CODE_SIZE;\n\nmessage A {\n  \
-                reserved 5, 7 to 9;\n  reserved \"old\";\n\n  option deprecated = true;\n\n  optional int32 a = 1;\n  repeated \
+                reserved 5;\n  reserved 7 to 9;\n  reserved \"old\";\n\n  option deprecated = true;\n\n  optional int32 a = 1;\n  repeated \
                 string b = 2 [deprecated = true];\n  .google.protobuf.Timestamp t = 10;\n  E e = 11;\n\n  oneof k {\n    bytes c = \
                 3;\n    B d = 4;\n  }\n\n  message B {\n    bool x = 1;\n  }\n}\nenum E {\n  reserved 4 to max;\n  option allow_alias = \
                 true;\n  Z = 0;\n  Y = 0 [deprecated = true];\n  X = -1;\n}\n\nservice S {\n  rpc G (A) returns (stream A) {\n    \

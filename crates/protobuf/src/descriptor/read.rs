@@ -25,7 +25,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<File> {
             Some(_) => return None,
         },
         package: parts.text(2)?.filter(|package| !package.is_empty()),
-        options: parts.options(options::FILE, 8)?,
+        options: parts.options(&options::FILE, 8)?,
         ..File::default()
     };
     let known = [1, 2, 3, 4, 5, 6, 7, 8, 12];
@@ -61,7 +61,7 @@ fn message(file: &mut File, bytes: &[u8], proto3: bool, depth: usize) -> Option<
     file.messages.push(Message::default());
     let mut message = Message {
         name: parts.text(1)?.unwrap_or_default(),
-        options: parts.options(options::MESSAGE, 7)?,
+        options: parts.options(&options::MESSAGE, 7)?,
         extends: extends(&parts, 6, proto3)?,
         ..Message::default()
     };
@@ -141,7 +141,7 @@ impl Described {
             _ if proto3 && !proto3_optional => None,
             _ => Some(Label::Optional),
         };
-        let mut options = parts.options(options::FIELD, 8)?;
+        let mut options = parts.options(&options::FIELD, 8)?;
         if let Some(default) = parts.text(7)? {
             options.push(Setting { name: "default".to_owned(), value: default_value(&kind, default)? });
         }
@@ -168,15 +168,17 @@ fn default_value(kind: &str, default: String) -> Option<SettingValue> {
     })
 }
 
-/// Extensions of one message that follow each other become one block.
+/// All extensions of one message become one block.
 fn extends(parts: &Parts<'_>, at: u32, proto3: bool) -> Option<Vec<Extend>> {
     let mut extends: Vec<Extend> = Vec::new();
+    let mut positions = HashMap::new();
     for bytes in parts.messages(at)? {
         let Described { field, extendee, .. } = Described::read(bytes, proto3)?;
         let target = extendee?;
-        match extends.last_mut() {
-            Some(last) if last.target == target => last.fields.push(field),
-            Some(_) | None => extends.push(Extend { target, fields: vec![field], groups: Vec::new() }),
+        let position = *positions.entry(target.clone()).or_insert(extends.len());
+        match extends.get_mut(position) {
+            Some(block) => block.fields.push(field),
+            None => extends.push(Extend { target, fields: vec![field], groups: Vec::new() }),
         }
     }
     Some(extends)
@@ -189,14 +191,14 @@ fn enumeration(bytes: &[u8]) -> Option<Enum> {
         Some(Constant {
             name: parts.text(1)?.unwrap_or_default(),
             number: signed(parts.number(2).unwrap_or_default())?,
-            options: parts.options(options::CONSTANT, 3)?,
+            options: parts.options(&options::CONSTANT, 3)?,
         })
     });
     Some(Enum {
         name: parts.text(1)?.unwrap_or_default(),
         full_name: String::new(),
         reserved: reserved(&parts, 4, 5, false)?,
-        options: parts.options(options::ENUM, 3)?,
+        options: parts.options(&options::ENUM, 3)?,
         constants: constants.collect::<Option<_>>()?,
     })
 }
@@ -212,22 +214,22 @@ fn service(bytes: &[u8]) -> Option<Service> {
             name: parts.text(1)?.unwrap_or_default(),
             request: streamed(2, 5)?,
             response: streamed(3, 6)?,
-            options: parts.options(options::METHOD, 4)?,
+            options: parts.options(&options::METHOD, 4)?,
         })
     });
     Some(Service {
         name: parts.text(1)?.unwrap_or_default(),
-        options: parts.options(options::SERVICE, 3)?,
+        options: parts.options(&options::SERVICE, 3)?,
         calls: calls.collect::<Option<_>>()?,
     })
 }
 
-/// A statement for the numbers and one for the names.
+/// A statement for each range, then one for each name, as Confluent prints descriptors.
 fn reserved(parts: &Parts<'_>, ranges: u32, names: u32, end_excluded: bool) -> Option<Vec<Vec<Reserved>>> {
     let ranges = parts.messages(ranges)?.into_iter().map(|bytes| range(bytes, end_excluded));
     let ranges = ranges.collect::<Option<Vec<_>>>()?;
-    let names = parts.texts(names)?.into_iter().map(Reserved::Name).collect::<Vec<_>>();
-    Some([ranges, names].into_iter().filter(|entries| !entries.is_empty()).collect())
+    let names = parts.texts(names)?.into_iter().map(Reserved::Name);
+    Some(ranges.into_iter().chain(names).map(|entry| vec![entry]).collect())
 }
 
 fn range(bytes: &[u8], end_excluded: bool) -> Option<Reserved> {
@@ -296,8 +298,8 @@ impl<'b> Parts<'b> {
             .collect()
     }
 
-    fn options(&self, known: &[(&'static str, u32, options::Kind)], at: u32) -> Option<Vec<Setting>> {
+    fn options(&self, options: &options::Options, at: u32) -> Option<Vec<Setting>> {
         // Several occurrences of a message are one, and so are their bytes.
-        options::read(known, &self.messages(at)?.concat())
+        options.read(&self.messages(at)?.concat())
     }
 }
