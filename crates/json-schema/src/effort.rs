@@ -6,6 +6,9 @@
 //!
 //! The validator that asks for the matches cannot be stopped by what they answer, so the end of the effort unwinds through it.
 
+#[cfg(panic = "abort")]
+compile_error!("values are held to regular expressions within a bound that unwinds: build with panic = \"unwind\"");
+
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 

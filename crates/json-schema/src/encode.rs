@@ -48,7 +48,7 @@ impl Judge {
     /// The schema has something that the validator cannot do, such as a regular expression that it cannot read.
     pub(super) fn new(library: &Library<'_>) -> Result<Judge, EncodeError> {
         let plain = Plain::new(library);
-        if plain.depth > STACK_MAX / FRAME {
+        if plain.depth > MAX_STACK / FRAME {
             return Err(too_much());
         }
         let validator = build(&plain.document, plain.classic)?;
@@ -108,28 +108,22 @@ fn build(document: &Value, classic: bool) -> Result<Validator, EncodeError> {
 
 /// What one schema about one value needs, in bytes: twice as much as was seen; unoptimized code needs more.
 const FRAME: usize = if cfg!(debug_assertions) { 4 << 10 } else { 1 << 10 };
-/// So much is always there.
-const STACK_AT_HAND: usize = 256 << 10;
+/// So much there is to be beside it.
+const MIN_STACK: usize = 128 << 10;
 /// More is not given; it is reserved, and used only as far as needed.
-const STACK_MAX: usize = 64 << 20;
+const MAX_STACK: usize = 64 << 20;
 /// What the validator needs to be built. It puts off what references lead to when it is too deep in.
 const BUILD_STACK: usize = 64 << 20;
 
-/// Does what recurses deeper than the stack of a thread may be, on one that is large enough.
+/// Does what recurses deeper than what is left of the stack may allow, on a stack that is large enough.
 ///
 /// Hardly ever needed: forty schemas about one value that is five levels deep fit into what is at hand.
-fn with_stack<T: Send>(bytes: usize, work: impl FnOnce() -> T + Send) -> Result<T, EncodeError> {
-    if bytes <= STACK_AT_HAND {
-        return Ok(work());
-    }
-    if bytes > STACK_MAX {
+fn with_stack<T>(bytes: usize, work: impl FnOnce() -> T) -> Result<T, EncodeError> {
+    if bytes > MAX_STACK {
         return Err(too_much());
     }
-    let done = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(bytes + STACK_AT_HAND).spawn_scoped(scope, work);
-        thread.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    done.map_err(|error| unfit(&format!("one that needs a thread of its own, which cannot be had: {error}")))
+    let bytes = bytes + MIN_STACK;
+    Ok(stacker::maybe_grow(bytes, bytes, work))
 }
 
 fn too_much() -> EncodeError {
