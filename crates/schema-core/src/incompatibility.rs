@@ -81,9 +81,7 @@ impl Incompatibility {
         let (kind, info) = (self.kind, &self.info);
         match self.frame {
             Frame::Avro => format!("{{errorType:'{kind}', description:'{description}', additionalInfo:'{info}'}}"),
-            // The quotes do not match, and tools that read the line know it.
-            Frame::Json => format!("{{errorType:\"{kind}\", description:\"{description}'}}"),
-            Frame::Protobuf => format!("{{errorType:\"{kind}\", description:\"{description}\"}}"),
+            Frame::Json | Frame::Protobuf => format!("{{errorType:\"{kind}\", description:\"{description}\"}}"),
             Frame::Bare => description,
         }
     }
