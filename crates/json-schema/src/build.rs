@@ -14,6 +14,7 @@ mod modern;
 mod rules;
 
 use std::collections::HashMap;
+use std::hash::{Hash as _, Hasher as _};
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
@@ -35,9 +36,7 @@ pub(super) fn build(library: &Library<'_>, strictness: Strictness) -> Result<Tre
         builder.fill(id, &place)?;
     }
     let Builder { tree, .. } = builder;
-    let circle =
-        || CompileError::new("$ref".to_owned(), "a reference to a schema", "references that lead to themselves");
-    tree.grown(root).ok_or_else(circle)
+    Ok(tree.grown(root))
 }
 
 struct Builder<'d, 'l> {
@@ -110,13 +109,13 @@ impl<'d> Builder<'d, '_> {
         })
     }
 
-    /// `$ref`, a string that leads somewhere.
-    fn reference(&mut self, scope: &Scope<'d>, written: &'d Value) -> Built<NodeId> {
+    /// `$ref` or `$dynamicRef`, a string that leads somewhere. Comparison takes a dynamic one for a static one.
+    fn reference(&mut self, scope: &Scope<'d>, keyword: &str, written: &'d Value) -> Built<NodeId> {
         let Value::String(reference) = written else {
-            return Err(self.at("$ref").expected("a reference (a string)", written));
+            return Err(self.at(keyword).expected("a reference (a string)", written));
         };
         let Some(place) = self.library.resolve(scope.document, &scope.base, reference) else {
-            self.path.push("$ref".to_owned());
+            self.path.push(keyword.to_owned());
             let expected = "a place in this schema, or one in a schema that it names in its references";
             return Err(self.expected(expected, written).remedy("nothing is fetched from elsewhere"));
         };
@@ -151,9 +150,17 @@ impl<'d> Builder<'d, '_> {
             let Some(items) = self.array(scope, keyword)? else { continue };
             let parts = self.list(scope, keyword, items)?;
             let mut met = std::collections::HashSet::new();
-            let distinct = items.iter().zip(&parts).filter(|(item, _)| met.insert(compared(scope.draft, item)));
-            let distinct = distinct.map(|(_, part)| *part).collect();
-            found.push(Kind::Combined(Combined { criterion, parts, distinct }));
+            let (mut distinct, mut digests) = (Vec::new(), Vec::new());
+            for (item, part) in items.iter().zip(&parts) {
+                let item = compared(scope.draft, item);
+                let mut hasher = std::hash::DefaultHasher::new();
+                item.hash(&mut hasher);
+                if met.insert(item) {
+                    distinct.push(*part);
+                    digests.push(hasher.finish());
+                }
+            }
+            found.push(Kind::Combined(Combined { criterion, parts, distinct, digests }));
         }
         Ok(found)
     }
@@ -165,7 +172,12 @@ impl<'d> Builder<'d, '_> {
             1 => kinds.remove(0),
             _ => {
                 let parts = kinds.into_iter().map(|kind| self.tree.add(kind)).collect::<Vec<_>>();
-                Kind::Combined(Combined { criterion: Criterion::All, distinct: parts.clone(), parts })
+                Kind::Combined(Combined {
+                    criterion: Criterion::All,
+                    distinct: parts.clone(),
+                    parts,
+                    digests: Vec::new(),
+                })
             }
         }
     }

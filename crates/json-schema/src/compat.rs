@@ -161,7 +161,10 @@ impl<'t> Comparison<'t> {
                     report.note(Found::NotTypeExtended, "/not");
                 }
             }
-            (Kind::Boolean, Kind::Boolean) | (Kind::Null, Kind::Null) | (Kind::Conditional, Kind::Conditional) => {}
+            (Kind::Boolean, Kind::Boolean)
+            | (Kind::Null, Kind::Null)
+            | (Kind::Conditional, Kind::Conditional)
+            | (Kind::Circular, Kind::Circular) => {}
             (Kind::Never, _) | (_, Kind::Any) => {}
             _ if theirs.connect_bytes && ours.connect_bytes => {}
             _ => report.note(Found::TypeChanged, ""),

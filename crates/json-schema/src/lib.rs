@@ -8,6 +8,7 @@
 //! use. Meta-schemas are not asked: what those registries take is neither all that is lawful nor only that.
 
 mod build;
+
 mod compat;
 mod decimal;
 mod difference;
@@ -15,6 +16,7 @@ mod draft;
 mod effort;
 mod encode;
 mod library;
+mod meta_schemas;
 mod pattern;
 mod plain;
 mod print;

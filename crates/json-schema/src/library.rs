@@ -4,14 +4,15 @@
 //! around them. Schemas of a document with an `$id` or an anchor of their own are found by these. A referenced
 //! document sees its own references before those of the documents that refer to it.
 //!
-//! Not done: `$dynamicRef` (refused by [`super::build`]), meta-schemas as targets.
+//! The meta-schemas of the drafts are found by their URIs, unless a reference has such a name ([`meta_schemas`]).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::draft::Draft;
+use super::meta_schemas;
 use super::uri;
 use super::{JsonSchema, References};
 
@@ -39,6 +40,10 @@ pub(super) struct Library<'d> {
     uris: HashMap<Rc<str>, Place<'d>>,
     /// Schemas by the names that a document gives them.
     anchors: HashMap<Rc<str>, HashMap<&'d str, Place<'d>>>,
+    /// Those of the anchors that are dynamic, by the URIs of their documents.
+    dynamic_anchors: HashMap<Rc<str>, BTreeMap<&'d str, Place<'d>>>,
+    /// URIs of meta-schemas that some document refers to.
+    meta_schemas: Vec<&'d str>,
 }
 
 struct Document<'d> {
@@ -50,8 +55,8 @@ struct Document<'d> {
 impl<'d> Library<'d> {
     pub(super) fn new(root: &'d Value, references: &'d References) -> Library<'d> {
         let draft = Draft::of(root);
-        let (documents, names, uris, anchors) = Default::default();
-        let mut library = Library { documents, names, uris, anchors };
+        let (documents, names, uris, anchors, dynamic_anchors, meta_schemas) = Default::default();
+        let mut library = Library { documents, names, uris, anchors, dynamic_anchors, meta_schemas };
         library.add(root, draft, "".into());
         let mut known = HashMap::new();
         let mut pending = VecDeque::from([(0, references)]);
@@ -71,7 +76,24 @@ impl<'d> Library<'d> {
                 library.names.entry(name).or_insert(document);
             }
         }
+        while let Some(uri) = library.meta_schemas.pop() {
+            library.add_meta_schemas(uri, draft.is_classic());
+        }
         library
+    }
+
+    fn add_meta_schemas(&mut self, uri: &str, classic: bool) {
+        for (uri, document) in meta_schemas::documents(uri, classic) {
+            if self.uris.contains_key(uri.as_str()) {
+                continue;
+            }
+            let added = self.add(document, Draft::of(document), uri.as_str().into());
+            let root = self.root(added);
+            let host = uri.split_once("://").map_or(uri.as_str(), |(_, host)| host);
+            for scheme in ["http", "https"] {
+                self.uris.entry(format!("{scheme}://{host}").into()).or_insert_with(|| root.clone());
+            }
+        }
     }
 
     /// The place of a whole document.
@@ -91,7 +113,29 @@ impl<'d> Library<'d> {
         }
     }
 
-    /// What a `$ref` means that is written in a document where `base` is in force.
+    /// What a `$dynamicRef` refers to where nothing around it has the anchor, and the name of the anchor if it is a
+    /// dynamic one.
+    pub(super) fn resolve_dynamic(
+        &self,
+        document: usize,
+        base: &str,
+        reference: &'d str,
+    ) -> Option<(Place<'d>, Option<&'d str>)> {
+        let place = self.resolve(document, base, reference)?;
+        let (_, name) = uri::split(reference);
+        let is_dynamic = place.value.get("$dynamicAnchor").is_some_and(|anchor| anchor == name);
+        Some((place, is_dynamic.then_some(name)))
+    }
+
+    /// The dynamic anchors of the document that the place belongs to.
+    pub(super) fn dynamic_anchors(&self, place: &Place<'d>) -> Option<&BTreeMap<&'d str, Place<'d>>> {
+        if self.dynamic_anchors.is_empty() {
+            return None;
+        }
+        self.dynamic_anchors.get(&self.base_within(place))
+    }
+
+    /// What a `$ref` refers to that is written in a document where `base` is in force.
     pub(super) fn resolve(&self, document: usize, base: &str, reference: &str) -> Option<Place<'d>> {
         let (target, fragment) = uri::split(reference);
         let fragment = uri::decoded(fragment);
@@ -180,6 +224,14 @@ impl<'d> Library<'d> {
             let anchors = anchors.filter_map(|keyword| members.get(keyword)?.as_str());
             for name in fragment.into_iter().chain(anchors) {
                 self.anchors.entry(base.clone()).or_default().entry(name).or_insert_with(|| place.clone());
+            }
+            if let Some(name) = members.get("$dynamicAnchor").and_then(Value::as_str).filter(|_| !draft.is_classic()) {
+                let anchors = self.dynamic_anchors.entry(base.clone()).or_default();
+                anchors.entry(name).or_insert_with(|| place.clone());
+            }
+            for keyword in ["$ref", "$dynamicRef"] {
+                let target = members.get(keyword).and_then(Value::as_str).map(|reference| uri::split(reference).0);
+                self.meta_schemas.extend(target.filter(|target| target.contains("://json-schema.org/")));
             }
             if base != place.around {
                 self.uris.entry(base.clone()).or_insert(place);

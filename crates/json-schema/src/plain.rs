@@ -6,7 +6,7 @@
 
 mod depth;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
@@ -41,16 +41,33 @@ impl Plain {
     pub(super) const DEFINITIONS: &str = "definitions";
 
     pub(super) fn new(library: &Library<'_>) -> Plain {
+        let classic = library.draft(0).is_classic();
         let (places, pending, definitions) = Default::default();
-        let mut writer = Writer { library, places, pending, named: 0, definitions, has_defaults: false };
-        let reference = writer.reference(library.root(0));
-        while let Some((name, place)) = writer.pending.pop() {
-            let schema = writer.schema(&place);
+        let mut writer = Writer {
+            library,
+            classic,
+            places,
+            pending,
+            named: 0,
+            definitions,
+            has_defaults: false,
+            environments: Environments::default(),
+        };
+        let reference = writer.reference(library.root(0), Environments::EMPTY);
+        while let Some((name, place, environment)) = writer.pending.pop() {
+            let schema = writer.schema(&place, environment);
             writer.definitions.insert(name.to_string(), schema);
+            if writer.environments.is_many() && writer.named > MAX_DEFINITIONS {
+                writer.environments.overflowed = true;
+                break;
+            }
         }
-        let depth = depth::depth(&writer.definitions);
+        let depth = match writer.environments.overflowed {
+            true => usize::MAX,
+            false => depth::depth(&writer.definitions),
+        };
         let document = json!({ "$ref": reference, Self::DEFINITIONS: writer.definitions });
-        Plain { document, classic: library.draft(0).is_classic(), has_defaults: writer.has_defaults, depth }
+        Plain { document, classic, has_defaults: writer.has_defaults, depth }
     }
 
     /// What a reference in the document means.
@@ -60,14 +77,26 @@ impl Plain {
     }
 }
 
+/// Schemas of the document, where dynamic references make several of one.
+const MAX_DEFINITIONS: usize = 10_000;
+
+/// Anchors by their names, each as [`Place::key`] tells it from others.
+type Bindings<'d> = Vec<(&'d str, (usize, usize))>;
+
+/// A place, and the environment it is seen in.
+type Seen = ((usize, usize), usize);
+
 struct Writer<'d, 'l> {
     library: &'l Library<'d>,
-    places: HashMap<(usize, usize), usize>,
-    pending: Vec<(usize, Place<'d>)>,
+    /// Whether the document is to be one of draft-07.
+    classic: bool,
+    places: HashMap<Seen, usize>,
+    pending: Vec<(usize, Place<'d>, usize)>,
     /// So many definitions have names.
     named: usize,
     definitions: Map<String, Value>,
     has_defaults: bool,
+    environments: Environments<'d>,
 }
 
 /// Where a schema stands.
@@ -75,59 +104,142 @@ struct Scope {
     document: usize,
     draft: Draft,
     base: Rc<str>,
+    environment: usize,
+}
+
+/// What dynamic anchors stand for, which depends on the documents that led to a schema: for each name, the anchor in the
+/// outermost of them that has it. A schema that is reached in two environments is written twice, each time with plain
+/// references.
+struct Environments<'d> {
+    all: Vec<BTreeMap<&'d str, Place<'d>>>,
+    known: HashMap<Bindings<'d>, usize>,
+    overflowed: bool,
+}
+
+impl Default for Environments<'_> {
+    fn default() -> Self {
+        Environments { all: vec![BTreeMap::new()], known: HashMap::new(), overflowed: false }
+    }
+}
+
+impl<'d> Environments<'d> {
+    const EMPTY: usize = 0;
+    const MAX: usize = 64;
+
+    fn is_many(&self) -> bool {
+        self.all.len() > 1
+    }
+
+    /// The environment within a document with these dynamic anchors, entered from `environment`.
+    fn entered(&mut self, environment: usize, anchors: &BTreeMap<&'d str, Place<'d>>) -> usize {
+        let around = &self.all[environment];
+        if anchors.keys().all(|name| around.contains_key(name)) {
+            return environment;
+        }
+        let mut inside = around.clone();
+        for (name, place) in anchors {
+            inside.entry(name).or_insert_with(|| place.clone());
+        }
+        let key = inside.iter().map(|(name, place)| (*name, place.key())).collect::<Vec<_>>();
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        if self.all.len() == Self::MAX {
+            self.overflowed = true;
+            return environment;
+        }
+        self.all.push(inside);
+        self.known.insert(key, self.all.len() - 1);
+        self.all.len() - 1
+    }
 }
 
 impl<'d> Writer<'d, '_> {
-    /// A reference to a schema. What is nothing but a reference itself is left out.
-    fn reference(&mut self, place: Place<'d>) -> String {
-        let (mut place, mut passed) = (place, Vec::new());
+    /// A reference to a schema. What is nothing but a reference itself is left out; one that leads only to itself allows
+    /// nothing.
+    fn reference(&mut self, place: Place<'d>, environment: usize) -> String {
+        let (mut place, mut environment, mut passed) = (place, environment, HashSet::new());
         let name = loop {
-            if let Some(known) = self.places.get(&place.key()) {
+            environment = self.entered(environment, &place);
+            let seen = (place.key(), environment);
+            if let Some(known) = self.places.get(&seen) {
                 break *known;
             }
-            passed.push(place.key());
-            match self.referred(&place) {
+            let is_circular = !passed.insert(seen);
+            match self.referred(&place, environment).filter(|_| !is_circular) {
                 Some(target) => place = target,
                 None => {
                     self.named += 1;
-                    self.pending.push((self.named, place));
+                    match is_circular {
+                        true => drop(self.definitions.insert(self.named.to_string(), Value::Bool(false))),
+                        false => self.pending.push((self.named, place, environment)),
+                    }
                     break self.named;
                 }
             }
         };
-        self.places.extend(passed.into_iter().map(|key| (key, name)));
+        self.places.extend(passed.into_iter().map(|seen| (seen, name)));
         format!("#/{}/{name}", Plain::DEFINITIONS)
     }
 
-    /// What a schema refers to that says nothing else.
-    fn referred(&self, place: &Place<'d>) -> Option<Place<'d>> {
-        let members = place.value.as_object()?;
-        let reference = members.get("$ref")?.as_str()?;
-        let alone = self.library.draft(place.document).is_classic() || members.len() == 1;
-        // References were found to lead somewhere, and never in a circle, when the schema was compiled.
-        let base = self.library.base_within(place);
-        alone.then(|| self.library.resolve(place.document, &base, reference)).flatten()
+    /// The environment within the document of `place`.
+    fn entered(&mut self, environment: usize, place: &Place<'d>) -> usize {
+        match self.library.dynamic_anchors(place) {
+            Some(anchors) => self.environments.entered(environment, anchors),
+            None => environment,
+        }
     }
 
-    fn schema(&mut self, place: &Place<'d>) -> Value {
+    /// What a schema refers to that says nothing else.
+    fn referred(&self, place: &Place<'d>, environment: usize) -> Option<Place<'d>> {
+        let members = place.value.as_object()?;
+        let draft = self.library.draft(place.document);
+        let keyword = if members.contains_key("$ref") { "$ref" } else { "$dynamicRef" };
+        if !draft.is_classic() && members.len() > 1 {
+            return None;
+        }
+        let base = self.library.base_within(place);
+        self.target(&Scope { document: place.document, draft, base, environment }, keyword, members)
+    }
+
+    /// What the reference in a keyword leads to. That it leads somewhere was found out when the schema was compiled.
+    fn target(&self, scope: &Scope, keyword: &str, members: &'d Map<String, Value>) -> Option<Place<'d>> {
+        let reference = members.get(keyword)?.as_str()?;
+        match keyword {
+            "$dynamicRef" if scope.draft.is_classic() => None,
+            "$dynamicRef" => {
+                let (place, name) = self.library.resolve_dynamic(scope.document, &scope.base, reference)?;
+                let bound = name.and_then(|name| self.environments.all[scope.environment].get(name));
+                Some(bound.cloned().unwrap_or(place))
+            }
+            _ => self.library.resolve(scope.document, &scope.base, reference),
+        }
+    }
+
+    fn schema(&mut self, place: &Place<'d>, environment: usize) -> Value {
         let Value::Object(members) = place.value else { return place.value.clone() };
         let scope = Scope {
             document: place.document,
             draft: self.library.draft(place.document),
             base: self.library.base_within(place),
+            environment: self.entered(environment, place),
         };
         let mut out = Map::new();
         // What cannot stand in its own keyword.
         let mut also = Vec::new();
-        if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
-            if let Some(target) = self.library.resolve(scope.document, &scope.base, reference) {
-                out.insert("$ref".to_owned(), self.reference(target).into());
-            }
-            if scope.draft.is_classic() {
-                return Value::Object(out);
+        for keyword in ["$ref", "$dynamicRef"] {
+            if let Some(target) = self.target(&scope, keyword, members) {
+                let reference = self.reference(target, scope.environment);
+                match out.contains_key("$ref") {
+                    true => also.push(json!({ "$ref": reference })),
+                    false => drop(out.insert("$ref".to_owned(), reference.into())),
+                }
             }
         }
-        if let Some(default) = members.get("default").filter(|_| scope.draft.is_classic()) {
+        if scope.draft.is_classic() && members.contains_key("$ref") {
+            return Value::Object(out);
+        }
+        if let Some(default) = members.get("default").filter(|_| self.classic && scope.draft.is_classic()) {
             self.has_defaults = true;
             out.insert("default".to_owned(), default.clone());
         }
@@ -154,6 +266,9 @@ impl<'d> Writer<'d, '_> {
         also: &mut Vec<Value>,
     ) {
         let modern = !scope.draft.is_classic();
+        if !modern && !self.classic && self.modernized(scope, members, keyword, value, out) {
+            return;
+        }
         let mut keep = |value: Value| {
             out.insert(keyword.to_owned(), value);
         };
@@ -229,8 +344,41 @@ impl<'d> Writer<'d, '_> {
         }
     }
 
+    /// Writes keywords of the old drafts that are called otherwise in a document of 2020-12, and says whether `keyword` is
+    /// one of them.
+    fn modernized(
+        &mut self,
+        scope: &Scope,
+        members: &'d Map<String, Value>,
+        keyword: &str,
+        value: &'d Value,
+        out: &mut Map<String, Value>,
+    ) -> bool {
+        match (keyword, value) {
+            ("items", Value::Array(parts)) if !parts.is_empty() => {
+                out.insert("prefixItems".to_owned(), self.list(scope, parts));
+            }
+            ("additionalItems", _) => {
+                if members.get("items").and_then(Value::as_array).is_some_and(|parts| !parts.is_empty()) {
+                    out.insert("items".to_owned(), self.child(scope, value));
+                }
+            }
+            ("dependencies", Value::Object(parts)) => {
+                for (name, part) in parts {
+                    let (keyword, part) = match part {
+                        Value::Array(names) => ("dependentRequired", each_once(names)),
+                        schema => ("dependentSchemas", self.child(scope, schema)),
+                    };
+                    out.entry(keyword).or_insert_with(|| json!({}))[name] = part;
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
     fn child(&mut self, scope: &Scope, value: &'d Value) -> Value {
-        self.schema(&Place { document: scope.document, around: scope.base.clone(), value })
+        self.schema(&Place { document: scope.document, around: scope.base.clone(), value }, scope.environment)
     }
 
     fn list(&mut self, scope: &Scope, parts: &'d [Value]) -> Value {

@@ -49,6 +49,8 @@ pub(super) enum Kind {
     /// `if`, `then` and `else`; what they say is not compared.
     Conditional,
     Reference(NodeId),
+    /// A reference that leads to nothing but itself, or to such a one.
+    Circular,
 }
 
 #[derive(Debug, Default)]
@@ -137,6 +139,8 @@ pub(super) struct Combined {
     pub(super) parts: Vec<NodeId>,
     /// The same, each once.
     pub(super) distinct: Vec<NodeId>,
+    /// Hashes of the texts of `distinct`, where there are texts: by them equal parts are found fast. Empty otherwise.
+    pub(super) digests: Vec<u64>,
 }
 
 impl Tree {
@@ -175,25 +179,32 @@ impl Growing {
         id
     }
 
-    /// The tree; `None` if there are references that lead to nothing but one another.
-    pub(super) fn grown(self, root: NodeId) -> Option<Tree> {
+    /// The tree. References that never lead to a schema become [`Kind::Circular`].
+    pub(super) fn grown(self, root: NodeId) -> Tree {
         let nodes = self.0.into_iter().map(|node| node.expect("every promise is kept")).collect();
-        let tree = Tree { nodes, root };
+        let mut tree = Tree { nodes, root };
         let mut ends = vec![false; tree.nodes.len()];
         for start in 0..tree.nodes.len() {
-            let (mut at, mut met) = (start, Vec::new());
+            let (mut at, mut passed) = (start, Vec::new());
+            let mut is_circular = false;
             while let Kind::Reference(target) = tree.nodes[at].kind {
                 if ends[at] {
                     break;
                 }
-                if met.len() > tree.nodes.len() {
-                    return None;
+                if passed.len() > tree.nodes.len() {
+                    is_circular = true;
+                    break;
                 }
-                met.push(at);
+                passed.push(at);
                 at = target.0 as usize;
             }
-            met.into_iter().for_each(|node| ends[node] = true);
+            for node in passed {
+                match is_circular {
+                    true => tree.nodes[node].kind = Kind::Circular,
+                    false => ends[node] = true,
+                }
+            }
         }
-        Some(tree)
+        tree
     }
 }

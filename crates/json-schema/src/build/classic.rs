@@ -58,7 +58,7 @@ static OBJECT_KEYWORDS: [&str; 8] = [
 impl<'d> Builder<'d, '_> {
     pub(super) fn classic(&mut self, scope: &Scope<'d>) -> Built<Kind> {
         if let Some(written) = scope.members.get("$ref") {
-            return Ok(Kind::Reference(self.reference(scope, written)?));
+            return Ok(Kind::Reference(self.reference(scope, "$ref", written)?));
         }
         let mut kinds = Vec::new();
         if let Some(values) = self.array(scope, "enum")? {
@@ -130,7 +130,7 @@ impl<'d> Builder<'d, '_> {
             parts.push(part);
             distinct.extend(met.insert(name).then_some(part));
         }
-        Kind::Combined(Combined { criterion: Criterion::Any, parts, distinct })
+        Kind::Combined(Combined { criterion: Criterion::Any, parts, distinct, digests: Vec::new() })
     }
 
     /// One of the seven names of types.

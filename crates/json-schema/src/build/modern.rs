@@ -26,14 +26,11 @@ const STRING_KEYWORDS: [&str; 3] = ["minLength", "maxLength", "pattern"];
 
 impl<'d> Builder<'d, '_> {
     pub(super) fn modern(&mut self, scope: &Scope<'d>) -> Built<Kind> {
-        if let Some(written) = scope.members.get("$dynamicRef") {
-            return Err(self
-                .at("$dynamicRef")
-                .expected("a $ref in its place, whose target is always the same", written));
-        }
         let mut kinds = Vec::new();
-        if let Some(written) = scope.members.get("$ref") {
-            kinds.push(Kind::Reference(self.reference(scope, written)?));
+        for keyword in ["$ref", "$dynamicRef"] {
+            if let Some(written) = scope.members.get(keyword) {
+                kinds.push(Kind::Reference(self.reference(scope, keyword, written)?));
+            }
         }
         if let Some(values) = self.array(scope, "enum")? {
             kinds.push(Kind::Enum(values.iter().map(|value| printed(value, Keys::Sorted)).collect()));

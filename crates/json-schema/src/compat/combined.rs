@@ -1,21 +1,23 @@
 //! `allOf`, `anyOf` and `oneOf`, with one another and with what they are made of.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::{Comparison, Found, Report, Spot, Verdict};
-use crate::tree::{Combined, Criterion};
+use crate::tree::{Combined, Criterion, NodeId};
 
 impl Comparison<'_> {
     /// Whether the original is compatible with a part of the update that alone suffices.
     pub(super) fn goes_into(&mut self, original: Spot, update: Spot, combined: &Combined) -> bool {
         let alone = combined.parts.len() == 1 || combined.criterion != Criterion::All;
-        alone && combined.parts.iter().any(|part| self.compare(original, update.at(*part)).compatible)
+        alone
+            && combined.parts.iter().any(|part| self.effort > 0 && self.compare(original, update.at(*part)).compatible)
     }
 
     /// Whether a part that the original always meets is compatible with the update.
     pub(super) fn comes_out_of(&mut self, original: Spot, combined: &Combined, update: Spot) -> bool {
         let always = combined.parts.len() == 1 || combined.criterion == Criterion::All;
-        always && combined.parts.iter().any(|part| self.compare(original.at(*part), update).compatible)
+        always
+            && combined.parts.iter().any(|part| self.effort > 0 && self.compare(original.at(*part), update).compatible)
     }
 
     pub(super) fn combined(&mut self, original: Spot, theirs: &Combined, update: Spot, ours: &Combined) -> Verdict {
@@ -35,18 +37,57 @@ impl Comparison<'_> {
         if now < before && theirs.criterion != Criterion::All {
             report.note(Found::SumTypeNarrowed, "");
         }
-        let edges = theirs.distinct.iter().map(|part| {
-            let compatible =
-                |other: &usize| self.compare(original.at(*part), update.at(ours.distinct[*other])).compatible;
-            (0..now).filter(compatible).collect()
-        });
-        let edges = edges.collect::<Vec<Vec<usize>>>();
-        if matched(&edges, now, |steps| self.spend(steps)) < before.min(now) {
+        let (theirs_left, ours_left, paired) = match before * now > MANY_PAIRS {
+            true => self.pair_equals(original, theirs, update, ours),
+            false => (theirs.distinct.clone(), ours.distinct.clone(), 0),
+        };
+        let mut edges = Vec::with_capacity(theirs_left.len());
+        for part in &theirs_left {
+            let compatible = |other: &usize| {
+                self.effort > 0 && self.compare(original.at(*part), update.at(ours_left[*other])).compatible
+            };
+            edges.push((0..ours_left.len()).filter(compatible).collect::<Vec<usize>>());
+            if self.effort == 0 {
+                break;
+            }
+        }
+        if paired + matched(&edges, ours_left.len(), |steps| self.spend(steps)) < before.min(now) {
             report.note(Found::CombinedSubschemasChanged, "");
         }
         report.verdict
     }
+
+    /// Pairs parts whose texts are equal, where they are compatible: of long lists most are, and each is compared once
+    /// instead of with all others. What is left of both, and how many pairs there are.
+    fn pair_equals(
+        &mut self,
+        original: Spot,
+        theirs: &Combined,
+        update: Spot,
+        ours: &Combined,
+    ) -> (Vec<NodeId>, Vec<NodeId>, usize) {
+        let positions = ours.digests.iter().enumerate().map(|(position, digest)| (*digest, position));
+        let positions = positions.collect::<HashMap<_, _>>();
+        let mut is_paired = vec![false; ours.distinct.len()];
+        let mut left = Vec::new();
+        for (position, part) in theirs.distinct.iter().enumerate() {
+            let equal = theirs.digests.get(position).and_then(|digest| positions.get(digest));
+            let equal = equal.filter(|equal| {
+                !is_paired[**equal] && self.compare(original.at(*part), update.at(ours.distinct[**equal])).compatible
+            });
+            match equal {
+                Some(equal) => is_paired[*equal] = true,
+                None => left.push(*part),
+            }
+        }
+        let paired = is_paired.iter().filter(|paired| **paired).count();
+        let unpaired = ours.distinct.iter().zip(is_paired).filter(|(_, paired)| !paired).map(|(part, _)| *part);
+        (left, unpaired.collect(), paired)
+    }
 }
+
+/// From so many pairs of parts on, equal ones are paired first.
+const MANY_PAIRS: usize = 10_000;
 
 /// How many pairs a maximum matching has, in a graph of two sides given by the edges of one; `others` are on the other.
 ///

@@ -68,21 +68,14 @@ fn what_is_no_schema_is_told_why_and_where() {
             r##"$ref: expected a place in this schema, or one in a schema that it names in its references, found string "http://e.org/x"; nothing is fetched from elsewhere"##,
         ),
         (
-            r##"{"$ref":"#"}"##.to_owned(),
-            "$ref: expected a reference to a schema, found references that lead to themselves",
-        ),
-        (
-            r##"{"not":{"$ref":"#/x"},"x":{"$ref":"#/y"},"y":{"$ref":"#/x"}}"##.to_owned(),
-            "$ref: expected a reference to a schema, found references that lead to themselves",
-        ),
-        (
             modern(r#""items":[{}]"#),
             "items: expected a schema; a list of schemas is called prefixItems since draft 2020-12, found a list",
         ),
         (
             modern(r##""$dynamicRef":"#x""##),
-            r##"$dynamicRef: expected a $ref in its place, whose target is always the same, found string "#x""##,
+            r##"$dynamicRef: expected a place in this schema, or one in a schema that it names in its references, found string "#x"; nothing is fetched from elsewhere"##,
         ),
+        (modern(r##""$dynamicRef":5"##), "$dynamicRef: expected a reference (a string), found 5"),
         (
             r#"{"maximum":1e99999999999}"#.to_owned(),
             "expected numbers of at most 1000 digits, with exponents of 31 bits, found 1e+99999999999",

@@ -96,3 +96,20 @@ fn values_are_held_to_schemas_as_recorded() {
     }
     assert_eq!(cases.len(), 57);
 }
+
+#[test]
+fn meta_schemas_and_dynamic_references_are_followed_as_by_confluent() {
+    let cases = cases(include_str!("../corpus/json/references.json"));
+    for case in &cases {
+        let compiled = crate::compile(text(case, "schema"));
+        assert_eq!(compiled.is_err(), case.get("refused").is_some(), "{case} {compiled:?}");
+        for (member, is_taken) in [("taken", true), ("not", false)] {
+            for value in case[member].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                let mut out = Vec::new();
+                let result = compiled.as_ref().expect("it is not refused").encode(value.as_bytes(), &mut out);
+                assert_eq!(result.is_ok(), is_taken, "{value} {case} {result:?}");
+            }
+        }
+    }
+    assert_eq!(cases.len(), 128);
+}

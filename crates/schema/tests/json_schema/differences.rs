@@ -400,18 +400,18 @@ fn messages_name_reader_and_writer() {
         (
             json!({"type": "string"}),
             json!({"type": "null"}),
-            r#"{errorType:"TYPE_CHANGED", description:"A type at path '#/' is different between the new schema and the old schema'}"#,
+            r#"{errorType:"TYPE_CHANGED", description:"A type at path '#/' is different between the new schema and the old schema"}"#,
         ),
         (
             json!({"properties": {"100%d": {"maximum": 2}}}),
             json!({"properties": {"100%d": {"maximum": 1}}}),
-            r#"{errorType:"MAXIMUM_DECREASED", description:"The value at path '#/properties/100%d/maximum' in the new schema is less than its value in the old schema'}"#,
+            r#"{errorType:"MAXIMUM_DECREASED", description:"The value at path '#/properties/100%d/maximum' in the new schema is less than its value in the old schema"}"#,
         ),
-        (json!({"type": "array"}), json!({"items": {}}), r#"{errorType:"SCHEMA_ADDED", description:"'}"#),
+        (json!({"type": "array"}), json!({"items": {}}), r#"{errorType:"SCHEMA_ADDED", description:""}"#),
         (
             json!({"type": "object", "additionalProperties": false, "properties": {"a": {}}}),
             json!({"type": "object", "additionalProperties": false}),
-            r#"{errorType:"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", description:"The new has a closed content model and is missing a property or item present at path '#/properties/a' in the old schema'}"#,
+            r#"{errorType:"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", description:"The new has a closed content model and is missing a property or item present at path '#/properties/a' in the old schema"}"#,
         ),
     ] {
         assert_eq!(message(old, new), wanted);
@@ -424,4 +424,33 @@ fn messages_name_reader_and_writer() {
     );
     let found = avro.expect("int is a schema").cannot_read(&schema("true"));
     assert_eq!(found[0].message("new", "old"), "Incompatible because of different schema type");
+}
+
+#[test]
+fn a_reference_to_itself_is_like_nothing_else() {
+    let itself = json!({"$ref": "#"});
+    let circle = json!({"$ref": "#/definitions/a", "definitions": {"a": {"$ref": "#/definitions/b"}, "b": {"$ref": "#/definitions/a"}}});
+    for (old, new, wanted) in [
+        (&itself, &circle, ""),
+        (&json!({"type": "string"}), &itself, "TYPE_CHANGED #/"),
+        (&itself, &json!({"type": "string"}), "TYPE_CHANGED #/"),
+        (&json!({}), &itself, "TYPE_CHANGED #/"),
+        (&itself, &json!({}), ""),
+    ] {
+        let wanted = wanted.split_terminator(';').collect::<Vec<_>>();
+        assert_eq!(found(old, new, Policy::Strict), wanted, "{old} {new}");
+    }
+}
+
+#[test]
+fn long_lists_of_alternatives_are_compared_by_their_equal_parts() {
+    let alternative = |number: usize, bound: usize| json!({"type": "object", "properties": {format!("p{number}"): {"type": "string", "maxLength": bound}}});
+    let all = |bound: usize| (0..1000).map(move |number| alternative(number, if number == 500 { bound } else { 5 }));
+    let list = |parts: Vec<Value>| json!({ "anyOf": parts });
+    let old = list(all(5).collect());
+    let more = list(all(5).chain([alternative(1000, 5)]).rev().collect());
+    assert_eq!(found(&old, &more, Policy::Strict), [""; 0]);
+    assert_eq!(found(&more, &old, Policy::Strict), ["SUM_TYPE_NARROWED #/"]);
+    assert_eq!(found(&old, &list(all(6).collect()), Policy::Strict), [""; 0]);
+    assert_eq!(found(&old, &list(all(4).collect()), Policy::Strict), ["COMBINED_TYPE_SUBSCHEMAS_CHANGED #/"]);
 }

@@ -109,6 +109,11 @@ fn many_alternatives_end() {
         };
         let (old, new) = (schema(&many("maximum", 1500)), schema(&many("minimum", 1500)));
         assert_eq!(new.cannot_read(&old)[0].kind(), "SCHEMA_TOO_COMPLEX");
+        let named = |prefix: &str| {
+            let parts = (0..5000).map(|n| format!(r#"{{"type":"object","required":["{prefix}{n}"],"properties":{{"{prefix}{n}":{{"type":"string"}}}}}}"#));
+            schema(&format!(r#"{{"anyOf":[{}]}}"#, parts.collect::<Vec<_>>().join(",")))
+        };
+        assert_eq!(named("a").cannot_read(&named("b"))[0].kind(), "SCHEMA_TOO_COMPLEX");
         let (old, new) = (schema(&many("maximum", 300)), schema(&many("maximum", 301)));
         assert!(new.cannot_read(&old).is_empty());
     });

@@ -228,3 +228,39 @@ fn referenced_schemas_hold_too() {
     let error = outer.encode(br#"{"p":{"x":"y"}}"#, &mut out).expect_err("x is no integer");
     assert_eq!(error.to_string(), r#"p.x: expected integer, found string "y""#);
 }
+
+#[test]
+fn what_refers_to_itself_allows_nothing() {
+    let text = r##"{"properties":{"a":{"$ref":"#/properties/a"}}}"##;
+    assert_eq!(schema(text).canonical(), text);
+    assert_eq!(encoded(text, r#"{"b":1}"#), Ok(r#"{"b":1}"#.to_owned()));
+    assert_eq!(encoded(text, r#"{"a":1}"#), Err("a: expected nothing here, found 1".to_owned()));
+    assert!(encoded(r##"{"$ref":"#"}"##, "1").is_err());
+}
+
+#[test]
+fn a_dynamic_reference_leads_to_the_outermost_anchor() {
+    let list = schema(
+        r##"{"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://example.test/list","type":"array","items":{"$dynamicRef":"#item"},"$defs":{"item":{"$dynamicAnchor":"item"}}}"##,
+    );
+    let of = |kind: &str| {
+        let text = format!(
+            r##"{{"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://example.test/{kind}s","$ref":"list","$defs":{{"item":{{"$dynamicAnchor":"item","type":"{kind}"}}}}}}"##
+        );
+        crate::referring(&text, &[("https://example.test/list", &list)]).expect("it can be read")
+    };
+    let both = crate::referring(
+        r##"{"$schema":"https://json-schema.org/draft/2020-12/schema","properties":{"s":{"$ref":"https://example.test/strings"},"n":{"$ref":"https://example.test/numbers"},"any":{"$ref":"https://example.test/list"}}}"##,
+        &[
+            ("https://example.test/strings", &of("string")),
+            ("https://example.test/numbers", &of("number")),
+            ("https://example.test/list", &list),
+        ],
+    );
+    let both = both.expect("it can be read");
+    for (value, is_taken) in
+        [(r#"{"s":["a"],"n":[1],"any":[true]}"#, true), (r#"{"s":[1]}"#, false), (r#"{"n":["a"]}"#, false)]
+    {
+        assert_eq!(both.encode(value.as_bytes(), &mut Vec::new()).is_ok(), is_taken, "{value}");
+    }
+}
