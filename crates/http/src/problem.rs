@@ -105,7 +105,9 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
         (_, Error::MissingSchema(postern_proxy::Side::Key)) => Problem::new(status(422), 42201, error),
         (_, Error::MissingSchema(postern_proxy::Side::Value)) => Problem::new(status(422), 42202, error),
         (_, Error::NegativePartition { .. }) => Problem::unprocessable(error),
-        (_, Error::Schema(_, ResolveError::InvalidSchema { .. })) => Problem::new(status(422), 42205, error),
+        (_, Error::Schema(_, ResolveError::InvalidSchema { .. })) => {
+            Problem::new(status(422), 42205, format!("{error} Nothing was written."))
+        }
         (_, Error::Schema(_, ResolveError::WrongKind { .. })) => Problem::unprocessable(error),
         // The registry is not available at the moment: clients should retry, unlike after a refusal.
         (
@@ -121,7 +123,9 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
         (_, Error::Schema(_, ResolveError::Refused { error: Refusal::Remote { code: 40301, .. }, .. })) => {
             Problem::new(StatusCode::FORBIDDEN, 40301, error)
         }
-        (_, Error::Schema(_, ResolveError::Refused { .. })) => Problem::new(status(422), 42207, error),
+        (_, Error::Schema(_, ResolveError::Refused { .. })) => {
+            Problem::new(status(422), 42207, format!("{error} Nothing was written."))
+        }
         (_, Error::DoesNotFit(_)) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
         (_, Error::NotBase64 { .. }) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
         (_, Error::TooLarge(_)) => Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, error),

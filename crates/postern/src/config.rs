@@ -9,7 +9,8 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use postern_kafka::TopicName;
-use postern_registry::{Authorities, Credentials, Level, RegistryUrl};
+use postern_registry::CompatibilityLevel;
+use postern_registry_client::{Authorities, Credentials, RegistryUrl};
 use raw::RawConfig;
 
 mod env;
@@ -73,7 +74,7 @@ pub(crate) enum SchemasChoice {
         /// The group in which Confluent registries on the same topic elect their leader.
         group: String,
         /// The compatibility level where no config record sets one.
-        level: Level,
+        level: CompatibilityLevel,
         /// Read-only: another process writes the topic.
         follower: bool,
     },

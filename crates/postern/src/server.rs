@@ -14,8 +14,10 @@ use std::{
 use postern_broker::Broker;
 use postern_http::Bounds;
 use postern_kafka::Cluster;
+use postern_proxy::Schemas;
 use postern_proxy::{Limits, Proxy};
-use postern_registry::{Registry, Remote, RemoteSettings, Schemas};
+use postern_registry::Registry;
+use postern_registry_client::{Remote, RemoteSettings};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,

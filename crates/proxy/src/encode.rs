@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use postern_registry::{Side, Writer};
+use postern_registry::{RecordSerializer, Side};
 use postern_schema::{EncodeError, Encoded, SchemaKind, json};
 
 use crate::Error;
@@ -28,7 +28,7 @@ pub enum Format {
 pub(crate) enum Encoder<'a> {
     Binary,
     Json,
-    Schema(&'a Writer),
+    Schema(&'a RecordSerializer),
     /// A schema format without a schema for this side: only nulls can be written.
     OnlyNull(Side),
 }

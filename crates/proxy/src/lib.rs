@@ -9,12 +9,12 @@ mod error;
 mod large_work;
 mod limits;
 mod produce;
+mod schemas;
 
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use postern_kafka::{Cluster, Inflight};
-use postern_registry::Schemas;
 
 use administer::PendingClusterId;
 use large_work::LargeWork;
@@ -30,6 +30,7 @@ pub use postern_kafka::{
 pub use postern_registry::{Error as RegistryError, ResolveError, SchemaId, SchemaRef, Side};
 pub use postern_schema::SchemaKind;
 pub use produce::{JsonText, ProduceRequest, Produced, RecordSpec};
+pub use schemas::Schemas;
 
 /// All operations over one cluster and one registry. Cheap to clone.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use postern_kafka::{AppendError, Error as ClusterError, ErrorKind, PartitionId, Receipt, Record, TopicName};
-use postern_registry::{SchemaId, SchemaRef, Side, Subject, Writer};
+use postern_registry::{RecordSerializer, SchemaId, SchemaRef, Side, Subject};
 
 use crate::encode::{Encoder, Format};
 use crate::{Error, Proxy};
@@ -116,7 +116,7 @@ impl Proxy {
         topic: &TopicName,
         side: Side,
         request: &ProduceRequest<'_>,
-    ) -> Result<Option<Arc<Writer>>, Error> {
+    ) -> Result<Option<Arc<RecordSerializer>>, Error> {
         let Format::Schema(kind) = request.format else { return Ok(None) };
         let schema = match side {
             Side::Key => &request.key_schema,
@@ -159,7 +159,11 @@ fn similar<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<&'a 
 }
 
 /// Encodes all records into one buffer and hands out slices of it.
-fn encode(request: &ProduceRequest<'_>, key: Option<&Writer>, value: Option<&Writer>) -> Result<Vec<Record>, Error> {
+fn encode(
+    request: &ProduceRequest<'_>,
+    key: Option<&RecordSerializer>,
+    value: Option<&RecordSerializer>,
+) -> Result<Vec<Record>, Error> {
     let encoder = |writer, side| match (request.format, writer) {
         (Format::Binary, _) => Encoder::Binary,
         (Format::Json, _) => Encoder::Json,

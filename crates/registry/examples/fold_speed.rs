@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use postern_broker::Broker;
 use postern_kafka::{ByteCount, Cluster, Inflight, PartitionId, Record};
 use postern_registry::{
-    Draft, RegisterOptions, Registry, SchemaId, SchemaKind, SchemaRef, Settings, Subject, VersionRef,
+    RegisterOptions, Registry, SchemaId, SchemaKind, SchemaRef, SchemaSubmission, Settings, Subject, VersionRef,
 };
 
 #[tokio::main]
@@ -44,8 +44,8 @@ async fn main() {
     let calls = count.min(20_000);
     let started = Instant::now();
     for _ in 0..calls {
-        let draft = Draft::new(SchemaKind::Avro, known.content.text());
-        let again = registry.register(&subject, draft, RegisterOptions::default()).await.expect("it is known");
+        let submission = SchemaSubmission::new(SchemaKind::Avro, known.content.text());
+        let again = registry.register(&subject, submission, RegisterOptions::default()).await.expect("it is known");
         assert_eq!(again.stored.id, known.id);
     }
     report("registrations of a known text", started, calls, 0);

@@ -1,14 +1,13 @@
 //! What all clones of a [`Registry`](crate::Registry) share.
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use postern_kafka::{ByteCount, Cluster, Inflight};
 
-use crate::Settings;
-use crate::compile::Compiled;
-use crate::fold::Progress;
-use crate::resolve::Resolved;
+use crate::caches::{CompiledCache, ResolvedCache};
+use crate::leader::LeaderWatcher;
+use crate::progress::Progress;
+use crate::settings::Settings;
 use crate::state::State;
-use crate::upstream::Upstream;
 
 /// Records of the topic that wait for their acknowledgement; writes come one at a time, so this bounds one write.
 const INFLIGHT: ByteCount = ByteCount(16 << 20);
@@ -19,11 +18,11 @@ pub(crate) struct Core {
     pub(crate) settings: Settings,
     pub(crate) inflight: Inflight,
     pub(crate) state: RwLock<State>,
-    pub(crate) resolved: RwLock<Resolved>,
-    pub(crate) compiled: Mutex<Compiled>,
+    pub(crate) resolved: ResolvedCache,
+    pub(crate) compiled: CompiledCache,
     pub(crate) progress: Progress,
-    pub(crate) upstream: Upstream,
-    /// Held by the one write under way.
+    pub(crate) leader: LeaderWatcher,
+    /// Held by the one write in progress.
     pub(crate) writes: tokio::sync::Mutex<()>,
 }
 
@@ -34,20 +33,20 @@ impl Core {
             inflight: Inflight::new(INFLIGHT),
             state: RwLock::new(State::new(settings.level)),
             settings,
-            resolved: RwLock::default(),
-            compiled: Mutex::default(),
+            resolved: ResolvedCache::default(),
+            compiled: CompiledCache::default(),
             progress: Progress::new(),
-            upstream: Upstream::new(),
+            leader: LeaderWatcher::new(),
             writes: tokio::sync::Mutex::new(()),
         }
     }
 
-    /// As if nothing had been read yet.
-    pub(crate) fn forget(&self) {
+    /// Forgets everything read so far.
+    pub(crate) fn reset(&self) {
         let mut state = self.state.write();
         *state = State::new(self.settings.level);
         self.progress.restart();
-        self.resolved.write().clear();
-        self.compiled.lock().clear();
+        self.resolved.clear();
+        self.compiled.clear_contents();
     }
 }

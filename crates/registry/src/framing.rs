@@ -1,28 +1,33 @@
-//! What stands before a payload: a magic byte and the schema's id, or its guid.
+//! The framing of records: a magic byte and the schema's id (or its guid), then the payload.
 //!
 //! Source: docs/reference/serialization.md §1.1.
 
+use std::sync::Arc;
+
 use postern_schema::{EncodeError, Encoded, Schema, SchemaKind};
 
-use crate::{Guid, SchemaId, Side};
+use crate::model::names::{Guid, SchemaId};
 
 const WITH_ID: u8 = 0;
 const WITH_GUID: u8 = 1;
 
-/// What a record is written with.
+/// Serializes keys or values by one registered schema.
 #[derive(Debug)]
-pub struct Writer {
-    /// Stands before every payload.
+pub struct RecordSerializer {
+    /// The id written before every payload.
     pub id: SchemaId,
-    /// How values are spelt in JSON.
+    /// Its type, which decides how values look in JSON.
     pub kind: SchemaKind,
-    /// Makes payloads of values.
+    /// Encodes the values.
     pub schema: Schema,
 }
 
-impl Writer {
+impl RecordSerializer {
     /// Encodes the JSON text of one value and appends magic byte, id and payload to `out`. For `Encoded::Null`, and on
     /// errors, `out` is as before.
+    ///
+    /// # Errors
+    /// The first place where the value does not fit the schema.
     pub fn frame(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         let start = out.len();
         out.push(WITH_ID);
@@ -36,33 +41,48 @@ impl Writer {
     }
 }
 
-/// What a framed record says about its schema.
+/// What records are to be written with, before anything is registered.
+#[derive(Clone, Debug)]
+pub struct PreparedSchema {
+    /// Encodes the records. If the schema is not registered, its id is a placeholder: what it encodes tells whether the values fit,
+    /// and must not be written.
+    pub serializer: Arc<RecordSerializer>,
+    /// Whether the schema is registered under the subject.
+    pub is_registered: bool,
+}
+
+impl PreparedSchema {
+    /// One that is registered.
+    pub fn registered(serializer: Arc<RecordSerializer>) -> PreparedSchema {
+        PreparedSchema { serializer, is_registered: true }
+    }
+
+    /// One that has no id yet.
+    pub fn unregistered(kind: SchemaKind, schema: Schema) -> PreparedSchema {
+        let serializer = Arc::new(RecordSerializer { id: SchemaId(0), kind, schema });
+        PreparedSchema { serializer, is_registered: false }
+    }
+}
+
+/// How a framed record names its schema.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Named {
+pub enum SchemaIdentifier {
     /// By id, in the context of the reader.
     Id(SchemaId),
     /// By guid.
     Guid(Guid),
 }
 
-/// The header that may name the schema of a side instead of a prefix. The last of that name counts.
-pub fn header_name(side: Side) -> &'static str {
-    match side {
-        Side::Key => "__key_schema_id",
-        Side::Value => "__value_schema_id",
-    }
-}
-
 /// Splits a framed key, value or header into the name of its schema and what follows. `None`: it is not framed.
-pub fn unframe(bytes: &[u8]) -> Option<(Named, &[u8])> {
+pub fn unframe(bytes: &[u8]) -> Option<(SchemaIdentifier, &[u8])> {
     match bytes.split_first()? {
         (&WITH_ID, rest) => {
             let (id, payload) = rest.split_first_chunk::<4>()?;
-            Some((Named::Id(SchemaId(i32::from_be_bytes(*id))), payload))
+            Some((SchemaIdentifier::Id(SchemaId(i32::from_be_bytes(*id))), payload))
         }
         (&WITH_GUID, rest) => {
             let (guid, payload) = rest.split_first_chunk::<16>()?;
-            Some((Named::Guid(Guid(*guid)), payload))
+            Some((SchemaIdentifier::Guid(Guid(*guid)), payload))
         }
         (_, _) => None,
     }
@@ -74,10 +94,10 @@ mod tests {
 
     #[test]
     fn frames_are_read_in_both_forms() {
-        assert_eq!(unframe(&[0, 0, 0, 1, 2, 9]), Some((Named::Id(SchemaId(258)), &[9][..])));
+        assert_eq!(unframe(&[0, 0, 0, 1, 2, 9]), Some((SchemaIdentifier::Id(SchemaId(258)), &[9][..])));
         let mut with_guid = vec![1];
         with_guid.extend([7; 16]);
-        assert_eq!(unframe(&with_guid), Some((Named::Guid(Guid([7; 16])), &[][..])));
+        assert_eq!(unframe(&with_guid), Some((SchemaIdentifier::Guid(Guid([7; 16])), &[][..])));
         for bad in [&[][..], &[0, 0, 0, 1], &[2, 0, 0, 0, 0, 0], &[1, 2, 3]] {
             assert_eq!(unframe(bad), None);
         }

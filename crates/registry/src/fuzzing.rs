@@ -1,9 +1,10 @@
-//! Doors for the fuzz targets: what reads records that others wrote, and does nothing with them.
+//! Entry points for the fuzz targets: reading records that other registries wrote.
 
-use crate::log::Entry;
-use crate::state::{State, Verdict};
+use crate::log::record::LogRecord;
+use crate::state::State;
+use crate::state::changes::ApplyOutcome;
 
-/// Folds records, keys and values, into an empty state; answers how many of them counted.
+/// Applies records, keys and values, to an empty state; the answer is how many of them had an effect.
 ///
 /// # Panics
 /// If the state contradicts itself afterwards, or if what would be written back from it is something else.
@@ -25,10 +26,10 @@ pub fn fold(records: &[(&[u8], Option<&[u8]>)]) -> usize {
 }
 
 fn apply(state: &mut State, records: &[(&[u8], Option<&[u8]>)]) -> usize {
-    let entries = records.iter().filter_map(|(key, value)| Some((*key, Entry::decode(Some(key), *value).ok()?)));
-    entries.map(|(key, entry)| state.apply(key, entry, Some(7))).filter(is_applied).count()
+    let entries = records.iter().filter_map(|(key, value)| Some((*key, log::decode(Some(key), *value).ok()?)));
+    entries.map(|(key, entry)| state.apply(key, entry, Some(7), false)).filter(is_applied).count()
 }
 
-fn is_applied(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Applied(_))
+fn is_applied(outcome: &ApplyOutcome) -> bool {
+    matches!(outcome, ApplyOutcome::Applied(_))
 }

@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 use postern_broker::Broker;
 use postern_kafka::{ByteCount, Cluster, Inflight, NewTopic, PartitionId, Record, StoredRecord, TopicName};
 use postern_registry::{
-    ConfigChange, Draft, Error, Level, Page, RegisterOptions, Registry, Settings, Stored, Subject, VersionRef,
+    CompatibilityLevel, ConfigChange, Error, Page, RegisterOptions, Registry, SchemaSubmission, Settings, StoredSchema,
+    Subject, VersionRef,
 };
 use postern_schema::SchemaKind;
 use tokio::sync::watch;
@@ -45,7 +46,8 @@ impl Bench {
     }
 
     async fn registry_on(&self, topic: &TopicName) -> Registry {
-        let settings = Settings { topic: topic.clone(), stray_rest: Duration::from_millis(500), ..Settings::default() };
+        let settings =
+            Settings { topic: topic.clone(), orphan_grace: Duration::from_millis(500), ..Settings::default() };
         let registry = Registry::start(self.cluster(), settings);
         registry.ready().await;
         registry
@@ -110,13 +112,13 @@ fn subject(name: &str) -> Subject {
 
 /// Registers; the answer is (id, version).
 async fn register(registry: &Registry, name: &str, text: &str) -> Result<(i32, u32), Error> {
-    let draft = Draft::new(SchemaKind::Avro, text);
-    let registered = registry.register(&subject(name), draft, RegisterOptions::default()).await?;
+    let submission = SchemaSubmission::new(SchemaKind::Avro, text);
+    let registered = registry.register(&subject(name), submission, RegisterOptions::default()).await?;
     Ok((registered.stored.id.0, registered.stored.version))
 }
 
 /// Everything that a registry answers.
-fn all(registry: &Registry) -> Vec<Stored> {
+fn all(registry: &Registry) -> Vec<StoredSchema> {
     registry.schemas(&subject(":*:"), true, false, None, Page::ALL).expect("all")
 }
 
@@ -137,21 +139,21 @@ async fn an_instance_that_dies_under_sixteen_writers_loses_nothing() {
     const EACH: u32 = 12;
     let bench = Bench::start().await;
     let steady = bench.registry().await;
-    let none = ConfigChange { compatibility_level: Some(Some(Level::None)), ..ConfigChange::default() };
+    let none = ConfigChange { compatibility_level: Some(Some(CompatibilityLevel::None)), ..ConfigChange::default() };
     steady.change_config(None, none).await.expect("none");
     // `None` while the other instance is dead; its calls under way are dropped then, wherever they wait.
     let (instance, alive) = watch::channel(Some(bench.registry().await));
     let done = Arc::new(AtomicU32::new(0));
     let mut writers = JoinSet::new();
-    for writer in 0..16_u32 {
+    for serializer in 0..16_u32 {
         let (steady, mut alive, done) = (steady.clone(), alive.clone(), done.clone());
         writers.spawn(async move {
             let mut acknowledged = Vec::new();
             for number in 0..EACH {
-                let (name, size) = (format!("s{}", (writer + number) % 5), 1 + (writer * 7 + number * 3) % 60);
+                let (name, size) = (format!("s{}", (serializer + number) % 5), 1 + (serializer * 7 + number * 3) % 60);
                 let text = format!(r#"{{"type":"fixed","name":"F","size":{size}}}"#);
                 let answer = loop {
-                    let registry = match writer % 2 == 0 {
+                    let registry = match serializer % 2 == 0 {
                         true => Some(steady.clone()),
                         false => alive.borrow_and_update().clone(),
                     };
@@ -161,7 +163,7 @@ async fn an_instance_that_dies_under_sixteen_writers_loses_nothing() {
                     };
                     let answer = tokio::select! {
                         answer = register(&registry, &name, &text) => answer,
-                        _ = alive.changed(), if writer % 2 == 1 => continue,
+                        _ = alive.changed(), if serializer % 2 == 1 => continue,
                     };
                     match answer {
                         Ok(answer) => break answer,
@@ -201,13 +203,13 @@ async fn an_instance_that_dies_under_sixteen_writers_loses_nothing() {
     };
     check(&fresh);
 
-    // Winners are written back, and what the dead one left is buried. Then the topic is compacted, and both are started anew.
+    // Winners are rewritten, and orphans of the dead one get tombstones. Then the topic is compacted, and both are started anew.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let compacted = bench.compacted().await;
     let (one, two) = (bench.registry_on(&compacted).await, bench.registry_on(&compacted).await);
     check(&one);
     let contents = |registry: &Registry| {
-        let show = |stored: &Stored| (stored.subject.clone(), stored.version, stored.id, stored.content.clone());
+        let show = |stored: &StoredSchema| (stored.subject.clone(), stored.version, stored.id, stored.content.clone());
         all(registry).iter().map(show).collect::<Vec<_>>()
     };
     assert_eq!(contents(&one), contents(&fresh));
@@ -215,28 +217,28 @@ async fn an_instance_that_dies_under_sixteen_writers_loses_nothing() {
 }
 
 /// A writer died after its record had lost its id, and nobody wrote under that key again. The winner is written again, by a soft delete:
-/// after compaction the loser would come first, and what was acknowledged would be the loser.
+/// after compaction the rejected record would come first, and what was acknowledged would be rejected.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_loser_without_a_writer_is_buried_before_compaction_makes_it_a_winner() {
+async fn an_orphan_gets_a_tombstone_before_compaction_makes_it_a_winner() {
     let bench = Bench::start().await;
     let registry = bench.registry().await;
     assert_eq!(register(&registry, "a", "\"int\"").await, Ok((1, 1)));
     let key = r#"{"keytype":"SCHEMA","subject":"b","version":1,"magic":1}"#;
     let value = r#"{"subject":"b","version":1,"id":1,"schemaType":"AVRO","schema":"\"long\"","deleted":false}"#;
-    let loser = Record {
+    let rejected = Record {
         partition: Some(PartitionId(0)),
         key: Some(key.into()),
         value: Some(value.into()),
         ..Record::default()
     };
-    bench.append(&bench.topic, vec![loser]).await;
+    bench.append(&bench.topic, vec![rejected]).await;
     assert_eq!(registry.delete_version(&subject("a"), VersionRef::Latest, false).await, Ok(1));
     assert_eq!(register(&registry, "c", "\"int\"").await, Ok((1, 1)));
     assert_eq!(registry.delete_version(&subject("c"), VersionRef::Latest, false).await, Ok(1));
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    let is_buried = |record: &StoredRecord| record.key.as_deref() == Some(key.as_bytes()) && record.value.is_none();
-    while !bench.records().await.iter().any(is_buried) {
-        assert!(tokio::time::Instant::now() < deadline, "never buried");
+    let is_tombstone = |record: &StoredRecord| record.key.as_deref() == Some(key.as_bytes()) && record.value.is_none();
+    while !bench.records().await.iter().any(is_tombstone) {
+        assert!(tokio::time::Instant::now() < deadline, "no tombstone");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let after = bench.registry_on(&bench.compacted().await).await;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use postern_broker::Broker;
 use postern_kafka::{ByteCount, Cluster, Inflight, PartitionId, Record};
 use postern_registry::{
-    ConfigChange, Draft, Error, Level, Mode, NotPermitted, Page, Reference, RegisterOptions, Registry, ResolveError,
-    SchemaRef, Settings, Subject, VersionRef, Visible,
+    CompatibilityLevel, ConfigChange, Error, Mode, NotPermitted, Page, RegisterOptions, Registry, ResolveError,
+    SchemaRef, SchemaReference, SchemaSubmission, Settings, Subject, VersionRef, Visible,
 };
 use postern_schema::{Encoded, SchemaKind};
 
@@ -45,8 +45,8 @@ const V2: &str = r#"{"type":"record","name":"Reading","fields":[{"name":"t","typ
 const V1_MUST: &str =
     r#"{"type":"record","name":"Reading","fields":[{"name":"t","type":"long"},{"name":"must","type":"string"}]}"#;
 
-fn avro(text: &str) -> Draft {
-    Draft::new(SchemaKind::Avro, text)
+fn avro(text: &str) -> SchemaSubmission {
+    SchemaSubmission::new(SchemaKind::Avro, text)
 }
 
 fn subject(name: &str) -> Subject {
@@ -115,16 +115,20 @@ async fn the_level_decides_what_is_compatible() {
     let registry = bench.registry().await;
     register(&registry, "s", V1).await.expect("registered");
     let level = |level| ConfigChange { compatibility_level: Some(Some(level)), ..ConfigChange::default() };
-    let answer = registry.change_config(Some(&subject("s")), level(Level::Forward)).await.expect("changed");
-    assert_eq!(answer.level(), Level::Forward);
+    let answer =
+        registry.change_config(Some(&subject("s")), level(CompatibilityLevel::Forward)).await.expect("changed");
+    assert_eq!(answer.level(), CompatibilityLevel::Forward);
     assert_eq!(register(&registry, "s", V1_MUST).await, Ok((2, 2)));
-    registry.change_config(None, level(Level::None)).await.expect("changed");
-    assert_eq!(registry.global_config(false).map(|config| config.level()), Ok(Level::None));
+    registry.change_config(None, level(CompatibilityLevel::None)).await.expect("changed");
+    assert_eq!(registry.global_config(false).map(|config| config.level()), Ok(CompatibilityLevel::None));
     let check = |name: &str| {
         registry.check_compatibility(&subject(name), None, &avro("\"int\""), false).map(|answer| answer.is_compatible)
     };
     assert_eq!(check("s"), Ok(false));
-    assert_eq!(registry.delete_config(Some(&subject("s"))).await.map(|config| config.level()), Ok(Level::Forward));
+    assert_eq!(
+        registry.delete_config(Some(&subject("s"))).await.map(|config| config.level()),
+        Ok(CompatibilityLevel::Forward)
+    );
     assert_eq!(check("s"), Ok(true));
     assert_eq!(registry.config(&subject("s"), false), Err(Error::NoSubjectConfig(subject("s"))));
 }
@@ -165,7 +169,7 @@ async fn a_referenced_version_stays() {
     let registry = bench.registry().await;
     register(&registry, "inner", V1).await.expect("registered");
     let mut outer = avro(r#"{"type":"record","name":"Outer","fields":[{"name":"r","type":"Reading"}]}"#);
-    outer.references = vec![Reference { name: "Reading".to_owned(), subject: "inner".to_owned(), version: -1 }];
+    outer.references = vec![SchemaReference { name: "Reading".to_owned(), subject: "inner".to_owned(), version: -1 }];
     let registered =
         registry.register(&subject("outer"), outer, RegisterOptions::default()).await.expect("registered").stored;
     assert_eq!(registered.content.references()[0].version, 1);
@@ -175,9 +179,9 @@ async fn a_referenced_version_stays() {
     assert_eq!(referrers.iter().map(|stored| stored.id).collect::<Vec<_>>(), [registered.id]);
     // A schema with references works by its id, on an instance that never compiled it.
     let again = bench.registry().await;
-    let writer = again.resolve(&subject("outer"), &SchemaRef::Id(registered.id)).await.expect("a writer");
+    let serializer = again.resolve(&subject("outer"), &SchemaRef::Id(registered.id)).await.expect("a serializer");
     let mut out = Vec::new();
-    assert_eq!(writer.frame(br#"{"r":{"t":3}}"#, &mut out), Ok(Encoded::Payload));
+    assert_eq!(serializer.frame(br#"{"r":{"t":3}}"#, &mut out), Ok(Encoded::Payload));
     assert_eq!(out, [0, 0, 0, 0, 2, 6]);
 }
 
@@ -188,13 +192,15 @@ async fn producers_are_answered_from_the_cache_until_the_subject_changes() {
     let s = subject("t-value");
     let inline = SchemaRef::Inline { kind: SchemaKind::Avro, text: V1 };
     assert!(registry.resolved(&s, &inline).is_none());
-    let writer = registry.resolve(&s, &inline).await.expect("registered");
-    assert!(registry.resolved(&s, &inline).is_some_and(|known| Arc::ptr_eq(&known, &writer)));
+    let serializer = registry.resolve(&s, &inline).await.expect("registered");
+    assert!(registry.resolved(&s, &inline).is_some_and(|known| Arc::ptr_eq(&known, &serializer)));
     assert!(registry.resolved(&subject("u-value"), &inline).is_none());
-    let by_id = SchemaRef::Id(writer.id);
+    let by_id = SchemaRef::Id(serializer.id);
     registry.resolve(&s, &by_id).await.expect("known");
     match registry.resolve(&subject("u-value"), &by_id).await {
-        Err(ResolveError::Refused { error: Error::SchemaNotFound, .. }) => {}
+        Err(error @ ResolveError::Refused { error: Error::IdNotUnderSubject { .. }, .. }) => {
+            assert!(error.to_string().contains("It is registered under 't-value'."), "{error}");
+        }
         other => panic!("{other:?}"),
     }
     // Deleted by another instance: noticed here, and the next produce registers it anew.
@@ -203,7 +209,7 @@ async fn producers_are_answered_from_the_cache_until_the_subject_changes() {
     assert!(registry.resolved(&s, &by_id).is_none());
     assert!(registry.resolve(&s, &by_id).await.is_err());
     let anew = registry.resolve(&s, &inline).await.expect("registered anew");
-    assert_eq!((anew.id, numbers(&registry, "t-value", Visible::Live)), (writer.id, vec![2]));
+    assert_eq!((anew.id, numbers(&registry, "t-value", Visible::Live)), (serializer.id, vec![2]));
     assert!(matches!(
         registry.resolve(&s, &SchemaRef::Inline { kind: SchemaKind::Avro, text: "{" }).await,
         Err(ResolveError::InvalidSchema { .. })
@@ -214,9 +220,12 @@ async fn producers_are_answered_from_the_cache_until_the_subject_changes() {
 async fn racing_instances_agree_and_lose_nothing() {
     let bench = Bench::start().await;
     let (one, two) = (bench.registry().await, bench.registry().await);
-    one.change_config(None, ConfigChange { compatibility_level: Some(Some(Level::None)), ..ConfigChange::default() })
-        .await
-        .expect("none");
+    one.change_config(
+        None,
+        ConfigChange { compatibility_level: Some(Some(CompatibilityLevel::None)), ..ConfigChange::default() },
+    )
+    .await
+    .expect("none");
     let mut calls = tokio::task::JoinSet::new();
     for number in 0..40 {
         for registry in [&one, &two] {
@@ -259,7 +268,7 @@ async fn racing_instances_agree_and_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_of_other_writers_are_folded_and_losers_are_mended() {
+async fn records_of_other_writers_are_applied_and_winners_rewritten() {
     let bench = Bench::start().await;
     let registry = bench.registry().await;
     register(&registry, "s", V1).await.expect("registered");
@@ -304,8 +313,11 @@ async fn imports_bring_their_ids() {
     let bench = Bench::start().await;
     let registry = bench.registry().await;
     let s = subject(":.c:s");
-    let import =
-        |id: i32, version: i32, text: &str| Draft { id: Some(postern_registry::SchemaId(id)), version, ..avro(text) };
+    let import = |id: i32, version: i32, text: &str| SchemaSubmission {
+        id: Some(postern_registry::SchemaId(id)),
+        version,
+        ..avro(text)
+    };
     let refused = registry.register(&s, import(7, 3, V1), RegisterOptions::default()).await;
     assert!(matches!(refused, Err(Error::NotPermitted(_))), "{refused:?}");
     registry.set_mode(Some(&subject(":.c:")), Some(Mode::Import), false).await.expect("set");
@@ -362,8 +374,8 @@ async fn a_follower_reads_what_others_write_and_writes_nothing() {
     let follower = Registry::start(bench.cluster(), Settings { follower: true, ..Settings::default() });
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(matches!(follower.check_ready(), Err(Error::NotReady(_))), "the topic is not there, and is not made");
-    let writer = bench.registry().await;
-    register(&writer, "s", V1).await.expect("registered");
+    let serializer = bench.registry().await;
+    register(&serializer, "s", V1).await.expect("registered");
     follower.ready().await;
     eventually("it is read", || numbers(&follower, "s", Visible::Live) == [1]).await;
     // What is there is found, also by registering it; everything else is refused.
@@ -373,7 +385,7 @@ async fn a_follower_reads_what_others_write_and_writes_nothing() {
     assert_eq!(follower.delete_subject(&subject("s"), false).await, Err(refused.clone()));
     assert_eq!(follower.set_mode(None, Some(Mode::ReadOnly), false).await, Err(refused.clone()));
     assert_eq!(follower.change_config(None, ConfigChange::default()).await, Err(refused));
-    assert_eq!(numbers(&writer, "s", Visible::All), [1]);
+    assert_eq!(numbers(&serializer, "s", Visible::All), [1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

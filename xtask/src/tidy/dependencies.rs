@@ -15,7 +15,7 @@ use super::identifiers::words;
 use crate::{Outcome, process, workspace};
 
 /// Which crate may import which: ARCHITECTURE.md shows the same.
-const IMPORTS: [(&str, &[&str]); 13] = [
+const IMPORTS: [(&str, &[&str]); 14] = [
     ("json-text", &[]),
     ("schema-core", &["json-text"]),
     ("avro", &["json-text", "schema-core"]),
@@ -26,9 +26,10 @@ const IMPORTS: [(&str, &[&str]); 13] = [
     ("log", &[]),
     ("broker", &["log"]),
     ("registry", &["schema", "kafka"]),
-    ("proxy", &["schema", "kafka", "registry"]),
+    ("registry-client", &["schema", "registry"]),
+    ("proxy", &["schema", "kafka", "registry", "registry-client"]),
     ("http", &["json-text", "proxy", "registry", "schema"]),
-    ("postern", &["http", "proxy", "registry", "kafka", "broker"]),
+    ("postern", &["http", "proxy", "registry", "registry-client", "kafka", "broker"]),
 ];
 
 /// Crates without a runtime, a network or a clock: they only compute.

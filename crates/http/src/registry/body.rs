@@ -2,7 +2,10 @@
 //!
 //! How scalars are converted is described in [`crate::lenient_object`].
 
-use postern_registry::{Draft, Error, Metadata, Part, Reference, SchemaId, SchemaKind, Tagged, check_shape, kind_of};
+use postern_registry::{
+    EntityTags, EntityType, Error, Metadata, SchemaId, SchemaKind, SchemaReference, SchemaSubmission,
+    check_rule_set_shape, kind_of,
+};
 use serde_json::Value;
 
 use super::problem::problem;
@@ -45,7 +48,7 @@ pub(super) fn metadata(object: &mut LenientObject<'_>, name: &'static str) -> Re
 /// A rule set of the right shape; its rules are checked by the registry.
 pub(super) fn rule_set(object: &mut LenientObject<'_>, name: &'static str) -> Result<Option<Value>, Problem> {
     let Some(value) = tree(object, name)? else { return Ok(None) };
-    match check_shape(&value) {
+    match check_rule_set_shape(&value) {
         Ok(()) => Ok(Some(value)),
         Err(fault) => Err(Problem::bad_request(format!("{}: {fault}", object.path(name)))),
     }
@@ -67,13 +70,13 @@ pub(super) fn change<'a, T>(
 }
 
 /// A submitted schema.
-pub(super) fn draft(object: &mut LenientObject<'_>) -> Result<Draft, Problem> {
+pub(super) fn draft(object: &mut LenientObject<'_>) -> Result<SchemaSubmission, Problem> {
     let kind = match object.text("schemaType")? {
         None => SchemaKind::Avro,
         Some(name) => kind_of(&name).ok_or_else(|| problem(&Error::UnknownKind(name)))?,
     };
     let rule_set = rule_set(object, "ruleSet")?;
-    Ok(Draft {
+    Ok(SchemaSubmission {
         text: object.text_expecting("schema", SCHEMA_TEXT)?.unwrap_or_default(),
         references: references(object)?,
         metadata: metadata(object, "metadata")?,
@@ -84,12 +87,12 @@ pub(super) fn draft(object: &mut LenientObject<'_>) -> Result<Draft, Problem> {
     })
 }
 
-fn references(object: &mut LenientObject<'_>) -> Result<Vec<Reference>, Problem> {
+fn references(object: &mut LenientObject<'_>) -> Result<Vec<SchemaReference>, Problem> {
     let missing = |item: &LenientObject<'_>, name: &str| {
         problem(&Error::InvalidReference(format!("{} is missing.", item.path(name))))
     };
     let reference = |mut item: LenientObject<'_>| {
-        Ok(Reference {
+        Ok(SchemaReference {
             name: item.text("name")?.ok_or_else(|| missing(&item, "name"))?,
             subject: item
                 .text("subject")?
@@ -102,21 +105,21 @@ fn references(object: &mut LenientObject<'_>) -> Result<Vec<Reference>, Problem>
 }
 
 /// A list of `SchemaTags`.
-pub(super) fn tagged(object: &mut LenientObject<'_>, name: &'static str) -> Result<Vec<Tagged>, Problem> {
+pub(super) fn tagged(object: &mut LenientObject<'_>, name: &'static str) -> Result<Vec<EntityTags>, Problem> {
     let missing =
         |item: &LenientObject<'_>, name: &str| problem(&Error::InvalidTags(format!("{} is missing", item.path(name))));
     let tagged = |mut item: LenientObject<'_>| {
         let mut entity = item.object("schemaEntity")?.ok_or_else(|| missing(&item, "schemaEntity"))?;
         let path = entity.text("entityPath")?.ok_or_else(|| missing(&entity, "entityPath"))?;
         let part = entity.text("entityType")?.ok_or_else(|| missing(&entity, "entityType"))?;
-        let part = Part::parse(&part).ok_or_else(|| {
+        let part = EntityType::parse(&part).ok_or_else(|| {
             Problem::bad_request(format!(
                 "{}: expected sr_record or sr_field, found \"{part}\".",
                 entity.path("entityType")
             ))
         })?;
         // Messages of a package may be given with a leading dot.
-        Ok(Tagged { path: path.strip_prefix('.').unwrap_or(&path).to_owned(), part, tags: item.texts("tags")? })
+        Ok(EntityTags { path: path.strip_prefix('.').unwrap_or(&path).to_owned(), part, tags: item.texts("tags")? })
     };
     object.objects(name)?.unwrap_or_default().into_iter().map(tagged).collect()
 }
@@ -129,7 +132,7 @@ mod tests {
         parse(text.as_bytes()).expect("an object")
     }
 
-    fn draft_of(text: &str) -> Result<Draft, Problem> {
+    fn draft_of(text: &str) -> Result<SchemaSubmission, Problem> {
         draft(&mut object(text))
     }
 

@@ -35,7 +35,7 @@ async fn check(registry: Registry, request: RequestContext, version: Option<Vers
     let draft = body::parse(&body).and_then(|mut object| body::draft(&mut object));
     if let (Some(version), Err(Problem { code: problem::INVALID_SCHEMA, .. })) = (version, &draft) {
         // A missing version is reported before a bad schema.
-        into_problem(registry.compared(&subject, Some(version)))?;
+        into_problem(registry.versions_to_compare(&subject, Some(version)))?;
     }
     let checked =
         draft.and_then(|draft| into_problem(registry.check_compatibility(&subject, version, &draft, normalize)));

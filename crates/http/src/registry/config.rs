@@ -1,6 +1,6 @@
 //! `/config` — global, of a context, of a subject (docs/reference/schema-registry.md §4.8, §9.3).
 
-use postern_registry::{Config, ConfigChange, Error, Level, Metadata, Policy, Registry};
+use postern_registry::{CompatibilityLevel, CompatibilityPolicy, Config, ConfigChange, Error, Metadata, Registry};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -58,8 +58,8 @@ impl<'a> ConfigResponse<'a> {
             validate_new_schemas: config.validate_new_schemas,
             validate_rules: config.validate_rules,
             compatibility_level: None,
-            compatibility: config.compatibility_level.map(Level::name),
-            compatibility_policy: config.compatibility_policy.map(Policy::name),
+            compatibility: config.compatibility_level.map(CompatibilityLevel::name),
+            compatibility_policy: config.compatibility_policy.map(CompatibilityPolicy::name),
             compatibility_group: config.compatibility_group.as_deref(),
             default_metadata: config.default_metadata.as_ref(),
             override_metadata: config.override_metadata.as_ref(),
@@ -115,10 +115,11 @@ fn config_change(mut object: LenientObject<'_>) -> Result<ConfigChange, Problem>
     }
     let level = |object: &mut LenientObject<'_>, name| match object.text(name)? {
         None => Ok(None),
-        Some(text) => Level::parse(&text).map(Some).ok_or_else(|| problem(&Error::InvalidLevel(text))),
+        Some(text) => CompatibilityLevel::parse(&text).map(Some).ok_or_else(|| problem(&Error::InvalidLevel(text))),
     };
     // An unknown policy is ignored.
-    let policy = |object: &mut LenientObject<'_>, name| Ok(object.text(name)?.as_deref().and_then(Policy::parse));
+    let policy =
+        |object: &mut LenientObject<'_>, name| Ok(object.text(name)?.as_deref().and_then(CompatibilityPolicy::parse));
     Ok(ConfigChange {
         alias: body::change(&mut object, "alias", LenientObject::text)?,
         alias_for_deks: body::change(&mut object, "aliasForDeks", LenientObject::text)?,

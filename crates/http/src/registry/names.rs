@@ -2,7 +2,7 @@
 //!
 //! Source: docs/reference/schema-registry.md §2.
 
-use postern_registry::{DEFAULT_CONTEXT, Page, Registry, SchemaId, Subject, VersionRef};
+use postern_registry::{DEFAULT_CONTEXT, Error, Page, Registry, SchemaId, Subject, VersionRef};
 
 use super::problem::problem;
 use crate::path;
@@ -12,7 +12,7 @@ use crate::request_context::RequestContext;
 /// The subject in the path, its alias resolved.
 pub(super) fn subject(registry: &Registry, request: &RequestContext) -> Result<Subject, Problem> {
     let name = qualified(request, request.params.get("subject"))?;
-    Ok(registry.real_name(Subject::parse(&name)))
+    Ok(registry.resolve_alias(Subject::parse(&name)))
 }
 
 /// The subject or context whose configuration or mode is addressed; `None`: the global one. Aliases are not resolved here.
@@ -31,7 +31,7 @@ pub(super) fn queried_subject(registry: &Registry, request: &RequestContext) -> 
         (None, None) => return Ok(None),
         (name, _) => qualified(request, &name.unwrap_or_default())?,
     };
-    Ok(Some(registry.real_name(Subject::parse(&name))))
+    Ok(Some(registry.resolve_alias(Subject::parse(&name))))
 }
 
 /// The context of ids.
@@ -52,7 +52,8 @@ pub(super) fn prefix(request: &RequestContext, default: &str) -> Result<Subject,
 
 /// The version in the path.
 pub(super) fn version(request: &RequestContext) -> Result<VersionRef, Problem> {
-    VersionRef::parse(request.params.get("version")).map_err(|error| problem(&error))
+    let text = request.params.get("version");
+    VersionRef::parse(text).ok_or_else(|| problem(&Error::InvalidVersion(text.to_owned())))
 }
 
 /// The id in the path.

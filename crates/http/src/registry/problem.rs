@@ -16,7 +16,9 @@ pub(crate) fn problem(error: &Error) -> Problem {
         Error::NotReady(_) => (503, 503),
         Error::SubjectNotFound(_) => (404, 40401),
         Error::VersionNotFound(_) => (404, 40402),
-        Error::IdNotFound(_) | Error::GuidNotFound(_) | Error::SchemaNotFound => (404, 40403),
+        Error::IdNotFound(_) | Error::IdNotUnderSubject { .. } | Error::GuidNotFound(_) | Error::SchemaNotFound => {
+            (404, 40403)
+        }
         Error::SubjectSoftDeleted(_) => (404, 40404),
         Error::SubjectNotSoftDeleted(_) => (404, 40405),
         Error::VersionSoftDeleted(..) => (404, 40406),
@@ -30,11 +32,12 @@ pub(crate) fn problem(error: &Error) -> Problem {
         | Error::InvalidReference(_)
         | Error::ReferenceNotFound { .. }
         | Error::InvalidTags(_)
-        | Error::VersionNotNext { .. } => (422, INVALID_SCHEMA),
+        | Error::VersionNotNext { .. }
+        | Error::VersionTooLarge(_) => (422, INVALID_SCHEMA),
         Error::InvalidVersion(_) => (422, 42202),
         Error::InvalidLevel(_) => (422, 42203),
         Error::InvalidMode(_) | Error::ForwardModeIsGlobal => (422, 42204),
-        Error::NotPermitted(_) => (422, 42205),
+        Error::NotPermitted(_) | Error::NoVersionLeft(_) | Error::NoIdLeft(_) => (422, 42205),
         Error::Referenced { .. } => (422, 42206),
         Error::InvalidSubject(_) => (422, 42208),
         Error::TooLarge(_) => (422, 42209),
@@ -70,6 +73,11 @@ mod tests {
             (Error::SubjectNotFound(subject()), 404, 40401),
             (Error::VersionNotFound(VersionRef::Latest), 404, 40402),
             (Error::IdNotFound(SchemaId(1)), 404, 40403),
+            (
+                Error::IdNotUnderSubject { id: SchemaId(1), subject: subject(), registered_under: vec![subject()] },
+                404,
+                40403,
+            ),
             (Error::GuidNotFound("x".to_owned()), 404, 40403),
             (Error::SchemaNotFound, 404, 40403),
             (Error::SubjectSoftDeleted(subject()), 404, 40404),
@@ -87,6 +95,9 @@ mod tests {
             (Error::InvalidTags("x".to_owned()), 422, 42201),
             (Error::InvalidRules("x".to_owned()), 422, 42210),
             (Error::VersionNotNext { asked: 5, next: 2 }, 422, 42201),
+            (Error::VersionTooLarge(subject()), 422, 42201),
+            (Error::NoVersionLeft(subject()), 422, 42205),
+            (Error::NoIdLeft(".".to_owned()), 422, 42205),
             (Error::InvalidVersion("x".to_owned()), 422, 42202),
             (Error::InvalidLevel("x".to_owned()), 422, 42203),
             (Error::InvalidMode("x".to_owned()), 422, 42204),

@@ -1,6 +1,8 @@
 //! Response objects: schemas as versions, and schemas by id (docs/reference/schema-registry.md §4.1, §4.2, §4.4).
 
-use postern_registry::{Content, Error, Metadata, Reference, Registry, Stored, Subject, Tagged, kind_name};
+use postern_registry::{
+    EntityTags, Error, Metadata, Registry, SchemaContent, SchemaReference, StoredSchema, Subject, kind_name,
+};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -18,8 +20,8 @@ pub(super) struct Version<'a> {
     id: i32,
     guid: String,
     schema_type: &'static str,
-    #[serde(skip_serializing_if = "<[Reference]>::is_empty")]
-    references: &'a [Reference],
+    #[serde(skip_serializing_if = "<[SchemaReference]>::is_empty")]
+    references: &'a [SchemaReference],
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,8 +77,8 @@ pub(super) struct Registration<'a> {
     version: u32,
     guid: String,
     schema_type: &'static str,
-    #[serde(skip_serializing_if = "<[Reference]>::is_empty")]
-    references: &'a [Reference],
+    #[serde(skip_serializing_if = "<[SchemaReference]>::is_empty")]
+    references: &'a [SchemaReference],
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,8 +122,8 @@ pub(super) struct ById<'a> {
     schema_type: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     schema: &'a str,
-    #[serde(skip_serializing_if = "<[Reference]>::is_empty")]
-    references: &'a [Reference],
+    #[serde(skip_serializing_if = "<[SchemaReference]>::is_empty")]
+    references: &'a [SchemaReference],
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,32 +164,36 @@ impl<'a> ById<'a> {
 
 /// A stored version, rendered as the query requests.
 pub(super) struct RenderedSchema {
-    pub(super) stored: Stored,
+    pub(super) stored: StoredSchema,
     /// In the requested format, where that is not the stored text.
     text: Option<String>,
     tags: Vec<SchemaTags>,
 }
 
 impl RenderedSchema {
-    pub(super) fn as_stored(stored: Stored) -> RenderedSchema {
+    pub(super) fn as_stored(stored: StoredSchema) -> RenderedSchema {
         RenderedSchema { stored, text: None, tags: Vec::new() }
     }
 
     /// In a format; `None` keeps the stored text.
     pub(super) fn in_format(
         registry: &Registry,
-        stored: Stored,
+        stored: StoredSchema,
         format: Option<&str>,
     ) -> Result<RenderedSchema, Problem> {
         let text = match format {
             None => None,
-            Some(format) => into_problem(registry.text_in(&stored, format))?,
+            Some(format) => into_problem(registry.formatted_text(&stored, format))?,
         };
         Ok(RenderedSchema { stored, text, tags: Vec::new() })
     }
 
     /// By `format`, `referenceFormat` and `findTags` of the query.
-    pub(super) fn by(registry: &Registry, request: &RequestContext, stored: Stored) -> Result<RenderedSchema, Problem> {
+    pub(super) fn by(
+        registry: &Registry,
+        request: &RequestContext,
+        stored: StoredSchema,
+    ) -> Result<RenderedSchema, Problem> {
         let RenderedSchema { mut stored, text, .. } =
             RenderedSchema::in_format(registry, stored, request.query("format").as_deref())?;
         let wanted: Vec<String> = request.queries("findTags").collect();
@@ -199,13 +205,13 @@ impl RenderedSchema {
         if request.query("referenceFormat").is_some_and(|format| format.eq_ignore_ascii_case("qualified"))
             && !content.references().is_empty()
         {
-            let qualify = |reference: &Reference| Reference {
+            let qualify = |reference: &SchemaReference| SchemaReference {
                 subject: stored.subject.sibling(&reference.subject).as_str().to_owned(),
                 ..reference.clone()
             };
             let references = content.references().iter().map(qualify).collect();
             let (metadata, rule_set) = (content.metadata().cloned(), content.rule_set().cloned());
-            stored.content = Content::new(content.kind(), content.text(), references, metadata, rule_set).into();
+            stored.content = SchemaContent::new(content.kind(), content.text(), references, metadata, rule_set).into();
         }
         Ok(RenderedSchema { stored, text, tags })
     }
@@ -232,9 +238,9 @@ struct SchemaEntity {
 }
 
 /// Those that have any of the wanted tags; `*` matches all.
-fn schema_tags(tagged: Vec<Tagged>, wanted: &[String]) -> Vec<SchemaTags> {
-    let is_wanted = |tagged: &Tagged| wanted.iter().any(|tag| tag == "*" || tagged.tags.contains(tag));
-    let response = |tagged: Tagged| SchemaTags {
+fn schema_tags(tagged: Vec<EntityTags>, wanted: &[String]) -> Vec<SchemaTags> {
+    let is_wanted = |tagged: &EntityTags| wanted.iter().any(|tag| tag == "*" || tagged.tags.contains(tag));
+    let response = |tagged: EntityTags| SchemaTags {
         schema_entity: SchemaEntity { entity_path: tagged.path, entity_type: tagged.part.name() },
         tags: tagged.tags,
     };

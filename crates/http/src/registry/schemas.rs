@@ -1,6 +1,6 @@
 //! `/schemas` — lists, and look-ups by id and guid (docs/reference/schema-registry.md §3, rows 1 to 8).
 
-use postern_registry::{Error, Guid, Page, Registry, Stored};
+use postern_registry::{Error, Guid, Page, Registry, StoredSchema};
 use serde_json::json;
 
 use super::names;
@@ -22,7 +22,7 @@ pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<
     if !request.flag("aliases") {
         return Ok(Reply::ok(&found.iter().map(Version::of).collect::<Vec<_>>()));
     }
-    let aliases: Vec<_> = found.iter().map(|rendered| registry.aliases(&rendered.stored.subject)).collect();
+    let aliases: Vec<_> = found.iter().map(|rendered| registry.aliases(&rendered.stored.subject, &prefix)).collect();
     Ok(Reply::ok(
         &found
             .iter()
@@ -66,7 +66,7 @@ pub(super) async fn subjects(registry: Registry, request: RequestContext) -> Res
 /// `GET /schemas/ids/{id}/versions`
 pub(super) async fn versions(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
     let versions = versions_with_id(&registry, &request, names::page(&request, usize::MAX)?)?;
-    let entry = |stored: &Stored| json!({"subject": stored.subject.as_str(), "version": stored.version});
+    let entry = |stored: &StoredSchema| json!({"subject": stored.subject.as_str(), "version": stored.version});
     Ok(Reply::ok(&versions.iter().map(entry).collect::<Vec<_>>()))
 }
 
@@ -91,13 +91,18 @@ pub(super) async fn ids(registry: Registry, request: RequestContext) -> Result<R
     Ok(Reply::ok(&found.iter().map(|(context, id)| json!({"context": context, "id": id.0})).collect::<Vec<_>>()))
 }
 
-fn named(registry: &Registry, request: &RequestContext) -> Result<Stored, Problem> {
+fn named(registry: &Registry, request: &RequestContext) -> Result<StoredSchema, Problem> {
     let id = names::id(request)?;
     let subject = names::queried_subject(registry, request)?;
     into_problem(registry.schema(id, subject.as_ref()))
 }
 
-fn versions_with_id(registry: &Registry, request: &RequestContext, page: Page) -> Result<Vec<Stored>, Problem> {
+fn versions_with_id(registry: &Registry, request: &RequestContext, page: Page) -> Result<Vec<StoredSchema>, Problem> {
     let id = names::id(request)?;
-    into_problem(registry.holders(&names::queried_context(registry, request)?, id, request.flag("deleted"), page))
+    into_problem(registry.versions_with_id(
+        &names::queried_context(registry, request)?,
+        id,
+        request.flag("deleted"),
+        page,
+    ))
 }

@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use postern_registry::{
-    Derived, Error, RegisterOptions, Registered, Registry, Stored, TagChanges, Visible, check_rules,
+    DerivedVersion, Error, RegisterOptions, Registered, Registry, StoredSchema, TagChanges, Visible, check_rule_set,
 };
 
 use super::schema_responses::{Registration, RenderedSchema, Version, into_problem};
@@ -20,7 +20,7 @@ pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<
     let marks_deleted = request.flag("deletedAsNegative");
     let visible = if marks_deleted { Visible::All } else { subjects::visible(&request) };
     let found = into_problem(registry.versions(&subject, visible, page))?;
-    let number = |stored: &Stored| {
+    let number = |stored: &StoredSchema| {
         if marks_deleted && stored.deleted { -i64::from(stored.version) } else { i64::from(stored.version) }
     };
     Ok(Reply::ok(&found.iter().map(number).collect::<Vec<_>>()))
@@ -104,9 +104,9 @@ pub(super) async fn tag(registry: Registry, request: RequestContext) -> Result<R
         return into_problem(Err(Error::InvalidRules(both.to_owned())));
     }
     if let Some(rules) = merges {
-        into_problem(check_rules(&rules).map_err(|fault| Error::InvalidRules(fault.to_string())))?;
+        into_problem(check_rule_set(&rules).map_err(|fault| Error::InvalidRules(fault.to_string())))?;
     }
-    let derived = Derived {
+    let derived = DerivedVersion {
         version: object.int32("newVersion")?.filter(|version| *version > 0),
         tags: TagChanges {
             add: body::tagged(&mut object, "tagsToAdd")?,
@@ -119,7 +119,7 @@ pub(super) async fn tag(registry: Registry, request: RequestContext) -> Result<R
     registration(&registry, registered, None)
 }
 
-fn version(registry: &Registry, request: &RequestContext) -> Result<Stored, Problem> {
+fn version(registry: &Registry, request: &RequestContext) -> Result<StoredSchema, Problem> {
     let version = names::version(request)?;
     into_problem(registry.version(&names::subject(registry, request)?, version, request.flag("deleted")))
 }

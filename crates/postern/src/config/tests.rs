@@ -75,7 +75,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         schemas: SchemasChoice::Own {
             topic: topic("schemas"),
             group: "registries".to_owned(),
-            level: Level::Full,
+            level: CompatibilityLevel::Full,
             follower: true,
         },
         log: "debug".into(),

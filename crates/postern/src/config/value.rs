@@ -6,7 +6,8 @@ use std::{
 };
 
 use postern_kafka::TopicName;
-use postern_registry::{Credentials, Level, RegistryUrl};
+use postern_registry::CompatibilityLevel;
+use postern_registry_client::{Credentials, RegistryUrl};
 use tracing_subscriber::EnvFilter;
 
 /// An address to listen on. Names are not looked up: a listener belongs to an interface of this machine.
@@ -65,9 +66,9 @@ pub(super) fn group(text: &str) -> Result<String, &'static str> {
 }
 
 /// A compatibility level.
-pub(super) fn level(text: &str) -> Result<Level, &'static str> {
+pub(super) fn level(text: &str) -> Result<CompatibilityLevel, &'static str> {
     const EXPECTED: &str = "NONE, BACKWARD, BACKWARD_TRANSITIVE, FORWARD, FORWARD_TRANSITIVE, FULL or FULL_TRANSITIVE";
-    Level::parse(text).ok_or(EXPECTED)
+    CompatibilityLevel::parse(text).ok_or(EXPECTED)
 }
 
 /// A directory, which need not exist.

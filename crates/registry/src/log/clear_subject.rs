@@ -1,13 +1,14 @@
-//! `CLEAR_SUBJECT`: the softly deleted versions of a subject, of a context, or of all are forgotten. Written before a
+//! `CLEAR_SUBJECT`: the softly deleted versions of a subject, of a context, or of all are forgotten. ClearSubjectFields before a
 //! subject is imported anew.
 
 use serde::Serialize;
 
-use super::{Entry, Members, Unreadable, json};
-use crate::Subject;
+use crate::log::fields::{RecordFields, Unreadable, json};
+use crate::log::record::LogRecord;
+use crate::model::names::Subject;
 
 #[derive(Serialize)]
-struct Key<'a> {
+struct ClearSubjectKey<'a> {
     keytype: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
@@ -15,22 +16,22 @@ struct Key<'a> {
 }
 
 pub(crate) fn key(subject: Option<&Subject>) -> Vec<u8> {
-    json(&Key { keytype: "CLEAR_SUBJECT", subject: subject.map(Subject::as_str), magic: 0 })
+    json(&ClearSubjectKey { keytype: "CLEAR_SUBJECT", subject: subject.map(Subject::as_str), magic: 0 })
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct ClearSubjectFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
 }
 
 pub(crate) fn value(subject: Option<&Subject>) -> Vec<u8> {
-    json(&Written { subject: subject.map(Subject::as_str) })
+    json(&ClearSubjectFields { subject: subject.map(Subject::as_str) })
 }
 
-pub(super) fn decode(key: Members, value: Option<Members>) -> Result<Entry, Unreadable> {
+pub(super) fn decode(key: RecordFields, value: Option<RecordFields>) -> Result<LogRecord, Unreadable> {
     match value {
-        None => Ok(Entry::Nothing),
-        Some(_) => Ok(Entry::ClearSubject { subject: key.scope()? }),
+        None => Ok(LogRecord::Ignored),
+        Some(_) => Ok(LogRecord::ClearSubject { subject: key.scope()? }),
     }
 }

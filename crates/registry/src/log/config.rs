@@ -3,12 +3,14 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Entry, Members, Unreadable, json};
-use crate::config::{Level, Policy};
-use crate::{Config, Metadata, Subject};
+use crate::log::fields::{RecordFields, Unreadable, json};
+use crate::log::record::LogRecord;
+use crate::model::config::{CompatibilityLevel, CompatibilityPolicy, Config};
+use crate::model::metadata::Metadata;
+use crate::model::names::Subject;
 
 #[derive(Serialize)]
-struct Key<'a> {
+struct ConfigKey<'a> {
     keytype: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
@@ -16,12 +18,12 @@ struct Key<'a> {
 }
 
 pub(crate) fn key(subject: Option<&Subject>) -> Vec<u8> {
-    json(&Key { keytype: "CONFIG", subject: subject.map(Subject::as_str), magic: 0 })
+    json(&ConfigKey { keytype: "CONFIG", subject: subject.map(Subject::as_str), magic: 0 })
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Written<'a> {
+struct ConfigFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +57,7 @@ struct Written<'a> {
 }
 
 pub(crate) fn value(subject: Option<&Subject>, config: &Config) -> Vec<u8> {
-    json(&Written {
+    json(&ConfigFields {
         subject: subject.map(Subject::as_str),
         alias: filled(&config.alias),
         alias_for_deks: filled(&config.alias_for_deks),
@@ -63,8 +65,8 @@ pub(crate) fn value(subject: Option<&Subject>, config: &Config) -> Vec<u8> {
         validate_fields: config.validate_fields,
         validate_new_schemas: config.validate_new_schemas,
         validate_rules: config.validate_rules,
-        compatibility_level: config.compatibility_level.map(Level::name),
-        compatibility_policy: config.compatibility_policy.map(Policy::name),
+        compatibility_level: config.compatibility_level.map(CompatibilityLevel::name),
+        compatibility_policy: config.compatibility_policy.map(CompatibilityPolicy::name),
         compatibility_group: filled(&config.compatibility_group),
         default_metadata: config.default_metadata.as_ref(),
         override_metadata: config.override_metadata.as_ref(),
@@ -79,21 +81,22 @@ fn filled(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
 }
 
-pub(super) fn decode(key: Members, value: Option<Members>) -> Result<Entry, Unreadable> {
+pub(super) fn decode(key: RecordFields, value: Option<RecordFields>) -> Result<LogRecord, Unreadable> {
     let value = value.map(decode_value).transpose()?.map(Box::new);
-    Ok(Entry::Config { subject: key.scope()?, value })
+    Ok(LogRecord::Config { subject: key.scope()?, value })
 }
 
-fn decode_value(mut members: Members) -> Result<Config, Unreadable> {
+fn decode_value(mut members: RecordFields) -> Result<Config, Unreadable> {
     members.take("subject");
     let level = members.take_text("compatibilityLevel")?;
     let compatibility_level = match level {
         None => None,
         Some(name) => Some(
-            Level::parse(&name).ok_or_else(|| Unreadable(format!("compatibilityLevel {name} is not known here")))?,
+            CompatibilityLevel::parse(&name)
+                .ok_or_else(|| Unreadable(format!("compatibilityLevel {name} is not known here")))?,
         ),
     };
-    let metadata = |members: &mut Members, name| {
+    let metadata = |members: &mut RecordFields, name| {
         members.take(name).map(|value| Metadata::from_json(&value)).transpose().map_err(Unreadable)
     };
     Ok(Config {
@@ -104,7 +107,7 @@ fn decode_value(mut members: Members) -> Result<Config, Unreadable> {
         validate_new_schemas: members.take_bool("validateNewSchemas")?,
         validate_rules: members.take_bool("validateRules")?,
         compatibility_level,
-        compatibility_policy: members.take_text("compatibilityPolicy")?.as_deref().and_then(Policy::parse),
+        compatibility_policy: members.take_text("compatibilityPolicy")?.as_deref().and_then(CompatibilityPolicy::parse),
         compatibility_group: members.take_text("compatibilityGroup")?,
         default_metadata: metadata(&mut members, "defaultMetadata")?,
         override_metadata: metadata(&mut members, "overrideMetadata")?,

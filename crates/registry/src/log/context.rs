@@ -1,14 +1,15 @@
-//! `CONTEXT`: a context exists. Written before the first schema in it; the tombstone forgets it.
+//! `CONTEXT`: a context exists. ContextFields before the first schema in it; the tombstone forgets it.
 
 use serde::Serialize;
 
-use super::{Entry, Members, Unreadable, json};
+use crate::log::fields::{RecordFields, Unreadable, json};
+use crate::log::record::LogRecord;
 
 /// There is one tenant, with this name.
 const TENANT: &str = "default";
 
 #[derive(Serialize)]
-struct Key<'a> {
+struct ContextKey<'a> {
     keytype: &'static str,
     tenant: &'static str,
     context: &'a str,
@@ -16,20 +17,20 @@ struct Key<'a> {
 }
 
 pub(crate) fn key(context: &str) -> Vec<u8> {
-    json(&Key { keytype: "CONTEXT", tenant: TENANT, context, magic: 0 })
+    json(&ContextKey { keytype: "CONTEXT", tenant: TENANT, context, magic: 0 })
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct ContextFields<'a> {
     tenant: &'static str,
     context: &'a str,
 }
 
 pub(crate) fn value(context: &str) -> Vec<u8> {
-    json(&Written { tenant: TENANT, context })
+    json(&ContextFields { tenant: TENANT, context })
 }
 
-pub(super) fn decode(key: Members, value: Option<Members>) -> Result<Entry, Unreadable> {
+pub(super) fn decode(key: RecordFields, value: Option<RecordFields>) -> Result<LogRecord, Unreadable> {
     let context = key.text("context")?.ok_or_else(|| Unreadable("CONTEXT without a name".to_owned()))?;
-    Ok(Entry::Context { context, known: value.is_some() })
+    Ok(LogRecord::Context { context, known: value.is_some() })
 }

@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
-use super::{Entry, Members, Unreadable, json};
-use crate::{Mode, Subject};
+use crate::log::fields::{RecordFields, Unreadable, json};
+use crate::log::record::LogRecord;
+use crate::model::mode::Mode;
+use crate::model::names::Subject;
 
 #[derive(Serialize)]
-struct Key<'a> {
+struct ModeKey<'a> {
     keytype: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
@@ -14,21 +16,21 @@ struct Key<'a> {
 }
 
 pub(crate) fn key(subject: Option<&Subject>) -> Vec<u8> {
-    json(&Key { keytype: "MODE", subject: subject.map(Subject::as_str), magic: 0 })
+    json(&ModeKey { keytype: "MODE", subject: subject.map(Subject::as_str), magic: 0 })
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct ModeFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     mode: &'static str,
 }
 
 pub(crate) fn value(subject: Option<&Subject>, mode: Mode) -> Vec<u8> {
-    json(&Written { subject: subject.map(Subject::as_str), mode: mode.name() })
+    json(&ModeFields { subject: subject.map(Subject::as_str), mode: mode.name() })
 }
 
-pub(super) fn decode(key: Members, value: Option<Members>) -> Result<Entry, Unreadable> {
+pub(super) fn decode(key: RecordFields, value: Option<RecordFields>) -> Result<LogRecord, Unreadable> {
     let value = match value {
         None => None,
         Some(value) => {
@@ -36,5 +38,5 @@ pub(super) fn decode(key: Members, value: Option<Members>) -> Result<Entry, Unre
             Some(Mode::parse(&name).ok_or_else(|| Unreadable(format!("mode {name:?} is not known here")))?)
         }
     };
-    Ok(Entry::Mode { subject: key.scope()?, value })
+    Ok(LogRecord::Mode { subject: key.scope()?, value })
 }

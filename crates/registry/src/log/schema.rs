@@ -6,22 +6,14 @@ use postern_schema::SchemaKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Entry, Members, Unreadable, json};
-use crate::content::{kind_name, kind_of};
-use crate::{Content, Guid, Metadata, Reference, SchemaId, Subject};
-
-/// What stands in the value beside subject and version, which the key has, too.
-#[derive(Debug)]
-pub(crate) struct SchemaValue {
-    pub(crate) id: SchemaId,
-    pub(crate) content: Content,
-    pub(crate) deleted: bool,
-    /// Members of newer writers, kept for the next rewrite.
-    pub(crate) unknown: Option<Box<Map<String, Value>>>,
-}
+use crate::log::fields::{RecordFields, Unreadable, json};
+use crate::log::record::{LogRecord, SchemaValue};
+use crate::model::content::{SchemaContent, SchemaReference, kind_name, kind_of};
+use crate::model::metadata::Metadata;
+use crate::model::names::{Guid, SchemaId, Subject};
 
 #[derive(Serialize)]
-struct Key<'a> {
+struct SchemaKey<'a> {
     keytype: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     subject: &'a str,
@@ -30,12 +22,12 @@ struct Key<'a> {
 }
 
 pub(crate) fn key(subject: &Subject, version: u32) -> Vec<u8> {
-    json(&Key { keytype: "SCHEMA", subject: subject.as_str(), version, magic: 1 })
+    json(&SchemaKey { keytype: "SCHEMA", subject: subject.as_str(), version, magic: 1 })
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Written<'a> {
+struct SchemaFields<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     subject: &'a str,
     version: u32,
@@ -44,8 +36,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     md5: Option<String>,
     schema_type: &'static str,
-    #[serde(skip_serializing_if = "<[Reference]>::is_empty")]
-    references: &'a [Reference],
+    #[serde(skip_serializing_if = "<[SchemaReference]>::is_empty")]
+    references: &'a [SchemaReference],
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,11 +52,11 @@ pub(crate) fn value(
     subject: &Subject,
     version: u32,
     id: SchemaId,
-    content: &Content,
+    content: &SchemaContent,
     deleted: bool,
     unknown: Option<&Map<String, Value>>,
 ) -> Vec<u8> {
-    json(&Written {
+    json(&SchemaFields {
         subject: subject.as_str(),
         version,
         id: id.0,
@@ -79,7 +71,7 @@ pub(crate) fn value(
     })
 }
 
-pub(super) fn decode(mut key: Members, value: Option<Members>) -> Result<Entry, Unreadable> {
+pub(super) fn decode(mut key: RecordFields, value: Option<RecordFields>) -> Result<LogRecord, Unreadable> {
     let subject = key.subject()?;
     let magic = key.take_integer("magic")?.unwrap_or(0);
     if !(0..=1).contains(&magic) {
@@ -89,10 +81,10 @@ pub(super) fn decode(mut key: Members, value: Option<Members>) -> Result<Entry, 
         key.take_integer("version")?.and_then(|version| u32::try_from(version).ok()).filter(|version| *version > 0);
     let version = version.ok_or_else(|| Unreadable("a SCHEMA key without a version of 1 or more".to_owned()))?;
     let value = value.map(decode_value).transpose()?.map(Box::new);
-    Ok(Entry::Schema { subject, version, value })
+    Ok(LogRecord::Schema { subject, version, value })
 }
 
-fn decode_value(mut members: Members) -> Result<SchemaValue, Unreadable> {
+fn decode_value(mut members: RecordFields) -> Result<SchemaValue, Unreadable> {
     // Subject and version are the key's. Offset and time are the record's.
     for name in ["subject", "version", "offset", "ts"] {
         members.take(name);
@@ -112,7 +104,7 @@ fn decode_value(mut members: Members) -> Result<SchemaValue, Unreadable> {
     let text = members.take_text("schema")?.unwrap_or_default();
     let deleted = members.take_bool("deleted")?.unwrap_or(false);
     let unknown = members.rest();
-    let content = Content::new(kind, &text, references, metadata, rule_set);
+    let content = SchemaContent::new(kind, &text, references, metadata, rule_set);
     // Made anew from the content, unless that is encoded: then only the writer knew the clear text.
     let content = match md5.and_then(|md5| <[u8; 16]>::try_from(md5).ok()).filter(|_| content.is_encoded()) {
         Some(md5) => content.with_guid(Guid(md5)),
@@ -121,19 +113,19 @@ fn decode_value(mut members: Members) -> Result<SchemaValue, Unreadable> {
     Ok(SchemaValue { id: SchemaId(id), content, deleted, unknown: (!unknown.is_empty()).then(|| Box::new(unknown)) })
 }
 
-fn references(value: Value) -> Result<Vec<Reference>, Unreadable> {
+fn references(value: Value) -> Result<Vec<SchemaReference>, Unreadable> {
     let Value::Array(items) = value else {
         return Err(Unreadable("references: expected an array".to_owned()));
     };
     items.into_iter().map(reference).collect()
 }
 
-fn reference(item: Value) -> Result<Reference, Unreadable> {
+fn reference(item: Value) -> Result<SchemaReference, Unreadable> {
     let Value::Object(members) = item else {
         return Err(Unreadable("references: expected objects".to_owned()));
     };
-    let mut members = Members(members);
-    Ok(Reference {
+    let mut members = RecordFields(members);
+    Ok(SchemaReference {
         name: members.take_text("name")?.unwrap_or_default(),
         subject: members.take_text("subject")?.unwrap_or_default(),
         version: members.take_integer("version")?.unwrap_or(-1),

@@ -3,47 +3,47 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Bound, State, Version};
-use crate::log::schema::SchemaValue;
-use crate::log::{Entry, LogKey};
-use crate::{Content, SchemaId, Subject};
+use super::{IdBinding, IdSpace, VersionEntry};
+use crate::log::LogKey;
+use crate::log::record::{LogRecord, SchemaValue};
+use crate::model::content::SchemaContent;
+use crate::model::names::{SchemaId, Subject};
+use crate::state::State;
 
-/// What a record changed, for caches beside the state.
+/// What a record changed, for the caches beside the state. Those of single subjects end by their [`Validity`](crate::caches::Validity).
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// Nothing that a cache could hold.
-    None,
-    /// Versions of this subject were added or (un)deleted.
-    Subject(Subject),
-    /// Versions were removed for good, so that a reference or an id may mean something else afterwards.
+pub(crate) enum StateChange {
+    /// At most versions of one subject were added or (un)deleted.
+    Minor,
+    /// Versions were removed for good, so that a reference or an id may name something else afterwards.
     Removed,
 }
 
 /// What became of a record.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It counts.
-    Applied(Change),
+pub(crate) enum ApplyOutcome {
+    /// It is part of the state now.
+    Applied(StateChange),
     /// It came too late: its key or its id was bound to another schema.
-    Lost(Loss),
+    Rejected(Conflict),
 }
 
-/// What a loser ran into.
+/// Why a record was rejected.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Loss {
-    /// The version is another schema.
+pub(crate) enum Conflict {
+    /// The version has another schema.
     Version(Subject, u32),
     /// The id names another schema in that context.
     Id(Subject, u32, SchemaId),
 }
 
-impl fmt::Display for Loss {
+impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Loss::Version(subject, version) => {
+            Conflict::Version(subject, version) => {
                 write!(f, "version {version} of subject {subject} is another schema already")
             }
-            Loss::Id(subject, version, id) => {
+            Conflict::Id(subject, version, id) => {
                 write!(f, "id {id}, given to version {version} of subject {subject}, names another schema already")
             }
         }
@@ -51,84 +51,95 @@ impl fmt::Display for Loss {
 }
 
 impl State {
-    /// Applies the next record of the log.
-    pub(crate) fn apply(&mut self, key: &[u8], entry: Entry, timestamp_ms: Option<i64>) -> Verdict {
+    /// Applies the next record of the log. `is_repair`: it was written to keep the topic safe for compaction, and changes no schema.
+    pub(crate) fn apply(
+        &mut self,
+        key: &[u8],
+        entry: LogRecord,
+        timestamp_ms: Option<i64>,
+        is_repair: bool,
+    ) -> ApplyOutcome {
         match entry {
-            Entry::Schema { subject, version, value } => {
+            LogRecord::Schema { subject, version, value } => {
                 self.note_spelling(LogKey::Schema { subject: subject.clone(), version }, key, value.is_some());
                 match value {
+                    value if is_repair => self.note_repair(subject, version, value.as_deref()),
                     Some(value) => self.bind(subject, version, *value, timestamp_ms),
                     None => self.remove(&subject, version),
                 }
             }
-            Entry::Config { subject, value } => {
+            LogRecord::Config { subject, value } => {
                 self.note_spelling(LogKey::Config(subject.clone()), key, value.is_some());
                 match value {
                     Some(config) => self.configs.insert(subject, *config),
                     None => self.configs.remove(&subject),
                 };
-                Verdict::Applied(Change::None)
+                ApplyOutcome::Applied(StateChange::Minor)
             }
-            Entry::Mode { subject, value } => {
+            LogRecord::Mode { subject, value } => {
                 self.note_spelling(LogKey::Mode(subject.clone()), key, value.is_some());
                 match value {
                     Some(mode) => self.modes.insert(subject, mode),
                     None => self.modes.remove(&subject),
                 };
-                Verdict::Applied(Change::None)
+                ApplyOutcome::Applied(StateChange::Minor)
             }
-            Entry::DeleteSubject { subject, version } => {
-                for (_, stored) in
-                    self.subjects.get_mut(&subject).into_iter().flat_map(|versions| versions.range_mut(..=version))
-                {
-                    stored.deleted = true;
+            LogRecord::DeleteSubject { subject, version } => {
+                if let Some(versions) = self.subjects.get_mut(&subject) {
+                    versions.by_number.range_mut(..=version).for_each(|(_, entry)| entry.deleted = true);
+                    versions.validity.renew();
                 }
-                Verdict::Applied(Change::Subject(subject))
+                ApplyOutcome::Applied(StateChange::Minor)
             }
-            Entry::ClearSubject { subject } => {
+            LogRecord::ClearSubject { subject } => {
                 let forgotten: Vec<_> =
                     self.versions_in_scope(subject.as_ref()).into_iter().filter(|(_, _, deleted)| *deleted).collect();
                 for (subject, version, _) in forgotten {
                     self.unbind(&subject, version);
                 }
-                Verdict::Applied(Change::Removed)
+                ApplyOutcome::Applied(StateChange::Removed)
             }
-            Entry::Context { context, known } => {
+            LogRecord::Context { context, known } => {
                 self.contexts.entry(context.into()).or_default().recorded = known;
-                Verdict::Applied(Change::None)
+                ApplyOutcome::Applied(StateChange::Minor)
             }
-            Entry::Nothing => Verdict::Applied(Change::None),
+            LogRecord::Ignored => ApplyOutcome::Applied(StateChange::Minor),
         }
     }
 
-    fn bind(&mut self, subject: Subject, version: u32, value: SchemaValue, timestamp_ms: Option<i64>) -> Verdict {
+    fn bind(&mut self, subject: Subject, version: u32, value: SchemaValue, timestamp_ms: Option<i64>) -> ApplyOutcome {
         let SchemaValue { id, content, deleted, unknown } = value;
-        if let Some(stored) = self.subjects.get_mut(&subject).and_then(|versions| versions.get_mut(&version)) {
+        if let Some(versions) = self.subjects.get_mut(&subject)
+            && let Some(stored) = versions.by_number.get_mut(&version)
+        {
             if stored.id != id || stored.content.guid() != content.guid() {
-                self.unmended.insert((subject.clone(), version));
-                return Verdict::Lost(Loss::Version(subject, version));
+                self.winners_to_rewrite.insert((subject.clone(), version));
+                return ApplyOutcome::Rejected(Conflict::Version(subject, version));
             }
-            // The same schema again: a soft delete, a restore, or a winner written back.
+            // The same schema again: a soft delete, a restore, or a rewritten winner.
+            versions.validity.renew();
             stored.deleted = deleted;
             stored.timestamp_ms = timestamp_ms;
             stored.unknown = unknown;
-            self.unmended.remove(&(subject.clone(), version));
-            return Verdict::Applied(Change::Subject(subject));
+            self.winners_to_rewrite.remove(&(subject.clone(), version));
+            return ApplyOutcome::Applied(StateChange::Minor);
         }
         let context = self.contexts.entry(subject.context().into()).or_default();
         let content = match context.ids.get(&id) {
             Some(bound) if bound.content.text() != content.text() => {
-                self.strays.insert((subject.clone(), version));
-                return Verdict::Lost(Loss::Id(subject, version, id));
+                self.orphaned_keys.insert((subject.clone(), version));
+                return ApplyOutcome::Rejected(Conflict::Id(subject, version, id));
             }
             Some(bound) if bound.content.guid() == content.guid() => bound.content.clone(),
             // The same text with other metadata under one id: only foreign writers do that.
             Some(_) | None => Arc::new(content),
         };
-        self.strays.remove(&(subject.clone(), version));
+        self.orphaned_keys.remove(&(subject.clone(), version));
         context.max_id = context.max_id.max(id.0);
-        let bound = context.ids.entry(id).or_insert_with(|| Bound { content: content.clone(), holders: Vec::new() });
-        bound.holders.push((subject.clone(), version));
+        context.note_used(id);
+        let binding =
+            context.ids.entry(id).or_insert_with(|| IdBinding { content: content.clone(), versions: Vec::new() });
+        binding.versions.push((subject.clone(), version));
         let ids = context.guids.entry(content.guid()).or_default();
         if !ids.contains(&id) {
             ids.push(id);
@@ -136,16 +147,46 @@ impl State {
         for target in targets(&subject, &content) {
             self.referrers.entry(target).or_default().insert((subject.clone(), version));
         }
-        let stored = Version { id, content, deleted, timestamp_ms, unknown };
-        self.subjects.entry(subject.clone()).or_default().insert(version, stored);
-        Verdict::Applied(Change::Subject(subject))
+        let entry = VersionEntry { id, content, deleted, timestamp_ms, unknown };
+        let versions = self.subjects.entry(subject).or_default();
+        versions.by_fingerprint.insert((entry.content.fingerprint(), version));
+        if !entry.content.references().is_empty() {
+            versions.with_references.insert(version);
+        }
+        versions.by_number.insert(version, entry);
+        versions.validity.renew();
+        ApplyOutcome::Applied(StateChange::Minor)
     }
 
-    fn remove(&mut self, subject: &Subject, version: u32) -> Verdict {
-        self.strays.remove(&(subject.clone(), version));
+    /// A repair is the last record under its key now. Another writer may have changed the version between the decision to repair
+    /// it and the append: then what the repair says is out of date, and the key needs another one.
+    fn note_repair(&mut self, subject: Subject, version: u32, value: Option<&SchemaValue>) -> ApplyOutcome {
+        let stored = self.subjects.get(&subject).and_then(|versions| versions.by_number.get(&version));
+        let key = (subject, version);
+        match (stored, value) {
+            (Some(stored), Some(value))
+                if stored.deleted == value.deleted && stored.content.guid() == value.content.guid() =>
+            {
+                self.winners_to_rewrite.remove(&key);
+            }
+            (Some(_), _) => {
+                self.winners_to_rewrite.insert(key);
+            }
+            (None, Some(_)) => {
+                self.orphaned_keys.insert(key);
+            }
+            (None, None) => {
+                self.orphaned_keys.remove(&key);
+            }
+        }
+        ApplyOutcome::Applied(StateChange::Minor)
+    }
+
+    fn remove(&mut self, subject: &Subject, version: u32) -> ApplyOutcome {
+        self.orphaned_keys.remove(&(subject.clone(), version));
         match self.unbind(subject, version) {
-            true => Verdict::Applied(Change::Removed),
-            false => Verdict::Applied(Change::None),
+            true => ApplyOutcome::Applied(StateChange::Removed),
+            false => ApplyOutcome::Applied(StateChange::Minor),
         }
     }
 
@@ -154,17 +195,20 @@ impl State {
         let Some(versions) = self.subjects.get_mut(subject) else {
             return false;
         };
-        let Some(stored) = versions.remove(&version) else {
+        let Some(stored) = versions.by_number.remove(&version) else {
             return false;
         };
-        if versions.is_empty() {
+        versions.by_fingerprint.remove(&(stored.content.fingerprint(), version));
+        versions.with_references.remove(&version);
+        versions.validity.renew();
+        if versions.by_number.is_empty() {
             self.subjects.remove(subject);
         }
-        let holder = (subject.clone(), version);
-        self.unmended.remove(&holder);
+        let removed = (subject.clone(), version);
+        self.winners_to_rewrite.remove(&removed);
         for target in targets(subject, &stored.content) {
             if let Some(referrers) = self.referrers.get_mut(&target) {
-                referrers.remove(&holder);
+                referrers.remove(&removed);
                 if referrers.is_empty() {
                     self.referrers.remove(&target);
                 }
@@ -174,8 +218,8 @@ impl State {
             return true;
         };
         if let Some(bound) = context.ids.get_mut(&stored.id) {
-            bound.holders.retain(|other| *other != holder);
-            if bound.holders.is_empty() {
+            bound.versions.retain(|other| *other != removed);
+            if bound.versions.is_empty() {
                 context.ids.remove(&stored.id);
                 let guid = stored.content.guid();
                 if let Some(ids) = context.guids.get_mut(&guid) {
@@ -189,7 +233,7 @@ impl State {
         true
     }
 
-    /// Remembers under which bytes a key stands in the topic, where these are not (only) ours.
+    /// Remembers the bytes under which a key is in the topic, where they are not (only) ours.
     fn note_spelling(&mut self, logical: LogKey, key: &[u8], is_value: bool) {
         // Nearly every key is spelt as we spell it, and is the only spelling.
         let canonical = logical.canonical();
@@ -198,7 +242,7 @@ impl State {
         }
         let was_there = match &logical {
             LogKey::Schema { subject, version } => {
-                self.subjects.get(subject).is_some_and(|versions| versions.contains_key(version))
+                self.subjects.get(subject).is_some_and(|versions| versions.by_number.contains_key(version))
             }
             LogKey::Config(subject) => self.configs.contains_key(subject),
             LogKey::Mode(subject) => self.modes.contains_key(subject),
@@ -217,8 +261,25 @@ impl State {
     }
 }
 
+impl IdSpace {
+    /// Keeps `used_from` true after `id` was seen. Called before `id` is bound.
+    fn note_used(&mut self, id: SchemaId) {
+        let is_next = match self.used_from {
+            None => id.0 == i32::MAX,
+            Some(from) => id.0 == from - 1,
+        };
+        if is_next {
+            let mut from = id.0;
+            while from > 1 && self.ids.contains_key(&SchemaId(from - 1)) {
+                from -= 1;
+            }
+            self.used_from = Some(from);
+        }
+    }
+}
+
 /// The versions a content refers to, as seen from the subject that holds it.
-fn targets<'a>(subject: &'a Subject, content: &'a Content) -> impl Iterator<Item = (Subject, u32)> + 'a {
+fn targets<'a>(subject: &'a Subject, content: &'a SchemaContent) -> impl Iterator<Item = (Subject, u32)> + 'a {
     content
         .references()
         .iter()

@@ -1,10 +1,11 @@
-//! Which configuration and which mode apply: the subject's own, its context's, the one for all contexts, the server's default.
+//! Which configuration and which mode apply: the subject's own, its context's, that of all contexts, the server's default.
 //!
 //! Source: docs/reference/schema-registry.md §9.2, §10.
 
-use super::State;
-use crate::config::global;
-use crate::{Config, Mode, Subject};
+use crate::model::config::{Config, global};
+use crate::model::mode::Mode;
+use crate::model::names::{DEFAULT_CONTEXT, Subject};
+use crate::state::State;
 
 impl State {
     /// The stored configuration of exactly this scope.
@@ -18,8 +19,8 @@ impl State {
     }
 
     /// The configuration that applies to a subject.
-    pub(crate) fn config_in_force(&self, subject: &Subject) -> Config {
-        if let Some(own) = self.configs.get(&Some(subject.clone())).filter(|_| !subject.is_context()) {
+    pub(crate) fn effective_config(&self, subject: &Subject) -> Config {
+        if let Some(own) = self.configs.get(&Some(subject.clone())) {
             let own = match self.config(None) {
                 Some(global) => own.clone().filled_from(global),
                 None => own.clone(),
@@ -30,25 +31,25 @@ impl State {
         self.with_level(of_context.or_else(|| self.config(Some(&global()))).cloned().unwrap_or_default())
     }
 
-    /// A configuration without a level means the server's own, never that of an outer scope.
+    /// A configuration without a level has the server's own, never that of an outer scope.
     pub(crate) fn with_level(&self, config: Config) -> Config {
         Config { compatibility_level: config.compatibility_level.or(Some(self.level)), ..config }
     }
 
     /// The subjects whose configuration names this one as what they stand for.
     pub(crate) fn aliases(&self, subject: &Subject) -> Vec<Subject> {
-        let stands_for = |(scope, config): (&Option<Subject>, &Config)| {
+        let is_alias = |(scope, config): (&Option<Subject>, &Config)| {
             let scope = scope.as_ref()?;
             let alias = config.alias.as_deref()?;
             (scope.sibling(alias) == *subject).then(|| scope.clone())
         };
-        let mut aliases: Vec<Subject> = self.configs.iter().filter_map(stands_for).collect();
+        let mut aliases: Vec<Subject> = self.configs.iter().filter_map(is_alias).collect();
         aliases.sort();
         aliases
     }
 
     /// The mode that applies to a subject, or to all.
-    pub(crate) fn mode_in_force(&self, subject: Option<&Subject>) -> Mode {
+    pub(crate) fn effective_mode(&self, subject: Option<&Subject>) -> Mode {
         let own = subject.and_then(|subject| self.mode(Some(subject)));
         let of_context = || self.mode(subject.and_then(scope_of_context).as_ref());
         own.or_else(of_context).or_else(|| self.mode(Some(&global()))).unwrap_or_default()
@@ -56,7 +57,7 @@ impl State {
 
     /// Subjects with a mode of their own within a context, or anywhere in the default context.
     pub(crate) fn modes_within(&self, scope: Option<&Subject>) -> Vec<Subject> {
-        let context = scope.map_or(crate::names::DEFAULT_CONTEXT, Subject::context);
+        let context = scope.map_or(DEFAULT_CONTEXT, Subject::context);
         let is_inside = |subject: &&Subject| subject.context() == context && Some(*subject) != scope;
         self.modes
             .keys()

@@ -3,29 +3,35 @@
 use postern_schema::SchemaKind;
 use serde_json::json;
 
-use super::{Change, State, Verdict, Visible};
-use crate::log::{self, Entry, LogKey};
-use crate::{Content, Level, Mode, SchemaId, Subject};
+use crate::log;
+use crate::log::LogKey;
+use crate::model::config::CompatibilityLevel;
+use crate::model::content::SchemaContent;
+use crate::model::mode::Mode;
+use crate::model::names::{SchemaId, Subject};
+use crate::model::stored::Visible;
+use crate::state::State;
+use crate::state::changes::{ApplyOutcome, StateChange};
 
 /// Applies a record; the answer is what became of it, `None` when it was skipped.
-fn fold(state: &mut State, key: &str, value: Option<&str>) -> Option<Verdict> {
-    let entry = Entry::decode(Some(key.as_bytes()), value.map(str::as_bytes)).ok()?;
-    Some(state.apply(key.as_bytes(), entry, Some(7)))
+fn apply(state: &mut State, key: &str, value: Option<&str>) -> Option<ApplyOutcome> {
+    let entry = log::decode(Some(key.as_bytes()), value.map(str::as_bytes)).ok()?;
+    Some(state.apply(key.as_bytes(), entry, Some(7), false))
 }
 
 fn subject(name: &str) -> Subject {
     Subject::parse(name)
 }
 
-/// A SCHEMA record as the registry we replace writes it.
-fn schema(state: &mut State, name: &str, version: u32, id: i32, text: &str, deleted: bool) -> Option<Verdict> {
+/// A SCHEMA record as Confluent's registry writes it.
+fn schema(state: &mut State, name: &str, version: u32, id: i32, text: &str, deleted: bool) -> Option<ApplyOutcome> {
     let key = format!(r#"{{"keytype":"SCHEMA","subject":"{name}","version":{version},"magic":1}}"#);
     let value = json!({"subject": name, "version": version, "id": id, "schemaType": "AVRO", "schema": text, "deleted": deleted});
-    fold(state, &key, Some(&value.to_string()))
+    apply(state, &key, Some(&value.to_string()))
 }
 
 fn tombstone(state: &mut State, name: &str, version: u32) {
-    fold(state, &format!(r#"{{"keytype":"SCHEMA","subject":"{name}","version":{version},"magic":1}}"#), None);
+    apply(state, &format!(r#"{{"keytype":"SCHEMA","subject":"{name}","version":{version},"magic":1}}"#), None);
 }
 
 fn versions(state: &State, name: &str, visible: Visible) -> Vec<u32> {
@@ -44,17 +50,20 @@ fn records_are_written_byte_for_byte_as_known() {
     assert_eq!(text(log::delete_subject::key(&s)), r#"{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}"#);
     assert_eq!(text(log::clear_subject::key(Some(&s))), r#"{"keytype":"CLEAR_SUBJECT","subject":"s","magic":0}"#);
     assert_eq!(text(log::context::key(".c")), r#"{"keytype":"CONTEXT","tenant":"default","context":".c","magic":0}"#);
-    let reference = crate::Reference { name: "A".to_owned(), subject: "a".to_owned(), version: 1 };
+    let reference = crate::SchemaReference { name: "A".to_owned(), subject: "a".to_owned(), version: 1 };
     let metadata = crate::Metadata::from_json(&json!({"properties": {"k": "v"}})).expect("metadata");
-    let content = Content::new(SchemaKind::Avro, "\"int\"", vec![reference], Some(metadata), None);
+    let content = SchemaContent::new(SchemaKind::Avro, "\"int\"", vec![reference], Some(metadata), None);
     assert_eq!(
         text(log::schema::value(&s, 1, SchemaId(5), &content, false, None)),
         r#"{"subject":"s","version":1,"id":5,"schemaType":"AVRO","references":[{"name":"A","subject":"a","version":1}],"metadata":{"properties":{"k":"v"}},"schema":"\"int\"","deleted":false}"#
     );
     assert_eq!(text(log::delete_subject::value(&s, 3)), r#"{"subject":"s","version":3}"#);
     assert_eq!(text(log::mode::value(None, Mode::ReadOnly)), r#"{"mode":"READONLY"}"#);
-    let config =
-        crate::Config { compatibility_level: Some(Level::Full), normalize: Some(true), ..crate::Config::default() };
+    let config = crate::Config {
+        compatibility_level: Some(CompatibilityLevel::Full),
+        normalize: Some(true),
+        ..crate::Config::default()
+    };
     assert_eq!(
         text(log::config::value(Some(&s), &config)),
         r#"{"subject":"s","normalize":true,"compatibilityLevel":"FULL"}"#
@@ -67,8 +76,9 @@ fn one_id_per_content_and_context() {
     schema(&mut state, "a", 1, 1, "\"int\"", false);
     schema(&mut state, "b", 1, 1, "\"int\"", false);
     schema(&mut state, ":.c:a", 1, 1, "\"long\"", false);
-    let holders: Vec<_> = state.holders(".", SchemaId(1)).map(|stored| stored.subject.to_string()).collect();
-    assert_eq!(holders, ["a", "b"]);
+    let versions_with_id: Vec<_> =
+        state.versions_with_id(".", SchemaId(1)).map(|stored| stored.subject.to_string()).collect();
+    assert_eq!(versions_with_id, ["a", "b"]);
     assert_eq!(state.content(".c", SchemaId(1)).map(|content| content.text()), Some("\"long\""));
     assert_eq!(state.contexts().collect::<Vec<_>>(), [".", ".c"]);
     assert_eq!((state.max_id("."), state.max_id(".c"), state.max_id(".d")), (1, 1, 0));
@@ -83,7 +93,7 @@ fn an_id_goes_with_its_last_version_and_is_not_given_out_again() {
     assert!(state.content(".", SchemaId(4)).is_some());
     tombstone(&mut state, "b", 1);
     assert!(state.content(".", SchemaId(4)).is_none());
-    let guid = Content::new(SchemaKind::Avro, "\"int\"", vec![], None, None).guid();
+    let guid = SchemaContent::new(SchemaKind::Avro, "\"int\"", vec![], None, None).guid();
     assert!(state.ids_of(".", guid).is_empty());
     assert_eq!((state.max_id("."), state.next_version(&subject("a"))), (4, 1));
 }
@@ -94,19 +104,19 @@ fn a_subject_is_deleted_up_to_a_version() {
     for version in 1..=3 {
         schema(&mut state, "s", version, version as i32, &format!("\"{version}\""), false);
     }
-    let verdict = fold(
+    let outcome = apply(
         &mut state,
         r#"{"keytype":"DELETE_SUBJECT","subject":"s","magic":0}"#,
         Some(r#"{"subject":"s","version":2}"#),
     );
-    assert_eq!(verdict, Some(Verdict::Applied(Change::Subject(subject("s")))));
+    assert_eq!(outcome, Some(ApplyOutcome::Applied(StateChange::Minor)));
     assert_eq!(versions(&state, "s", Visible::Live), [3]);
     assert_eq!(versions(&state, "s", Visible::Deleted), [1, 2]);
     // Restored by the same record without the mark.
     schema(&mut state, "s", 1, 1, "\"1\"", false);
     assert_eq!(versions(&state, "s", Visible::Live), [1, 3]);
     // A clear forgets what is still deleted.
-    fold(&mut state, r#"{"keytype":"CLEAR_SUBJECT","subject":"s","magic":0}"#, Some(r#"{"subject":"s"}"#));
+    apply(&mut state, r#"{"keytype":"CLEAR_SUBJECT","subject":"s","magic":0}"#, Some(r#"{"subject":"s"}"#));
     assert_eq!(versions(&state, "s", Visible::All), [1, 3]);
 }
 
@@ -114,11 +124,11 @@ fn a_subject_is_deleted_up_to_a_version() {
 fn the_first_in_the_log_wins_a_version() {
     let mut state = State::default();
     schema(&mut state, "s", 1, 1, "\"int\"", false);
-    assert!(matches!(schema(&mut state, "s", 1, 2, "\"long\"", false), Some(Verdict::Lost(_))));
+    assert!(matches!(schema(&mut state, "s", 1, 2, "\"long\"", false), Some(ApplyOutcome::Rejected(_))));
     assert_eq!(state.version(&subject("s"), 1).map(|stored| stored.id), Some(SchemaId(1)));
     assert_eq!(state.max_id("."), 1);
-    // The loser is the last record of its key, so the winner must be written back …
-    assert_eq!(state.unmended().collect::<Vec<_>>(), [&(subject("s"), 1)]);
+    // The rejected record is the last of its key, so the winner must be rewritten …
+    assert_eq!(state.winners_to_rewrite().collect::<Vec<_>>(), [&(subject("s"), 1)]);
     let back = state.rewritten(&subject("s"), 1, None).expect("there");
     let text = |bytes: Option<bytes::Bytes>| String::from_utf8(bytes.expect("bytes").to_vec()).expect("JSON");
     assert_eq!(
@@ -126,38 +136,38 @@ fn the_first_in_the_log_wins_a_version() {
         r#"{"subject":"s","version":1,"id":1,"schemaType":"AVRO","schema":"\"int\"","deleted":false}"#
     );
     // … and with that all is well.
-    fold(&mut state, &text(back.key), Some(&text(back.value)));
-    assert_eq!(state.unmended().count(), 0);
+    apply(&mut state, &text(back.key), Some(&text(back.value)));
+    assert_eq!(state.winners_to_rewrite().count(), 0);
 }
 
 #[test]
 fn the_first_in_the_log_wins_an_id() {
     let mut state = State::default();
     schema(&mut state, "a", 1, 1, "\"int\"", false);
-    assert!(matches!(schema(&mut state, "b", 1, 1, "\"long\"", false), Some(Verdict::Lost(_))));
+    assert!(matches!(schema(&mut state, "b", 1, 1, "\"long\"", false), Some(ApplyOutcome::Rejected(_))));
     assert_eq!(versions(&state, "b", Visible::All), [0; 0]);
-    // Its key is its own: nothing to mend, and the writer takes the next id under the same key.
-    assert_eq!(state.unmended().count(), 0);
-    assert!(matches!(schema(&mut state, "b", 1, 2, "\"long\"", false), Some(Verdict::Applied(_))));
+    // Its key is its own: nothing to repair, and the writer takes the next id under the same key.
+    assert_eq!(state.winners_to_rewrite().count(), 0);
+    assert!(matches!(schema(&mut state, "b", 1, 2, "\"long\"", false), Some(ApplyOutcome::Applied(_))));
 }
 
 #[test]
 fn variants_of_other_writers_are_read() {
     let mut state = State::default();
     // Very old: magic 0, neither type nor mark; white space; null members written out.
-    fold(
+    apply(
         &mut state,
         r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":0}"#,
         Some(r#"{"subject":"s","version":1,"id":1,"schema":"\"int\""}"#),
     );
-    fold(
+    apply(
         &mut state,
         r#"{"subject": "s", "version": 2, "magic": 1, "keytype": "SCHEMA"}"#,
         Some(
             r#"{"id": 2, "schema": "\"long\"", "references": [], "metadata": null, "offset": 7, "ts": 8, "novel": {"x": 1.50}}"#,
         ),
     );
-    fold(
+    apply(
         &mut state,
         r#"{"keytype":"SCHEMA","version":1,"magic":1}"#,
         Some(r#"{"version":1,"id":1,"schema":"\"int\""}"#),
@@ -178,14 +188,14 @@ fn variants_of_other_writers_are_read() {
 fn both_spellings_of_a_global_key_are_one_setting() {
     let mut state = State::default();
     let (ours, theirs) = (r#"{"keytype":"CONFIG","magic":0}"#, r#"{"keytype":"CONFIG","subject":null,"magic":0}"#);
-    fold(&mut state, ours, Some(r#"{"compatibilityLevel":"FULL"}"#));
-    fold(&mut state, theirs, Some(r#"{"compatibilityLevel":"NONE"}"#));
-    assert_eq!(state.config(None).map(crate::Config::level), Some(Level::None));
-    // Both would survive compaction, so both are buried.
+    apply(&mut state, ours, Some(r#"{"compatibilityLevel":"FULL"}"#));
+    apply(&mut state, theirs, Some(r#"{"compatibilityLevel":"NONE"}"#));
+    assert_eq!(state.config(None).map(crate::Config::level), Some(CompatibilityLevel::None));
+    // Both would survive compaction, so both get tombstones.
     let keys: Vec<_> = state.tombstones(&LogKey::Config(None)).into_iter().filter_map(|record| record.key).collect();
     assert_eq!(keys, [ours, theirs]);
     assert_eq!(state.key(&LogKey::Config(None)), theirs.as_bytes());
-    fold(&mut state, theirs, None);
+    apply(&mut state, theirs, None);
     assert_eq!(state.config(None), None);
 }
 
@@ -202,10 +212,13 @@ fn what_is_not_understood_changes_nothing() {
         ("not JSON", None),
         ("", None),
     ] {
-        assert_eq!(fold(&mut state, key, value), None, "{key}");
+        assert_eq!(apply(&mut state, key, value), None, "{key}");
     }
-    assert!(Entry::decode(None, None).is_err());
-    assert_eq!(fold(&mut state, r#"{"keytype":"NOOP","magic":0}"#, None), Some(Verdict::Applied(Change::None)));
+    assert!(log::decode(None, None).is_err());
+    assert_eq!(
+        apply(&mut state, r#"{"keytype":"NOOP","magic":0}"#, None),
+        Some(ApplyOutcome::Applied(StateChange::Minor))
+    );
     assert_eq!(state.subjects(&subject(":*:")).count(), 0);
 }
 
@@ -214,12 +227,16 @@ fn referrers_are_known_in_both_directions() {
     let mut state = State::default();
     schema(&mut state, "a", 1, 1, "\"int\"", false);
     let key = r#"{"keytype":"SCHEMA","subject":"b","version":1,"magic":1}"#;
-    fold(&mut state, key, Some(r#"{"id":2,"schema":"\"A\"","references":[{"name":"A","subject":"a","version":1}]}"#));
+    apply(&mut state, key, Some(r#"{"id":2,"schema":"\"A\"","references":[{"name":"A","subject":"a","version":1}]}"#));
     assert!(state.check_unreferenced(&subject("a"), 1, false).is_err());
-    fold(&mut state, r#"{"keytype":"DELETE_SUBJECT","subject":"b","magic":0}"#, Some(r#"{"subject":"b","version":1}"#));
+    apply(
+        &mut state,
+        r#"{"keytype":"DELETE_SUBJECT","subject":"b","magic":0}"#,
+        Some(r#"{"subject":"b","version":1}"#),
+    );
     assert!(state.check_unreferenced(&subject("a"), 1, false).is_ok());
     assert!(state.check_unreferenced(&subject("a"), 1, true).is_err());
-    fold(&mut state, key, None);
+    apply(&mut state, key, None);
     assert!(state.check_unreferenced(&subject("a"), 1, true).is_ok());
 }
 
@@ -228,23 +245,23 @@ fn the_nearest_setting_counts() {
     let mut state = State::default();
     let config = |state: &mut State, name: Option<&str>, value: &str| {
         let scope = name.map_or(String::new(), |name| format!(r#""subject":"{name}","#));
-        fold(state, &format!(r#"{{"keytype":"CONFIG",{scope}"magic":0}}"#), Some(value));
+        apply(state, &format!(r#"{{"keytype":"CONFIG",{scope}"magic":0}}"#), Some(value));
     };
-    assert_eq!(state.config_in_force(&subject("s")).level(), Level::Backward);
+    assert_eq!(state.effective_config(&subject("s")).level(), CompatibilityLevel::Backward);
     config(&mut state, Some(":.__GLOBAL:"), r#"{"compatibilityLevel":"FORWARD"}"#);
-    assert_eq!(state.config_in_force(&subject("s")).level(), Level::Forward);
+    assert_eq!(state.effective_config(&subject("s")).level(), CompatibilityLevel::Forward);
     config(&mut state, None, r#"{"compatibilityLevel":"FULL","normalize":true}"#);
-    assert_eq!(state.config_in_force(&subject("s")).level(), Level::Full);
-    assert_eq!(state.config_in_force(&subject(":.c:s")).level(), Level::Forward);
+    assert_eq!(state.effective_config(&subject("s")).level(), CompatibilityLevel::Full);
+    assert_eq!(state.effective_config(&subject(":.c:s")).level(), CompatibilityLevel::Forward);
     config(&mut state, Some("s"), r#"{"compatibilityGroup":"g"}"#);
-    let own = state.config_in_force(&subject("s"));
+    let own = state.effective_config(&subject("s"));
     assert_eq!(
         (own.level(), own.normalize, own.compatibility_group.as_deref()),
-        (Level::Backward, Some(true), Some("g"))
+        (CompatibilityLevel::Backward, Some(true), Some("g"))
     );
-    fold(&mut state, r#"{"keytype":"MODE","magic":0}"#, Some(r#"{"mode":"READONLY"}"#));
-    assert_eq!(state.mode_in_force(Some(&subject("s"))), Mode::ReadOnly);
-    assert_eq!(state.mode_in_force(Some(&subject(":.c:s"))), Mode::ReadWrite);
+    apply(&mut state, r#"{"keytype":"MODE","magic":0}"#, Some(r#"{"mode":"READONLY"}"#));
+    assert_eq!(state.effective_mode(Some(&subject("s"))), Mode::ReadOnly);
+    assert_eq!(state.effective_mode(Some(&subject(":.c:s"))), Mode::ReadWrite);
 }
 
 /// Records with bytes changed, cut and repeated at chosen places: nothing panics, and the state stays whole.
@@ -306,9 +323,9 @@ fn mangled_records_are_skipped_or_folded_but_never_break_the_state() {
                 break;
             }
         }
-        match Entry::decode(Some(&key), value.as_deref()) {
+        match log::decode(Some(&key), value.as_deref()) {
             Ok(entry) => {
-                state.apply(&key, entry, Some(1));
+                state.apply(&key, entry, Some(1), false);
                 applied += 1;
             }
             Err(_) => skipped += 1,
@@ -319,8 +336,8 @@ fn mangled_records_are_skipped_or_folded_but_never_break_the_state() {
     let everywhere = subject(":*:");
     for subject in state.subjects(&everywhere) {
         for stored in state.versions(subject, Visible::All) {
-            let holders: Vec<_> = state.holders(subject.context(), stored.id).collect();
-            assert!(holders.iter().any(|holder| holder.subject == *subject && holder.version == stored.version));
+            let versions_with_id: Vec<_> = state.versions_with_id(subject.context(), stored.id).collect();
+            assert!(versions_with_id.iter().any(|other| other.subject == *subject && other.version == stored.version));
             assert!(state.ids_of(subject.context(), stored.content.guid()).contains(&stored.id));
             assert!(state.max_id(subject.context()) >= stored.id.0);
         }
@@ -332,17 +349,94 @@ fn encoded_metadata_is_kept_as_it_is_with_the_identity_of_its_clear_text() {
     let mut state = State::default();
     let key = r#"{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}"#;
     let value = r#"{"subject":"s","version":1,"id":1,"md5":"AAECAwQFBgcICQoLDA0ODw==","schemaType":"AVRO","metadata":{"properties":{"__enc__":"true","key":"b3BhcXVl"},"sensitive":["key"]},"schema":"\"int\"","deleted":false}"#;
-    fold(&mut state, key, Some(value));
+    apply(&mut state, key, Some(value));
     let stored = state.version(&subject("s"), 1).expect("there");
     assert_eq!(stored.content.guid().to_string(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
     let rewritten = state.rewritten(&subject("s"), 1, None).and_then(|record| record.value).expect("a value");
     assert_eq!(String::from_utf8_lossy(&rewritten), value);
     // Of a content in clear text the guid is made anew, whatever stands there.
     let clear = r#"{"id":2,"md5":"AAECAwQFBgcICQoLDA0ODw==","schema":"\"int\""}"#;
-    fold(&mut state, r#"{"keytype":"SCHEMA","subject":"t","version":1,"magic":1}"#, Some(clear));
+    apply(&mut state, r#"{"keytype":"SCHEMA","subject":"t","version":1,"magic":1}"#, Some(clear));
     let clear = state.version(&subject("t"), 1).expect("there");
     assert_eq!(clear.content.guid().to_string(), "ef524ea1-b91e-7317-3d93-8ade36c1db32");
     // Associations are passed over in silence.
     let association = r#"{"keytype":"ASSOC","tenant":"default","resourceName":"t","magic":0}"#;
-    assert_eq!(fold(&mut state, association, Some("{}")), Some(Verdict::Applied(Change::None)));
+    assert_eq!(apply(&mut state, association, Some("{}")), Some(ApplyOutcome::Applied(StateChange::Minor)));
+}
+
+// === Repairs ===
+
+/// Applies a record that was written as a repair.
+fn repair(state: &mut State, key: &str, value: Option<&str>) {
+    let entry = log::decode(Some(key.as_bytes()), value.map(str::as_bytes)).expect("a record");
+    assert_eq!(state.apply(key.as_bytes(), entry, Some(8), true), ApplyOutcome::Applied(StateChange::Minor));
+}
+
+fn schema_key(name: &str, version: u32) -> String {
+    format!(r#"{{"keytype":"SCHEMA","subject":"{name}","version":{version},"magic":1}}"#)
+}
+
+/// Another instance registers under an orphaned key while this one appends the tombstone for it: the registration was acknowledged.
+#[test]
+fn a_tombstone_for_an_orphan_does_not_remove_a_schema_that_came_before_it() {
+    let mut state = State::default();
+    schema(&mut state, "a", 1, 1, "\"int\"", false);
+    schema(&mut state, "b", 1, 1, "\"long\"", false);
+    assert_eq!(state.orphaned_keys().count(), 1);
+    schema(&mut state, "b", 1, 2, "\"long\"", false);
+    repair(&mut state, &schema_key("b", 1), None);
+    assert_eq!(versions(&state, "b", Visible::Live), [1]);
+    assert_eq!(state.winners_to_rewrite().count(), 1, "the tombstone is the last record of the key");
+    let rewritten = state.rewritten(&subject("b"), 1, None).expect("there");
+    repair(
+        &mut state,
+        &schema_key("b", 1),
+        rewritten.value.as_deref().and_then(|value| std::str::from_utf8(value).ok()),
+    );
+    assert_eq!((state.winners_to_rewrite().count(), state.orphaned_keys().count()), (0, 0));
+}
+
+/// Another instance deletes a version softly, or for good, while this one rewrites it as it was.
+#[test]
+fn a_rewritten_winner_undoes_no_delete() {
+    let value = |deleted| {
+        let value = json!({"subject": "s", "version": 1, "id": 1, "schemaType": "AVRO", "schema": "\"int\"", "deleted": deleted});
+        value.to_string()
+    };
+    let mut state = State::default();
+    schema(&mut state, "s", 1, 1, "\"int\"", false);
+    schema(&mut state, "s", 1, 2, "\"long\"", false);
+    schema(&mut state, "s", 1, 1, "\"int\"", true);
+    repair(&mut state, &schema_key("s", 1), Some(&value(false)));
+    assert_eq!(versions(&state, "s", Visible::Live), [0; 0]);
+    assert_eq!(state.winners_to_rewrite().count(), 1);
+    repair(&mut state, &schema_key("s", 1), Some(&value(true)));
+    assert_eq!((versions(&state, "s", Visible::Deleted), state.winners_to_rewrite().count()), (vec![1], 0));
+    tombstone(&mut state, "s", 1);
+    repair(&mut state, &schema_key("s", 1), Some(&value(true)));
+    assert_eq!((versions(&state, "s", Visible::All), state.orphaned_keys().count()), (vec![], 1));
+}
+
+// === Finding versions ===
+
+/// Registering looks at the versions that may be the same, however many there are.
+#[test]
+fn only_similar_versions_are_looked_at() {
+    let mut state = State::default();
+    for number in 1..=1000_u32 {
+        let text = format!(r#"{{"type":"fixed","name":"F","size":{number}}}"#);
+        schema(&mut state, "s", number, number as i32, &text, number == 21);
+    }
+    let content = |text: &str| SchemaContent::new(SchemaKind::Avro, text, vec![], None, None);
+    let similar = |text: &str, visible| {
+        let found = state.similar_versions(&subject("s"), &content(text), visible);
+        found.iter().map(|stored| stored.version).collect::<Vec<_>>()
+    };
+    assert_eq!(similar(r#"{"type":"fixed","name":"F","size":12}"#, Visible::All), [21, 12]);
+    assert_eq!(similar(r#"{"name":"F","type":"fixed","size":12}"#, Visible::Live), [12]);
+    assert_eq!(similar("\"int\"", Visible::All), [0; 0]);
+    tombstone(&mut state, "s", 12);
+    let left =
+        state.similar_versions(&subject("s"), &content(r#"{"type":"fixed","name":"F","size":12}"#), Visible::All);
+    assert_eq!(left.len(), 1);
 }

@@ -1,0 +1,80 @@
+//! Where the schemas of records come from: our own registry, or another one over HTTP.
+
+use std::sync::Arc;
+
+use postern_registry::{PreparedSchema, RecordSerializer, Registry, ResolveError, SchemaId, SchemaRef, Subject};
+use postern_registry_client::Remote;
+
+/// Either of the two.
+#[derive(Clone)]
+pub enum Schemas {
+    /// Ours, answered from memory.
+    Embedded(Registry),
+    /// Another one.
+    Remote(Remote),
+}
+
+impl From<Registry> for Schemas {
+    fn from(registry: Registry) -> Schemas {
+        Schemas::Embedded(registry)
+    }
+}
+
+impl From<Remote> for Schemas {
+    fn from(remote: Remote) -> Schemas {
+        Schemas::Remote(remote)
+    }
+}
+
+impl Schemas {
+    /// A serializer resolved before: no await, no parsing; one hash of the text.
+    pub fn resolved(&self, subject: &Subject, schema: &SchemaRef<'_>) -> Option<Arc<RecordSerializer>> {
+        match self {
+            Schemas::Embedded(registry) => registry.resolved(subject, schema),
+            Schemas::Remote(remote) => remote.resolved(subject, schema),
+        }
+    }
+
+    /// What records under `subject` would be written with, without registering anything. Encoding with it tells whether the values
+    /// fit; if the schema is not registered yet, [`Schemas::resolve`] registers it, and the records are encoded again.
+    ///
+    /// Dropping the future does nothing.
+    ///
+    /// # Errors
+    /// The registry's refusal, with what was attempted.
+    pub async fn prepare(&self, subject: &Subject, schema: &SchemaRef<'_>) -> Result<PreparedSchema, ResolveError> {
+        match self {
+            Schemas::Embedded(registry) => registry.prepare(subject, schema).await,
+            Schemas::Remote(remote) => remote.prepare(subject, schema).await,
+        }
+    }
+
+    /// What records under `subject` are written with. An id must be registered under the subject; a text is looked up there, and
+    /// registered if it is not found.
+    ///
+    /// Dropping the future may leave the schema registered.
+    ///
+    /// # Errors
+    /// The registry's refusal, with what was attempted.
+    pub async fn resolve(
+        &self,
+        subject: &Subject,
+        schema: &SchemaRef<'_>,
+    ) -> Result<Arc<RecordSerializer>, ResolveError> {
+        match self {
+            Schemas::Embedded(registry) => registry.resolve(subject, schema).await,
+            Schemas::Remote(remote) => remote.resolve(subject, schema).await,
+        }
+    }
+
+    /// What an id names in the context of `subject`, whatever subject it is registered under: for reading records.
+    ///
+    /// # Errors
+    /// There is no such id, its schema is not valid any more, or the registry does not answer.
+    pub async fn by_id(&self, subject: &Subject, id: SchemaId) -> Result<Arc<RecordSerializer>, ResolveError> {
+        match self {
+            Schemas::Embedded(registry) => registry.serializer_by_id(subject, id),
+            Schemas::Remote(remote) => remote.by_id(subject, id).await,
+        }
+    }
+}
