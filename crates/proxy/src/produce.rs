@@ -6,11 +6,10 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use postern_kafka::{AppendError, Error as ClusterError, ErrorKind, PartitionId, Receipt, Record, TopicName};
-use postern_registry::{RecordSerializer, SchemaId, SchemaRef, Side, Subject};
+use postern_registry::{PreparedSchema, RecordSerializer, ResolveError, SchemaId, SchemaRef, Side, Subject};
 
 use crate::encode::{Encoder, Format};
 use crate::{Error, Proxy};
@@ -56,6 +55,15 @@ pub struct ProduceRequest<'a> {
     pub records: Vec<RecordSpec<'a>>,
 }
 
+impl<'a> ProduceRequest<'a> {
+    fn schema(&self, side: Side) -> Option<&SchemaRef<'a>> {
+        match side {
+            Side::Key => self.key_schema.as_ref(),
+            Side::Value => self.value_schema.as_ref(),
+        }
+    }
+}
+
 /// What became of a request.
 #[derive(Debug)]
 pub struct Produced {
@@ -79,19 +87,27 @@ impl Proxy {
     /// The request as a whole is refused, and nothing was written. What became of single records stands in [`Produced::outcomes`].
     pub async fn produce(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<Produced, Error> {
         self.check_not_registry(topic)?;
-        let key = self.serializer(topic, Side::Key, &request).await?;
-        let value = self.serializer(topic, Side::Value, &request).await?;
+        let mut key = self.prepare(topic, Side::Key, &request).await?;
+        let mut value = self.prepare(topic, Side::Value, &request).await?;
         let bytes = request.records.iter().map(RecordSpec::text_len).sum();
-        let records = self.run(bytes, || encode(&request, key.as_deref(), value.as_deref())).await?;
+        let mut records = self.run(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
 
         if self.cluster().known_partitions(topic).is_none()
             && let Err(error) = self.cluster().partitions_for_produce(topic).await
         {
             return Err(self.no_such_topic(topic, error).await);
         }
+        // Schemas are registered last, so that a request that is refused leaves none behind. Without an id the records are no good yet.
+        let is_new = |schema: &Option<PreparedSchema>| schema.as_ref().is_some_and(|schema| !schema.is_registered);
+        if is_new(&key) || is_new(&value) {
+            key = self.register(topic, Side::Key, &request, key).await?;
+            value = self.register(topic, Side::Value, &request, value).await?;
+            records = self.run(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
+        }
         let admitted = self.inflight().admit(records).await.map_err(Error::TooLarge)?;
         let outcomes = self.cluster().append(topic, admitted).await;
-        Ok(Produced { key_schema: key.map(|key| key.id), value_schema: value.map(|value| value.id), outcomes })
+        let id = |schema: &Option<PreparedSchema>| serializer(schema).map(|serializer| serializer.id);
+        Ok(Produced { key_schema: id(&key), value_schema: id(&value), outcomes })
     }
 
     /// The largest number of records of one request: more would not fit into the budget, however small they are.
@@ -110,29 +126,46 @@ impl Proxy {
         }
     }
 
-    /// What serializes one side of the records; `None` outside the schema formats and where the request names no schema.
-    async fn serializer(
+    /// What serializes one side of the records, registered or not; `None` outside the schema formats and where the request names no
+    /// schema.
+    async fn prepare(
         &self,
         topic: &TopicName,
         side: Side,
         request: &ProduceRequest<'_>,
-    ) -> Result<Option<Arc<RecordSerializer>>, Error> {
+    ) -> Result<Option<PreparedSchema>, Error> {
         let Format::Schema(kind) = request.format else { return Ok(None) };
-        let schema = match side {
-            Side::Key => &request.key_schema,
-            Side::Value => &request.value_schema,
-        };
-        let Some(schema) = schema else { return Ok(None) };
+        let Some(schema) = request.schema(side) else { return Ok(None) };
         let subject = Subject::of_topic(topic, side);
-        let writer = match self.schemas().resolved(&subject, schema) {
-            Some(writer) => writer,
-            None => self.schemas().resolve(&subject, schema).await.map_err(|error| Error::Schema(side, error))?,
+        let prepared = match self.schemas().resolved(&subject, schema) {
+            Some(serializer) => PreparedSchema::registered(serializer),
+            None => self.schemas().prepare(&subject, schema).await.map_err(|error| Error::Schema(side, error))?,
         };
-        if writer.kind != kind {
-            let wrong = postern_registry::ResolveError::WrongKind { id: writer.id, found: writer.kind, expected: kind };
+        let serializer = &prepared.serializer;
+        if serializer.kind != kind {
+            let wrong = ResolveError::WrongKind { id: serializer.id, found: serializer.kind, expected: kind };
             return Err(Error::Schema(side, wrong));
         }
-        Ok(Some(writer))
+        Ok(Some(prepared))
+    }
+
+    /// `prepared` with an id.
+    async fn register(
+        &self,
+        topic: &TopicName,
+        side: Side,
+        request: &ProduceRequest<'_>,
+        prepared: Option<PreparedSchema>,
+    ) -> Result<Option<PreparedSchema>, Error> {
+        match (prepared, request.schema(side)) {
+            (Some(prepared), Some(schema)) if !prepared.is_registered => {
+                let registered = self.schemas().resolve(&Subject::of_topic(topic, side), schema).await;
+                registered
+                    .map(|serializer| Some(PreparedSchema::registered(serializer)))
+                    .map_err(|error| Error::Schema(side, error))
+            }
+            (prepared, _) => Ok(prepared),
+        }
     }
 
     /// What the error of a look-up for a produce means, with the name that was probably meant.
@@ -144,6 +177,10 @@ impl Proxy {
         let names = topics.iter().filter(|topic| !topic.is_internal).map(|topic| topic.name.as_str());
         Error::NoSuchTopic { topic: topic.clone(), similar: similar(topic.as_str(), names).map(str::to_owned) }
     }
+}
+
+fn serializer(schema: &Option<PreparedSchema>) -> Option<&RecordSerializer> {
+    schema.as_ref().map(|schema| &*schema.serializer)
 }
 
 /// The name that resembles `name` most, if it is within two edits, or three of a long name.
