@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::fetch_response::{FetchResults, FetchedPartition, FetchedTopic};
 use super::{CallContext, Disconnect, unless_stopping};
-use crate::blocking::{MAX_INLINE_BYTES, MAX_INLINE_ELEMENTS};
+use crate::blocking::MAX_INLINE_ELEMENTS;
 use crate::byte_budget::{Permit, shrink_to};
 use crate::code;
 use crate::node::Node;
@@ -31,6 +31,8 @@ use postern_log::{FetchError, Partition};
 /// The upper bound of a response, whatever the client requests; only a single larger batch exceeds it.
 const MAX_RESPONSE_BYTES: i32 = 55 * 1024 * 1024;
 
+/// What is read inline. If there is more, it is read again with the rest, so this is small beside a large response.
+const FIRST_LOOK_BYTES: usize = 64 * 1024;
 /// A fetch of so many partitions that it holds a permit waits no longer, so that permits come back. An empty response is
 /// always allowed.
 const MAX_WAIT_WITH_PERMIT: Duration = Duration::from_secs(5);
@@ -159,7 +161,7 @@ async fn read_within_budget(
     has_aborted_list: bool,
 ) -> Result<(ReadResult, Permit), Disconnect> {
     // Consumers near the end of the log get all of it inline.
-    let little = max_bytes.min(MAX_INLINE_BYTES);
+    let little = max_bytes.min(FIRST_LOOK_BYTES);
     let mut permit = unless_stopping(node, node.response_budget.acquire_up_to(little)).await?;
     let partitions: usize = wanted.iter().map(|topic| topic.partitions.len()).sum();
     let limit = permit.num_permits();
