@@ -77,7 +77,7 @@ pub(crate) struct Request {
 }
 
 /// What one element of a request takes when it is decoded, together with its counterpart in the response.
-const DECODED_ELEMENT_BYTES: usize = 256;
+const DECODED_ELEMENT_BYTES: usize = 512;
 /// Requests with fewer elements than this take what their frame and a connection's buffers take anyway.
 const MAX_UNCOUNTED_ELEMENTS: usize = 256;
 
@@ -387,6 +387,31 @@ mod tests {
                 "{:?}",
                 supported.api
             );
+        }
+    }
+
+    #[test]
+    fn an_element_takes_no_more_than_is_counted() {
+        use kafka_protocol::messages::*;
+        macro_rules! sizes {
+            ($($request:path, $response:path;)*) => {
+                [$((stringify!($request), size_of::<$request>() + size_of::<$response>())),*]
+            };
+        }
+        let sizes = sizes! {
+            fetch_request::FetchPartition, fetch_response::PartitionData;
+            produce_request::PartitionProduceData, produce_response::PartitionProduceResponse;
+            list_offsets_request::ListOffsetsPartition, list_offsets_response::ListOffsetsPartitionResponse;
+            metadata_request::MetadataRequestTopic, metadata_response::MetadataResponseTopic;
+            offset_commit_request::OffsetCommitRequestPartition, offset_commit_response::OffsetCommitResponsePartition;
+            i32, offset_fetch_response::OffsetFetchResponsePartitions;
+            join_group_request::JoinGroupRequestProtocol, join_group_response::JoinGroupResponseMember;
+            delete_topics_request::DeleteTopicState, delete_topics_response::DeletableTopicResult;
+            GroupId, describe_groups_response::DescribedGroup;
+            GroupId, delete_groups_response::DeletableGroupResult;
+        };
+        for (name, bytes) in sizes {
+            assert!(bytes <= DECODED_ELEMENT_BYTES, "{name}: {bytes}");
         }
     }
 

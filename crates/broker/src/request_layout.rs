@@ -65,7 +65,7 @@ impl Field {
 }
 
 /// Elements of all arrays of a request: more than any client sends, few enough to be decoded.
-const MAX_ELEMENTS: usize = 250_000;
+const MAX_ELEMENTS: usize = 125_000;
 
 /// Checks that `body` has this layout. Returns the number of elements of all its arrays, nested ones included. More bytes
 /// may follow: librdkafka appends three to a Metadata request for all topics, and Apache Kafka accepts that.

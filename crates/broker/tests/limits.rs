@@ -281,17 +281,17 @@ fn list_offsets(partitions: i32) -> ListOffsetsRequest {
 
 #[tokio::test]
 async fn requests_of_many_elements_count_with_what_they_take_when_decoded() {
-    // A quarter of this is for decoded requests: 16,384 elements of 256 bytes.
+    // A quarter of this is for decoded requests: 8,192 elements of 512 bytes.
     let test = TestBroker::with(|settings| settings.max_bytes_in_flight = 16 * MIB).await;
     let (mut first, mut second, mut small) = (test.client().await, test.client().await, test.client().await);
     let known = |answer: ListOffsetsResponse| answer.topics[0].partitions.len();
-    assert_eq!(known(first.call(8, list_offsets(12_000)).await), 12_000);
+    assert_eq!(known(first.call(8, list_offsets(6_000)).await), 6_000);
     test.broker.faults().add(postern_broker::ApiKey::ListOffsets, None, postern_broker::Fault::NeverAnswer, 1);
-    first.send(8, list_offsets(12_000)).await;
+    first.send(8, list_offsets(6_000)).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    second.send(8, list_offsets(12_000)).await;
+    second.send(8, list_offsets(6_000)).await;
     assert!(is_silent::<ListOffsetsRequest>(&mut second, 8).await);
     assert_eq!(known(small.call(8, list_offsets(200)).await), 200, "few elements are not counted");
     drop(first);
-    assert_eq!(known(second.receive::<ListOffsetsRequest>(8).await.unwrap()), 12_000);
+    assert_eq!(known(second.receive::<ListOffsetsRequest>(8).await.unwrap()), 6_000);
 }
