@@ -22,7 +22,7 @@ use kafka_protocol::messages::*;
 use postern_broker::{Broker, Settings};
 use tokio::io::AsyncWriteExt;
 use wire::batches::batch;
-use wire::{Client, text, topic};
+use wire::{Client, Watchdog, text, topic};
 
 const LARGE_BYTES: usize = 20 << 20;
 /// What the suite accepts on a machine that does other things, too.
@@ -84,6 +84,7 @@ fn small_requests_stay_fast_beside_large_and_stalled_ones() {
     let seconds = std::env::var("POSTERN_LATENCY_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let time = seconds.map_or(Duration::from_millis(1500), Duration::from_secs);
     let dir = tempfile::tempdir().unwrap();
+    let _watchdog = Watchdog::start();
     // The clients have a runtime of their own: encoding large requests must not look like a slow broker.
     let of_broker = runtime(2);
     let broker = of_broker.block_on(Broker::start(Settings::for_test(dir.path()))).unwrap();

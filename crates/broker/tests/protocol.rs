@@ -3,6 +3,7 @@
 #[allow(dead_code, unreachable_pub, reason = "shared by test binaries, each needs some of it")]
 mod wire;
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -147,7 +148,7 @@ async fn idempotent_producers_are_deduplicated_also_after_a_crash() {
     assert_eq!(produce(client, "t", at(2)).await.base_offset, 2);
     assert_eq!(produce(client, "t", at(0)).await.base_offset, 0);
     assert_eq!(error(produce(client, "t", at(6)).await.error_code), Some(ErrorCode::OutOfOrderSequenceNumber));
-    let TestBroker { broker, dir } = test;
+    let TestBroker { broker, dir, .. } = test;
     let settings = postern_broker::Settings::for_test(dir.path());
     assert!(matches!(postern_broker::Broker::start(settings.clone()).await, Err(StartError::InUse { .. })));
     let cluster_id = broker.cluster_id().to_owned();
@@ -162,7 +163,7 @@ async fn idempotent_producers_are_deduplicated_also_after_a_crash() {
     };
     assert_eq!(broker.cluster_id(), cluster_id);
     assert_eq!(cluster_id.len(), 22);
-    let test = TestBroker { broker, dir };
+    let test = TestBroker::of(broker, dir);
     let client = &mut test.client().await;
     assert_eq!(produce(client, "t", at(2)).await.base_offset, 2);
     assert_eq!(produce(client, "t", at(4)).await.base_offset, 4);
@@ -284,5 +285,48 @@ async fn acks_0_gets_no_answer_and_pipelined_requests_are_answered_in_order() {
     for n in 0..20 {
         let response = client.receive::<ProduceRequest>(9).await.unwrap();
         assert_eq!(response.responses[0].partition_responses[0].base_offset, n + 1);
+    }
+}
+
+/// What the broker logs in this thread, which is where a test's runtime runs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_logged_once_with_what_helps() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let test = TestBroker::start().await;
+    let client = &mut test.client().await;
+    for _ in 0..3 {
+        let wanted = MetadataRequestTopic::default().with_name(Some(topic("absent")));
+        let request = MetadataRequest::default().with_topics(Some(vec![wanted])).with_allow_auto_topic_creation(true);
+        client.call(12, request).await;
+        produce(client, "absent", batch(&["v"], (-1, -1, -1))).await;
+        let request = InitProducerIdRequest::default().with_transactional_id(Some(text("tx-7").into()));
+        client.call(4, request).await;
+        for hello in [&b"\x16\x03\x01\x02\0\x01\0\x01"[..], b"GET / HTTP/1.1\r\n\r\n"] {
+            let client = &mut test.client().await;
+            client.socket.write_all(hello).await.unwrap();
+            assert!(client.receive::<MetadataRequest>(0).await.is_none());
+        }
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for expected in ["--broker-auto-create-topics topic=\"absent\"", "transactional_id=\"tx-7\"", "this looks like TLS"]
+    {
+        assert_eq!(log.lines().filter(|line| line.contains(expected)).count(), 1, "{expected} in:\n{log}");
     }
 }

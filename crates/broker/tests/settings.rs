@@ -108,10 +108,10 @@ async fn settings_of_the_broker_and_the_cluster_are_changed_shown_inherited_and_
     assert_eq!(shown(client, BROKER, "1", "ssl.keystore.password").await, "null 5 []");
     assert_eq!(shown(client, BROKER, "1", "node.id").await, "1 4 [node.id=1 4]");
 
-    let TestBroker { broker, dir } = test;
+    let TestBroker { broker, dir, .. } = test;
     broker.shutdown().await;
     let broker = Broker::start(Settings::for_test(dir.path())).await.unwrap();
-    let test = TestBroker { broker, dir };
+    let test = TestBroker::of(broker, dir);
     let client = &mut test.client().await;
     assert_eq!(shown(client, TOPIC, "t", "retention.ms").await, own);
     assert_eq!(shown(client, BROKER, "", name).await, format!("14000 3 [{name}=14000 3]"));
@@ -176,7 +176,7 @@ async fn the_log_directory_is_named_by_its_absolute_path() {
     let up: std::path::PathBuf = here.components().skip(1).map(|_| "..").collect();
     let relative = up.join(dir.path().strip_prefix("/").unwrap());
     assert!(relative.is_relative() && relative.exists());
-    let test = TestBroker { broker: Broker::start(Settings::for_test(relative)).await.unwrap(), dir };
+    let test = TestBroker::of(Broker::start(Settings::for_test(relative)).await.unwrap(), dir);
     let client = &mut test.client().await;
     let dirs = client.call(4, DescribeLogDirsRequest::default().with_topics(None)).await;
     let shown = dirs.results[0].log_dir.to_string();

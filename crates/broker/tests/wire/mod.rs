@@ -3,6 +3,8 @@
 pub mod batches;
 
 use std::io;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader, TopicName};
@@ -16,6 +18,29 @@ use tokio::net::{TcpStream, ToSocketAddrs};
 pub struct TestBroker {
     pub broker: Broker,
     pub dir: TempDir,
+    pub watchdog: Watchdog,
+}
+
+/// Aborts the process if a test takes longer than any should: a thread that spins would otherwise hang it for ever, and the
+/// abort says which test it was.
+pub struct Watchdog {
+    _running: mpsc::SyncSender<()>,
+}
+
+impl Watchdog {
+    const LIMIT: Duration = Duration::from_secs(300);
+
+    pub fn start() -> Watchdog {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let (running, ended) = mpsc::sync_channel(0);
+        std::thread::spawn(move || {
+            if ended.recv_timeout(Watchdog::LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                eprintln!("{test} has run for {:?}: it hangs", Watchdog::LIMIT);
+                std::process::abort();
+            }
+        });
+        Watchdog { _running: running }
+    }
 }
 
 impl TestBroker {
@@ -27,7 +52,11 @@ impl TestBroker {
         let dir = tempfile::tempdir().unwrap();
         let mut settings = Settings::for_test(dir.path());
         change(&mut settings);
-        TestBroker { broker: Broker::start(settings).await.unwrap(), dir }
+        TestBroker::of(Broker::start(settings).await.unwrap(), dir)
+    }
+
+    pub fn of(broker: Broker, dir: TempDir) -> TestBroker {
+        TestBroker { broker, dir, watchdog: Watchdog::start() }
     }
 
     pub async fn client(&self) -> Client {
