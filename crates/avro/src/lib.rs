@@ -10,6 +10,7 @@ mod compat;
 mod defaults;
 mod describe;
 mod encode;
+mod logical;
 mod model;
 mod names;
 mod parse;

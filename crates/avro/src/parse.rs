@@ -18,6 +18,7 @@ use super::defaults;
 use super::describe::describe;
 use super::model::{Enum, Field, Fixed, Kind, Model, Node, NodeId, Order, Primitive, Record};
 use attributes::{Reserved, properties};
+use postern_json_text as json;
 use postern_schema_core::{CompileError, Strictness};
 
 /// How deep a text may nest; `serde_json` ends there.
@@ -70,14 +71,18 @@ pub(crate) fn parse(text: &str, references: &[&Model], strictness: Strictness) -
 fn read_json(text: &str) -> Result<Value, CompileError> {
     let plain = comments::without(text);
     serde_json::from_str(&plain).map_err(|error| {
-        let refused = CompileError::new(String::new(), "JSON", error.to_string());
         let word = text.trim();
         if word.is_empty() {
-            CompileError::new(String::new(), "a schema", "an empty text")
-        } else if Primitive::of(word).is_some() {
-            refused.remedy(format!("the name of a type stands in quotes: \"{word}\""))
-        } else {
-            refused
+            return CompileError::new(String::new(), "a schema", "an empty text");
+        }
+        // Our own reader says what was probably meant.
+        let refused = match json::find_syntax_error(&plain, MAX_LEVELS) {
+            Some(error) => CompileError::from(error),
+            None => CompileError::new(String::new(), "JSON", error.to_string()),
+        };
+        match Primitive::of(word) {
+            Some(_) => refused.remedy(format!("the name of a type stands in quotes: \"{word}\"")),
+            None => refused,
         }
     })
 }

@@ -2,7 +2,8 @@
 //!
 //! Nodes are in one flat list and refer to each other by index. Names are looked up in sorted tables.
 
-use super::model::{Kind, Model, NodeId, Primitive};
+use super::logical::LogicalType;
+use super::model::{Kind, Model, Node, NodeId, Primitive};
 
 /// A schema prepared for encoding.
 #[derive(Debug)]
@@ -16,18 +17,20 @@ pub(crate) struct Plan {
 pub(crate) enum PlanNode {
     Null,
     Boolean,
-    Int,
-    Long,
+    Int(Option<LogicalType>),
+    Long(Option<LogicalType>),
     Float,
     Double,
     /// `bare`: without its length in front, because the whole schema is `bytes`.
     Bytes {
         bare: bool,
+        logical_type: Option<LogicalType>,
     },
     String,
     Fixed {
         name: Box<str>,
         size: usize,
+        logical_type: Option<LogicalType>,
     },
     Enum {
         name: Box<str>,
@@ -69,9 +72,9 @@ pub(crate) struct NameIndex(Box<[(Box<str>, usize)]>);
 
 impl Plan {
     pub(crate) fn new(model: &Model) -> Plan {
-        let mut nodes = model.nodes().map(|node| plan_node(model, &node.kind)).collect::<Box<[_]>>();
+        let mut nodes = model.nodes().map(|node| plan_node(model, node)).collect::<Box<[_]>>();
         // As the whole schema, `bytes` is the payload itself. No other node is in use then.
-        if let PlanNode::Bytes { bare } = &mut nodes[model.root.index()] {
+        if let PlanNode::Bytes { bare, .. } = &mut nodes[model.root.index()] {
             *bare = true;
         }
         Plan { nodes, root: model.root }
@@ -95,13 +98,19 @@ impl Plan {
         match self.node(node) {
             PlanNode::Null => "null".to_owned(),
             PlanNode::Boolean => "boolean".to_owned(),
-            PlanNode::Int => "int".to_owned(),
-            PlanNode::Long => "long".to_owned(),
+            PlanNode::Int(None) => "int".to_owned(),
+            PlanNode::Int(Some(logical_type)) => format!("int: {}", logical_type.describe()),
+            PlanNode::Long(None) => "long".to_owned(),
+            PlanNode::Long(Some(logical_type)) => format!("long: {}", logical_type.describe()),
             PlanNode::Float => "float".to_owned(),
             PlanNode::Double => "double".to_owned(),
-            PlanNode::Bytes { .. } => "bytes (a string of characters up to U+00FF)".to_owned(),
+            PlanNode::Bytes { logical_type, .. } => {
+                format!("bytes (a string of characters up to U+00FF){}", meaning(*logical_type))
+            }
             PlanNode::String => "string".to_owned(),
-            PlanNode::Fixed { name, size } => format!("fixed {name} (a string of {size} characters up to U+00FF)"),
+            PlanNode::Fixed { name, size, logical_type } => {
+                format!("fixed {name} (a string of {size} characters up to U+00FF){}", meaning(*logical_type))
+            }
             PlanNode::Enum { name, symbols } => {
                 format!("enum {name} ({})", symbols.listed(|symbol| format!("\"{symbol}\"")))
             }
@@ -119,17 +128,25 @@ impl Plan {
     }
 }
 
-fn plan_node(model: &Model, kind: &Kind) -> PlanNode {
-    match kind {
+/// What a logical type adds to the description of its type.
+fn meaning(logical_type: Option<LogicalType>) -> String {
+    logical_type.map_or_else(String::new, |logical_type| format!(": {}", logical_type.describe()))
+}
+
+fn plan_node(model: &Model, node: &Node) -> PlanNode {
+    let logical_type = LogicalType::of(&node.kind, &node.properties);
+    match &node.kind {
         Kind::Primitive(Primitive::Null) => PlanNode::Null,
         Kind::Primitive(Primitive::Boolean) => PlanNode::Boolean,
-        Kind::Primitive(Primitive::Int) => PlanNode::Int,
-        Kind::Primitive(Primitive::Long) => PlanNode::Long,
+        Kind::Primitive(Primitive::Int) => PlanNode::Int(logical_type),
+        Kind::Primitive(Primitive::Long) => PlanNode::Long(logical_type),
         Kind::Primitive(Primitive::Float) => PlanNode::Float,
         Kind::Primitive(Primitive::Double) => PlanNode::Double,
-        Kind::Primitive(Primitive::Bytes) => PlanNode::Bytes { bare: false },
+        Kind::Primitive(Primitive::Bytes) => PlanNode::Bytes { bare: false, logical_type },
         Kind::Primitive(Primitive::String) => PlanNode::String,
-        Kind::Fixed(fixed) => PlanNode::Fixed { name: fixed.definition.name.full().into(), size: fixed.size },
+        Kind::Fixed(fixed) => {
+            PlanNode::Fixed { name: fixed.definition.name.full().into(), size: fixed.size, logical_type }
+        }
         Kind::Enum(enumeration) => PlanNode::Enum {
             name: enumeration.definition.name.full().into(),
             symbols: NameIndex::new(enumeration.symbols.iter().map(String::as_str).zip(0..)),
@@ -188,6 +205,16 @@ impl NameIndex {
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         let found = self.0.binary_search_by(|(known, _)| (**known).cmp(name));
         found.ok().map(|index| self.0[index].1)
+    }
+
+    /// All names, sorted.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
+    /// A name of this position. Takes as long as there are names.
+    pub(crate) fn name_at(&self, position: usize) -> Option<&str> {
+        self.0.iter().find(|(_, other)| *other == position).map(|(name, _)| &**name)
     }
 
     /// The first names in the order of the schema, for a message.

@@ -12,7 +12,8 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::defaults::Normalizer;
-use super::model::{Definition, Enum, Field, Fixed, Kind, Model, NodeId, Order, Primitive, Record};
+use super::logical::LogicalType;
+use super::model::{Definition, Enum, Field, Fixed, Kind, Model, NodeId, Order, Record};
 use postern_json_text as json;
 
 /// What the text is for.
@@ -209,10 +210,10 @@ impl<'m> Printer<'m> {
 
     fn normal_properties(&mut self, kind: &Kind, properties: &Map<String, Value>) {
         let mut rest = properties.clone();
-        if known_logical_type(kind, properties) {
-            let first: &[&str] = match properties["logicalType"].as_str() {
-                Some("decimal") => &["logicalType", "precision", "scale"],
-                _ => &["logicalType"],
+        if let Some(logical_type) = LogicalType::of(kind, properties) {
+            let first: &[&str] = match logical_type {
+                LogicalType::Decimal { .. } => &["logicalType", "precision", "scale"],
+                _ => &["logicalType"], // no other has parameters
             };
             for name in first {
                 if let Some(value) = rest.shift_remove(*name) {
@@ -261,47 +262,5 @@ impl<'m> Printer<'m> {
         if position > 0 {
             self.out.push(',');
         }
-    }
-}
-
-/// Whether the `logicalType` among `properties` is one that Avro knows for this type. If not it is an ordinary property.
-fn known_logical_type(kind: &Kind, properties: &Map<String, Value>) -> bool {
-    let whole = |member: &str| properties.get(member).and_then(Value::as_u64);
-    let base = match kind {
-        Kind::Primitive(primitive) => Some(*primitive),
-        _ => None,
-    };
-    let size = match kind {
-        Kind::Fixed(fixed) => Some(fixed.size),
-        _ => None,
-    };
-    match properties.get("logicalType").and_then(Value::as_str) {
-        Some("decimal") => {
-            let digits_max = match size {
-                // The digits that fit whatever the first bit, which is the sign.
-                Some(size) => ((8.0 * size as f64 - 1.0) * std::f64::consts::LOG10_2).max(0.0) as u64,
-                None if base == Some(Primitive::Bytes) => i32::MAX as u64,
-                None => 0,
-            };
-            let scale_fits = |precision| match properties.get("scale") {
-                None => true,
-                Some(_) => whole("scale").is_some_and(|scale| scale <= precision),
-            };
-            whole("precision").is_some_and(|precision| (1..=digits_max).contains(&precision) && scale_fits(precision))
-        }
-        Some("big-decimal") => base == Some(Primitive::Bytes),
-        Some("uuid") => base == Some(Primitive::String) || size == Some(16),
-        Some("duration") => size == Some(12),
-        Some("date" | "time-millis") => base == Some(Primitive::Int),
-        Some(
-            "time-micros"
-            | "timestamp-millis"
-            | "timestamp-micros"
-            | "timestamp-nanos"
-            | "local-timestamp-millis"
-            | "local-timestamp-micros"
-            | "local-timestamp-nanos",
-        ) => base == Some(Primitive::Long),
-        _ => false,
     }
 }

@@ -14,7 +14,7 @@ mod text;
 pub use double::{java_double, java_float};
 pub use error::JsonError;
 pub use number::Number;
-pub use reader::{Reader, Token};
+pub use reader::{Reader, Token, find_syntax_error};
 pub use rewrite::rewrite;
 pub use string::{JsonString, Piece};
 pub use text::{quote, value};

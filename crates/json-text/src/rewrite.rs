@@ -242,7 +242,6 @@ mod tests {
         for (json, error) in [
             ("[1,]", "expected JSON, found ']' at byte 3; there is no comma after the last element"),
             ("1 2", "expected JSON, found '2' at byte 2"),
-            ("[NaN]", "expected JSON, found NaN at byte 1; JSON has no such number; send null instead"),
             ("1e999", "expected a number that a 64-bit float can hold, found 1e999"),
         ] {
             assert_eq!(rewritten(json), Err(error.to_owned()), "{json}");

@@ -6,7 +6,7 @@ fn compile(text: &str) -> Result<Schema, CompileError> {
     Schema::compile(SchemaKind::Avro, text, &[], Strictness::New)
 }
 
-fn misfit(schema: &str, json: &str) -> EncodeError {
+fn mismatch(schema: &str, json: &str) -> EncodeError {
     let schema = compile(schema).unwrap_or_else(|error| panic!("{schema}: {error}"));
     let mut out = b"before".to_vec();
     let error = schema.encode(json.as_bytes(), &mut out).expect_err(json);
@@ -21,7 +21,7 @@ const SATELLITE: &str = r#"{"type":"record","name":"Satellite","namespace":"sky"
     {"name":"state","type":["null","string",{"type":"enum","name":"State","symbols":["UP","DOWN"]}],"default":null}]}"#;
 
 #[test]
-fn a_misfit_has_a_path_and_says_both_sides() {
+fn a_mismatch_has_a_path_and_says_both_sides() {
     for (json, message) in [
         (r#"{"id":"x"}"#, r#"id: expected int, found string "x""#),
         (r#"{"id":2147483648}"#, "id: expected int (a whole number from -2147483648 to 2147483647), found 2147483648"),
@@ -35,30 +35,107 @@ fn a_misfit_has_a_path_and_says_both_sides() {
         (r#"{"orbit":[7]}"#, "orbit[0]: expected record sky.Turn (an object), found 7"),
         (r#"{"tags":{"a b":null}}"#, r#"tags["a b"]: expected long, found null"#),
         (r#"{"tags":[]}"#, "tags: expected map (an object), found a list"),
-        (r#"{"tags":{"a":1e16,"b":"1"}}"#, r#"tags["b"]: expected long, found string "1""#),
-        (r#"{"state":"UP"}"#, r#"state: expected union (null, {"string": …} or {"sky.State": …}), found string "UP""#),
+        (r#"{"tags":{"a":1e16,"b":"1"}}"#, r#"tags["b"]: expected long, found string "1"; write 1"#),
+        (
+            r#"{"state":"UP"}"#,
+            r#"state: expected union (null, {"string": …} or {"sky.State": …}), found string "UP"; write {"sky.State": "UP"}"#,
+        ),
+        (
+            r#"{"state":"cloudy"}"#,
+            r#"state: expected union (null, {"string": …} or {"sky.State": …}), found string "cloudy"; write {"string": "cloudy"}"#,
+        ),
         (
             r#"{"state":{"State":"UP"}}"#,
-            r#"state: expected union (null, {"string": …} or {"sky.State": …}), found the branch "State""#,
+            r#"state: expected union (null, {"string": …} or {"sky.State": …}), found the branch "State"; write {"sky.State": …}"#,
         ),
         (
             r#"{"state":{"sky.State":"LOST"}}"#,
             r#"state["sky.State"]: expected enum sky.State ("UP" or "DOWN"), found "LOST""#,
         ),
-        (r#"{"state":{"string":1}}"#, "state.string: expected string, found 1"),
+        (r#"{"state":{"string":1}}"#, "state.string: expected string, found 1; write \"1\""),
         (r#"{"id":1,"orbit":[],"tags":{}}"#, NO_STATE),
-        (r#"{"id":NaN}"#, "id: expected JSON, found NaN at byte 6; JSON has no such number; send null instead"),
+        (
+            r#"{"id":NaN}"#,
+            "id: expected JSON, found NaN at byte 6; JSON has no such number; send null instead, under Avro with the type [\"null\", \"double\"], where other numbers are written {\"double\": 1.5}",
+        ),
         (r#"{"id":1,"orbit":["#, "orbit[0]: expected JSON, found a text that ends too early"),
         ("[]", "expected record sky.Satellite (an object), found a list"),
     ] {
-        assert_eq!(misfit(SATELLITE, json).to_string(), message, "{json}");
+        assert_eq!(mismatch(SATELLITE, json).to_string(), message, "{json}");
     }
-    let error = misfit(SATELLITE, r#"{"orbit":[{"angle":"x"}]}"#).within("records[3].value");
+    let error = mismatch(SATELLITE, r#"{"orbit":[{"angle":"x"}]}"#).within("records[3].value");
     assert_eq!(error.path(), "records[3].value.orbit[0].angle");
     assert_eq!((error.expected(), error.found()), ("double", r#"string "x""#));
 }
 
-const NO_STATE: &str = r#"state: expected union (null, {"string": …} or {"sky.State": …}), found no such field (its default is not filled in)"#;
+const NO_STATE: &str = r#"state: expected union (null, {"string": …} or {"sky.State": …}), found no such field (its default is not filled in); write "state": null"#;
+
+#[test]
+fn what_fits_a_union_is_shown_in_its_wrapper() {
+    let schema = r#"["null","boolean","int","double","bytes",{"type":"array","items":"int"},
+        {"type":"fixed","name":"F","size":2},{"type":"record","name":"n.R","fields":[{"name":"a","type":"int"}]}]"#;
+    for (json, write) in [
+        ("true", r#"{"boolean": true}"#),
+        ("7", r#"{"int": 7}"#),
+        ("3000000000", r#"{"double": 3000000000}"#),
+        ("1.5", r#"{"double": 1.5}"#),
+        ("\"abc\"", r#"{"bytes": "abc"}"#),
+        ("[1]", r#"{"array": […]}"#),
+        (r#"{"a":1}"#, r#"{"n.R": {…}}"#),
+        (r#"{"R":{"a":1}}"#, r#"{"n.R": …}"#),
+    ] {
+        assert_eq!(mismatch(schema, json).remedy(), format!("write {write}"), "{json}");
+    }
+    assert_eq!(mismatch(schema, r#"{"b":1}"#).remedy(), "");
+}
+
+#[test]
+fn logical_types_say_what_their_numbers_are() {
+    for (schema, json, message) in [
+        (
+            r#"{"type":"long","logicalType":"timestamp-micros"}"#,
+            r#""2026-11-30T10:00:00""#,
+            r#"expected long: microseconds since 1970 (timestamp-micros), such as 1796030900000000, found string "2026-11-30T10:00:00""#,
+        ),
+        (
+            r#"{"type":"long","logicalType":"local-timestamp-millis"}"#,
+            "1796030900.220038",
+            "expected long: milliseconds since 1970 in local time (local-timestamp-millis), such as 1796030900000, found 1796030900.220038",
+        ),
+        (
+            r#"{"type":"int","logicalType":"date"}"#,
+            r#""2026-11-30""#,
+            r#"expected int: days since 1970-01-01 (date), such as 20787, found string "2026-11-30""#,
+        ),
+        (
+            r#"{"type":"int","logicalType":"time-millis"}"#,
+            "null",
+            "expected int: milliseconds since midnight (time-millis), such as 43200000 for noon, found null",
+        ),
+        (
+            r#"{"type":"bytes","logicalType":"decimal","precision":4,"scale":2}"#,
+            "1.5",
+            r#"expected bytes (a string of characters up to U+00FF): a decimal of precision 4 and scale 2, as the two's complement bytes of its unscaled value; 0.01 is "\u0001", found 1.5"#,
+        ),
+        // No meaning on this type.
+        (r#"{"type":"long","logicalType":"date"}"#, "null", "expected long, found null"),
+    ] {
+        assert_eq!(mismatch(schema, json).to_string(), message);
+    }
+}
+
+#[test]
+fn text_for_what_is_no_number_is_answered_with_a_type_that_works() {
+    let error = mismatch("\"double\"", "\"NaN\"").to_string();
+    let remedy = r#"send null, under the type ["null", "double"], where other numbers are written {"double": 1.5}"#;
+    assert_eq!(error, format!("expected double, found string \"NaN\"; JSON has no such number: {remedy}"));
+    let schema = compile(r#"["null","double"]"#).expect("the type that is recommended");
+    for (json, payload) in [("null", &[][..]), (r#"{"double":1.5}"#, &[2, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f])] {
+        let mut out = Vec::new();
+        schema.encode(json.as_bytes(), &mut out).expect("as recommended");
+        assert_eq!(out, payload);
+    }
+}
 
 #[test]
 fn keys_are_named_around_what_failed_inside() {
@@ -69,7 +146,7 @@ fn keys_are_named_around_what_failed_inside() {
         (r#"{"x":{"a":1}}"#, r#"["x"].b"#),
         (r#"{"x":{"a":1,"b":{"k":1,"l":"#, r#"["x"].b["l"]"#),
     ] {
-        assert_eq!(misfit(schema, json).path(), path, "{json}");
+        assert_eq!(mismatch(schema, json).path(), path, "{json}");
     }
 }
 
@@ -77,9 +154,9 @@ fn keys_are_named_around_what_failed_inside() {
 fn bytes_say_which_character_does_not_fit() {
     let fixed = r#"{"type":"fixed","name":"F","size":2}"#;
     let expected = "expected fixed F (a string of 2 characters up to U+00FF), found";
-    assert_eq!(misfit(fixed, r#""abc""#).to_string(), format!("{expected} a string of 3 characters"));
-    assert_eq!(misfit(fixed, r#""aĀ""#).to_string(), format!("{expected} the character U+0100"));
-    let found = misfit("\"int\"", &format!("\"{}\"", "x".repeat(500)));
+    assert_eq!(mismatch(fixed, r#""abc""#).to_string(), format!("{expected} a string of 3 characters"));
+    assert_eq!(mismatch(fixed, r#""aĀ""#).to_string(), format!("{expected} the character U+0100"));
+    let found = mismatch("\"int\"", &format!("\"{}\"", "x".repeat(500)));
     assert_eq!(found.found(), format!("string \"{}…\"", "x".repeat(59)));
 }
 
@@ -101,7 +178,7 @@ fn nesting_has_an_end() {
             r#"{"next":null,"more":"#.to_owned() + &r#"{"a":"#.repeat(1_000_000),
         ];
         for json in deeper {
-            let error = misfit(list, &json);
+            let error = mismatch(list, &json);
             assert_eq!((error.expected(), error.found()), ("at most 250 levels of nesting", "a deeper value"));
         }
     };
@@ -113,14 +190,11 @@ fn nesting_has_an_end() {
 fn a_schema_that_is_none_is_told_why_and_where() {
     for (text, message) in [
         ("", "expected a schema, found an empty text"),
-        (
-            "string",
-            "expected JSON, found expected value at line 1 column 1; the name of a type stands in quotes: \"string\"",
-        ),
+        ("string", "expected JSON, found 's' at byte 0; the name of a type stands in quotes: \"string\""),
         ("42", "expected the name of a type, an object or a list (a union), found 42"),
         (
             r#"{"type":"record","name":"R","fields":[{"name":"i","type":"int"},]}"#,
-            "expected JSON, found trailing comma at line 1 column 65",
+            "expected JSON, found ']' at byte 64; there is no comma after the last element",
         ),
         (
             r#"{"type":"record","name":"R","fields":[{"name":"i","type":"integer"}]}"#,
@@ -167,7 +241,7 @@ fn a_schema_that_is_none_is_told_why_and_where() {
         compile(&deep(120)).is_ok_and(|schema| schema.equivalent(&schema) && schema.cannot_read(&schema).is_empty())
     );
     let error = compile(&deep(200)).expect_err("too deep");
-    assert_eq!(error.expected(), "JSON");
+    assert_eq!(error.to_string(), "expected at most 127 levels of nesting, found a deeper value");
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! Encodes by comparing what the plan expects with what the reader finds.
 
+mod messages;
 mod record;
-
-use std::borrow::Cow;
 
 use super::block::{self, Block};
 use crate::model::NodeId;
-use crate::names;
 use crate::plan::{Plan, PlanNode, Union};
-use postern_json_text::{Number, Reader, Token, quote};
+use messages::{describe_token, element, member, quoted, truncated};
+use postern_json_text::{Number, Reader, Token};
 use postern_schema_core::EncodeError;
 
 /// A range of the output.
@@ -41,7 +40,7 @@ impl<'w> Encoder<'w> {
                 self.out.extend_from_slice(text.as_bytes());
                 Ok(())
             }
-            (PlanNode::Int | PlanNode::Long, Token::Number(number)) => self.whole(node, number),
+            (PlanNode::Int(_) | PlanNode::Long(_), Token::Number(number)) => self.whole(node, number),
             (PlanNode::Float | PlanNode::Double, Token::Number(number)) => self.float(node, number),
             (PlanNode::Boolean, Token::Bool(value)) => {
                 self.out.push(u8::from(value));
@@ -63,7 +62,7 @@ impl<'w> Encoder<'w> {
                 block::long(symbol as i64, self.out);
                 Ok(())
             }
-            (PlanNode::Bytes { bare }, Token::String(text)) => {
+            (PlanNode::Bytes { bare, .. }, Token::String(text)) => {
                 let text = text.unescaped()?;
                 if !bare {
                     block::long(characters(&text) as i64, self.out);
@@ -77,7 +76,7 @@ impl<'w> Encoder<'w> {
                     length => Err(self.mismatch(node, format!("a string of {length} characters"))),
                 }
             }
-            (_, token) => Err(self.mismatch(node, describe_token(token))),
+            (_, token) => Err(self.unfit(node, token)),
         }
     }
 
@@ -86,22 +85,31 @@ impl<'w> Encoder<'w> {
         EncodeError::new(String::new(), self.plan.describe(node), found)
     }
 
+    #[cold]
+    fn unfit(&self, node: NodeId, token: Token<'_>) -> EncodeError {
+        self.mismatch(node, describe_token(token)).with_remedy(messages::remedy(self.plan, node, token))
+    }
+
     #[inline]
     fn whole(&mut self, node: NodeId, number: Number<'_>) -> Result {
-        let is_int = matches!(self.plan.node(node), PlanNode::Int);
+        let is_int = matches!(self.plan.node(node), PlanNode::Int(_));
         match number.as_i64() {
             Some(value) if !is_int || i32::try_from(value).is_ok() => {
                 block::long(value, self.out);
                 Ok(())
             }
-            _ => {
-                let expected = match is_int {
-                    true => "int (a whole number from -2147483648 to 2147483647)",
-                    false => "long (a whole number from -9223372036854775808 to 9223372036854775807)",
-                };
-                Err(EncodeError::new(String::new(), expected, truncated(number.digits)))
-            }
+            _ => Err(self.not_whole(node, number)),
         }
+    }
+
+    #[cold]
+    fn not_whole(&self, node: NodeId, number: Number<'_>) -> EncodeError {
+        let expected = match self.plan.node(node) {
+            PlanNode::Int(None) => "int (a whole number from -2147483648 to 2147483647)".to_owned(),
+            PlanNode::Long(None) => "long (a whole number from -9223372036854775808 to 9223372036854775807)".to_owned(),
+            _ => self.plan.describe(node), // says what the number stands for
+        };
+        EncodeError::new(String::new(), expected, truncated(number.digits))
     }
 
     #[inline]
@@ -146,8 +154,8 @@ impl<'w> Encoder<'w> {
     fn items(&mut self, items: NodeId) -> Result {
         let block = Block::open(self.out);
         let mut count = 0;
-        while self.json.next_element().map_err(|error| EncodeError::from(error).within(&item(count)))? {
-            self.value(items).map_err(|error| error.within(&item(count)))?;
+        while self.json.next_element().map_err(|error| EncodeError::from(error).within(&element(count)))? {
+            self.value(items).map_err(|error| error.within(&element(count)))?;
             count += 1;
         }
         block.close(count, self.out);
@@ -159,7 +167,8 @@ impl<'w> Encoder<'w> {
         let Some(label) = self.json.next_member()? else { return Err(self.mismatch(node, "an empty object")) };
         let label = label.unescaped()?;
         let Some(position) = union.labels.position(&label) else {
-            return Err(self.mismatch(node, format!("the branch {}", quoted(&label))));
+            let error = self.mismatch(node, format!("the branch {}", quoted(&label)));
+            return Err(error.with_remedy(messages::label_remedy(self.plan, union, &label)));
         };
         block::long(position as i64, self.out);
         self.value(union.branches[position]).map_err(|error| error.within(&member(&label)))?;
@@ -172,52 +181,4 @@ impl<'w> Encoder<'w> {
 
 fn characters(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().count() }
-}
-
-/// A field or a union's branch as a step of a path: `name`, or `["x.y.Name"]` because of the dots.
-#[cold]
-fn member(name: &str) -> String {
-    if names::is_valid(name, false) { name.to_owned() } else { key(name) }
-}
-
-/// A key of a map as a step of a path: `["a b"]`.
-#[cold]
-fn key(name: &str) -> String {
-    let mut step = "[".to_owned();
-    quote(name, &mut step);
-    step + "]"
-}
-
-/// An element of an array as a step of a path: `[2]`.
-#[cold]
-fn item(position: usize) -> String {
-    format!("[{position}]")
-}
-
-/// A token in words.
-#[cold]
-fn describe_token(token: Token<'_>) -> String {
-    match token {
-        Token::Null => "null".to_owned(),
-        Token::Bool(value) => value.to_string(),
-        Token::Number(number) => truncated(number.digits),
-        Token::String(text) => format!("string {}", quoted(&text.unescaped().unwrap_or(Cow::Borrowed("…")))),
-        Token::Array => "a list".to_owned(),
-        Token::Object => "an object".to_owned(),
-    }
-}
-
-/// A string in quotes, shortened for a message.
-fn quoted(text: &str) -> String {
-    let mut out = String::new();
-    quote(&text.chars().take(61).collect::<String>(), &mut out);
-    if out.chars().count() <= 62 {
-        return out;
-    }
-    out.chars().take(60).chain("…\"".chars()).collect()
-}
-
-/// Digits, shortened for a message.
-fn truncated(digits: &str) -> String {
-    if digits.len() <= 62 { digits.to_owned() } else { format!("{}…", &digits[..60]) }
 }

@@ -5,7 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Block, Encoder, Result, Span, block, key, member};
+use super::messages::{key, member, missing_remedy};
+use super::{Block, Encoder, Result, Span, block};
 use crate::model::NodeId;
 use crate::plan::Record;
 use postern_schema_core::EncodeError;
@@ -53,7 +54,8 @@ impl Encoder<'_> {
         let position = self.spans[base..].iter().position(|span| *span == Span::MISSING);
         let field = &record.fields[position.expect("fewer fields were found than there are")];
         let found = if field.has_default { "no such field (its default is not filled in)" } else { "no such field" };
-        self.mismatch(field.node, found).within(&member(&field.name))
+        let remedy = missing_remedy(self.plan, &field.name, field.node);
+        self.mismatch(field.node, found).with_remedy(remedy).within(&member(&field.name))
     }
 
     /// Replaces everything written since `start` by the spans from `base` on, in their order.
