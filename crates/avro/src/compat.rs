@@ -22,15 +22,26 @@ const MAX_DEPTH: usize = 200;
 /// With more reasons than these, cached ones are not repeated: types that share types would repeat them 2^n times.
 const MAX_REPEATED: usize = 1000;
 
+/// Pairs of types that are looked at, and pairs of named types that are remembered. Two large unions have more than anybody can
+/// wait for: half a minute and gigabytes in the 1 MiB that a text may have.
+const MAX_PAIRS: usize = 10_000_000;
+const MAX_KNOWN_PAIRS: usize = 100_000;
+
 /// All reasons why `reader` cannot read what `writer` wrote.
 pub(crate) fn differences(reader: &Model, writer: &Model) -> Vec<Incompatibility> {
     let mut comparison = Comparison::new(reader, writer);
     comparison.compare(reader.root, writer.root);
+    if comparison.is_exhausted() {
+        return vec![Incompatibility::bare("SCHEMA_TOO_COMPLEX", "/".to_owned(), TOO_COMPLEX.to_owned())];
+    }
     match comparison.ambiguous {
         Some(reason) => vec![reason],
         None => comparison.found.into_iter().map(Rc::unwrap_or_clone).collect(),
     }
 }
+
+const TOO_COMPLEX: &str = "The schemas have too many types within unions to be compared: at most 10000000 pairs of types, and 100000 pairs of \
+                           types of one name, are";
 
 type Pair = (NodeId, NodeId);
 
@@ -46,6 +57,8 @@ struct Comparison<'m> {
     /// Segments of the JSON pointer into the reader.
     path: Vec<String>,
     depth: usize,
+    /// How many pairs were looked at.
+    pairs: usize,
     /// Outermost first.
     found: Vec<Rc<Incompatibility>>,
     /// The first field that several fields of the writer match by name or alias. If there is one, only it is reported.
@@ -61,10 +74,19 @@ impl<'m> Comparison<'m> {
         });
         let sources = sources.collect();
         let (known, readable, path, found) = Default::default();
-        Comparison { reader, writer, sources, known, readable, path, depth: 0, found, ambiguous: None }
+        Comparison { reader, writer, sources, known, readable, path, depth: 0, pairs: 0, found, ambiguous: None }
+    }
+
+    /// Whether a bound was reached, so that nothing is compared any more.
+    fn is_exhausted(&self) -> bool {
+        self.pairs > MAX_PAIRS || self.known.len() > MAX_KNOWN_PAIRS
     }
 
     fn compare(&mut self, reader: NodeId, writer: NodeId) {
+        self.pairs += 1;
+        if self.is_exhausted() {
+            return;
+        }
         let named = |model: &Model, id| model.kind(id).definition().is_some();
         if !(named(self.reader, reader) && named(self.writer, writer)) {
             return self.kinds(reader, writer);
@@ -92,6 +114,10 @@ impl<'m> Comparison<'m> {
 
     /// Whether `reader` reads `writer`, without recording the reasons.
     fn reads(&mut self, reader: NodeId, writer: NodeId) -> bool {
+        self.pairs += 1;
+        if self.is_exhausted() {
+            return true; // whatever it is, the answer will be that there are too many pairs
+        }
         let definitions = self.reader.kind(reader).definition().zip(self.writer.kind(writer).definition());
         // Different names are not compared any further, unless they were already: two large unions have too many such pairs.
         if definitions.is_some_and(|(ours, theirs)| !same_name(ours, theirs))

@@ -19,7 +19,7 @@ use super::describe::describe;
 use super::model::{Enum, Field, Fixed, Kind, Model, Node, NodeId, Order, Primitive, Record};
 use attributes::{Reserved, properties};
 use postern_json_text as json;
-use postern_schema_core::{CompileError, Strictness};
+use postern_schema_core::{CompileError, Strictness, check_values};
 
 /// How deep a text may nest; `serde_json` ends there.
 const MAX_LEVELS: usize = 127;
@@ -29,7 +29,7 @@ const MAX_DEPTH: usize = 512;
 
 /// Reads `text`; types of `references` are known by their full names.
 pub(crate) fn parse(text: &str, references: &[&Model], strictness: Strictness) -> Result<Model, CompileError> {
-    let document = read_json(text)?;
+    let document = read_json(text, strictness)?;
     let mut model = Model::new();
     for reference in references {
         model.import(reference);
@@ -68,8 +68,9 @@ pub(crate) fn parse(text: &str, references: &[&Model], strictness: Strictness) -
     Ok(parser.model)
 }
 
-fn read_json(text: &str) -> Result<Value, CompileError> {
+fn read_json(text: &str, strictness: Strictness) -> Result<Value, CompileError> {
     let plain = comments::without(text);
+    check_values(&plain, strictness)?;
     serde_json::from_str(&plain).map_err(|error| {
         let word = text.trim();
         if word.is_empty() {

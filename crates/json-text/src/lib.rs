@@ -10,6 +10,7 @@ mod reader;
 mod rewrite;
 mod string;
 mod text;
+mod tree;
 
 pub use double::{java_double, java_float};
 pub use error::JsonError;
@@ -18,3 +19,4 @@ pub use reader::{Reader, Token, find_syntax_error};
 pub use rewrite::rewrite;
 pub use string::{JsonString, Piece};
 pub use text::{quote, value};
+pub use tree::has_more_values;

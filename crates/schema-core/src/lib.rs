@@ -5,9 +5,11 @@
 mod compile_error;
 mod encode_error;
 mod incompatibility;
+mod limits;
 mod options;
 
 pub use compile_error::CompileError;
 pub use encode_error::EncodeError;
 pub use incompatibility::{Description, Incompatibility};
+pub use limits::{check_len, check_values};
 pub use options::{Encoded, Policy, Strictness};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postern_avro::AvroSchema;
 use postern_json_schema::JsonSchema;
 use postern_protobuf::ProtobufSchema;
-use postern_schema_core::{CompileError, EncodeError, Encoded, Incompatibility, Policy, Strictness};
+use postern_schema_core::{self as core, CompileError, EncodeError, Encoded, Incompatibility, Policy, Strictness};
 
 /// The language a schema is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,13 +43,15 @@ impl Schema {
     /// Reads `text`. Types of `references` are known by their full names.
     ///
     /// # Errors
-    /// The first thing found wrong, with its place in the text.
+    /// The first thing found wrong, with its place in the text. A new text may have 1 MiB, any other 4 MiB, and one JSON value for
+    /// every four bytes of that.
     pub fn compile(
         kind: SchemaKind,
         text: &str,
         references: &[Reference],
         strictness: Strictness,
     ) -> Result<Schema, CompileError> {
+        core::check_len(text, strictness).map_err(CompileError::syntax)?;
         let compiled = match kind {
             SchemaKind::Avro => {
                 let known = references.iter().filter_map(|reference| reference.schema.avro()).collect::<Vec<_>>();
@@ -57,6 +59,7 @@ impl Schema {
                 Compiled::Avro(Arc::new(schema))
             }
             SchemaKind::Json => {
+                core::check_values(text, strictness).map_err(CompileError::syntax)?;
                 let known = references
                     .iter()
                     .filter_map(|Reference { name, schema }| Some((name.clone(), schema.json()?.clone())));

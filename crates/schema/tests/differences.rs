@@ -234,3 +234,24 @@ fn a_chain_longer_than_any_stack_is_judged_incomparable() {
     assert_eq!(reasons.len(), 1);
     assert!(reasons[0].ends_with("types nested too deep to be compared"), "{}", &reasons[0][reasons[0].len() - 80..]);
 }
+
+#[test]
+fn unions_of_very_many_types_are_not_compared() {
+    let union = |count: usize, name: &dyn Fn(usize) -> String, size: usize| {
+        let types = (0..count).map(|n| format!(r#"{{"type":"fixed","name":"{}","size":{size}}}"#, name(n)));
+        format!("[{}]", types.collect::<Vec<_>>().join(","))
+    };
+    let (other, namespaced) = (|n: usize| format!("b{n}"), |n: usize| format!("n{n}.F"));
+    // Ten million pairs of different names, and a hundred thousand of one name and two sizes.
+    for (ours, theirs) in [
+        (union(4000, &|n| format!("a{n}"), 1), union(4000, &other, 1)),
+        (union(400, &namespaced, 1), union(400, &namespaced, 2)),
+    ] {
+        let differences = avro(&ours).cannot_read(&avro(&theirs));
+        let kinds = differences.iter().map(|difference| difference.kind()).collect::<Vec<_>>();
+        assert_eq!(kinds, ["SCHEMA_TOO_COMPLEX"]);
+        assert!(differences[0].message("new", "old").contains("too many types within unions"));
+    }
+    let many = avro(&union(2000, &other, 1));
+    assert!(many.cannot_read(&many).is_empty());
+}

@@ -138,6 +138,34 @@ fn text_for_what_is_no_number_is_answered_with_a_type_that_works() {
 }
 
 #[test]
+fn texts_have_a_bound_that_is_found_before_they_are_read() {
+    use Strictness::{New, Stored};
+    let doc = |length: usize| format!(r#"{{"type":"fixed","name":"F","size":1,"doc":"{}"}}"#, "x".repeat(length));
+    let symbols = |count: usize, kind: &str| {
+        let symbols = (0..count).map(|n| format!("\"{n:x}\"")).collect::<Vec<_>>().join(",");
+        format!(r#"{{"type":{kind},"enum":[{symbols}]}}"#)
+    };
+    let numbers = |count: usize| format!(r#"{{"type":"int","x":[{}0]}}"#, "0,".repeat(count));
+    for (kind, text, strictness, expected) in [
+        (SchemaKind::Avro, doc(1 << 20), New, Some("a text of at most 1048576 bytes")),
+        (SchemaKind::Avro, doc(1 << 20), Stored, None),
+        (SchemaKind::Avro, doc(4 << 20), Stored, Some("a text of at most 4194304 bytes")),
+        (SchemaKind::Json, "[".repeat(60 << 20), Stored, Some("a text of at most 4194304 bytes")),
+        (SchemaKind::Protobuf, format!("//{}", " ".repeat(1 << 20)), New, Some("a text of at most 1048576 bytes")),
+        (SchemaKind::Avro, numbers(300_000), New, Some("a schema of at most 262144 JSON values")),
+        (SchemaKind::Avro, format!("//\"\n{}", numbers(300_000)), New, Some("a schema of at most 262144 JSON values")),
+        (SchemaKind::Avro, numbers(250_000), New, None),
+        (SchemaKind::Avro, numbers(300_000), Stored, None),
+        (SchemaKind::Json, numbers(300_000), New, Some("a schema of at most 262144 JSON values")),
+        (SchemaKind::Json, symbols(100_000, "\"string\""), New, None),
+    ] {
+        let compiled = Schema::compile(kind, &text, &[], strictness);
+        let refused = compiled.as_ref().err().map(CompileError::expected);
+        assert_eq!(refused, expected, "{kind:?} {strictness:?} {}", text.len());
+    }
+}
+
+#[test]
 fn keys_are_named_around_what_failed_inside() {
     let schema = r#"{"type":"map","values":{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":{"type":"map","values":"int"}}]}}"#;
     for (json, path) in [

@@ -1,0 +1,49 @@
+//! Bounds on the texts of schemas.
+//!
+//! A JSON tree takes up to fifty times the memory of its text, so texts are measured before they are read. What is new must fit into
+//! a record of the registry's topic, which holds 1 MiB unless a cluster is set otherwise; what is stored already, or only looked
+//! up, may be four times as large.
+
+use postern_json_text::has_more_values;
+
+use crate::compile_error::CompileError;
+use crate::options::Strictness;
+
+/// Bytes of a text.
+fn max_len(strictness: Strictness) -> usize {
+    match strictness {
+        Strictness::New => 1 << 20,
+        Strictness::Stored => 4 << 20,
+    }
+}
+
+/// Values in a text of JSON: one for every four bytes.
+fn max_values(strictness: Strictness) -> usize {
+    max_len(strictness) / 4
+}
+
+/// Checks the length of a text.
+///
+/// # Errors
+/// It is longer than 1 MiB if it is new, or 4 MiB if it is stored.
+pub fn check_len(text: &str, strictness: Strictness) -> Result<(), CompileError> {
+    let max = max_len(strictness);
+    if text.len() <= max {
+        return Ok(());
+    }
+    let (expected, found) = (format!("a text of at most {max} bytes"), format!("one of {} bytes", text.len()));
+    Err(CompileError::new(String::new(), expected, found).remedy("split it, and refer to the parts by references"))
+}
+
+/// Checks how many values a text of JSON has, before a tree is made of it. Comments must be gone.
+///
+/// # Errors
+/// It has more than 262,144 if it is new, or 1,048,576 if it is stored.
+pub fn check_values(json: &str, strictness: Strictness) -> Result<(), CompileError> {
+    let max = max_values(strictness);
+    if !has_more_values(json, max) {
+        return Ok(());
+    }
+    let expected = format!("a schema of at most {max} JSON values");
+    Err(CompileError::new(String::new(), expected, "more").remedy("split it, and refer to the parts by references"))
+}
