@@ -11,6 +11,7 @@ mod defaults;
 mod describe;
 mod encode;
 mod logical;
+mod memory;
 mod model;
 mod names;
 mod parse;
@@ -79,6 +80,11 @@ impl AvroSchema {
     /// The first place where the value does not fit; `out` is then as it was before.
     pub fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         encode::encode(&self.plan, json, out)
+    }
+
+    /// About how many bytes of memory this schema takes, with all that it keeps of its references.
+    pub fn memory_size(&self) -> usize {
+        size_of::<AvroSchema>() + self.canonical.capacity() + memory::model(&self.model) + memory::plan(&self.plan)
     }
 
     /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.

@@ -40,6 +40,11 @@ impl Name {
         if self.namespace_len == 0 { &self.full } else { &self.full[self.namespace_len + 1..] }
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn heap_size(&self) -> usize {
+        self.full.capacity()
+    }
+
     /// The shortest way to refer to it from inside `namespace`.
     pub(crate) fn within(&self, namespace: &str) -> &str {
         if self.namespace() == namespace && !TYPE_WORDS.contains(&self.simple()) { self.simple() } else { &self.full }

@@ -56,7 +56,7 @@ pub(crate) struct Record {
     pub(crate) name: Box<str>,
     pub(crate) fields: Box<[Field]>,
     /// Positions of the fields, by name and by alias.
-    names: NameIndex,
+    pub(crate) names: NameIndex,
 }
 
 #[derive(Debug)]
@@ -78,6 +78,10 @@ impl Plan {
             *bare = true;
         }
         Plan { nodes, root: model.root }
+    }
+
+    pub(crate) fn nodes(&self) -> &[PlanNode] {
+        &self.nodes
     }
 
     pub(crate) fn node(&self, node: NodeId) -> &PlanNode {

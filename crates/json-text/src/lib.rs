@@ -19,4 +19,4 @@ pub use reader::{Reader, Token, find_syntax_error};
 pub use rewrite::rewrite;
 pub use string::{JsonString, Piece};
 pub use text::{quote, value};
-pub use tree::has_more_values;
+pub use tree::{has_more_values, heap_size_of_map, heap_size_of_value};

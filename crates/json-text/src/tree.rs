@@ -2,6 +2,10 @@
 //!
 //! A tree takes up to fifty times the memory of its text, so texts of strangers are measured before they become one.
 
+use std::mem::size_of;
+
+use serde_json::{Map, Value};
+
 /// Whether `json` has more than `max` values: the text itself, and the elements and members of all its arrays and objects, an empty
 /// one counted as if it had one. Builds nothing. Comments must be gone.
 pub fn has_more_values(json: &str, max: usize) -> bool {
@@ -23,6 +27,26 @@ pub fn has_more_values(json: &str, max: usize) -> bool {
         at += 1;
     }
     values > max
+}
+
+/// The bytes that a value keeps on the heap.
+pub fn heap_size_of_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 0,
+        Value::Number(number) => number.as_str().len(),
+        Value::String(text) => text.capacity(),
+        Value::Array(items) => {
+            items.capacity() * size_of::<Value>() + items.iter().map(heap_size_of_value).sum::<usize>()
+        }
+        Value::Object(members) => heap_size_of_map(members),
+    }
+}
+
+/// The bytes that the members of an object keep on the heap.
+pub fn heap_size_of_map(members: &Map<String, Value>) -> usize {
+    // An entry with its hash, and its index in a table with one slot in eight free.
+    let entry = size_of::<(usize, String, Value)>() + (size_of::<usize>() + 1) * 8 / 7;
+    members.iter().map(|(name, value)| entry + name.capacity() + heap_size_of_value(value)).sum()
 }
 
 #[cfg(test)]
