@@ -95,7 +95,7 @@ out.same("create", out.session.post(url, json={"topic_name": compacted, "configs
 reply = out.produce(compacted, {"records": [{"value": 1}]}, media=JSON)
 failed = reply.json()["offsets"][0]
 out.same("no key in a compacted topic", (reply.status_code, failed["offset"], failed["error_code"]), (200, None, 50002))
-out.true("says why", "without a key" in failed["error"] and "not written" in failed["error"], failed["error"])
+out.true("says why", "without key" in failed["error"] and "not written" in failed["error"], failed["error"])
 reply = out.produce("not%20legal", {"records": [{"value": 1}, {"value": 2}]}, media=JSON)
 out.same("an illegal topic", [(o["offset"], o["error_code"]) for o in reply.json()["offsets"]], [(None, 50002)] * 2)
 out.true("is named", "not legal" in reply.json()["offsets"][0]["error"], reply.text)

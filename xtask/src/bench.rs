@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: one table from one run, of a release `postern` on its embedded broker.
 //!
 //! What HTTP costs by itself on the same stack (`echo`, an example of `crates/http`), what a produce costs on top of it, and what the
-//! broker carries when nobody speaks HTTP (`native_producer`, an example of `crates/kafka`). Runs are interleaved, so that a slow
+//! broker carries when nobody speaks HTTP (`native_producer`, a workspace of its own in `xtask/librdkafka`). Runs are interleaved, so that a slow
 //! minute of the machine meets all of them, and medians are shown. What needs no HTTP is measured after that ([`without_http`]).
 
 use std::{path::Path, process::Command, thread::sleep, time::Duration};
@@ -45,6 +45,7 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
         return Err("there is no `wrk` (Debian: wrk)".into());
     }
     process::build()?;
+    load::build_native()?;
     run(rounds, seconds)
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-/// Builds every program of the workspace. One profile for everything: the C library takes longer than all the rest.
+/// Builds every program of the workspace, in one profile so that nothing is built twice.
 pub(crate) fn build() -> Outcome {
     run(cargo().args(["build", "--release", "--workspace", "--bins", "--examples", "--locked"]))
 }

@@ -30,10 +30,8 @@ async fn main() {
             (broker.address().to_string(), Some(broker))
         }
     };
-    let client =
-        env::args().skip(2).filter_map(|s| s.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()))).collect();
     let started = Instant::now();
-    let cluster = Cluster::connect(Settings { client, ..Settings::new(address) }).expect("the settings are sound");
+    let cluster = Cluster::connect(Settings::new(address)).expect("the settings are sound");
     let topic = TopicName::parse(&format!("append-speed-{}", uuid::Uuid::new_v4())).expect("legal");
     let new = NewTopic {
         name: topic.clone(),

@@ -1,4 +1,4 @@
-//! The door: every verb of this crate, each one line long.
+//! The public face of this crate: every call, each one line long.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -6,39 +6,45 @@ use tokio::runtime::Handle;
 
 use crate::{
     Admitted, ClusterDescription, ConfigEntry, CreatedTopic, Deliveries, Error, ErrorKind, GroupMembers, NewTopic,
-    NodeId, OffsetRange, PartitionId, Reader, Settings, TopicDescription, TopicName, admin::Admin, producer::Producers,
+    NodeId, OffsetRange, PartitionId, Reader, Settings, TopicDescription, TopicName, admin::Admin, metadata::Metadata,
+    network::Network, producer::Producer,
 };
 
-/// A Kafka cluster. Cheap to clone; one producer and one administrative client per cluster.
+/// A Kafka cluster. Cheap to clone; clones share connections, metadata and the producer.
 ///
-/// When the last clone goes, its clients are ended in the background; records still under way are given up then, and
-/// answered so. [`Cluster::flush`] first to avoid that.
+/// When the last clone goes, records still under way are given up and answered so. [`Cluster::flush`] first to avoid that.
 #[derive(Clone)]
 pub struct Cluster(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
-    producers: Arc<Producers>,
-    admin: Admin,
+    network: Arc<Network>,
+    metadata: Arc<Metadata>,
+    producer: Producer,
+    admin: Arc<Admin>,
 }
 
 impl Cluster {
-    /// Starts the clients; needs no reachable broker. To be called inside a tokio runtime, which then carries their tasks.
+    /// Starts the client; needs no reachable broker. To be called inside a tokio runtime, which then carries its tasks.
     ///
     /// # Errors
-    /// A setting that librdkafka does not take; no runtime.
+    /// `InvalidRequest`: a setting that cannot be used; no runtime.
     pub fn connect(settings: Settings) -> Result<Cluster, Error> {
-        let runtime = Handle::try_current()
-            .map_err(|error| Error::new(ErrorKind::Other, "_STATE", format!("no runtime to run in: {error}")))?;
-        let producers = Producers::start(settings.clone(), runtime)?;
-        let admin = Admin::start(&settings)?;
-        Ok(Cluster(Arc::new(Inner { settings, producers, admin })))
+        settings.check()?;
+        let runtime = Handle::try_current().map_err(|error| {
+            Error::new(ErrorKind::Other, "INVALID_CONFIG", format!("no runtime to run in: {error}"))
+        })?;
+        let network = Arc::new(Network::start(&settings));
+        let metadata = Arc::new(Metadata::new(network.clone(), settings.call_timeout, runtime.clone()));
+        let producer = Producer::start(&settings, &network, &metadata, runtime);
+        let admin = Arc::new(Admin::new(network.clone(), metadata.clone(), &settings));
+        Ok(Cluster(Arc::new(Inner { settings, network, metadata, producer, admin })))
     }
 
-    /// The partition count, if a fresh one is known: the way of the hot path. Asks nobody; a count that begins to age is
-    /// renewed in the background.
+    /// The partition count, if a fresh one is known: for the hot path. Sends no request and does not
+    /// wait; a count that begins to age is renewed in the background.
     pub fn known_partitions(&self, topic: &TopicName) -> Option<i32> {
-        self.0.producers.current().topics().fresh(topic)
+        self.0.metadata.fresh(topic)
     }
 
     /// The partition count, looked up for a produce: may create the topic where the cluster does that. Dropping the future
@@ -48,13 +54,13 @@ impl Cluster {
     /// `UnknownTopic` after the topic was missing for about 500 ms (longer, if it was created from here a moment ago); what the
     /// cluster says against the topic; no broker within the call timeout.
     pub async fn partitions_for_produce(&self, topic: &TopicName) -> Result<i32, Error> {
-        self.0.producers.current().topics().partitions(topic).await
+        self.0.metadata.partitions(topic).await
     }
 
     /// Appends in the order given. Not async on purpose: order of records is order of calls. The topic should be known
-    /// (`known_partitions`, `partitions_for_produce`); one that is not waits in the producer's queue for its fate.
+    /// (`known_partitions`, `partitions_for_produce`); records of one that is not wait until it is.
     pub fn append(&self, topic: &TopicName, records: Admitted) -> Deliveries {
-        self.0.producers.current().append(topic, records)
+        self.0.producer.append(topic, records)
     }
 
     /// The cluster's id and brokers.
@@ -89,7 +95,7 @@ impl Cluster {
     pub async fn create_topic(&self, topic: &NewTopic) -> Result<CreatedTopic, Error> {
         let created = self.0.admin.create_topic(topic).await?;
         if !topic.validate_only {
-            self.0.producers.current().topics().created(&topic.name);
+            self.0.metadata.created(&topic.name);
         }
         Ok(created)
     }
@@ -100,17 +106,17 @@ impl Cluster {
     /// `UnknownTopic`; see [`Cluster::describe_cluster`].
     pub async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
         self.0.admin.delete_topic(topic).await?;
-        self.0.producers.current().topics().deleted(topic);
+        self.0.metadata.deleted(topic);
         Ok(())
     }
 
-    /// Widens a topic to `total` partitions. Afterwards they can be appended to.
+    /// Gives a topic `total` partitions. Afterwards they can be appended to.
     ///
     /// # Errors
     /// `InvalidRequest` where it has as many already; see [`Cluster::describe_cluster`].
     pub async fn add_partitions(&self, topic: &TopicName, total: i32) -> Result<(), Error> {
         self.0.admin.add_partitions(topic, total).await?;
-        self.0.producers.current().topics().partitions_added(topic, total).await;
+        self.0.metadata.partitions_added(topic, total).await;
         Ok(())
     }
 
@@ -125,7 +131,7 @@ impl Cluster {
     /// The configs of a broker, defaults included.
     ///
     /// # Errors
-    /// See [`Cluster::describe_cluster`]; a broker that does not exist is asked for until the call's time is over.
+    /// See [`Cluster::describe_cluster`].
     pub async fn broker_configs(&self, broker: NodeId) -> Result<Vec<ConfigEntry>, Error> {
         self.0.admin.broker_configs(broker).await
     }
@@ -149,14 +155,15 @@ impl Cluster {
     /// Reads one partition from its beginning, without a group.
     ///
     /// # Errors
-    /// A partition number below 0; a setting that librdkafka does not take.
+    /// None today: what the cluster has against reading is told by [`Reader::next`].
     pub fn reader(&self, topic: &TopicName, partition: PartitionId) -> Result<Reader, Error> {
-        Reader::start(&self.0.settings, topic, partition)
+        let Inner { network, metadata, admin, .. } = &*self.0;
+        Ok(Reader::new(network.clone(), metadata.clone(), admin.clone(), topic, partition))
     }
 
-    /// Waits until everything appended is answered, at most `patience`. True: nothing is left.
-    pub async fn flush(&self, patience: Duration) -> bool {
-        self.0.producers.current().flush(patience).await
+    /// Waits until everything appended is answered, at most for `limit`. True: nothing is left.
+    pub async fn flush(&self, limit: Duration) -> bool {
+        self.0.producer.flush(limit).await
     }
 }
 

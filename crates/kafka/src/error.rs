@@ -1,9 +1,11 @@
-//! What a cluster, or the client library on its behalf, refuses; and whether a record that failed was written.
+//! What a cluster, or this client on its behalf, refuses; and whether a record that failed was written.
 //!
 //! Kafka's errors are an open set of numbers. [`ErrorKind`] sorts them by what a caller can do about them; name and message
-//! stay as the cluster gave them. Source: the error table of the Kafka protocol guide; librdkafka's own codes are negative.
+//! stay as the cluster gave them. Source: the error table of the Kafka protocol guide.
 
 use std::{error, fmt};
+
+use kafka_protocol::error::ResponseError;
 
 use crate::TopicName;
 
@@ -22,9 +24,9 @@ pub enum ErrorKind {
     InvalidRequest,
     /// A replica assignment that the cluster cannot follow.
     InvalidReplicaAssignment,
-    /// The cluster does not believe who we are.
+    /// The cluster does not accept our credentials.
     Authentication,
-    /// The cluster does not let us.
+    /// The cluster does not permit us to do this.
     Authorization,
     /// The record, or its batch, is larger than allowed.
     RecordTooLarge,
@@ -38,12 +40,12 @@ pub enum ErrorKind {
     Other,
 }
 
-/// What the cluster, or the client library on its behalf, refused.
+/// What the cluster, or this client on its behalf, refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What kind of refusal it is.
     pub kind: ErrorKind,
-    /// Kafka's name of the error (`UNKNOWN_TOPIC_OR_PARTITION`), or librdkafka's (`_TRANSPORT`).
+    /// Kafka's name of the error, such as `UNKNOWN_TOPIC_OR_PARTITION`.
     pub name: String,
     /// A sentence: the broker's own where it sent one.
     pub message: String,
@@ -54,9 +56,19 @@ impl Error {
         Error { kind, name: name.to_owned(), message: message.into() }
     }
 
+    /// No broker could be reached, for this reason.
+    pub(crate) fn unavailable(reason: impl Into<String>) -> Error {
+        Error::new(ErrorKind::BrokerUnavailable, "BROKER_NOT_AVAILABLE", reason)
+    }
+
     /// The refusal of a topic that does not exist.
     pub(crate) fn unknown_topic(message: impl Into<String>) -> Error {
         Error::new(ErrorKind::UnknownTopic, "UNKNOWN_TOPIC_OR_PARTITION", message)
+    }
+
+    /// Whether the error says something about the way to the cluster or its state now, and nothing about what was asked.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self.kind, ErrorKind::Retriable | ErrorKind::BrokerUnavailable)
     }
 
     /// The same error; where the topic is unknown it says which one.
@@ -115,64 +127,119 @@ impl error::Error for AppendError {
     }
 }
 
-/// A number out of the protocol's table of errors, or one of librdkafka's own (negative).
-///
-/// A number, not the bindings' enum: a broker newer than this library may send one that has no name here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Code(pub(crate) i32);
+/// An error code of the protocol. Codes of brokers newer than this table keep their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ErrorCode(pub(crate) i16);
 
-impl Code {
-    pub(crate) const NONE: Code = Code(0);
-    pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: Code = Code(3);
-    pub(crate) const LEADER_NOT_AVAILABLE: Code = Code(5);
-    pub(crate) const MESSAGE_TOO_LARGE: Code = Code(10);
-    pub(crate) const INVALID_RECORD: Code = Code(87);
-    pub(crate) const TIMED_OUT: Code = Code(-185);
-    pub(crate) const UNKNOWN_TOPIC: Code = Code(-188);
-    pub(crate) const UNKNOWN_PARTITION: Code = Code(-190);
-    pub(crate) const INVALID_DIFFERENT_RECORD: Code = Code(-138);
+impl ErrorCode {
+    pub(crate) const UNKNOWN_SERVER_ERROR: ErrorCode = ErrorCode(-1);
+    pub(crate) const NONE: ErrorCode = ErrorCode(0);
+    pub(crate) const OFFSET_OUT_OF_RANGE: ErrorCode = ErrorCode(1);
+    pub(crate) const CORRUPT_MESSAGE: ErrorCode = ErrorCode(2);
+    pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: ErrorCode = ErrorCode(3);
+    pub(crate) const LEADER_NOT_AVAILABLE: ErrorCode = ErrorCode(5);
+    pub(crate) const NOT_LEADER_OR_FOLLOWER: ErrorCode = ErrorCode(6);
+    pub(crate) const REQUEST_TIMED_OUT: ErrorCode = ErrorCode(7);
+    pub(crate) const REPLICA_NOT_AVAILABLE: ErrorCode = ErrorCode(9);
+    pub(crate) const MESSAGE_TOO_LARGE: ErrorCode = ErrorCode(10);
+    pub(crate) const NETWORK_EXCEPTION: ErrorCode = ErrorCode(13);
+    pub(crate) const COORDINATOR_LOAD_IN_PROGRESS: ErrorCode = ErrorCode(14);
+    pub(crate) const COORDINATOR_NOT_AVAILABLE: ErrorCode = ErrorCode(15);
+    pub(crate) const NOT_COORDINATOR: ErrorCode = ErrorCode(16);
+    pub(crate) const RECORD_LIST_TOO_LARGE: ErrorCode = ErrorCode(18);
+    pub(crate) const NOT_ENOUGH_REPLICAS: ErrorCode = ErrorCode(19);
+    pub(crate) const NOT_ENOUGH_REPLICAS_AFTER_APPEND: ErrorCode = ErrorCode(20);
+    pub(crate) const INVALID_TIMESTAMP: ErrorCode = ErrorCode(32);
+    pub(crate) const NOT_CONTROLLER: ErrorCode = ErrorCode(41);
+    pub(crate) const OUT_OF_ORDER_SEQUENCE_NUMBER: ErrorCode = ErrorCode(45);
+    pub(crate) const DUPLICATE_SEQUENCE_NUMBER: ErrorCode = ErrorCode(46);
+    pub(crate) const INVALID_PRODUCER_EPOCH: ErrorCode = ErrorCode(47);
+    pub(crate) const KAFKA_STORAGE_ERROR: ErrorCode = ErrorCode(56);
+    pub(crate) const UNKNOWN_PRODUCER_ID: ErrorCode = ErrorCode(59);
+    pub(crate) const GROUP_ID_NOT_FOUND: ErrorCode = ErrorCode(69);
+    pub(crate) const LISTENER_NOT_FOUND: ErrorCode = ErrorCode(72);
+    pub(crate) const FENCED_LEADER_EPOCH: ErrorCode = ErrorCode(74);
+    pub(crate) const UNKNOWN_LEADER_EPOCH: ErrorCode = ErrorCode(75);
+    pub(crate) const OFFSET_NOT_AVAILABLE: ErrorCode = ErrorCode(78);
+    pub(crate) const INVALID_RECORD: ErrorCode = ErrorCode(87);
+    pub(crate) const THROTTLING_QUOTA_EXCEEDED: ErrorCode = ErrorCode(89);
+    pub(crate) const UNKNOWN_TOPIC_ID: ErrorCode = ErrorCode(100);
+    pub(crate) const INCONSISTENT_TOPIC_ID: ErrorCode = ErrorCode(103);
 
     pub(crate) fn kind(self) -> ErrorKind {
         match self.0 {
-            // 100: UNKNOWN_TOPIC_ID; -156: what librdkafka found no leader for.
-            3 | 100 | -188 | -156 => ErrorKind::UnknownTopic,
-            -190 => ErrorKind::UnknownPartition,
+            // 100: UNKNOWN_TOPIC_ID.
+            3 | 100 => ErrorKind::UnknownTopic,
             36 => ErrorKind::TopicExists,
             17 => ErrorKind::InvalidTopic,
             // Partitions, replication factor, config, request, policy; version or feature missing; security switched off.
             // -1 is what brokers answer to requests they could not make sense of.
-            37 | 38 | 40 | 42 | 44 | 35 | 54 | -1 | -165 | -186 => ErrorKind::InvalidRequest,
+            37 | 38 | 40 | 42 | 44 | 35 | 54 | -1 => ErrorKind::InvalidRequest,
             39 => ErrorKind::InvalidReplicaAssignment,
-            33 | 34 | 58 | -169 => ErrorKind::Authentication,
+            33 | 34 | 58 => ErrorKind::Authentication,
             29 | 30 | 31 | 53 | 65 => ErrorKind::Authorization,
             10 | 18 => ErrorKind::RecordTooLarge,
             89 => ErrorKind::Throttled,
-            // Not available; transport, resolve, all brokers down.
-            8 | -195 | -193 | -187 => ErrorKind::BrokerUnavailable,
+            8 => ErrorKind::BrokerUnavailable,
             // Corrupt on the wire, no leader, not leader, timed out, replica away, network, coordinators, too few replicas,
             // not controller, storage, listener, epochs, offsets not yet available.
             2 | 5 | 6 | 7 | 9 | 13..=16 | 19 | 20 | 41 | 56 | 72 | 74 | 75 | 77 | 78 | 83 => ErrorKind::Retriable,
-            // Timed out: a message, a call, in the queue; queue full; purged; told to retry.
-            -192 | -185 | -166 | -184 | -152 | -151 | -153 => ErrorKind::Retriable,
             _ => ErrorKind::Other, // the table grows with every release of Kafka
         }
     }
 
-    /// Kafka's name where librdkafka uses another one.
-    pub(crate) fn kafka_name(self) -> Option<&'static str> {
-        Some(match self.0 {
-            -1 => "UNKNOWN_SERVER_ERROR",
-            2 => "CORRUPT_MESSAGE",
-            3 => "UNKNOWN_TOPIC_OR_PARTITION",
-            4 => "INVALID_FETCH_SIZE",
-            6 => "NOT_LEADER_OR_FOLLOWER",
-            10 => "MESSAGE_TOO_LARGE",
-            14 => "COORDINATOR_LOAD_IN_PROGRESS",
-            17 => "INVALID_TOPIC_EXCEPTION",
-            18 => "RECORD_LIST_TOO_LARGE",
-            36 => "TOPIC_ALREADY_EXISTS",
-            _ => return None,
-        })
+    /// Kafka's name, such as `UNKNOWN_TOPIC_OR_PARTITION`; the number where the code is newer than the table.
+    pub(crate) fn name(self) -> String {
+        let camel = match ResponseError::try_from_code(self.0) {
+            None => return "NONE".to_owned(),
+            Some(ResponseError::Unknown(code)) => return code.to_string(),
+            Some(known) => known.to_string(),
+        };
+        let mut name = String::with_capacity(camel.len() + 8);
+        for (at, letter) in camel.char_indices() {
+            if at > 0 && letter.is_ascii_uppercase() {
+                name.push('_');
+            }
+            name.push(letter.to_ascii_uppercase());
+        }
+        name
+    }
+
+    /// The error, with the broker's sentence where there is one.
+    pub(crate) fn error(self, sentence: Option<&str>) -> Error {
+        let message = match sentence.filter(|sentence| !sentence.is_empty()) {
+            Some(sentence) => sentence.to_owned(),
+            None => self.description(),
+        };
+        Error::new(self.kind(), &self.name(), message)
+    }
+
+    /// What to say where the broker sends a number alone.
+    fn description(self) -> String {
+        let text = match self.0 {
+            2 => "The records were damaged on their way to the broker",
+            3 | 100 => "The broker does not host this topic or partition",
+            5 => "The partition has no leader at the moment",
+            6 => "The broker is not the leader of the partition",
+            7 => "The brokers did not answer each other in time",
+            10 => "The request included a message larger than the max message size the server will accept",
+            14..=16 => "The coordinator of the group is not available at the moment",
+            17 => "The topic name is not valid",
+            18 => "The records are larger than a segment of the topic",
+            19 => "Too few replicas are in sync (min.insync.replicas)",
+            20 => "Written, but by too few replicas (min.insync.replicas)",
+            29 => "Not authorized to access this topic",
+            30 => "Not authorized to access this group",
+            31 => "Not authorized for this operation on the cluster",
+            32 => "The timestamp of the record is outside of what the topic accepts",
+            36 => "A topic of this name exists already",
+            54 => "The cluster has no authorizer",
+            56 => "The broker cannot write to its disk",
+            87 => "The broker refused the record as invalid",
+            89 => "A quota of the cluster is used up",
+            _ => return format!("The broker answered with error {} ({})", self.name(), self.0),
+        };
+        text.to_owned()
     }
 }
 
@@ -192,13 +259,28 @@ mod tests {
             (29, ErrorKind::Authorization),
             (10, ErrorKind::RecordTooLarge),
             (89, ErrorKind::Throttled),
-            (-195, ErrorKind::BrokerUnavailable),
+            (8, ErrorKind::BrokerUnavailable),
             (7, ErrorKind::Retriable),
-            (-192, ErrorKind::Retriable),
             (87, ErrorKind::Other),
             (9999, ErrorKind::Other),
         ] {
-            assert_eq!(Code(code).kind(), kind, "{code}");
+            assert_eq!(ErrorCode(code).kind(), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn codes_have_kafkas_names() {
+        for (code, name) in [
+            (-1, "UNKNOWN_SERVER_ERROR"),
+            (3, "UNKNOWN_TOPIC_OR_PARTITION"),
+            (6, "NOT_LEADER_OR_FOLLOWER"),
+            (10, "MESSAGE_TOO_LARGE"),
+            (17, "INVALID_TOPIC_EXCEPTION"),
+            (36, "TOPIC_ALREADY_EXISTS"),
+            (87, "INVALID_RECORD"),
+            (9999, "9999"),
+        ] {
+            assert_eq!(ErrorCode(code).name(), name);
         }
     }
 

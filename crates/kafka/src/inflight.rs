@@ -7,7 +7,10 @@
 
 use std::{error, fmt, sync::Arc};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use crate::{ByteCount, Record};
 
@@ -31,6 +34,7 @@ impl Inflight {
     /// # Errors
     /// [`TooLarge`] where the records exceed the whole budget, so that no waiting would help.
     pub async fn admit(&self, records: Vec<Record>) -> Result<Admitted, TooLarge> {
+        let since = Instant::now();
         let requested = ByteCount(records.iter().map(Record::footprint).sum());
         let too_large = TooLarge { requested, capacity: self.capacity };
         if requested > self.capacity {
@@ -38,7 +42,7 @@ impl Inflight {
         }
         let bytes = u32::try_from(requested.0).map_err(|_| too_large)?;
         let permit = self.available.clone().acquire_many_owned(bytes).await.expect("the budget is never closed");
-        Ok(Admitted { records, permit: Permit { _bytes: permit } })
+        Ok(Admitted { records, permit: Permit { _bytes: permit }, since })
     }
 
     /// As many records as could fit at all, empty ones.
@@ -62,6 +66,8 @@ impl Inflight {
 pub struct Admitted {
     pub(crate) records: Vec<Record>,
     pub(crate) permit: Permit,
+    /// When admission was asked for: the time for delivery includes the wait for memory.
+    pub(crate) since: Instant,
 }
 
 /// A share of the budget; dropping it releases the bytes.

@@ -1,40 +1,46 @@
-//! A Kafka cluster as seen from here: names, records, producing, reading, administration.
+//! A Kafka cluster as seen from here: names, records, producing, reading, administration. A Kafka client of our own, in Rust.
 //!
-//! [`Cluster`] is the only door. Behind it stand one producer (idempotent, acks from all replicas), one administrative
-//! client and one client per [`Reader`]; all of them speak to a bootstrap address and do not care whether Apache Kafka or
-//! an embedded broker answers there.
+//! [`Cluster`] is where everything begins. Its parts, each a module that can be read alone:
+//!
+//! - `wire`: the protocol as bytes: batches, requests and answers, bounds. No IO.
+//! - `connection`: one connection; frames, versions, deadlines, backoff.
+//! - `network`: the brokers, and which of them to ask.
+//! - `metadata`: topics, partitions, leaders; shared look-ups.
+//! - `producer`: idempotent, acknowledged by all in-sync replicas, in order per partition.
+//! - `reader`: one partition from its beginning, without a group.
+//! - `admin`: everything else.
 //!
 //! Records are counted against a memory budget ([`Inflight`]) before they may be appended: [`Cluster::append`] takes
 //! [`Admitted`] records and nothing else. A record that failed says whether it may stand in the log all the same ([`Fate`]).
 //!
-//! Not here: who may do what, how values are encoded, what a client is told over HTTP.
-//!
-//! It stands on librdkafka, whose C interface (and every `unsafe` block of this crate) lives in `native/`. The safe wrapper
-//! of the `rdkafka` crate lacks half of the administrative calls and takes one thread and one channel per record for the
-//! rest, so only its bindings are used.
+//! Not here: who may do what, how values are encoded, what a client is told over HTTP. Not yet: TLS and SASL, compression of what
+//! is produced, consumer groups, transactions.
 
 mod admin;
 mod cluster;
+mod connection;
 mod deliveries;
 mod error;
 mod inflight;
 mod metadata;
 mod names;
-mod native;
+mod network;
 mod producer;
 mod reader;
 mod record;
 mod settings;
+mod wire;
 
 pub use admin::{
-    Broker, ClusterDescription, ConfigEntry, ConfigSource, ConfigSynonym, CreatedTopic, GroupMembers, NewTopic,
-    OffsetRange, PartitionDescription, TopicDescription,
+    ClusterDescription, ConfigEntry, ConfigSource, ConfigSynonym, CreatedTopic, GroupMembers, NewTopic, OffsetRange,
+    PartitionDescription, TopicDescription,
 };
 pub use cluster::Cluster;
 pub use deliveries::Deliveries;
 pub use error::{AppendError, Error, ErrorKind, Fate};
 pub use inflight::{Admitted, Inflight, TooLarge};
 pub use names::{ByteCount, InvalidTopicName, NodeId, Offset, PartitionId, TopicName};
+pub use network::Broker;
 pub use reader::Reader;
 pub use record::{Receipt, Record, StoredRecord};
 pub use settings::Settings;

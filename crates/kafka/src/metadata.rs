@@ -1,32 +1,40 @@
-//! Which topics the producer knows, and how many partitions they have.
+//! Which topics there are, how many partitions they have, and who leads them.
 //!
 //! An answer is fresh for a few seconds and is renewed in the background before that, so a topic in use is never waited for.
-//! Whoever misses one waits for a look-up; one look-up per topic is under way, whatever the number of those waiting. A topic
-//! that is missing is asked for again for half a second, because a cluster that creates topics needs a moment; that it is
-//! missing is remembered just long enough to spare the cluster a stampede.
+//! Whoever misses one waits for a look-up. One look-up per topic is under way, whatever the number of those waiting, and one
+//! request carries all topics that are looked up at the same time. A topic that is missing is asked for again for half a second,
+//! because a cluster that creates topics needs a moment; that it is missing is remembered just long enough to spare the cluster
+//! a stampede.
 //!
-//! When no broker answers, a count that has gone stale is better than none: the record then waits in the producer's queue for
-//! the cluster to come back.
+//! When no broker answers, an answer that has gone stale is better than none: the record then waits in the producer's queue for
+//! the cluster to come back. A leader is taken only with an epoch that is not older than the one known (KIP-320), unless the topic
+//! is another one by its id.
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use kafka_protocol::{
+    messages::{MetadataRequest, MetadataResponse, metadata_request::MetadataRequestTopic},
+    protocol::StrBytes,
+};
 use parking_lot::{Mutex, RwLock};
 use tokio::{
     runtime::Handle,
-    sync::{Semaphore, watch},
+    sync::{oneshot, watch},
+    time::Instant,
 };
+use uuid::Uuid;
 
 use crate::{
-    Error, ErrorKind, TopicName,
-    error::Code,
-    native::{Client, Partitions, Topic},
+    Error, ErrorKind, NodeId, TopicName,
+    error::ErrorCode,
+    network::{Broker, Destination, Network},
 };
 
 /// An answer is true for so long.
@@ -43,24 +51,69 @@ const CREATED_APPEARS_WITHIN: Duration = Duration::from_secs(5);
 const MISSING_FOR: Duration = Duration::from_millis(100);
 /// Topics that are known, missing or just created, each at most so many.
 const MAX_TOPICS: usize = 10_000;
-/// Look-ups occupy a thread each.
-const MAX_LOOKUPS: usize = 16;
+/// Topics asked for in one request.
+const MAX_TOPICS_PER_REQUEST: usize = 2_000;
 
-/// What the producer knows of topics.
-pub(crate) struct Topics {
-    client: Arc<Client>,
+/// What the cluster said of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TopicMetadata {
+    /// Zero where the broker is too old to have one.
+    id: Uuid,
+    /// By partition number.
+    pub(crate) partitions: Vec<PartitionLeader>,
+}
+
+/// Who leads a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PartitionLeader {
+    pub(crate) node: Option<NodeId>,
+    /// -1 where the broker is too old to have one.
+    pub(crate) epoch: i32,
+}
+
+impl TopicMetadata {
+    /// The number of partitions.
+    pub(crate) fn count(&self) -> i32 {
+        i32::try_from(self.partitions.len()).unwrap_or(i32::MAX)
+    }
+
+    /// The leader of a partition, where there is one.
+    pub(crate) fn leader(&self, partition: i32) -> Option<NodeId> {
+        usize::try_from(partition).ok().and_then(|at| self.partitions.get(at)).and_then(|partition| partition.node)
+    }
+
+    /// This answer, with the leaders of an older one where that had newer epochs.
+    fn merged(mut self, older: &TopicMetadata) -> TopicMetadata {
+        if self.id == older.id {
+            for (new, old) in self.partitions.iter_mut().zip(&older.partitions) {
+                if new.epoch >= 0 && new.epoch < old.epoch {
+                    *new = *old;
+                }
+            }
+        }
+        self
+    }
+}
+
+/// Called with every answer about a topic that exists.
+type Listener = Box<dyn Fn(&TopicName, &TopicMetadata) + Send + Sync>;
+
+/// What is known of topics.
+pub(crate) struct Metadata {
+    network: Arc<Network>,
     timeout: Duration,
     runtime: Handle,
     known: RwLock<HashMap<TopicName, Known>>,
     rest: Mutex<Rest>,
-    lookups: Semaphore,
+    /// Look-ups that may create the topic, and those that may not.
+    queues: [Mutex<LookUpQueue>; 2],
+    listener: OnceLock<Listener>,
 }
 
 /// A topic that exists.
 struct Known {
-    topic: Arc<Topic>,
-    partitions: i32,
-    asked: Instant,
+    topic: Arc<TopicMetadata>,
+    answered: Instant,
     renewing: AtomicBool,
 }
 
@@ -69,33 +122,47 @@ struct Known {
 struct Rest {
     missing: HashMap<TopicName, Instant>,
     created: HashMap<TopicName, Instant>,
-    under_way: HashMap<TopicName, Answer>,
+    under_way: HashMap<TopicName, LookUp>,
 }
 
 /// The answer that a look-up will give.
-type Answer = watch::Receiver<Option<Result<i32, Error>>>;
+type LookUp = watch::Receiver<Option<Result<Arc<TopicMetadata>, Error>>>;
 
-impl Topics {
-    pub(crate) fn new(client: Arc<Client>, timeout: Duration, runtime: Handle) -> Topics {
-        Topics {
-            client,
+/// Topics that the next request asks for.
+#[derive(Default)]
+struct LookUpQueue {
+    topics: HashMap<TopicName, Vec<oneshot::Sender<Result<TopicMetadata, Error>>>>,
+    /// Whether a task is sending requests.
+    running: bool,
+}
+
+impl Metadata {
+    pub(crate) fn new(network: Arc<Network>, timeout: Duration, runtime: Handle) -> Metadata {
+        Metadata {
+            network,
             timeout,
             runtime,
             known: RwLock::default(),
             rest: Mutex::default(),
-            lookups: Semaphore::new(MAX_LOOKUPS),
+            queues: Default::default(),
+            listener: OnceLock::new(),
         }
+    }
+
+    /// Has every answer about a topic that exists handed to `listener`. The first listener stays.
+    pub(crate) fn listen(&self, listener: impl Fn(&TopicName, &TopicMetadata) + Send + Sync + 'static) {
+        let _ = self.listener.set(Box::new(listener));
     }
 
     /// The number of partitions, if the answer is fresh.
     pub(crate) fn fresh(self: &Arc<Self>, name: &TopicName) -> Option<i32> {
         let known = self.known.read();
         let topic = known.get(name)?;
-        let age = topic.asked.elapsed();
+        let age = topic.answered.elapsed();
         if age >= FRESH {
             return None;
         }
-        let partitions = topic.partitions;
+        let partitions = topic.topic.count();
         if age >= RENEW_AFTER && !topic.renewing.swap(true, Ordering::Relaxed) {
             drop(known);
             drop(self.look_up(name));
@@ -111,22 +178,51 @@ impl Topics {
         if self.rest.lock().missing.get(name).is_some_and(|since| since.elapsed() < MISSING_FOR) {
             return Err(missing(name));
         }
-        let stale = self.known.read().get(name).map(|known| known.partitions);
-        let answer = wait(self.look_up(name));
+        let stale = self.topic(name).map(|topic| topic.count());
+        let answer = async { wait(self.look_up(name)).await.map(|topic| topic.count()) };
         let Some(stale) = stale else { return answer.await };
         match tokio::time::timeout(STALE_FALLBACK_AFTER, answer).await {
-            Ok(Err(error)) if is_transient(&error) => Ok(stale),
+            Ok(Err(error)) if error.is_transient() => Ok(stale),
             Ok(answer) => answer,
             Err(_) => Ok(stale),
         }
     }
 
-    /// The topic to append to, and its partitions as far as known. One that nobody looked up is taken as it is.
-    pub(crate) fn topic(&self, name: &TopicName) -> Result<(Arc<Topic>, Option<i32>), Error> {
-        if let Some(known) = self.known.read().get(name) {
-            return Ok((known.topic.clone(), Some(known.partitions)));
+    /// What was last said of the topic, however old.
+    pub(crate) fn topic(&self, name: &TopicName) -> Option<Arc<TopicMetadata>> {
+        self.known.read().get(name).map(|known| known.topic.clone())
+    }
+
+    /// What the cluster says of the topic now.
+    pub(crate) async fn refreshed(self: &Arc<Self>, name: &TopicName) -> Result<Arc<TopicMetadata>, Error> {
+        wait(self.look_up(name)).await
+    }
+
+    /// One answer of the cluster about the topic, without waiting for it to appear and without creating it.
+    pub(crate) async fn asked_once(self: &Arc<Self>, name: &TopicName) -> Result<Arc<TopicMetadata>, Error> {
+        let answer = self.ask_once(name, false).await.map(Arc::new);
+        self.learn(name, &answer, false);
+        answer
+    }
+
+    /// A broker has named the leader of a partition (KIP-951). Believed if it is newer than what is known.
+    pub(crate) fn leader_named(&self, name: &TopicName, partition: i32, node: NodeId, epoch: i32) {
+        let at = usize::try_from(partition).unwrap_or(usize::MAX);
+        let mut known = self.known.write();
+        let Some(topic) = known.get_mut(name) else { return };
+        if topic.topic.partitions.get(at).is_none_or(|leader| leader.epoch >= epoch)
+            || self.network.address(node).is_none()
+        {
+            return;
         }
-        Ok((Arc::new(Topic::new(&self.client, name)?), None))
+        let mut changed = TopicMetadata::clone(&topic.topic);
+        changed.partitions[at] = PartitionLeader { node: Some(node), epoch };
+        let changed = Arc::new(changed);
+        topic.topic = changed.clone();
+        drop(known);
+        if let Some(listener) = self.listener.get() {
+            listener(name, &changed);
+        }
     }
 
     /// The topic was created from here: it exists.
@@ -147,14 +243,14 @@ impl Topics {
         let end = Instant::now() + CREATED_APPEARS_WITHIN;
         while Instant::now() < end {
             match wait(self.look_up(name)).await {
-                Ok(known) if known < partitions => tokio::time::sleep(Duration::from_millis(25)).await,
+                Ok(known) if known.count() < partitions => tokio::time::sleep(Duration::from_millis(25)).await,
                 Ok(_) | Err(_) => return,
             }
         }
     }
 
     /// Joins the look-up under way for this topic, or starts one. It goes on when nobody waits any more.
-    fn look_up(self: &Arc<Self>, name: &TopicName) -> Answer {
+    fn look_up(self: &Arc<Self>, name: &TopicName) -> LookUp {
         let mut rest = self.rest.lock();
         if let Some(answer) = rest.under_way.get(name) {
             return answer.clone();
@@ -162,31 +258,31 @@ impl Topics {
         let (answered, answer) = watch::channel(None);
         rest.under_way.insert(name.clone(), answer.clone());
         drop(rest);
-        let (topics, name) = (self.clone(), name.clone());
+        let (metadata, name) = (self.clone(), name.clone());
         self.runtime.spawn(async move {
-            let answer = topics.ask(&name).await;
-            topics.learn(&name, &answer);
-            answered.send_replace(Some(answer.map(|(_, partitions)| partitions)));
+            let answer = metadata.ask(&name).await.map(Arc::new);
+            metadata.learn(&name, &answer, true);
+            answered.send_replace(Some(answer));
         });
         answer
     }
 
-    async fn ask(&self, name: &TopicName) -> Result<(Arc<Topic>, i32), Error> {
+    async fn ask(self: &Arc<Self>, name: &TopicName) -> Result<TopicMetadata, Error> {
         const MAX_PAUSE: Duration = Duration::from_millis(100);
         let end = Instant::now() + self.timeout;
         let mut pause = Duration::from_millis(10);
         let mut missing_until = None;
-        let topic = self.topic(name)?.0;
         loop {
-            match self.ask_once(topic.clone(), end).await {
-                Ok(Partitions::Known(partitions)) => return Ok((topic, partitions)),
-                Ok(Partitions::Missing) => {
+            match self.ask_once(name, true).await {
+                Ok(topic) => return Ok(topic),
+                Err(error) if error.kind == ErrorKind::UnknownTopic => {
                     let until = *missing_until.get_or_insert_with(|| Instant::now() + self.appears_within(name));
                     if Instant::now() >= until {
                         return Err(missing(name));
                     }
                 }
-                Err(error) if !is_transient(&error) || Instant::now() + pause >= end => return Err(error),
+                // The network has tried for as long as it should.
+                Err(error) if error.kind != ErrorKind::Retriable || Instant::now() + pause >= end => return Err(error),
                 Err(_) => {} // asked again
             }
             tokio::time::sleep(pause).await;
@@ -194,15 +290,69 @@ impl Topics {
         }
     }
 
-    async fn ask_once(&self, topic: Arc<Topic>, end: Instant) -> Result<Partitions, Error> {
-        let _turn = self.lookups.acquire().await.expect("the semaphore is never closed");
-        let patience = end.saturating_duration_since(Instant::now());
-        if patience.is_zero() {
-            return Err(Code::TIMED_OUT.error(None));
+    /// Puts the topic into the next request.
+    async fn ask_once(self: &Arc<Self>, name: &TopicName, create: bool) -> Result<TopicMetadata, Error> {
+        let (answered, answer) = oneshot::channel();
+        let start = {
+            let mut queue = self.queues[usize::from(create)].lock();
+            queue.topics.entry(name.clone()).or_default().push(answered);
+            !std::mem::replace(&mut queue.running, true)
+        };
+        if start {
+            self.runtime.spawn(self.clone().send_requests(create));
         }
-        tokio::task::spawn_blocking(move || topic.partitions(patience))
-            .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Other, "_DESTROY", "the runtime is shutting down")))
+        answer.await.unwrap_or_else(|_| Err(Error::unavailable("the client is shutting down")))
+    }
+
+    /// Asks for all topics that wait, again and again until none does.
+    async fn send_requests(self: Arc<Self>, create: bool) {
+        loop {
+            let waiting: Vec<_> = {
+                let mut queue = self.queues[usize::from(create)].lock();
+                let topics: Vec<_> = queue.topics.keys().take(MAX_TOPICS_PER_REQUEST).cloned().collect();
+                let waiting: Vec<_> = topics.into_iter().filter_map(|name| queue.topics.remove_entry(&name)).collect();
+                queue.running = !waiting.is_empty();
+                waiting
+            };
+            if waiting.is_empty() {
+                return;
+            }
+            let names: Vec<TopicName> = waiting.iter().map(|(name, _)| name.clone()).collect();
+            let mut answers = self.request(&names, create).await;
+            for (name, waiting) in waiting {
+                let answer = match &mut answers {
+                    Ok(topics) => topics.remove(name.as_str()).unwrap_or_else(|| Err(missing(&name))),
+                    Err(error) => Err(error.clone()),
+                };
+                for waiter in waiting {
+                    let _ = waiter.send(answer.clone());
+                }
+            }
+        }
+    }
+
+    async fn request(
+        &self,
+        names: &[TopicName],
+        create: bool,
+    ) -> Result<HashMap<String, Result<TopicMetadata, Error>>, Error> {
+        let topics: Vec<MetadataRequestTopic> = names.iter().map(request_topic).collect();
+        let build = move |_| {
+            MetadataRequest::default().with_topics(Some(topics.clone())).with_allow_auto_topic_creation(create)
+        };
+        let deadline = Instant::now() + self.timeout;
+        let response =
+            self.network.ask(Destination::Any, true, deadline, build).await.map_err(|failed| failed.error)?;
+        self.network.learn(&brokers(&response), controller(&response));
+        let topics = response.topics.into_iter().filter_map(|topic| {
+            let name = topic.name.as_ref()?.to_string();
+            let described = match ErrorCode(topic.error_code) {
+                ErrorCode::NONE => Ok(TopicMetadata { id: topic.topic_id, partitions: leaders(&topic.partitions) }),
+                code => Err(code.error(None)),
+            };
+            Some((name, described))
+        });
+        Ok(topics.collect())
     }
 
     fn appears_within(&self, name: &TopicName) -> Duration {
@@ -214,25 +364,33 @@ impl Topics {
         }
     }
 
-    fn learn(&self, name: &TopicName, answer: &Result<(Arc<Topic>, i32), Error>) {
+    /// `settled`: a look-up has ended, and with it the waiting for a topic to appear.
+    fn learn(&self, name: &TopicName, answer: &Result<Arc<TopicMetadata>, Error>, settled: bool) {
         let mut known = self.known.write();
         let mut rest = self.rest.lock();
-        rest.under_way.remove(name);
+        if settled {
+            rest.under_way.remove(name);
+        }
         match answer {
-            Ok((topic, partitions)) => {
+            Ok(topic) => {
                 rest.missing.remove(name);
                 // It has appeared: missing later means deleted, and is believed as soon as of any other topic.
                 rest.created.remove(name);
                 if known.len() >= MAX_TOPICS && !known.contains_key(name) {
-                    make_room(&mut known);
+                    forget_oldest(&mut known);
                 }
-                let (topic, asked) = (topic.clone(), Instant::now());
-                known.insert(
-                    name.clone(),
-                    Known { topic, partitions: *partitions, asked, renewing: AtomicBool::new(false) },
-                );
+                let topic = match known.get(name) {
+                    Some(older) => Arc::new(TopicMetadata::clone(topic).merged(&older.topic)),
+                    None => topic.clone(),
+                };
+                let (answered, renewing) = (Instant::now(), AtomicBool::new(false));
+                known.insert(name.clone(), Known { topic: topic.clone(), answered, renewing });
+                drop((known, rest));
+                if let Some(listener) = self.listener.get() {
+                    listener(name, &topic);
+                }
             }
-            Err(error) if is_transient(error) => {
+            Err(error) if error.is_transient() || !settled => {
                 if let Some(known) = known.get(name) {
                     known.renewing.store(false, Ordering::Relaxed);
                 }
@@ -245,10 +403,49 @@ impl Topics {
     }
 }
 
-async fn wait(mut answer: Answer) -> Result<i32, Error> {
+/// A topic by its name, as a metadata request asks for it.
+pub(crate) fn request_topic(name: &TopicName) -> MetadataRequestTopic {
+    let name = kafka_protocol::messages::TopicName(StrBytes::from_string(name.as_str().to_owned()));
+    MetadataRequestTopic::default().with_name(Some(name))
+}
+
+/// The brokers that an answer names.
+pub(crate) fn brokers(response: &MetadataResponse) -> Vec<Broker> {
+    response
+        .brokers
+        .iter()
+        .map(|broker| Broker {
+            id: NodeId(broker.node_id.0),
+            host: broker.host.to_string(),
+            port: u16::try_from(broker.port).unwrap_or(0),
+            rack: broker.rack.as_ref().map(ToString::to_string),
+        })
+        .collect()
+}
+
+/// The broker that an answer calls the controller. In KRaft clusters it is any broker.
+pub(crate) fn controller(response: &MetadataResponse) -> Option<NodeId> {
+    Some(NodeId(response.controller_id.0)).filter(|node| node.0 >= 0)
+}
+
+fn leaders(
+    partitions: &[kafka_protocol::messages::metadata_response::MetadataResponsePartition],
+) -> Vec<PartitionLeader> {
+    let mut leaders: Vec<_> = partitions
+        .iter()
+        .map(|partition| {
+            let node = Some(NodeId(partition.leader_id.0)).filter(|node| node.0 >= 0);
+            (partition.partition_index, PartitionLeader { node, epoch: partition.leader_epoch })
+        })
+        .collect();
+    leaders.sort_by_key(|(index, _)| *index);
+    leaders.into_iter().map(|(_, leader)| leader).collect()
+}
+
+async fn wait(mut answer: LookUp) -> Result<Arc<TopicMetadata>, Error> {
     match answer.wait_for(Option::is_some).await {
-        Ok(answer) => answer.clone().unwrap_or_else(|| Err(Code::TIMED_OUT.error(None))),
-        Err(_) => Err(Error::new(ErrorKind::Other, "_DESTROY", "the runtime is shutting down")),
+        Ok(answer) => answer.clone().unwrap_or_else(|| Err(Error::unavailable("no answer"))),
+        Err(_) => Err(Error::unavailable("the client is shutting down")),
     }
 }
 
@@ -256,16 +453,11 @@ fn missing(name: &TopicName) -> Error {
     Error::unknown_topic(format!("Topic {name} not present in metadata after {} ms.", APPEARS_WITHIN.as_millis()))
 }
 
-/// Whether the error says something about the way to the cluster, and nothing about the topic.
-fn is_transient(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::Retriable | ErrorKind::BrokerUnavailable)
-}
-
-/// Notes `name` with the time, and forgets what is older than `worth`. Full all the same: everything goes, which costs a few
+/// Notes `name` with the time, and forgets what is older than `valid_for`. Full all the same: everything goes, which costs a few
 /// look-ups and nothing else.
-fn remember(times: &mut HashMap<TopicName, Instant>, name: &TopicName, worth: Duration) {
+fn remember(times: &mut HashMap<TopicName, Instant>, name: &TopicName, valid_for: Duration) {
     if times.len() >= MAX_TOPICS {
-        times.retain(|_, at| at.elapsed() < worth);
+        times.retain(|_, at| at.elapsed() < valid_for);
         if times.len() >= MAX_TOPICS {
             times.clear();
         }
@@ -273,11 +465,11 @@ fn remember(times: &mut HashMap<TopicName, Instant>, name: &TopicName, worth: Du
     times.insert(name.clone(), Instant::now());
 }
 
-/// Forgets what is stale, and if that is nothing, the one asked for the longest time ago.
-fn make_room(known: &mut HashMap<TopicName, Known>) {
-    known.retain(|_, topic| topic.asked.elapsed() < FRESH);
+/// Forgets what is stale, and if that is nothing, the topic whose answer is the oldest.
+fn forget_oldest(known: &mut HashMap<TopicName, Known>) {
+    known.retain(|_, topic| topic.answered.elapsed() < FRESH);
     if known.len() >= MAX_TOPICS {
-        let oldest = known.iter().min_by_key(|(_, topic)| topic.asked).map(|(name, _)| name.clone());
+        let oldest = known.iter().min_by_key(|(_, topic)| topic.answered).map(|(name, _)| name.clone());
         if let Some(oldest) = oldest {
             known.remove(&oldest);
         }

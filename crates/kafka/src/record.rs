@@ -8,7 +8,8 @@ use crate::{ByteCount, Offset, PartitionId};
 /// and the widest fixed part of a record (21).
 const BATCH_OF_ONE: usize = 61 + 21;
 
-/// What a record costs in memory besides its bytes, until it is acknowledged: librdkafka's message, the slot for its outcome.
+/// What a record costs in memory besides its bytes, until it is acknowledged: its frame in the batch, the slot for
+/// its outcome, and that a batch is there while it is sent.
 const BOOKKEEPING: usize = 256;
 
 /// One record to be written.

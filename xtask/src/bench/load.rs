@@ -77,10 +77,20 @@ impl Load {
     }
 }
 
+/// The workspace of the librdkafka producer: the only place where that library is built.
+const NATIVE: &str = "xtask/librdkafka/Cargo.toml";
+
+/// Builds the librdkafka producer.
+pub(crate) fn build_native() -> Outcome {
+    let mut build = process::cargo();
+    build.args(["build", "--release", "--locked", "--manifest-path", NATIVE, "--target-dir"]).arg(workspace::target());
+    process::run(&mut build)
+}
+
 /// Records per second of a librdkafka producer without anything before it, on the same broker.
 pub(crate) fn native(bootstrap: &str, topic: &str, bytes: u32) -> Outcome<f64> {
     const RECORDS: &str = "1000000";
-    let mut producer = Command::new(workspace::example("native_producer"));
+    let mut producer = Command::new(workspace::program("native_producer"));
     let printed = process::output(producer.args([bootstrap, topic, RECORDS, &bytes.to_string()]))?;
     printed
         .lines()

@@ -1,7 +1,12 @@
 //! The cluster itself: its id, its brokers.
 
+use kafka_protocol::messages::MetadataRequest;
+
 use super::Admin;
-use crate::{Error, NodeId, native::Request};
+use crate::{
+    Error, NodeId, metadata,
+    network::{Broker, Destination},
+};
 
 /// A cluster and its brokers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,21 +19,13 @@ pub struct ClusterDescription {
     pub brokers: Vec<Broker>,
 }
 
-/// A broker, as it wants to be reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broker {
-    /// Its number.
-    pub id: NodeId,
-    /// Its host.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Where it stands, if it says so.
-    pub rack: Option<String>,
-}
-
 impl Admin {
     pub(crate) async fn describe_cluster(&self) -> Result<ClusterDescription, Error> {
-        self.call(Request::DescribeCluster).await?.cluster()
+        let build = |_| MetadataRequest::default().with_topics(Some(Vec::new())).with_allow_auto_topic_creation(false);
+        let response = self.read(Destination::Any, self.deadline(), build).await?;
+        let (brokers, controller) = (metadata::brokers(&response), metadata::controller(&response));
+        self.network.learn(&brokers, controller);
+        let cluster_id = response.cluster_id.map(|id| id.to_string()).unwrap_or_default();
+        Ok(ClusterDescription { cluster_id, controller, brokers })
     }
 }

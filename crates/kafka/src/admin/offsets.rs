@@ -1,64 +1,91 @@
 //! Where a partition begins and ends.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::Admin;
-use crate::{Error, ErrorKind, Offset, PartitionId, TopicName, native::Request};
+use kafka_protocol::messages::{
+    BrokerId, ListOffsetsRequest,
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+};
+use tokio::time::{Instant, sleep};
+
+use super::{Admin, not_answered, topic_name};
+use crate::{Error, ErrorKind, NodeId, Offset, PartitionId, TopicName, error::ErrorCode, network::Destination};
 
 /// Where a partition begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OffsetRange {
     /// The first record that is still there.
     pub earliest: Offset,
-    /// The place of the record that will come next.
+    /// The offset of the record that will come next.
     pub latest: Offset,
 }
 
 /// For how long a partition that exists may have no leader to ask; so it is just after the topic was created.
 const LEADER_WITHIN: Duration = Duration::from_secs(3);
-/// The pause between two questions.
-const ASK_AGAIN: Duration = Duration::from_millis(25);
+/// The pause between two attempts.
+const RETRY_PAUSE: Duration = Duration::from_millis(25);
+
+/// Times that stand for an end of the log.
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
 
 impl Admin {
     pub(crate) async fn offsets(&self, topic: &TopicName, partition: PartitionId) -> Result<OffsetRange, Error> {
-        let end = Instant::now() + LEADER_WITHIN.min(self.timeout);
+        let deadline = self.deadline();
+        let leader_deadline = deadline.min(Instant::now() + LEADER_WITHIN);
         loop {
-            match self.ask(topic, partition).await {
-                Err(error) if error.kind == ErrorKind::Retriable && Instant::now() < end => {
-                    tokio::time::sleep(ASK_AGAIN).await;
+            match self.ask_leader(topic, partition, deadline).await {
+                Err(error) if error.kind == ErrorKind::Retriable && Instant::now() < leader_deadline => {
+                    sleep(RETRY_PAUSE).await;
                 }
                 answer => return answer,
             }
         }
     }
 
-    async fn ask(&self, topic: &TopicName, partition: PartitionId) -> Result<OffsetRange, Error> {
-        let (earliest, latest) = tokio::join!(
-            self.call(Request::EarliestOffset(topic, partition)),
-            self.call(Request::LatestOffset(topic, partition)),
-        );
-        match (earliest.and_then(|e| e.offset()), latest.and_then(|l| l.offset())) {
-            (Ok(earliest), Ok(latest)) => Ok(OffsetRange { earliest, latest }),
-            (Err(error), _) | (_, Err(error)) => Err(self.which_is_unknown(topic, partition, error).await),
+    async fn ask_leader(
+        &self,
+        topic: &TopicName,
+        partition: PartitionId,
+        deadline: Instant,
+    ) -> Result<OffsetRange, Error> {
+        let known = self.metadata.asked_once(topic).await.map_err(|error| error.about(topic))?;
+        if !(0..known.count()).contains(&partition.0) {
+            let message = format!("topic {topic} has {} partitions, but no {partition}", known.count());
+            return Err(Error::new(ErrorKind::UnknownPartition, "UNKNOWN_TOPIC_OR_PARTITION", message));
         }
+        let Some(leader) = known.leader(partition.0) else {
+            let message = format!("the leader of partition {partition} of topic {topic} is not known yet");
+            return Err(Error::new(ErrorKind::Retriable, "LEADER_NOT_AVAILABLE", message));
+        };
+        let (earliest, latest) = tokio::join!(
+            self.offset_at(leader, topic, partition, EARLIEST, deadline),
+            self.offset_at(leader, topic, partition, LATEST, deadline),
+        );
+        Ok(OffsetRange { earliest: earliest?, latest: latest? })
     }
 
-    /// There is one error for an unknown topic, an unknown partition and a leader not yet known; whoever asks wants to know
-    /// which it was.
-    async fn which_is_unknown(&self, topic: &TopicName, partition: PartitionId, error: Error) -> Error {
-        if !matches!(error.kind, ErrorKind::UnknownTopic | ErrorKind::UnknownPartition) {
-            return error;
-        }
-        match self.topic(topic, false).await {
-            Ok(found) if found.partitions.iter().any(|p| p.id == partition) => {
-                let message = format!("the leader of partition {partition} of topic {topic} is not known yet");
-                Error::new(ErrorKind::Retriable, "LEADER_NOT_AVAILABLE", message)
-            }
-            Ok(found) => {
-                let message = format!("topic {topic} has {} partitions, but no {partition}", found.partitions.len());
-                Error::new(ErrorKind::UnknownPartition, "UNKNOWN_TOPIC_OR_PARTITION", message)
-            }
-            Err(error) => error,
+    async fn offset_at(
+        &self,
+        leader: NodeId,
+        topic: &TopicName,
+        partition: PartitionId,
+        time: i64,
+        deadline: Instant,
+    ) -> Result<Offset, Error> {
+        let name = topic_name(topic);
+        let build = move |_| {
+            let wanted = ListOffsetsPartition::default().with_partition_index(partition.0).with_timestamp(time);
+            let topic = ListOffsetsTopic::default().with_name(name.clone()).with_partitions(vec![wanted]);
+            ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic])
+        };
+        let response = self.read(Destination::Broker(leader), deadline, build).await?;
+        let answer = response.topics.into_iter().flat_map(|topic| topic.partitions).next().ok_or_else(not_answered)?;
+        match ErrorCode(answer.error_code) {
+            ErrorCode::NONE => Ok(Offset(answer.offset)),
+            // The cluster knows the partition, its leader does not yet.
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => Err(ErrorCode::LEADER_NOT_AVAILABLE.error(None)),
+            code => Err(code.error(None)),
         }
     }
 }

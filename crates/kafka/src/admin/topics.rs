@@ -1,20 +1,22 @@
-//! Topics: listed, described, created, widened, deleted.
+//! Topics: listed, described, created, given more partitions, deleted.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use super::Admin;
-use crate::{
-    Error, ErrorKind, NodeId, PartitionId, TopicName,
-    native::{Client, Request},
+use kafka_protocol::messages::{
+    BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest,
+    create_partitions_request::CreatePartitionsTopic,
+    create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig},
+    metadata_response::{MetadataResponsePartition, MetadataResponseTopic},
 };
+use tokio::time::{Instant, sleep};
+
+use super::{Admin, checked, not_answered, text, topic_name};
+use crate::{Error, ErrorKind, NodeId, PartitionId, TopicName, error::ErrorCode, metadata, network::Destination};
 
 /// For how long what the cluster says of a topic may lag behind its creation or deletion.
 const APPEARS_WITHIN: Duration = Duration::from_secs(5);
-/// The pause between two looks.
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
+/// The pause between two attempts.
+const RETRY_PAUSE: Duration = Duration::from_millis(25);
 
 /// A topic as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,16 +72,12 @@ pub struct CreatedTopic {
 
 impl Admin {
     pub(crate) async fn topics(&self, authorized_operations: bool) -> Result<Vec<TopicDescription>, Error> {
-        let names = names(self.client.clone(), self.timeout).await?;
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        let reply = self.call(Request::DescribeTopics { names: &names, authorized_operations }).await?;
-        // One that was deleted between the two questions is no longer part of the answer.
-        let gone = |described: &Result<TopicDescription, Error>| {
+        let described = self.describe(None, authorized_operations).await?;
+        // One that is being deleted is no longer part of the answer.
+        let is_gone = |described: &Result<TopicDescription, Error>| {
             matches!(described, Err(Error { kind: ErrorKind::UnknownTopic, .. }))
         };
-        reply.topics().into_iter().filter(|described| !gone(described)).collect()
+        described.into_iter().filter(|described| !is_gone(described)).collect()
     }
 
     pub(crate) async fn topic(
@@ -87,49 +85,91 @@ impl Admin {
         topic: &TopicName,
         authorized_operations: bool,
     ) -> Result<TopicDescription, Error> {
-        let names = [topic.as_str().to_owned()];
-        let reply = self.call(Request::DescribeTopics { names: &names, authorized_operations }).await?;
+        let described = self.describe(Some(topic), authorized_operations).await?;
         let missing = || Err(Error::unknown_topic(String::new()));
-        reply.topics().pop().unwrap_or_else(missing).map_err(|error| error.about(topic))
+        described.into_iter().next().unwrap_or_else(missing).map_err(|error| error.about(topic))
+    }
+
+    /// One topic, or all.
+    async fn describe(
+        &self,
+        topic: Option<&TopicName>,
+        authorized_operations: bool,
+    ) -> Result<Vec<Result<TopicDescription, Error>>, Error> {
+        let wanted = topic.map(|topic| vec![metadata::request_topic(topic)]);
+        let build = move |version| {
+            MetadataRequest::default()
+                .with_topics(wanted.clone())
+                .with_allow_auto_topic_creation(false)
+                .with_include_topic_authorized_operations(authorized_operations && version >= 8)
+        };
+        let response = self.read(Destination::Any, self.deadline(), build).await?;
+        self.network.learn(&metadata::brokers(&response), metadata::controller(&response));
+        Ok(response.topics.iter().map(|topic| topic_description(topic, authorized_operations)).collect())
     }
 
     pub(crate) async fn create_topic(&self, topic: &NewTopic) -> Result<CreatedTopic, Error> {
-        check_counts(topic)?;
-        self.call(Request::CreateTopic(topic)).await?.topic_result()?;
-        Ok(if topic.validate_only { self.expected_counts(topic).await } else { self.read_back(topic).await })
+        let (creatable, validate_only) = (creatable(topic), topic.validate_only);
+        let timeout_ms = self.broker_timeout_ms();
+        let build = move |_| {
+            CreateTopicsRequest::default()
+                .with_topics(vec![creatable.clone()])
+                .with_timeout_ms(timeout_ms)
+                .with_validate_only(validate_only)
+        };
+        let response = self.change(build, |response| response.topics.first().map(|topic| topic.error_code)).await?;
+        let created = response.topics.into_iter().next().ok_or_else(not_answered)?;
+        checked(created.error_code, created.error_message.as_ref())?;
+        let counts = match (created.num_partitions, i32::from(created.replication_factor)) {
+            (partitions @ 1.., replication_factor @ 1..) => CreatedTopic { partitions, replication_factor },
+            // Brokers before 2.4 do not say, nor does one that hides the configs of topics.
+            _ if validate_only => self.expected_counts(topic).await,
+            _ => requested_counts(topic),
+        };
+        Ok(if validate_only { counts } else { self.await_appearance(topic, counts).await })
     }
 
     pub(crate) async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
-        self.call(Request::DeleteTopic(topic)).await?.topic_result().map_err(|error| error.about(topic))?;
+        let (name, timeout_ms) = (topic_name(topic), self.broker_timeout_ms());
+        let build =
+            move |_| DeleteTopicsRequest::default().with_topic_names(vec![name.clone()]).with_timeout_ms(timeout_ms);
+        let response = self.change(build, |response| response.responses.first().map(|topic| topic.error_code)).await?;
+        let deleted = response.responses.into_iter().next().ok_or_else(not_answered)?;
+        checked(deleted.error_code, deleted.error_message.as_ref()).map_err(|error| error.about(topic))?;
         // A broker may list it for a moment longer; a look-up in that moment would believe it.
         let end = Instant::now() + APPEARS_WITHIN;
         while self.topic(topic, false).await.is_ok() && Instant::now() < end {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            sleep(RETRY_PAUSE).await;
         }
         Ok(())
     }
 
     pub(crate) async fn add_partitions(&self, topic: &TopicName, total: i32) -> Result<(), Error> {
-        if total < 1 {
-            return Err(invalid_partitions(total));
-        }
-        self.call(Request::AddPartitions { topic, total }).await?.topic_result().map_err(|error| error.about(topic))
+        let (name, timeout_ms) = (topic_name(topic), self.broker_timeout_ms());
+        let build = move |_| {
+            let topic =
+                CreatePartitionsTopic::default().with_name(name.clone()).with_count(total).with_assignments(None);
+            CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(timeout_ms)
+        };
+        let response = self.change(build, |response| response.results.first().map(|topic| topic.error_code)).await?;
+        let changed = response.results.into_iter().next().ok_or_else(not_answered)?;
+        checked(changed.error_code, changed.error_message.as_ref()).map_err(|error| error.about(topic))
     }
 
     /// The counts that a topic would have: those asked for, else the defaults among the configs of a broker.
     async fn expected_counts(&self, topic: &NewTopic) -> CreatedTopic {
-        let mut counts = asked_for(topic);
-        if counts.partitions > 0 && counts.replication_factor > 0 {
-            return counts;
-        }
-        let defaults = async {
-            let brokers = self.describe_cluster().await?.brokers;
-            let missing = || Error::new(ErrorKind::Other, "_STATE", "the cluster names no broker");
-            self.broker_configs(brokers.first().ok_or_else(missing)?.id).await
+        let mut counts = requested_counts(topic);
+        let configs = async {
+            let cluster = self.describe_cluster().await?;
+            let broker = cluster.brokers.first().ok_or_else(not_answered)?;
+            self.broker_configs(broker.id).await
         };
-        match defaults.await {
+        match configs.await {
             Ok(configs) => {
-                let default = |name| configs.iter().find(|entry| entry.name == name)?.value.as_ref()?.parse().ok();
+                let default = |name: &str| {
+                    let config = configs.iter().find(|config| config.name == name)?;
+                    config.value.as_ref()?.parse().ok()
+                };
                 if counts.partitions == 0 {
                     counts.partitions = default("num.partitions").unwrap_or(0);
                 }
@@ -142,9 +182,9 @@ impl Admin {
         counts
     }
 
-    /// librdkafka drops the counts from the cluster's answer, so the topic is described, once it can be. It was created in any
-    /// case: where it cannot be described, what was asked for is the best that is known.
-    async fn read_back(&self, topic: &NewTopic) -> CreatedTopic {
+    /// A broker may not know for a moment what another has created. It was created in any case, so what cannot be seen in time
+    /// is what the cluster said.
+    async fn await_appearance(&self, topic: &NewTopic, counts: CreatedTopic) -> CreatedTopic {
         let end = Instant::now() + APPEARS_WITHIN;
         loop {
             match self.topic(&topic.name, false).await {
@@ -157,46 +197,96 @@ impl Admin {
                 Ok(_) | Err(Error { kind: ErrorKind::UnknownTopic | ErrorKind::Retriable, .. })
                     if Instant::now() < end =>
                 {
-                    tokio::time::sleep(LOOK_AGAIN).await;
+                    sleep(RETRY_PAUSE).await;
                 }
                 unseen => {
                     tracing::warn!(topic = %topic.name, error = ?unseen.err(), "created, but it cannot be described");
-                    return asked_for(topic);
+                    return counts;
                 }
             }
         }
     }
 }
 
-/// The list of all topics comes from a call that blocks.
-async fn names(client: Arc<Client>, timeout: Duration) -> Result<Vec<String>, Error> {
-    tokio::task::spawn_blocking(move || client.topic_names(timeout))
-        .await
-        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Other, "_DESTROY", "the runtime is shutting down")))
+fn creatable(topic: &NewTopic) -> CreatableTopic {
+    let assignments: Vec<_> = topic
+        .assignments
+        .iter()
+        .flatten()
+        .enumerate()
+        .map(|(index, replicas)| {
+            CreatableReplicaAssignment::default()
+                .with_partition_index(count(index))
+                .with_broker_ids(replicas.iter().map(|node| BrokerId(*node)).collect())
+        })
+        .collect();
+    let configs: Vec<_> = topic
+        .configs
+        .iter()
+        .map(|(name, value)| {
+            CreatableTopicConfig::default().with_name(text(name)).with_value(value.as_deref().map(text))
+        })
+        .collect();
+    // -1: the broker's default, or what the assignments say.
+    let (partitions, replication_factor) = match topic.assignments {
+        Some(_) => (-1, -1),
+        None => (topic.partitions.unwrap_or(-1), topic.replication_factor.unwrap_or(-1)),
+    };
+    CreatableTopic::default()
+        .with_name(topic_name(&topic.name))
+        .with_num_partitions(partitions)
+        .with_replication_factor(replication_factor)
+        .with_assignments(assignments)
+        .with_configs(configs)
 }
 
-/// librdkafka refuses some counts in its own words, and takes -1 as "the default"; what Kafka refuses is refused here.
-fn check_counts(topic: &NewTopic) -> Result<(), Error> {
-    if topic.assignments.is_some() {
-        return Ok(());
+fn topic_description(topic: &MetadataResponseTopic, authorized_operations: bool) -> Result<TopicDescription, Error> {
+    match ErrorCode(topic.error_code) {
+        ErrorCode::NONE => {}
+        code => return Err(code.error(None)),
     }
-    match (topic.partitions, topic.replication_factor) {
-        (Some(partitions), _) if partitions < 1 && partitions != -1 => Err(invalid_partitions(partitions)),
-        (_, Some(factor)) if factor < 1 && factor != -1 => Err(Error::new(
-            ErrorKind::InvalidRequest,
-            "INVALID_REPLICATION_FACTOR",
-            format!("a topic has 1 or more replicas, not {factor}"),
-        )),
-        _ => Ok(()), // in range, or left to the broker
+    let mut partitions: Vec<_> = topic.partitions.iter().map(partition_description).collect();
+    partitions.sort_by_key(|partition| partition.id);
+    let operations = if authorized_operations { topic.topic_authorized_operations } else { 0 };
+    Ok(TopicDescription {
+        name: topic.name.as_ref().map(|name| name.to_string()).unwrap_or_default(),
+        is_internal: topic.is_internal,
+        partitions,
+        authorized_operations: operation_names(operations),
+    })
+}
+
+fn partition_description(partition: &MetadataResponsePartition) -> PartitionDescription {
+    let nodes = |ids: &[BrokerId]| ids.iter().map(|id| NodeId(id.0)).collect();
+    PartitionDescription {
+        id: PartitionId(partition.partition_index),
+        leader: Some(NodeId(partition.leader_id.0)).filter(|node| node.0 >= 0),
+        replicas: nodes(&partition.replica_nodes),
+        in_sync: nodes(&partition.isr_nodes),
     }
 }
 
-fn invalid_partitions(partitions: i32) -> Error {
-    let message = format!("a topic has 1 or more partitions, not {partitions}");
-    Error::new(ErrorKind::InvalidRequest, "INVALID_PARTITIONS", message)
+/// Kafka's names of the operations in a bit field; a broker that was not asked answers with the lowest number. Source: KIP-430.
+fn operation_names(operations: i32) -> Vec<&'static str> {
+    const NAMES: [(u32, &str); 10] = [
+        (3, "READ"),
+        (4, "WRITE"),
+        (5, "CREATE"),
+        (6, "DELETE"),
+        (7, "ALTER"),
+        (8, "DESCRIBE"),
+        (9, "CLUSTER_ACTION"),
+        (10, "DESCRIBE_CONFIGS"),
+        (11, "ALTER_CONFIGS"),
+        (12, "IDEMPOTENT_WRITE"),
+    ];
+    if operations == i32::MIN {
+        return Vec::new();
+    }
+    NAMES.iter().filter(|(bit, _)| operations & (1 << bit) != 0).map(|(_, name)| *name).collect()
 }
 
-fn asked_for(topic: &NewTopic) -> CreatedTopic {
+fn requested_counts(topic: &NewTopic) -> CreatedTopic {
     match &topic.assignments {
         Some(assignments) => CreatedTopic {
             partitions: count(assignments.len()),

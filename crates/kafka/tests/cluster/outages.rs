@@ -23,14 +23,16 @@ async fn without_a_broker_every_call_ends_in_time() {
         cluster.offsets(&topic, PartitionId(0)),
     );
     for error in [looked_up.err(), described.err(), listed.err(), offsets.err()] {
-        let kind = error.expect("nobody answered").kind;
-        assert!(matches!(kind, ErrorKind::BrokerUnavailable | ErrorKind::Retriable), "{kind:?}");
+        let error = error.expect("nobody answered");
+        assert_eq!(error.kind, ErrorKind::BrokerUnavailable, "{error}");
+        assert!(error.message.contains("Connection refused"), "{error}");
     }
     let inflight = Inflight::new(ByteCount(1 << 20));
     let appended = cluster.append(&topic, inflight.admit(vec![value("x")]).await.expect("fits"));
     assert!(!cluster.flush(Duration::from_millis(50)).await, "it still waits for a broker");
     let failed = appended.await.remove(0).expect_err("nobody took it");
-    assert_eq!((failed.error.kind, failed.fate), (ErrorKind::Retriable, Fate::NotWritten));
+    assert_eq!((failed.error.kind, failed.fate), (ErrorKind::BrokerUnavailable, Fate::NotWritten), "{failed}");
+    assert!(failed.error.message.contains("Connection refused"), "{failed}");
     assert_eq!(inflight.used(), ByteCount(0));
     assert!(started.elapsed() < 4 * patience, "{:?}", started.elapsed());
 }
@@ -162,6 +164,35 @@ async fn a_connection_closed_in_a_produce_is_made_again() {
         assert_eq!(receipt.offset, Offset(number));
         assert_eq!(embedded.broker.faults().left(), 0, "it was closed twice");
     }
+}
+
+/// One of several bootstrap servers is enough, wherever it stands in the list.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bootstrap_server_of_several_is_enough() {
+    let embedded = Embedded::start().await;
+    let address = embedded.broker.address().to_string();
+    for servers in [format!("{},{address}", nobody_there()), format!("{address},{}", nobody_there())] {
+        let cluster = connect(&servers);
+        let topic = topic(&cluster, 1).await;
+        append(&cluster, &topic, vec![value("x")]).await.remove(0).expect("written");
+        assert_eq!(cluster.describe_cluster().await.expect("described").brokers.len(), 1);
+    }
+}
+
+/// What kept records from being written is named when their time is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reason_of_a_failure_is_named() {
+    let embedded = Embedded::start().await;
+    let limit = Duration::from_millis(700);
+    let settings = Settings { delivery_timeout: limit, ..Settings::for_test(embedded.broker.address().to_string()) };
+    let cluster = Cluster::connect(settings).expect("sound");
+    let topic = topic(&cluster, 1).await;
+    embedded.broker.faults().add(ApiKey::Produce, None, Fault::Error(ErrorCode::KafkaStorageError), u64::MAX);
+    let failed = append(&cluster, &topic, vec![value("x")]).await.remove(0).expect_err("no disk");
+    assert_eq!((failed.error.name.as_str(), failed.fate), ("KAFKA_STORAGE_ERROR", Fate::NotWritten));
+    assert!(failed.error.message.contains("within 0.7 s") && failed.error.message.contains("disk"), "{failed}");
+    embedded.broker.faults().clear();
+    assert_eq!(append(&cluster, &topic, vec![value("y")]).await.remove(0).expect("written").offset, Offset(0));
 }
 
 /// The last clone goes while a record is under way: whoever waits is told.

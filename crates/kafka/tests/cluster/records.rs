@@ -135,9 +135,8 @@ async fn a_record_that_the_broker_finds_too_large_is_not_written() {
     assert!(target.append(&topic, vec![sized(500)]).await[0].is_ok());
 }
 
-/// The words are ours: those of the broker are gone from memory by the time that librdkafka would show them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_without_a_key_is_refused_by_a_compacted_topic_in_words() {
+async fn a_record_without_a_key_is_refused_by_a_compacted_topic_in_its_words() {
     let target = Target::start().await;
     let topic = fresh_name();
     let compacted = vec![("cleanup.policy".into(), Some("compact".into()))];
@@ -145,7 +144,7 @@ async fn a_record_without_a_key_is_refused_by_a_compacted_topic_in_words() {
     for _ in 0..20 {
         let AppendError { error, fate } = target.append(&topic, vec![value("x")]).await.remove(0).expect_err("no key");
         assert_eq!((error.kind, fate, error.name.as_str()), (ErrorKind::Other, Fate::NotWritten, "INVALID_RECORD"));
-        assert!(error.message.ends_with("takes no record without a key"), "{}", error.message);
+        assert!(error.message.contains("cannot accept message without key"), "{}", error.message);
     }
     let keyed = Record { key: Some(Bytes::from_static(b"k")), ..value("x") };
     assert!(target.append(&topic, vec![keyed]).await[0].is_ok());
@@ -169,9 +168,60 @@ async fn room_is_given_back_when_the_broker_has_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_setting_that_does_not_exist_is_refused_at_the_start() {
-    let settings = Settings { client: vec![("no.such.setting".into(), "1".into())], ..Settings::new("127.0.0.1:1") };
-    let refused = Cluster::connect(settings).expect_err("refused");
+async fn an_address_that_is_none_is_refused_at_the_start() {
+    let refused = Cluster::connect(Settings::new("127.0.0.1:9092,broker")).expect_err("refused");
     assert_eq!(refused.kind, ErrorKind::InvalidRequest);
-    assert!(refused.message.contains("no.such.setting"), "{}", refused.message);
+    assert!(refused.message.contains("expected HOST:PORT, found \"broker\""), "{}", refused.message);
+}
+
+/// Each of them fits the topic, all of them together do not fit into one batch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_too_large_for_the_topic_is_split() {
+    let target = Target::start().await;
+    let topic = fresh_name();
+    let small = NewTopic { configs: vec![("max.message.bytes".into(), Some("10000".into()))], ..new_topic(&topic, 1) };
+    target.cluster.create_topic(&small).await.expect("created");
+    let mut records: Vec<Record> = (0..100).map(|n| value(&format!("{n:0>500}"))).collect();
+    records.insert(50, sized(20_000));
+    let mut outcomes = target.append(&topic, records).await;
+    let AppendError { error, fate } = outcomes.remove(50).expect_err("it alone is too large");
+    assert_eq!((error.kind, fate), (ErrorKind::RecordTooLarge, Fate::NotWritten));
+    let offsets: Vec<_> = outcomes.into_iter().map(|outcome| outcome.expect("written").offset.0).collect();
+    assert_eq!(offsets, (0..100).collect::<Vec<_>>());
+    let values: Vec<_> = target.read(&topic, 100).await.into_iter().filter_map(|record| record.value).collect();
+    assert_eq!(values, (0..100).map(|n| Bytes::from(format!("{n:0>500}"))).collect::<Vec<_>>());
+}
+
+/// Records of many callers share batches; one without a key is refused by a compacted topic, and only that one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_record_does_not_take_others_along() {
+    let target = Target::start().await;
+    let topic = fresh_name();
+    let compacted = vec![("cleanup.policy".into(), Some("compact".into()))];
+    target.cluster.create_topic(&NewTopic { configs: compacted, ..new_topic(&topic, 1) }).await.expect("created");
+    target.cluster.partitions_for_produce(&topic).await.expect("known");
+    let inflight = Inflight::new(ByteCount(8 << 20));
+    let mut under_way = Vec::new();
+    for number in 0..300 {
+        let key = (number % 3 > 0).then(|| Bytes::from(number.to_string()));
+        let records = vec![Record { key, ..value(&number.to_string()) }];
+        under_way.push(target.cluster.append(&topic, inflight.admit(records).await.expect("fits")));
+    }
+    let mut expected = Vec::new();
+    for (number, delivery) in under_way.into_iter().enumerate() {
+        match delivery.await.remove(0) {
+            Ok(receipt) => {
+                assert!(number % 3 > 0, "{number} has no key");
+                assert_eq!(receipt.offset, Offset(expected.len() as i64));
+                expected.push(Bytes::from(number.to_string()));
+            }
+            Err(AppendError { error, fate }) => {
+                assert!(number % 3 == 0, "{number} has a key: {error}");
+                assert_eq!((error.name.as_str(), fate), ("INVALID_RECORD", Fate::NotWritten));
+            }
+        }
+    }
+    assert_eq!(expected.len(), 200);
+    let values: Vec<_> = target.read(&topic, 200).await.into_iter().filter_map(|record| record.value).collect();
+    assert_eq!(values, expected);
 }

@@ -139,8 +139,7 @@ pub(crate) const BROKER_STRICT_REPLICATION: Setting = Setting {
 pub(crate) const LOG: Setting = Setting {
     name: "log",
     operand: Some("FILTER"),
-    // librdkafka logs every connection that a broker closes, and brokers close idle ones.
-    default: "info,postern_kafka::librdkafka=warn",
+    default: "info",
     about: "What is logged to standard error: a level (error, warn, info, debug, trace), or levels by part, \
             such as info,postern_registry=debug.",
 };

@@ -58,7 +58,7 @@ fn nothing_written_means_all_on_loopback_with_a_broker_inside() {
     assert_eq!(config.cluster, embedded());
     assert_eq!(config.rest_listen.to_string(), "127.0.0.1:8082");
     assert_eq!(config.registry_listen.to_string(), "127.0.0.1:8081");
-    assert_eq!(config.log, "info,postern_kafka::librdkafka=warn");
+    assert_eq!(config.log, "info");
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_list_in_the_file_may_be_a_list() {
 
 #[test]
 fn targets_of_the_log_are_those_that_exist() {
-    for filter in ["info", "postern_http=debug", "info,postern_kafka::librdkafka=warn", "warn,[span]=debug", "OFF"] {
+    for filter in ["info", "postern_http=debug", "info", "warn,[span]=debug", "OFF"] {
         assert_eq!(config(&["--log", filter], &[], "").log, filter);
     }
     for filter in ["postern_htp=debug", "htp=debug", "info,postern-http=debug", "verbose", "info,"] {

@@ -1,0 +1,283 @@
+//! The layout of the answers that `kafka-protocol` decodes: which fields follow each other.
+//!
+//! The generated decoders reserve memory for as many elements as an answer announces before they read one, so that a few bytes
+//! from a port where no broker listens could ask for gigabytes. [`is_sound`] walks an answer first and lets nothing pass whose
+//! arrays and texts are longer than the bytes behind them. A test holds every layout against what `kafka-protocol` encodes.
+
+use kafka_protocol::messages::ApiKey;
+
+use super::cursor::{Cursor, Malformed};
+
+/// A field, and the versions that have it.
+struct Field {
+    versions: std::ops::RangeInclusive<i16>,
+    form: Form,
+}
+
+enum Form {
+    /// A number of this many bytes.
+    Fixed(usize),
+    /// A string, perhaps null.
+    Text,
+    /// Bytes, perhaps null.
+    Data,
+    /// An array, perhaps null, of structures.
+    Structures(&'static [Field]),
+    /// An array, perhaps null, of numbers of this many bytes.
+    Numbers(usize),
+}
+
+const fn all(form: Form) -> Field {
+    Field { versions: 0..=i16::MAX, form }
+}
+
+const fn since(version: i16, form: Form) -> Field {
+    Field { versions: version..=i16::MAX, form }
+}
+
+use Form::{Data, Fixed, Numbers, Structures, Text};
+
+const API_VERSIONS: &[Field] =
+    &[all(Fixed(2)), all(Structures(&[all(Fixed(2)), all(Fixed(2)), all(Fixed(2))])), since(1, Fixed(4))];
+
+const METADATA: &[Field] = &[
+    since(3, Fixed(4)),
+    all(Structures(&[all(Fixed(4)), all(Text), all(Fixed(4)), since(1, Text)])),
+    since(2, Text),
+    since(1, Fixed(4)),
+    all(Structures(&[
+        all(Fixed(2)),
+        all(Text),
+        since(10, Fixed(16)),
+        since(1, Fixed(1)),
+        all(Structures(&[
+            all(Fixed(2)),
+            all(Fixed(4)),
+            all(Fixed(4)),
+            since(7, Fixed(4)),
+            all(Numbers(4)),
+            all(Numbers(4)),
+            since(5, Numbers(4)),
+        ])),
+        since(8, Fixed(4)),
+    ])),
+    Field { versions: 8..=10, form: Fixed(4) },
+];
+
+const LIST_OFFSETS: &[Field] = &[
+    since(2, Fixed(4)),
+    all(Structures(&[
+        all(Text),
+        all(Structures(&[all(Fixed(4)), all(Fixed(2)), all(Fixed(8)), all(Fixed(8)), since(4, Fixed(4))])),
+    ])),
+];
+
+const INIT_PRODUCER_ID: &[Field] = &[all(Fixed(4)), all(Fixed(2)), all(Fixed(8)), all(Fixed(2))];
+
+const CREATE_TOPICS: &[Field] = &[
+    since(2, Fixed(4)),
+    all(Structures(&[
+        all(Text),
+        since(7, Fixed(16)),
+        all(Fixed(2)),
+        since(1, Text),
+        since(5, Fixed(4)),
+        since(5, Fixed(2)),
+        since(5, Structures(&[all(Text), all(Text), all(Fixed(1)), all(Fixed(1)), all(Fixed(1))])),
+    ])),
+];
+
+const DELETE_TOPICS: &[Field] =
+    &[since(1, Fixed(4)), all(Structures(&[all(Text), since(6, Fixed(16)), all(Fixed(2)), since(5, Text)]))];
+
+const CREATE_PARTITIONS: &[Field] = &[all(Fixed(4)), all(Structures(&[all(Text), all(Fixed(2)), all(Text)]))];
+
+const DESCRIBE_CONFIGS: &[Field] = &[
+    all(Fixed(4)),
+    all(Structures(&[
+        all(Fixed(2)),
+        all(Text),
+        all(Fixed(1)),
+        all(Text),
+        all(Structures(&[
+            all(Text),
+            all(Text),
+            all(Fixed(1)),
+            all(Fixed(1)),
+            all(Fixed(1)),
+            since(1, Structures(&[all(Text), all(Text), all(Fixed(1))])),
+            since(3, Fixed(1)),
+            since(3, Text),
+        ])),
+    ])),
+];
+
+const DESCRIBE_GROUPS: &[Field] = &[
+    since(1, Fixed(4)),
+    all(Structures(&[
+        all(Fixed(2)),
+        all(Text),
+        all(Text),
+        all(Text),
+        all(Text),
+        all(Structures(&[all(Text), since(4, Text), all(Text), all(Text), all(Data), all(Data)])),
+        since(3, Fixed(4)),
+    ])),
+];
+
+const FIND_COORDINATOR: &[Field] =
+    &[since(1, Fixed(4)), all(Fixed(2)), since(1, Text), all(Fixed(4)), all(Text), all(Fixed(4))];
+
+fn layout(api: ApiKey) -> Option<&'static [Field]> {
+    Some(match api {
+        ApiKey::ApiVersions => API_VERSIONS,
+        ApiKey::Metadata => METADATA,
+        ApiKey::ListOffsets => LIST_OFFSETS,
+        ApiKey::InitProducerId => INIT_PRODUCER_ID,
+        ApiKey::CreateTopics => CREATE_TOPICS,
+        ApiKey::DeleteTopics => DELETE_TOPICS,
+        ApiKey::CreatePartitions => CREATE_PARTITIONS,
+        ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
+        ApiKey::DescribeGroups => DESCRIBE_GROUPS,
+        ApiKey::FindCoordinator => FIND_COORDINATOR,
+        _ => return None, // not asked by this client
+    })
+}
+
+/// Whether an answer (from behind its correlation id) has the layout of this API: safe to be decoded.
+pub(crate) fn is_sound(api: ApiKey, version: i16, flexible: bool, tagged_header: bool, bytes: &[u8]) -> bool {
+    let Some(fields) = layout(api) else { return false };
+    let mut cursor = Cursor::new(bytes, tagged_header);
+    if cursor.skip_tagged_fields().is_err() {
+        return false;
+    }
+    let mut body = Cursor::new(&bytes[bytes.len() - cursor.remaining()..], flexible);
+    structure(&mut body, fields, version).is_ok()
+}
+
+fn structure(cursor: &mut Cursor<'_>, fields: &'static [Field], version: i16) -> Result<(), Malformed> {
+    for field in fields.iter().filter(|field| field.versions.contains(&version)) {
+        match field.form {
+            Fixed(bytes) => drop(cursor.take(bytes)?),
+            Text => drop(cursor.string()?),
+            Data => drop(cursor.bytes()?),
+            Numbers(bytes) => {
+                let count = cursor.array_length()?.unwrap_or(0);
+                cursor.take(count.checked_mul(bytes).ok_or(Malformed)?)?;
+            }
+            Structures(fields) => {
+                for _ in 0..cursor.array_length()?.unwrap_or(0) {
+                    structure(cursor, fields, version)?;
+                }
+            }
+        }
+    }
+    cursor.skip_tagged_fields()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use kafka_protocol::{
+        messages::{
+            ApiVersionsResponse, BrokerId, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse,
+            DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse, InitProducerIdResponse,
+            ListOffsetsResponse, MetadataResponse,
+            api_versions_response::ApiVersion,
+            create_partitions_response::CreatePartitionsTopicResult,
+            create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
+            delete_topics_response::DeletableTopicResult,
+            describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym},
+            describe_groups_response::{DescribedGroup, DescribedGroupMember},
+            list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+            metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
+        },
+        protocol::Encodable,
+    };
+
+    use super::*;
+    use crate::connection::versions_of;
+
+    fn check(api: ApiKey, response: impl Fn(i16) -> Box<dyn Fn(&mut BytesMut)>) {
+        for version in versions_of(api).expect("ours") {
+            let mut bytes = BytesMut::new();
+            response(version)(&mut bytes);
+            let flexible = api.request_header_version(version) >= 2;
+            assert!(is_sound(api, version, flexible, false, &bytes), "{api:?} {version}");
+            for cut in 0..bytes.len() {
+                assert!(!is_sound(api, version, flexible, false, &bytes[..cut]), "{api:?} {version}, {cut} bytes");
+            }
+        }
+    }
+
+    fn encoded<T: Encodable + 'static>(response: T, version: i16) -> Box<dyn Fn(&mut BytesMut)> {
+        Box::new(move |bytes| response.encode(bytes, version).expect("encodes"))
+    }
+
+    #[test]
+    fn layouts_fit_what_the_codecs_encode_and_no_cut_passes() {
+        check(ApiKey::ApiVersions, |version| {
+            encoded(ApiVersionsResponse::default().with_api_keys(vec![ApiVersion::default(); 3]), version)
+        });
+        check(ApiKey::Metadata, |version| {
+            let partition = MetadataResponsePartition::default()
+                .with_replica_nodes(vec![BrokerId(1), BrokerId(2)])
+                .with_isr_nodes(vec![BrokerId(1)]);
+            let topic = MetadataResponseTopic::default()
+                .with_name(Some(kafka_protocol::messages::TopicName("topic".into())))
+                .with_partitions(vec![partition; 2]);
+            let broker = MetadataResponseBroker::default().with_host("host".into()).with_rack(Some("r".into()));
+            let response = MetadataResponse::default()
+                .with_brokers(vec![broker; 2])
+                .with_cluster_id(Some("id".into()))
+                .with_topics(vec![topic; 2]);
+            encoded(response, version)
+        });
+        check(ApiKey::ListOffsets, |version| {
+            let topic = ListOffsetsTopicResponse::default()
+                .with_name(kafka_protocol::messages::TopicName("topic".into()))
+                .with_partitions(vec![ListOffsetsPartitionResponse::default(); 2]);
+            encoded(ListOffsetsResponse::default().with_topics(vec![topic]), version)
+        });
+        check(ApiKey::InitProducerId, |version| encoded(InitProducerIdResponse::default(), version));
+        check(ApiKey::CreateTopics, |version| {
+            let mut topic = CreatableTopicResult::default()
+                .with_name(kafka_protocol::messages::TopicName("topic".into()))
+                .with_error_message(Some("no".into()));
+            if version >= 5 {
+                topic = topic.with_configs(Some(vec![CreatableTopicConfigs::default(); 2]));
+            }
+            encoded(CreateTopicsResponse::default().with_topics(vec![topic]), version)
+        });
+        check(ApiKey::DeleteTopics, |version| {
+            let topic =
+                DeletableTopicResult::default().with_name(Some(kafka_protocol::messages::TopicName("topic".into())));
+            encoded(DeleteTopicsResponse::default().with_responses(vec![topic]), version)
+        });
+        check(ApiKey::CreatePartitions, |version| {
+            encoded(
+                CreatePartitionsResponse::default().with_results(vec![CreatePartitionsTopicResult::default()]),
+                version,
+            )
+        });
+        check(ApiKey::DescribeConfigs, |version| {
+            let config = DescribeConfigsResourceResult::default()
+                .with_value(Some("value".into()))
+                .with_synonyms(vec![DescribeConfigsSynonym::default()]);
+            let result = DescribeConfigsResult::default().with_configs(vec![config; 2]);
+            encoded(DescribeConfigsResponse::default().with_results(vec![result]), version)
+        });
+        check(ApiKey::DescribeGroups, |version| {
+            let group = DescribedGroup::default().with_members(vec![DescribedGroupMember::default(); 2]);
+            encoded(DescribeGroupsResponse::default().with_groups(vec![group]), version)
+        });
+        check(ApiKey::FindCoordinator, |version| encoded(FindCoordinatorResponse::default(), version));
+    }
+
+    #[test]
+    fn a_claim_of_gigabytes_does_not_pass() {
+        let mut bytes = vec![0; 4];
+        bytes.extend_from_slice(&[0x7f, 0xff, 0xff, 0xff]);
+        assert!(!is_sound(ApiKey::Metadata, 4, false, false, &bytes));
+    }
+}
