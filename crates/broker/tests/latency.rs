@@ -5,6 +5,8 @@
 //! ```text
 //! POSTERN_LATENCY_SECONDS=20 cargo test --release -p postern-broker --test latency -- --nocapture
 //! ```
+//!
+//! `POSTERN_LATENCY_BROKER=HOST:PORT` measures a broker that runs already, which must have none of the topics.
 
 #[allow(dead_code, unreachable_pub, reason = "shared by test binaries, each needs some of it")]
 mod wire;
@@ -41,7 +43,8 @@ fn fetch() -> FetchRequest {
 }
 
 async fn create(client: &mut Client, name: &str) {
-    let configs = [("max.message.bytes", "99999999"), ("retention.bytes", "200000000")]
+    // The records are of the year 2023, which retention by time would delete.
+    let configs = [("max.message.bytes", "99999999"), ("retention.bytes", "200000000"), ("retention.ms", "-1")]
         .map(|(name, value)| CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value))));
     let wanted = CreatableTopic::default()
         .with_name(topic(name))
@@ -87,8 +90,9 @@ fn small_requests_stay_fast_beside_large_and_stalled_ones() {
     let _watchdog = Watchdog::start();
     // The clients have a runtime of their own: encoding large requests must not look like a slow broker.
     let of_broker = runtime(2);
+    let other = std::env::var("POSTERN_LATENCY_BROKER").ok().map(|address| address.parse().expect("HOST:PORT"));
     let broker = of_broker.block_on(Broker::start(Settings::for_test(dir.path()))).unwrap();
-    let address = broker.address();
+    let address: SocketAddr = other.unwrap_or(broker.address());
     let loaded = Arc::new(AtomicBool::new(true));
     let (produced, fetched) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let (idle, busy) = runtime(4).block_on(async {
@@ -142,6 +146,6 @@ fn small_requests_stay_fast_beside_large_and_stalled_ones() {
     let [produced, fetched] = [produced, fetched].map(|count| count.load(Ordering::Relaxed));
     println!("beside {produced} produces and {fetched} fetches of 20 MiB, and two stalled connections");
     assert!(produced > 0 && fetched > 0);
-    assert!(percentile(&busy, 990) < MAX_P99);
+    assert!(other.is_some() || percentile(&busy, 990) < MAX_P99);
     of_broker.block_on(broker.shutdown());
 }
