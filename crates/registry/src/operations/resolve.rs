@@ -45,7 +45,7 @@ impl Registry {
         let preview = || self.preview_registration(subject, SchemaSubmission::new(kind, text));
         let mut previewed = preview();
         // A refusal may come from a state that lags behind the topic.
-        if previewed.is_err() && self.catch_up().await {
+        if previewed.as_ref().err().is_some_and(depends_on_state) && self.catch_up().await {
             previewed = preview();
         }
         match previewed.map_err(|error| schema_ref::invalid_text(subject, kind, text, error))? {
@@ -143,6 +143,11 @@ impl Registry {
         };
         Err(schema_ref::invalid_text(subject, kind, text, error))
     }
+}
+
+/// Whether another state could have another answer; a text that is not a schema is none in any.
+fn depends_on_state(error: &Error) -> bool {
+    !matches!(error, Error::NotReady(_) | Error::InvalidSchema { .. } | Error::EmptySchema | Error::InvalidSubject(_))
 }
 
 /// Whether `schema` still names the version found a moment ago.
