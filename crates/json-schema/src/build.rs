@@ -7,7 +7,7 @@
 //! Targets of references are put off until what is at hand is done, so that a long chain of them needs no stack; JSON
 //! itself nests 128 levels at most.
 //!
-//! Source: the drafts 4, 6, 7 and 2020-12, and where they leave freedom what the registries in use do.
+//! Source: the drafts 4, 6, 7 and 2020-12, and where they leave freedom Confluent's behaviour.
 
 mod classic;
 mod modern;
@@ -20,29 +20,29 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::draft::Draft;
-use super::library::{Library, Place};
 use super::pattern::Pattern;
-use super::tree::{Combined, Criterion, Growing, Kind, Node, NodeId, Tree};
+use super::resolver::{Place, SchemaResolver};
+use super::tree::{Combined, Criterion, Kind, Node, NodeId, Tree, TreeBuilder};
 use crate::words::describe;
 use postern_schema_core::{CompileError, Strictness};
 
-/// Reads what the first document of the library says.
-pub(super) fn build(library: &Library<'_>, strictness: Strictness) -> Result<Tree, CompileError> {
+/// Builds the tree of the resolver's first document.
+pub(super) fn build(resolver: &SchemaResolver<'_>, strictness: Strictness) -> Result<Tree, CompileError> {
     let (tree, places, pending, path) = Default::default();
-    let mut builder = Builder { library, strictness, tree, places, pending, path };
-    let root = builder.schema(&library.root(0))?;
+    let mut builder = Builder { resolver, strictness, tree, places, pending, path };
+    let root = builder.schema(&resolver.root(0))?;
     while let Some((reference, id, place)) = builder.pending.pop() {
         builder.path = vec![reference.to_owned()];
         builder.fill(id, &place)?;
     }
     let Builder { tree, .. } = builder;
-    Ok(tree.grown(root))
+    Ok(tree.finish(root))
 }
 
 struct Builder<'d, 'l> {
-    library: &'l Library<'d>,
+    resolver: &'l SchemaResolver<'d>,
     strictness: Strictness,
-    tree: Growing,
+    tree: TreeBuilder,
     /// Nodes by where their schemas stand, so that a schema is read once, however often it is referred to.
     places: HashMap<(usize, usize), NodeId>,
     /// Targets of references that are still to be read, and how they were referred to.
@@ -67,7 +67,7 @@ impl<'d> Builder<'d, '_> {
         if let Some(known) = self.places.get(&place.key()) {
             return Ok(*known);
         }
-        let id = self.tree.promise();
+        let id = self.tree.reserve();
         self.places.insert(place.key(), id);
         self.fill(id, place)?;
         Ok(id)
@@ -78,8 +78,8 @@ impl<'d> Builder<'d, '_> {
             Value::Bool(true) => plain(Kind::Any),
             Value::Bool(false) => plain(Kind::Never),
             Value::Object(members) => {
-                let draft = self.library.draft(place.document);
-                let base = self.library.base_within(place);
+                let draft = self.resolver.draft(place.document);
+                let base = self.resolver.base_within(place);
                 self.object(&Scope { document: place.document, draft, base, members })?
             }
             other => return Err(self.expected("a schema (an object, true or false)", other)),
@@ -114,7 +114,7 @@ impl<'d> Builder<'d, '_> {
         let Value::String(reference) = written else {
             return Err(self.at(keyword).expected("a reference (a string)", written));
         };
-        let Some(place) = self.library.resolve(scope.document, &scope.base, reference) else {
+        let Some(place) = self.resolver.resolve(scope.document, &scope.base, reference) else {
             self.path.push(keyword.to_owned());
             let expected = "a place in this schema, or one in a schema that it names in its references";
             return Err(self.expected(expected, written).remedy("nothing is fetched from elsewhere"));
@@ -122,7 +122,7 @@ impl<'d> Builder<'d, '_> {
         if let Some(known) = self.places.get(&place.key()) {
             return Ok(*known);
         }
-        let id = self.tree.promise();
+        let id = self.tree.reserve();
         self.places.insert(place.key(), id);
         self.pending.push((reference, id, place));
         Ok(id)
@@ -165,7 +165,7 @@ impl<'d> Builder<'d, '_> {
         Ok(found)
     }
 
-    /// What an object says in several ways holds all at once.
+    /// The conjunction of several kinds.
     fn all_of(&mut self, mut kinds: Vec<Kind>) -> Kind {
         match kinds.len() {
             0 => Kind::Any,
@@ -183,8 +183,8 @@ impl<'d> Builder<'d, '_> {
     }
 
     fn pattern(&mut self, written: &str) -> Built<()> {
-        // What is stored already was taken by somebody whose expressions are richer than ours.
-        if self.strictness == Strictness::New && !Pattern::is_lawful(written) {
+        // A stored schema was taken by Confluent, whose dialect of expressions is larger than ours.
+        if self.strictness == Strictness::New && !Pattern::is_valid(written) {
             return Err(self.expected("a regular expression", &Value::String(written.to_owned())));
         }
         Ok(())

@@ -8,8 +8,8 @@
 //!
 //! Both time and the number of reasons have a bound: schemas that would take [`EFFORT`] comparisons are not compatible.
 //!
-//! Source: the rules of the registries in use, decided by structure alone. `patternProperties` (but for what they
-//! cover), `propertyNames`, `contains`, conditions, `format` and annotations say nothing here.
+//! Source: Confluent's rules, which look at structure alone. `patternProperties` (but for what they
+//! cover), `propertyNames`, `contains`, conditions, `format` and annotations are not compared.
 
 mod arrays;
 mod combined;
@@ -19,7 +19,7 @@ mod values;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::difference::{Difference, Kind as Found};
+use super::difference::{Difference, Kind as DifferenceKind};
 use super::pattern::Pattern;
 use super::tree::{Kind, Node, NodeId, Tree};
 use postern_schema_core::Incompatibility;
@@ -39,39 +39,39 @@ const MAX_REASONS: usize = 200;
 /// What keeps `reader` from reading what `writer` wrote.
 pub(super) fn differences(reader: &Tree, writer: &Tree, policy: Policy) -> Vec<Incompatibility> {
     let mut comparison = Comparison::new([writer, reader], policy);
-    let verdict = comparison.settled();
-    verdict.found.iter().map(Difference::told).collect()
+    let result = comparison.settled();
+    result.found.iter().map(Difference::to_incompatibility).collect()
 }
 
 /// A node and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Spot {
+struct NodeRef {
     tree: usize,
     node: NodeId,
 }
 
-impl Spot {
-    fn at(self, node: NodeId) -> Spot {
-        Spot { tree: self.tree, node }
+impl NodeRef {
+    fn at(self, node: NodeId) -> NodeRef {
+        NodeRef { tree: self.tree, node }
     }
 }
 
 /// Original and update.
-type Pair = (Spot, Spot);
+type Pair = (NodeRef, NodeRef);
 
 /// What came of a pair.
 #[derive(Clone, Debug)]
-struct Verdict {
+struct PairResult {
     compatible: bool,
     /// Why not: the first reasons, and those found inside.
     found: Vec<Difference>,
 }
 
-impl Verdict {
-    const COMPATIBLE: Verdict = Verdict { compatible: true, found: Vec::new() };
+impl PairResult {
+    const COMPATIBLE: PairResult = PairResult { compatible: true, found: Vec::new() };
 
-    fn because(kind: Found) -> Verdict {
-        Verdict { compatible: false, found: vec![Difference { kind, path: String::new() }] }
+    fn because(kind: DifferenceKind) -> PairResult {
+        PairResult { compatible: false, found: vec![Difference { kind, path: String::new() }] }
     }
 }
 
@@ -79,11 +79,11 @@ struct Comparison<'t> {
     trees: [&'t Tree; 2],
     policy: Policy,
     /// What came of pairs in this pass.
-    known: HashMap<Pair, Rc<Verdict>>,
+    known: HashMap<Pair, Rc<PairResult>>,
     active: HashSet<Pair>,
     /// Known not to be compatible; never taken back.
     refuted: HashSet<Pair>,
-    /// Those active that somebody took for compatible.
+    /// Active pairs that were assumed to be compatible.
     relied_on: HashSet<Pair>,
     patterns: HashMap<&'t str, Option<Pattern>>,
     effort: usize,
@@ -97,55 +97,57 @@ impl<'t> Comparison<'t> {
     }
 
     /// Repeats passes until none relies on a pair that it refutes.
-    fn settled(&mut self) -> Rc<Verdict> {
-        let [original, update] = [0, 1].map(|tree| Spot { tree, node: self.trees[tree].root });
+    fn settled(&mut self) -> Rc<PairResult> {
+        let [original, update] = [0, 1].map(|tree| NodeRef { tree, node: self.trees[tree].root });
         loop {
             self.known.clear();
             self.relied_on.clear();
-            let verdict = self.compare(original, update);
+            let result = self.compare(original, update);
             if self.effort == 0 {
-                return Rc::new(Verdict::because(Found::TooComplex));
+                return Rc::new(PairResult::because(DifferenceKind::TooComplex));
             }
             if self.relied_on.is_disjoint(&self.refuted) {
-                return verdict;
+                return result;
             }
         }
     }
 
-    fn compare(&mut self, original: Spot, update: Spot) -> Rc<Verdict> {
+    fn compare(&mut self, original: NodeRef, update: NodeRef) -> Rc<PairResult> {
         let pair = (self.followed(original), self.followed(update));
         if let Some(known) = self.known.get(&pair) {
             return known.clone();
         }
         if self.active.contains(&pair) {
-            // Its reasons are told where it is compared.
+            // Its reasons are reported where it is compared.
             let compatible = !self.refuted.contains(&pair);
             if compatible {
                 self.relied_on.insert(pair);
             }
-            return Rc::new(Verdict { compatible, found: Vec::new() });
+            return Rc::new(PairResult { compatible, found: Vec::new() });
         }
         if !self.spend(1) || self.depth == MAX_DEPTH {
-            return Rc::new(Verdict::because(Found::TooComplex));
+            return Rc::new(PairResult::because(DifferenceKind::TooComplex));
         }
         self.active.insert(pair);
         self.depth += 1;
-        let verdict = Rc::new(self.judge(pair.0, pair.1));
+        let result = Rc::new(self.compare_nodes(pair.0, pair.1));
         self.depth -= 1;
         self.active.remove(&pair);
-        if !verdict.compatible {
+        if !result.compatible {
             self.refuted.insert(pair);
         }
-        self.known.insert(pair, verdict.clone());
-        verdict
+        self.known.insert(pair, result.clone());
+        result
     }
 
-    fn judge(&mut self, original: Spot, update: Spot) -> Verdict {
+    fn compare_nodes(&mut self, original: NodeRef, update: NodeRef) -> PairResult {
         let (ours, theirs) = (self.node(update), self.node(original));
         match (&theirs.kind, &ours.kind) {
             (Kind::Combined(theirs), Kind::Combined(ours)) => return self.combined(original, theirs, update, ours),
-            (_, Kind::Combined(ours)) if self.goes_into(original, update, ours) => return Verdict::COMPATIBLE,
-            (Kind::Combined(theirs), _) if self.comes_out_of(original, theirs, update) => return Verdict::COMPATIBLE,
+            (_, Kind::Combined(ours)) if self.goes_into(original, update, ours) => return PairResult::COMPATIBLE,
+            (Kind::Combined(theirs), _) if self.comes_out_of(original, theirs, update) => {
+                return PairResult::COMPATIBLE;
+            }
             _ => {}
         }
         let mut report = Report::new(self.policy);
@@ -158,7 +160,7 @@ impl<'t> Comparison<'t> {
             (Kind::Array(theirs), Kind::Array(ours)) => self.arrays(original, theirs, update, ours, &mut report),
             (Kind::Not(theirs), Kind::Not(ours)) => {
                 if !self.compare(update.at(*ours), original.at(*theirs)).compatible {
-                    report.note(Found::NotTypeExtended, "/not");
+                    report.note(DifferenceKind::NotTypeExtended, "/not");
                 }
             }
             (Kind::Boolean, Kind::Boolean)
@@ -167,16 +169,16 @@ impl<'t> Comparison<'t> {
             | (Kind::Circular, Kind::Circular) => {}
             (Kind::Never, _) | (_, Kind::Any) => {}
             _ if theirs.connect_bytes && ours.connect_bytes => {}
-            _ => report.note(Found::TypeChanged, ""),
+            _ => report.note(DifferenceKind::TypeChanged, ""),
         }
-        report.verdict
+        report.result
     }
 
-    fn node(&self, spot: Spot) -> &'t Node {
+    fn node(&self, spot: NodeRef) -> &'t Node {
         self.trees[spot.tree].node(spot.node)
     }
 
-    fn followed(&self, spot: Spot) -> Spot {
+    fn followed(&self, spot: NodeRef) -> NodeRef {
         spot.at(self.trees[spot.tree].followed(spot.node))
     }
 
@@ -204,33 +206,33 @@ impl<'t> Comparison<'t> {
 /// Collects the reasons of one pair.
 struct Report {
     policy: Policy,
-    verdict: Verdict,
+    result: PairResult,
 }
 
 impl Report {
     fn new(policy: Policy) -> Report {
-        Report { policy, verdict: Verdict::COMPATIBLE }
+        Report { policy, result: PairResult::COMPATIBLE }
     }
 
     /// A difference at a path, which counts if the policy does not let it pass.
-    fn note(&mut self, kind: Found, path: &str) {
+    fn note(&mut self, kind: DifferenceKind, path: &str) {
         if !kind.passes(self.policy) {
-            self.verdict.compatible = false;
+            self.result.compatible = false;
             self.push(Difference { kind, path: path.to_owned() });
         }
     }
 
     /// All reasons of a pair further inside.
-    fn include(&mut self, path: &str, inner: &Verdict) {
-        self.verdict.compatible &= inner.compatible;
+    fn include(&mut self, path: &str, inner: &PairResult) {
+        self.result.compatible &= inner.compatible;
         for Difference { kind, path: within } in &inner.found {
             self.push(Difference { kind: *kind, path: format!("{path}{within}") });
         }
     }
 
     fn push(&mut self, difference: Difference) {
-        if self.verdict.found.len() < MAX_REASONS {
-            self.verdict.found.push(difference);
+        if self.result.found.len() < MAX_REASONS {
+            self.result.found.push(difference);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Numbers of schemas, exactly as written: printed as Java's `BigDecimal` prints them, compared by their worth.
+//! Numbers of schemas, exactly as written: printed as Java's `BigDecimal` prints them, compared by value.
 
 use std::cmp::Ordering;
 
@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 const MAX_LENGTH: usize = 1000;
 
 /// A decimal number: `digits` without leading zeros, of which the last `scale` stand behind the point. Two are equal when
-/// they are worth the same, however they are written.
+/// they are equal in value, however they are written.
 #[derive(Clone, Debug)]
 pub(super) struct Decimal {
     negative: bool,

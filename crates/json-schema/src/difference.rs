@@ -130,7 +130,7 @@ pub(super) struct Difference {
 
 impl Difference {
     /// The same in the form that registries report. The path now begins at the root, `#/`.
-    pub(super) fn told(&self) -> Incompatibility {
+    pub(super) fn to_incompatibility(&self) -> Incompatibility {
         let path = format!("#/{}", self.path.strip_prefix('/').unwrap_or_default());
         let words = |before: &str, between: &str, after: &str| {
             let place = |text: &str| text.replace("{}", &path);

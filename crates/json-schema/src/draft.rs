@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The drafts that are told apart. 2019-09 is read by the rules of 2020-12, as the registries in use read it.
+/// The drafts that are distinguished. 2019-09 is read by the rules of 2020-12, as in Confluent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Draft {
     Four,
@@ -12,12 +12,12 @@ pub(super) enum Draft {
 }
 
 impl Draft {
-    /// What `$schema` says; draft-07 where it says nothing or something unknown.
+    /// The draft that `$schema` names; draft-07 where it is absent or unknown.
     pub(super) fn of(document: &Value) -> Draft {
         Draft::declared(document).unwrap_or(Draft::Seven)
     }
 
-    /// What `$schema` says, if it names a draft.
+    /// The draft that `$schema` names, if it is a known one.
     pub(super) fn declared(document: &Value) -> Option<Draft> {
         let written = document.get("$schema")?.as_str()?;
         let written = written.strip_suffix('#').unwrap_or(written);

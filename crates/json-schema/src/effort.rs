@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 const EFFORT: u64 = 500_000_000;
 
 thread_local! {
-    /// What is left for the value at hand; `None`: nobody counts.
+    /// What is left for the current value; `None`: not bounded.
     static LEFT: Cell<Option<u64>> = const { Cell::new(None) };
 }
 

@@ -1,11 +1,11 @@
 //! A value that fits its schema, as compact JSON text.
 //!
-//! The `jsonschema` crate decides whether it fits; it is asked yes or no only, since collecting all its reasons may take
+//! The `jsonschema` crate decides whether it fits; only for yes or no, since collecting all its reasons may take
 //! for ever under schemas that are made for it. Why a value does not fit is found by [`explain`], with a bound.
 //!
 //! Regular expressions are matched here, not by the validator, where they can be: what they cost is bounded ([`effort`]).
 //!
-//! All of it recurses with the value and the schemas about it; [`with_stack`] sees to it that there is room.
+//! All of it recurses with the value and the schemas about it; [`with_stack`] provides the stack for it.
 //!
 //! In drafts up to -07 formats are checked, `1.0` is no integer, and properties that are missing get their `default`s
 //! ([`defaults`]) once the value was found to fit. In later ones a value stays as it is. Numbers come out as in
@@ -21,46 +21,46 @@ use serde_json::{Map, Value};
 
 use branches::Branches;
 
+use super::bundled_schema::{BundledSchema, LOOKS_AT_NAMES, MATCHES, WRITTEN_WHOLE};
 use super::decimal::Decimal;
 use super::effort::{self, Exhausted};
-use super::library::Library;
 use super::pattern::{self, Pattern};
-use super::plain::{LOOKS_AT_NAMES, MATCHES, Plain, WRITTEN_WHOLE};
+use super::resolver::SchemaResolver;
 use super::words::{describe, shown};
 use postern_json_text as json;
 use postern_schema_core::{EncodeError, Encoded};
 
-/// What values are judged by. Made when the first comes: most schemas of a registry never see one.
-pub(super) struct Judge {
-    plain: Plain,
+/// Validates values. Made when the first one comes: most schemas of a registry never see one.
+pub(super) struct ValueValidator {
+    schema_bundle: BundledSchema,
     validator: Validator,
     branches: Branches,
 }
 
-impl std::fmt::Debug for Judge {
+impl std::fmt::Debug for ValueValidator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Judge").field("plain", &self.plain).finish_non_exhaustive()
+        f.debug_struct("ValueValidator").field("schema_bundle", &self.schema_bundle).finish_non_exhaustive()
     }
 }
 
-impl Judge {
+impl ValueValidator {
     /// # Errors
     /// The schema has something that the validator cannot do, such as a regular expression that it cannot read.
-    pub(super) fn new(library: &Library<'_>) -> Result<Judge, EncodeError> {
-        let plain = Plain::new(library);
-        if plain.depth > MAX_STACK / FRAME {
+    pub(super) fn new(resolver: &SchemaResolver<'_>) -> Result<ValueValidator, EncodeError> {
+        let schema_bundle = BundledSchema::new(resolver);
+        if schema_bundle.depth > MAX_STACK / FRAME {
             return Err(too_much());
         }
-        let validator = build(&plain.document, plain.classic)?;
-        Ok(Judge { plain, validator, branches: Branches::default() })
+        let validator = build(&schema_bundle.document, schema_bundle.classic)?;
+        Ok(ValueValidator { schema_bundle, validator, branches: Branches::default() })
     }
 
     pub(super) fn encode(&self, text: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         let mut written = Vec::with_capacity(text.len());
         json::rewrite(text, &mut written)?;
         let mut value = serde_json::from_slice::<Value>(&written).map_err(|error| unread(&error))?;
-        let frames = self.plain.depth.saturating_mul(levels(&value) + 1);
-        let filled = with_stack(frames.saturating_mul(FRAME), || self.hold(&mut value))??;
+        let frames = self.schema_bundle.depth.saturating_mul(levels(&value) + 1);
+        let filled = with_stack(frames.saturating_mul(FRAME), || self.validate(&mut value))??;
         if filled {
             written.clear();
             json::rewrite(value.to_string().as_bytes(), &mut written)?;
@@ -69,17 +69,17 @@ impl Judge {
         Ok(Encoded::Payload)
     }
 
-    /// Holds the value to the schema, then fills in what is missing. Says whether it is to be written with what was
-    /// filled in: not with defaults that themselves do not fit.
-    fn hold(&self, value: &mut Value) -> Result<bool, EncodeError> {
-        let judged = effort::bounded(|| {
+    /// Validates the value, then fills in defaults. Returns whether the value is to be written with them: not where they do
+    /// not fit themselves.
+    fn validate(&self, value: &mut Value) -> Result<bool, EncodeError> {
+        let result = effort::bounded(|| {
             if !self.validator.is_valid(value) {
-                return Err(explain::explain(&self.plain, value));
+                return Err(explain::explain(&self.schema_bundle, value));
             }
-            let filled = self.plain.has_defaults && defaults::fill(&self.plain, &self.branches, value);
+            let filled = self.schema_bundle.has_defaults && defaults::fill(&self.schema_bundle, &self.branches, value);
             Ok(filled && self.validator.is_valid(value))
         });
-        judged.unwrap_or_else(|Exhausted| Err(takes_too_long(value)))
+        result.unwrap_or_else(|Exhausted| Err(takes_too_long(value)))
     }
 }
 
@@ -220,7 +220,7 @@ impl<'i> Keyword<'i> for LooksAtNames {
 
     fn is_valid(&self, value: &'i Value) -> bool {
         for name in value.as_object().into_iter().flat_map(Map::keys) {
-            // Once for the property, once for what is said of all others.
+            // Once for the property, once for `additionalProperties`.
             self.0.iter().for_each(|pattern| effort::spend(pattern.cost(name).saturating_mul(2)));
         }
         true

@@ -1,25 +1,25 @@
-//! JSON Schema, drafts 4, 6, 7, 2019-09 and 2020-12: canonical text, comparison, and values held to a schema.
+//! JSON Schema, drafts 4, 6, 7, 2019-09 and 2020-12: canonical text, comparison, and validation of values.
 //!
 //! A text is read into a [`tree`] ([`build`]), with all that it refers to found in its own document or in schemas that
-//! it names ([`library`]); nothing is ever fetched. Comparison ([`compat`]) looks at trees. Values are held to a
-//! self-contained copy ([`plain`]) by the `jsonschema` crate ([`encode`]), made when the first value comes.
+//! it names ([`resolver`]); nothing is ever fetched. Comparison ([`compat`]) works on trees. Values are validated by
+//! a self-contained copy ([`bundled_schema`]) by the `jsonschema` crate ([`encode`]), made when the first value comes.
 //!
-//! Source: the specifications of the drafts; where they leave freedom, and in what is compared at all, the registries in
-//! use. Meta-schemas are not asked: what those registries take is neither all that is lawful nor only that.
+//! Source: the specifications of the drafts; where they leave freedom, and in what is compared at all, Confluent.
+//! Schemas are not validated by meta-schemas: what Confluent takes is neither all that is valid nor only that.
 
 mod build;
 
+mod bundled_schema;
 mod compat;
 mod decimal;
 mod difference;
 mod draft;
 mod effort;
 mod encode;
-mod library;
 mod meta_schemas;
 mod pattern;
-mod plain;
 mod print;
+mod resolver;
 mod tree;
 mod uri;
 mod words;
@@ -28,9 +28,9 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use encode::Judge;
-use library::Library;
+use encode::ValueValidator;
 use print::{Keys, printed};
+use resolver::SchemaResolver;
 use tree::Tree;
 
 use postern_schema_core::{CompileError, EncodeError, Encoded, Incompatibility, Policy, Strictness};
@@ -42,7 +42,7 @@ pub struct JsonSchema {
     references: References,
     canonical: String,
     tree: Tree,
-    judge: OnceLock<Result<Box<Judge>, EncodeError>>,
+    validator: OnceLock<Result<Box<ValueValidator>, EncodeError>>,
 }
 
 /// The schemas that a schema names, by these names.
@@ -67,17 +67,17 @@ impl JsonSchema {
     ) -> Result<JsonSchema, CompileError> {
         let document = read(text)?;
         let references = References(references);
-        let tree = build::build(&Library::new(&document, &references), strictness)?;
+        let tree = build::build(&SchemaResolver::new(&document, &references), strictness)?;
         let canonical = printed(&document, Keys::AsWritten);
-        Ok(JsonSchema { document, references, canonical, tree, judge: OnceLock::new() })
+        Ok(JsonSchema { document, references, canonical, tree, validator: OnceLock::new() })
     }
 
-    /// The text by which schemas are told apart.
+    /// The text that identifies a schema.
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 
-    /// The canonical text with everything sorted whose order says nothing (`normalize=true`).
+    /// The canonical text with sorted keys (`normalize=true`).
     pub fn normalized(&self) -> String {
         printed(&self.document, Keys::Sorted)
     }
@@ -97,9 +97,10 @@ impl JsonSchema {
     /// # Errors
     /// The first place where the value does not fit; `out` is then as it was before.
     pub fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
-        let judge =
-            self.judge.get_or_init(|| Judge::new(&Library::new(&self.document, &self.references)).map(Box::new));
-        judge.as_ref().map_err(EncodeError::clone)?.encode(json, out)
+        let validator = self
+            .validator
+            .get_or_init(|| ValueValidator::new(&SchemaResolver::new(&self.document, &self.references)).map(Box::new));
+        validator.as_ref().map_err(EncodeError::clone)?.encode(json, out)
     }
 
     /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.
@@ -110,7 +111,7 @@ impl JsonSchema {
         }
     }
 
-    /// Equal texts, in which names that both refer to mean equal schemas.
+    /// Whether the texts are equal, and the schemas behind the names that both refer to.
     pub fn equivalent(&self, other: &JsonSchema) -> bool {
         let same = |(name, schema): (&str, &JsonSchema)| {
             let theirs = other.references.iter().find(|(other, _)| *other == name);

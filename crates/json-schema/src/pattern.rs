@@ -1,5 +1,5 @@
 //! Regular expressions of schemas. JavaScript's are meant; they are turned into those of the engine at hand. Much of
-//! what only Java has is understood, too, since the registries in use take it: `(?i)`, `a++`, `\Q…\E`, `\h`, `\A`, `\Z`.
+//! what only Java has is understood, too, since Confluent takes it: `(?i)`, `a++`, `\Q…\E`, `\h`, `\A`, `\Z`.
 //!
 //! Expressions without look-around and back-references run in linear time. Others may try many ways to match; after
 //! [`STEPS`] of them they count as not matching, so that no text keeps a thread busy. What many texts cost is counted by
@@ -51,7 +51,7 @@ impl Pattern {
     }
 
     /// Whether it has the form of an expression; does not compile it.
-    pub(super) fn is_lawful(written: &str) -> bool {
+    pub(super) fn is_valid(written: &str) -> bool {
         translated(written).is_some_and(|translated| Expr::parse_tree(&translated).is_ok())
     }
 
@@ -116,7 +116,7 @@ fn translated(written: &str) -> Option<String> {
     let plain = plain(written);
     match jsonschema_regex::to_rust_regex(&plain).map(Cow::into_owned) {
         Ok(translated) => Some(translated),
-        // References to groups by name are translated by nobody, but the engine knows them.
+        // References to groups by name need no translation: the engine knows them.
         Err(()) => plain.contains(r"\k<").then_some(plain),
     }
 }
@@ -179,9 +179,9 @@ mod tests {
 
     #[test]
     fn explosive_expressions_end() {
-        let pattern = Pattern::new("^(?=(a+)+$)(a+)+\\1$").expect("a lawful expression");
+        let pattern = Pattern::new("^(?=(a+)+$)(a+)+\\1$").expect("a valid expression");
         assert!(!pattern.matches(&("a".repeat(5000) + "!")));
-        assert!(Pattern::new("^(a+)+$").expect("a lawful expression").matches(&"a".repeat(100_000)));
+        assert!(Pattern::new("^(a+)+$").expect("a valid expression").matches(&"a".repeat(100_000)));
         assert!(Pattern::new("((a{1000}){1000}){1000}").is_none());
     }
 
@@ -199,11 +199,11 @@ mod tests {
             (r"^(?<x>a|b)\k<x>$", "bb", "ab"),
             (r"^[^\]]$", "a", "]"),
         ] {
-            assert!(Pattern::is_lawful(written), "{written}");
-            let pattern = Pattern::new(written).expect("a lawful expression");
+            assert!(Pattern::is_valid(written), "{written}");
+            let pattern = Pattern::new(written).expect("a valid expression");
             assert!(pattern.matches(text) && !pattern.matches(other), "{written}");
         }
-        for (written, lawful) in [
+        for (written, valid) in [
             ("[", false),
             ("(", false),
             ("a**", false),
@@ -213,7 +213,7 @@ mod tests {
             ("^\\d+$", true),
             ("(?<=a)b", true),
         ] {
-            assert_eq!(Pattern::is_lawful(written), lawful, "{written}");
+            assert_eq!(Pattern::is_valid(written), valid, "{written}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a schema says, as comparison sees it: a tree of nodes, one kind of rules each, references in it followed.
+//! A schema as comparison sees it: a tree of nodes, one kind of rules each, references in it followed.
 //!
 //! Only what comparison asks for is kept. Titles, descriptions and ids never make a schema incompatible, `format` and
 //! the annotations are not compared.
@@ -46,7 +46,7 @@ pub(super) enum Kind {
     Const(String),
     Not(NodeId),
     Combined(Combined),
-    /// `if`, `then` and `else`; what they say is not compared.
+    /// `if`, `then` and `else`, whose schemas are not compared.
     Conditional,
     Reference(NodeId),
     /// A reference that leads to nothing but itself, or to such a one.
@@ -84,7 +84,7 @@ pub(super) struct ObjectRules {
 }
 
 impl ObjectRules {
-    /// Where there is a property `name`, there have to be `others`; if there are none, nothing is said.
+    /// Where there is a property `name`, there have to be `others`; if there are none, there is no rule.
     pub(super) fn depend(&mut self, name: &str, others: BTreeSet<String>) {
         if !others.is_empty() {
             self.dependent_names.insert(name.to_owned(), others);
@@ -107,7 +107,7 @@ pub(super) struct ArrayRules {
     pub(super) min_contains: Option<Decimal>,
 }
 
-/// What is said of properties or items that are not listed.
+/// What is allowed for properties or items that are not listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Extra {
     #[default]
@@ -160,11 +160,11 @@ impl Tree {
 
 /// A tree that grows. Nodes may be promised before what they are is known.
 #[derive(Debug, Default)]
-pub(super) struct Growing(Vec<Option<Node>>);
+pub(super) struct TreeBuilder(Vec<Option<Node>>);
 
-impl Growing {
-    /// A node that [`Growing::set`] will say more of.
-    pub(super) fn promise(&mut self) -> NodeId {
+impl TreeBuilder {
+    /// A node that [`TreeBuilder::set`] fills in later.
+    pub(super) fn reserve(&mut self) -> NodeId {
         self.0.push(None);
         NodeId(u32::try_from(self.0.len() - 1).expect("a document has fewer schemas than bytes, and no 4 GB"))
     }
@@ -174,14 +174,14 @@ impl Growing {
     }
 
     pub(super) fn add(&mut self, kind: Kind) -> NodeId {
-        let id = self.promise();
+        let id = self.reserve();
         self.set(id, Node { kind, has_default: false, connect_bytes: false });
         id
     }
 
     /// The tree. References that never lead to a schema become [`Kind::Circular`].
-    pub(super) fn grown(self, root: NodeId) -> Tree {
-        let nodes = self.0.into_iter().map(|node| node.expect("every promise is kept")).collect();
+    pub(super) fn finish(self, root: NodeId) -> Tree {
+        let nodes = self.0.into_iter().map(|node| node.expect("every reserved node is set")).collect();
         let mut tree = Tree { nodes, root };
         let mut ends = vec![false; tree.nodes.len()];
         for start in 0..tree.nodes.len() {

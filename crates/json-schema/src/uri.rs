@@ -58,8 +58,8 @@ fn scheme(uri: &str) -> Option<usize> {
     let colon = uri.find(':')?;
     let name = &uri[..colon];
     let letter = name.starts_with(|first: char| first.is_ascii_alphabetic());
-    let lawful = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    (letter && lawful).then_some(colon + 1)
+    let valid = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    (letter && valid).then_some(colon + 1)
 }
 
 fn without_dots(path: &str) -> String {

@@ -1,14 +1,14 @@
-//! What is asked of a file that somebody hands in as new.
+//! Checks for a file that is to be registered.
 //!
 //! Every type it names must be there, and the numbers of fields must be usable: those that no compiler takes and no
 //! message can be written with are refused. What compilers refuse besides (an import that is not there and not used,
-//! a proto3 enum that does not begin with 0, a number given to two constants) is let pass, as registries always have.
+//! a proto3 enum that does not begin with 0, a number given to two constants) passes, as in Confluent.
 
 use std::collections::HashSet;
 
 use super::model::{Field, FieldType, File, MAX_FIELD_NUMBER, Message, Scalar};
 use super::names::Types;
-use super::normal;
+use super::normalize;
 use postern_schema_core::CompileError;
 
 /// The first thing wrong with the file that `types` is about.
@@ -28,7 +28,7 @@ pub(super) fn check(types: &Types) -> Result<(), CompileError> {
     }
     file.messages.iter().try_for_each(message)?;
     extends(file)?;
-    normal::normalize(types).1.map_or(Ok(()), Err)
+    normalize::normalize(types).1.map_or(Ok(()), Err)
 }
 
 fn message(message: &Message) -> Result<(), CompileError> {

@@ -11,15 +11,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::model::{Field, Label, Members, Message, Scalar};
-use super::names::{Kind, MessageId, Shape, Types, Written};
+use super::model::{Field, Label, Message, NestedTypes, Scalar};
+use super::names::{Kind, MessageId, Shape, TypeName, Types};
 use postern_schema_core::Description;
 use postern_schema_core::Incompatibility;
 
 /// Messages within messages, by nesting or by fields of imported types, are followed so far.
 const MAX_DEPTH: usize = 150;
 
-/// With more reasons than these, what was told before is not told again: imported types that share types would repeat it 2^n times.
+/// With more reasons than these, known ones are not repeated: imported types that share types would repeat them 2^n times.
 const ENOUGH: usize = 1000;
 
 /// All reasons why `reader` cannot read what `writer` wrote.
@@ -53,7 +53,11 @@ const READER_LACKS_MESSAGE: Words = ["The ", " schema is missing a MESSAGE type 
 
 impl<'t> Report<'t> {
     /// Messages of one scope. Of each side: the file, and the types declared in the scope.
-    fn siblings(&mut self, (reader_file, reader): (usize, &'t Members), (writer_file, writer): (usize, &'t Members)) {
+    fn siblings(
+        &mut self,
+        (reader_file, reader): (usize, &'t NestedTypes),
+        (writer_file, writer): (usize, &'t NestedTypes),
+    ) {
         let named = reader.messages.iter().map(|index| {
             let id = MessageId { file: reader_file, index: *index };
             (self.reader.message(id).name.as_str(), id)
@@ -202,7 +206,7 @@ impl<'t> Report<'t> {
     }
 
     /// `labels`: those of the fields, where both have one and it counts.
-    fn types(&mut self, reader: Written<'_>, writer: Written<'_>, labels: Option<(Label, Label)>) {
+    fn types(&mut self, reader: TypeName<'_>, writer: TypeName<'_>, labels: Option<(Label, Label)>) {
         match (wire(reader.kind), wire(writer.kind)) {
             (Some(new), Some(old)) if new != old => self.tell(
                 "FIELD_SCALAR_KIND_CHANGED",

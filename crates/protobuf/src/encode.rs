@@ -27,7 +27,7 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true);
 const BASE64: [GeneralPurpose; 2] = [GeneralPurpose::new(&STANDARD, LENIENT), GeneralPurpose::new(&URL_SAFE, LENIENT)];
 
-type Written = Result<(), EncodeError>;
+type EncodeResult = Result<(), EncodeError>;
 
 /// Appends indexes and message of the value in `json`.
 pub(super) fn encode(plan: &Plan, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
@@ -57,13 +57,13 @@ struct Encoder<'p> {
 
 impl<'p> Encoder<'p> {
     /// The fields of a message, without what frames them.
-    fn message(self, position: usize, value: &Value, out: &mut Vec<u8>) -> Written {
+    fn message(self, position: usize, value: &Value, out: &mut Vec<u8>) -> EncodeResult {
         let message = &self.plan.messages[position];
         if let Some(known) = message.known {
             return well_known::encode(known, value, out);
         }
         let Value::Object(members) = value else {
-            return Err(misfit(&format!("an object for message {}", message.full_name), value));
+            return Err(mismatch(&format!("an object for message {}", message.full_name), value));
         };
         let present = self.present(message, members)?;
         for (position, value) in present {
@@ -79,7 +79,7 @@ impl<'p> Encoder<'p> {
         Ok(())
     }
 
-    /// The members that say something, as positions of fields and values, in order of the numbers.
+    /// The members that are written, as positions of fields and values, in order of the numbers.
     fn present<'v>(
         self,
         message: &MessagePlan,
@@ -133,10 +133,10 @@ impl<'p> Encoder<'p> {
         }
     }
 
-    fn single(self, number: u32, kind: ValueKind, explicit: bool, value: &Value, out: &mut Vec<u8>) -> Written {
+    fn single(self, number: u32, kind: ValueKind, explicit: bool, value: &Value, out: &mut Vec<u8>) -> EncodeResult {
         match kind {
             ValueKind::Scalar(scalar) => {
-                let read = Bare::read(scalar, value)?;
+                let read = ScalarValue::read(scalar, value)?;
                 if explicit || !read.is_default() {
                     wire::key(number, wire_type(kind), out);
                     read.write(out);
@@ -164,7 +164,7 @@ impl<'p> Encoder<'p> {
         }
     }
 
-    fn packed(self, number: u32, items: ValueKind, value: &Value, out: &mut Vec<u8>) -> Written {
+    fn packed(self, number: u32, items: ValueKind, value: &Value, out: &mut Vec<u8>) -> EncodeResult {
         let list = list(value)?;
         if list.is_empty() {
             return Ok(());
@@ -174,7 +174,7 @@ impl<'p> Encoder<'p> {
             for (position, item) in list.iter().enumerate() {
                 let within = |error: EncodeError| error.within(&format!("[{position}]"));
                 match items {
-                    ValueKind::Scalar(scalar) => Bare::read(scalar, item).map_err(within)?.write(out),
+                    ValueKind::Scalar(scalar) => ScalarValue::read(scalar, item).map_err(within)?.write(out),
                     ValueKind::Enum(kind) => {
                         let constant = constant(&self.plan.enums[kind], item).map_err(within)?;
                         wire::varint(i64::from(constant) as u64, out);
@@ -186,18 +186,18 @@ impl<'p> Encoder<'p> {
         })
     }
 
-    fn list(self, number: u32, items: ValueKind, value: &Value, out: &mut Vec<u8>) -> Written {
+    fn list(self, number: u32, items: ValueKind, value: &Value, out: &mut Vec<u8>) -> EncodeResult {
         for (position, item) in list(value)?.iter().enumerate() {
             self.single(number, items, true, item, out).map_err(|error| error.within(&format!("[{position}]")))?;
         }
         Ok(())
     }
 
-    /// An entry always says both its key and its value, also those that are the default.
-    fn map(self, number: u32, (key, kind): (Scalar, ValueKind), value: &Value, out: &mut Vec<u8>) -> Written {
-        let Value::Object(entries) = value else { return Err(misfit("an object for a map", value)) };
+    /// An entry always has both its key and its value, also where they are the default.
+    fn map(self, number: u32, (key, kind): (Scalar, ValueKind), value: &Value, out: &mut Vec<u8>) -> EncodeResult {
+        let Value::Object(entries) = value else { return Err(mismatch("an object for a map", value)) };
         for (name, value) in entries {
-            let key = Bare::of_key(key, name)?;
+            let key = ScalarValue::of_key(key, name)?;
             wire::key(number, WireType::Length, out);
             wire::sized(out, |out| {
                 wire::key(1, wire_type(ValueKind::Scalar(key.scalar)), out);
@@ -211,12 +211,12 @@ impl<'p> Encoder<'p> {
 }
 
 /// A scalar as it goes onto the wire.
-struct Bare<'v> {
+struct ScalarValue<'v> {
     scalar: Scalar,
-    value: BareValue<'v>,
+    value: RawScalar<'v>,
 }
 
-enum BareValue<'v> {
+enum RawScalar<'v> {
     /// Of a signed type: sign-extended.
     Whole(i128),
     Float(f32),
@@ -226,49 +226,49 @@ enum BareValue<'v> {
     Bytes(Vec<u8>),
 }
 
-impl<'v> Bare<'v> {
-    fn read(scalar: Scalar, value: &'v Value) -> Result<Bare<'v>, EncodeError> {
-        let expected = || misfit(&numbers::expects(scalar), value);
+impl<'v> ScalarValue<'v> {
+    fn read(scalar: Scalar, value: &'v Value) -> Result<ScalarValue<'v>, EncodeError> {
+        let expected = || mismatch(&numbers::expects(scalar), value);
         let read = match (scalar, value) {
-            (Scalar::String, Value::String(text)) => BareValue::Text(text),
-            (Scalar::Bytes, Value::String(text)) => BareValue::Bytes(base64(text).ok_or_else(expected)?),
-            (Scalar::Bool, Value::Bool(value)) => BareValue::Bool(*value),
-            (_, Value::String(text)) => return Bare::of_text(scalar, text).ok_or_else(expected),
-            (_, Value::Number(number)) => return Bare::of_number(scalar, number.as_str()).ok_or_else(expected),
+            (Scalar::String, Value::String(text)) => RawScalar::Text(text),
+            (Scalar::Bytes, Value::String(text)) => RawScalar::Bytes(base64(text).ok_or_else(expected)?),
+            (Scalar::Bool, Value::Bool(value)) => RawScalar::Bool(*value),
+            (_, Value::String(text)) => return ScalarValue::of_text(scalar, text).ok_or_else(expected),
+            (_, Value::Number(number)) => return ScalarValue::of_number(scalar, number.as_str()).ok_or_else(expected),
             (_, Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return Err(expected()),
         };
-        Ok(Bare { scalar, value: read })
+        Ok(ScalarValue { scalar, value: read })
     }
 
     /// A scalar that came as a string, and is not one.
-    fn of_text(scalar: Scalar, text: &str) -> Option<Bare<'static>> {
+    fn of_text(scalar: Scalar, text: &str) -> Option<ScalarValue<'static>> {
         let value = match (scalar, text) {
-            (Scalar::Bool, "true" | "false") => BareValue::Bool(text == "true"),
-            (Scalar::Double, "NaN" | "Infinity" | "-Infinity") => BareValue::Double(text.parse().ok()?),
-            (Scalar::Float, "NaN" | "Infinity" | "-Infinity") => BareValue::Float(text.parse().ok()?),
-            _ => return numbers::is_number(text).then(|| Bare::of_number(scalar, text))?,
+            (Scalar::Bool, "true" | "false") => RawScalar::Bool(text == "true"),
+            (Scalar::Double, "NaN" | "Infinity" | "-Infinity") => RawScalar::Double(text.parse().ok()?),
+            (Scalar::Float, "NaN" | "Infinity" | "-Infinity") => RawScalar::Float(text.parse().ok()?),
+            _ => return numbers::is_number(text).then(|| ScalarValue::of_number(scalar, text))?,
         };
-        Some(Bare { scalar, value })
+        Some(ScalarValue { scalar, value })
     }
 
-    fn of_number(scalar: Scalar, digits: &str) -> Option<Bare<'static>> {
+    fn of_number(scalar: Scalar, digits: &str) -> Option<ScalarValue<'static>> {
         let value = match scalar {
-            Scalar::Double => BareValue::Double(digits.parse::<f64>().ok().filter(|value| value.is_finite())?),
-            Scalar::Float => BareValue::Float(digits.parse::<f32>().ok().filter(|value| value.is_finite())?),
+            Scalar::Double => RawScalar::Double(digits.parse::<f64>().ok().filter(|value| value.is_finite())?),
+            Scalar::Float => RawScalar::Float(digits.parse::<f32>().ok().filter(|value| value.is_finite())?),
             Scalar::Bool | Scalar::String | Scalar::Bytes => return None,
             Scalar::Int32 | Scalar::Sint32 | Scalar::Sfixed32 => whole(digits, i32::MIN.into(), i32::MAX.into())?,
             Scalar::Int64 | Scalar::Sint64 | Scalar::Sfixed64 => whole(digits, i64::MIN.into(), i64::MAX.into())?,
             Scalar::Uint32 | Scalar::Fixed32 => whole(digits, 0, u32::MAX.into())?,
             Scalar::Uint64 | Scalar::Fixed64 => whole(digits, 0, u64::MAX.into())?,
         };
-        Some(Bare { scalar, value })
+        Some(ScalarValue { scalar, value })
     }
 
     /// A key of a map: JSON has only strings there.
-    fn of_key(scalar: Scalar, name: &'v str) -> Result<Bare<'v>, EncodeError> {
+    fn of_key(scalar: Scalar, name: &'v str) -> Result<ScalarValue<'v>, EncodeError> {
         match scalar {
-            Scalar::String => Ok(Bare { scalar, value: BareValue::Text(name) }),
-            _ => Bare::of_text(scalar, name).ok_or_else(|| {
+            Scalar::String => Ok(ScalarValue { scalar, value: RawScalar::Text(name) }),
+            _ => ScalarValue::of_text(scalar, name).ok_or_else(|| {
                 let expected = format!("keys that are {}", numbers::expects(scalar));
                 EncodeError::new(String::new(), expected, format!("the key {}", quoted(name)))
             }),
@@ -277,35 +277,35 @@ impl<'v> Bare<'v> {
 
     fn is_default(&self) -> bool {
         match &self.value {
-            BareValue::Whole(value) => *value == 0,
+            RawScalar::Whole(value) => *value == 0,
             // The zero below zero is not the default.
-            BareValue::Float(value) => value.to_bits() == 0,
-            BareValue::Double(value) => value.to_bits() == 0,
-            BareValue::Bool(value) => !value,
-            BareValue::Text(text) => text.is_empty(),
-            BareValue::Bytes(bytes) => bytes.is_empty(),
+            RawScalar::Float(value) => value.to_bits() == 0,
+            RawScalar::Double(value) => value.to_bits() == 0,
+            RawScalar::Bool(value) => !value,
+            RawScalar::Text(text) => text.is_empty(),
+            RawScalar::Bytes(bytes) => bytes.is_empty(),
         }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         match &self.value {
-            BareValue::Whole(value) => match self.scalar {
+            RawScalar::Whole(value) => match self.scalar {
                 Scalar::Sint32 | Scalar::Sint64 => wire::varint(wire::zigzag(*value as i64), out),
                 Scalar::Fixed32 | Scalar::Sfixed32 => out.extend_from_slice(&(*value as u32).to_le_bytes()),
                 Scalar::Fixed64 | Scalar::Sfixed64 => out.extend_from_slice(&(*value as u64).to_le_bytes()),
                 _ => wire::varint(*value as u64, out),
             },
-            BareValue::Float(value) => out.extend_from_slice(&value.to_le_bytes()),
-            BareValue::Double(value) => out.extend_from_slice(&value.to_le_bytes()),
-            BareValue::Bool(value) => out.push((*value).into()),
-            BareValue::Text(text) => bytes(text.as_bytes(), out),
-            BareValue::Bytes(value) => bytes(value, out),
+            RawScalar::Float(value) => out.extend_from_slice(&value.to_le_bytes()),
+            RawScalar::Double(value) => out.extend_from_slice(&value.to_le_bytes()),
+            RawScalar::Bool(value) => out.push((*value).into()),
+            RawScalar::Text(text) => bytes(text.as_bytes(), out),
+            RawScalar::Bytes(value) => bytes(value, out),
         }
     }
 }
 
-fn whole(digits: &str, min: i128, max: i128) -> Option<BareValue<'static>> {
-    numbers::whole(digits).filter(|value| (min..=max).contains(value)).map(BareValue::Whole)
+fn whole(digits: &str, min: i128, max: i128) -> Option<RawScalar<'static>> {
+    numbers::whole(digits).filter(|value| (min..=max).contains(value)).map(RawScalar::Whole)
 }
 
 fn bytes(value: &[u8], out: &mut Vec<u8>) {
@@ -345,18 +345,18 @@ fn constant(kind: &EnumPlan, value: &Value) -> Result<i32, EncodeError> {
         Value::Null if kind.full_name == "google.protobuf.NullValue" => Some(0),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
-    number.ok_or_else(|| misfit(&format!("a constant of enum {}", kind.full_name), value))
+    number.ok_or_else(|| mismatch(&format!("a constant of enum {}", kind.full_name), value))
 }
 
 fn list(value: &Value) -> Result<&[Value], EncodeError> {
     match value {
         Value::Array(items) => Ok(items),
-        _ => Err(misfit("a list", value)),
+        _ => Err(mismatch("a list", value)),
     }
 }
 
 #[cold]
-fn misfit(expected: &str, found: &Value) -> EncodeError {
+fn mismatch(expected: &str, found: &Value) -> EncodeError {
     let found = match found {
         Value::Null => "null".to_owned(),
         Value::Bool(value) => value.to_string(),

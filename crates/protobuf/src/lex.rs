@@ -2,15 +2,15 @@
 //!
 //! Source: Protocol Buffers Language Specification, "Lexical elements".
 
-use super::model::Text;
+use super::model::StringLiteral;
 use postern_schema_core::CompileError;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token<'t> {
     Word(&'t str),
-    /// Begins with a digit; whether it is a lawful number is for others to find out.
+    /// Begins with a digit; whether it is a valid number is checked by the parser.
     Number(&'t str),
-    Text(Text),
+    Text(StringLiteral),
     Sign(char),
     End,
 }
@@ -110,9 +110,9 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    fn literal(&mut self) -> Result<Text, CompileError> {
+    fn literal(&mut self) -> Result<StringLiteral, CompileError> {
         let start = self.at;
-        let mut text = Text::default();
+        let mut text = StringLiteral::default();
         let mut characters = self.rest().char_indices();
         let quote = characters.next().map_or('"', |(_, quote)| quote);
         let fault = |expected: &str, found: String| Err(CompileError::new(self.place(start), expected, found));
@@ -165,9 +165,9 @@ impl<'t> Lexer<'t> {
     }
 }
 
-impl Text {
-    pub(super) fn new(plain: &str) -> Text {
-        let mut text = Text::default();
+impl StringLiteral {
+    pub(super) fn new(plain: &str) -> StringLiteral {
+        let mut text = StringLiteral::default();
         plain.chars().for_each(|character| text.push(character));
         text
     }
@@ -205,7 +205,7 @@ impl Text {
         self.escaped.push_str(&format!("\\{code:03o}"));
     }
 
-    pub(super) fn append(&mut self, other: &Text) {
+    pub(super) fn append(&mut self, other: &StringLiteral) {
         self.plain.push_str(&other.plain);
         self.escaped.push_str(&other.escaped);
     }

@@ -1,15 +1,15 @@
 //! Protobuf: parse, canonical text, comparison, and JSON text to Protobuf binary.
 //!
 //! A text, or a descriptor in base64, is read into a [`model`] that keeps names and options as they were written; from it
-//! comes the canonical text ([`print`]). [`names`] finds what the names mean, through imports, for the strict check
-//! ([`check`]), the normalized form ([`normal`]), the comparison ([`compat`]) and the [`plan`] that encoding
+//! comes the canonical text ([`print`]). [`names`] resolves names, through imports, for the strict check
+//! ([`check`]), the normalized form ([`normalize`]), the comparison ([`compat`]) and the [`plan`] that encoding
 //! ([`encode`]) follows.
 //!
-//! The parser is our own: those there are refuse what registries take, and forget what registries print (the order of
-//! options, whether there was a syntax line, how the name of a type was written).
+//! The parser is our own: existing ones refuse texts that Confluent takes, and forget what it prints (the order of options,
+//! whether there was a syntax line, how the name of a type was written).
 //!
-//! Sources: Protocol Buffers Language Specification for proto2 and proto3; where it leaves freedom, what the registries
-//! in use do.
+//! Sources: Protocol Buffers Language Specification for proto2 and proto3; where it leaves freedom, Confluent's
+//! behaviour.
 
 mod bundled;
 mod check;
@@ -19,7 +19,7 @@ mod encode;
 mod lex;
 mod model;
 mod names;
-mod normal;
+mod normalize;
 mod parse;
 mod plan;
 mod print;
@@ -54,7 +54,7 @@ pub struct ProtobufSchema {
 }
 
 impl ProtobufSchema {
-    /// `references`: files by the paths that they are imported by. They come before the files that everybody has.
+    /// `references`: files by the paths that they are imported by. They take precedence over the bundled files.
     pub fn compile(
         text: &str,
         references: &[(&str, &ProtobufSchema)],
@@ -73,14 +73,14 @@ impl ProtobufSchema {
         Ok(schema)
     }
 
-    /// The text by which schemas are told apart.
+    /// The text that identifies a schema.
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 
-    /// The canonical text with everything sorted whose order says nothing (`normalize=true`).
+    /// The normalized text (`normalize=true`): sorted where order has no meaning, names in full.
     pub fn normalized(&self) -> String {
-        print::print(&normal::normalize(self.types()).0, Style::Normalized)
+        print::print(&normalize::normalize(self.types()).0, Style::Normalized)
     }
 
     /// The canonical text without `extensions`, `extend` and custom options, but for Confluent's own.
@@ -128,7 +128,7 @@ impl ProtobufSchema {
         compat::differences(self.types(), writer.types())
     }
 
-    /// Whether both mean the same once references are resolved.
+    /// Whether the canonical texts are equal.
     pub fn equivalent(&self, other: &ProtobufSchema) -> bool {
         self.canonical == other.canonical
     }

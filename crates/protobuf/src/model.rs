@@ -1,7 +1,7 @@
-//! What a `.proto` file says, with names and the order of options as they were written.
+//! The model of a `.proto` file, with names and the order of options as they were written.
 //!
 //! Messages and enums lie in two lists of the file and refer to one another by position, so that a type is a pair of
-//! numbers for whoever resolves names. Comments are gone, and so is where in a message its parts stood among each other.
+//! numbers after name resolution. Comments are dropped, and so is the order of different parts within a message.
 
 /// Fields are numbered up to this.
 pub(super) const MAX_FIELD_NUMBER: i32 = (1 << 29) - 1;
@@ -14,12 +14,12 @@ pub(super) struct File {
     pub(super) package: Option<String>,
     pub(super) imports: Vec<String>,
     pub(super) public_imports: Vec<String>,
-    pub(super) options: Vec<Setting>,
+    pub(super) options: Vec<ProtoOption>,
     /// All messages, nested ones included; a message comes before those in it.
     pub(super) messages: Vec<Message>,
     /// All enums, nested ones included.
     pub(super) enums: Vec<Enum>,
-    pub(super) top: Members,
+    pub(super) top: NestedTypes,
     pub(super) extends: Vec<Extend>,
     pub(super) services: Vec<Service>,
     /// The first number that compilers read as octal: its place in the text, and its digits.
@@ -57,7 +57,7 @@ impl Syntax {
 
 /// Types declared side by side, as positions in the lists of their file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Members {
+pub(super) struct NestedTypes {
     pub(super) messages: Vec<usize>,
     pub(super) enums: Vec<usize>,
 }
@@ -68,13 +68,13 @@ pub(super) struct Message {
     /// With package and outer messages, without a leading dot.
     pub(super) full_name: String,
     pub(super) reserved: Vec<Vec<Reserved>>,
-    pub(super) options: Vec<Setting>,
+    pub(super) options: Vec<ProtoOption>,
     pub(super) fields: Vec<Field>,
     pub(super) oneofs: Vec<OneOf>,
     pub(super) groups: Vec<Group>,
     pub(super) extensions: Vec<Extensions>,
     pub(super) extends: Vec<Extend>,
-    pub(super) nested: Members,
+    pub(super) nested: NestedTypes,
     /// Whether it stands for the entries of a map, as descriptors have them.
     pub(super) is_map_entry: bool,
 }
@@ -103,7 +103,7 @@ pub(super) struct Field {
     pub(super) kind: FieldType,
     pub(super) name: String,
     pub(super) number: i32,
-    pub(super) options: Vec<Setting>,
+    pub(super) options: Vec<ProtoOption>,
 }
 
 /// The type of a field, names as written.
@@ -135,7 +135,7 @@ impl Label {
 #[derive(Clone, Debug)]
 pub(super) struct OneOf {
     pub(super) name: String,
-    pub(super) options: Vec<Setting>,
+    pub(super) options: Vec<ProtoOption>,
     pub(super) fields: Vec<Field>,
     pub(super) groups: Vec<Group>,
 }
@@ -166,7 +166,7 @@ pub(super) enum RangeEnd {
 #[derive(Clone, Debug)]
 pub(super) struct Extensions {
     pub(super) ranges: Vec<Reserved>,
-    pub(super) options: Vec<Setting>,
+    pub(super) options: Vec<ProtoOption>,
 }
 
 #[derive(Clone, Debug)]
@@ -181,7 +181,7 @@ pub(super) struct Enum {
     pub(super) name: String,
     pub(super) full_name: String,
     pub(super) reserved: Vec<Vec<Reserved>>,
-    pub(super) options: Vec<Setting>,
+    pub(super) options: Vec<ProtoOption>,
     pub(super) constants: Vec<Constant>,
 }
 
@@ -189,39 +189,39 @@ pub(super) struct Enum {
 pub(super) struct Constant {
     pub(super) name: String,
     pub(super) number: i32,
-    pub(super) options: Vec<Setting>,
+    pub(super) options: Vec<ProtoOption>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Service {
     pub(super) name: String,
-    pub(super) options: Vec<Setting>,
-    pub(super) calls: Vec<Call>,
+    pub(super) options: Vec<ProtoOption>,
+    pub(super) rpcs: Vec<Rpc>,
 }
 
 /// An `rpc`.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(super) struct Rpc {
     pub(super) name: String,
-    pub(super) request: Streamed,
-    pub(super) response: Streamed,
-    pub(super) options: Vec<Setting>,
+    pub(super) request: RpcType,
+    pub(super) response: RpcType,
+    pub(super) options: Vec<ProtoOption>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Streamed {
+pub(super) struct RpcType {
     pub(super) stream: bool,
     pub(super) kind: String,
 }
 
 /// An option: its name as written, without white space, like `(my.option).part`, and its value.
 #[derive(Clone, Debug)]
-pub(super) struct Setting {
+pub(super) struct ProtoOption {
     pub(super) name: String,
-    pub(super) value: SettingValue,
+    pub(super) value: OptionValue,
 }
 
-impl Setting {
+impl ProtoOption {
     /// Whether it is an extension, not declared by Protobuf itself.
     pub(super) fn is_custom(&self) -> bool {
         self.name.starts_with('(')
@@ -235,35 +235,35 @@ impl Setting {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum SettingValue {
-    Text(Text),
+pub(super) enum OptionValue {
+    Text(StringLiteral),
     /// A number, `true`, the name of a constant.
     Word(String),
-    Map(Vec<(String, SettingValue)>),
-    List(Vec<SettingValue>),
+    Map(Vec<(String, OptionValue)>),
+    List(Vec<OptionValue>),
 }
 
 /// A string literal. `escaped` stands between double quotes as it is; in `plain` a byte beyond ASCII that was written
 /// as a number is the character of that number.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Text {
+pub(super) struct StringLiteral {
     pub(super) plain: String,
     pub(super) escaped: String,
 }
 
 /// The value of option `name`, where it is a word.
-pub(super) fn word<'o>(options: &'o [Setting], name: &str) -> Option<&'o str> {
+pub(super) fn word<'o>(options: &'o [ProtoOption], name: &str) -> Option<&'o str> {
     options.iter().find(|option| option.name == name).and_then(|option| match &option.value {
-        SettingValue::Word(word) => Some(word.as_str()),
-        SettingValue::Text(_) | SettingValue::Map(_) | SettingValue::List(_) => None,
+        OptionValue::Word(word) => Some(word.as_str()),
+        OptionValue::Text(_) | OptionValue::Map(_) | OptionValue::List(_) => None,
     })
 }
 
 /// The value of option `name`, where it is a text.
-pub(super) fn text<'o>(options: &'o [Setting], name: &str) -> Option<&'o str> {
+pub(super) fn text<'o>(options: &'o [ProtoOption], name: &str) -> Option<&'o str> {
     options.iter().find(|option| option.name == name).and_then(|option| match &option.value {
-        SettingValue::Text(text) => Some(text.plain.as_str()),
-        SettingValue::Word(_) | SettingValue::Map(_) | SettingValue::List(_) => None,
+        OptionValue::Text(text) => Some(text.plain.as_str()),
+        OptionValue::Word(_) | OptionValue::Map(_) | OptionValue::List(_) => None,
     })
 }
 

@@ -154,7 +154,7 @@ impl Types {
         }
     }
 
-    fn entry<'f>(&'f self, message: &'f Message) -> Option<[Written<'f>; 2]> {
+    fn entry<'f>(&'f self, message: &'f Message) -> Option<[TypeName<'f>; 2]> {
         let part = |number: i32| {
             message.fields.iter().find(|field| field.number == number).and_then(|field| match &field.kind {
                 FieldType::Named(name) => Some(self.written(&message.full_name, name)),
@@ -164,22 +164,22 @@ impl Types {
         if message.is_map_entry { Some([part(1)?, part(2)?]) } else { None }
     }
 
-    fn written<'f>(&self, scope: &str, text: &'f str) -> Written<'f> {
-        Written { text, kind: self.kind(scope, text) }
+    fn written<'f>(&self, scope: &str, text: &'f str) -> TypeName<'f> {
+        TypeName { text, kind: self.kind(scope, text) }
     }
 }
 
 /// The type of a field, looked up.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape<'f> {
-    Single(Written<'f>),
+    Single(TypeName<'f>),
     /// Key and value.
-    Map([Written<'f>; 2]),
+    Map([TypeName<'f>; 2]),
 }
 
 /// A name as it was written, and what it stands for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Written<'f> {
+pub(super) struct TypeName<'f> {
     pub(super) text: &'f str,
     pub(super) kind: Kind,
 }

@@ -1,16 +1,16 @@
 //! A `.proto` text to its [`model`](super::model).
 //!
 //! The grammar is that of proto2 and proto3; editions are refused. Names are not resolved here, and numbers are taken as
-//! they come: whether a file makes sense is judged by [`check`](super::check).
+//! they come: [`check`](super::check) decides whether a file is consistent.
 //!
-//! Source: Protocol Buffers Language Specification; where registries in use read more or less than it says, they are
+//! Source: Protocol Buffers Language Specification; where Confluent reads more or less than it says, Confluent is
 //! followed (`017` is 17; every field of proto2 needs its label, and so does one without a syntax line).
 
 mod settings;
 mod statements;
 
 use super::lex::{Lexer, Token};
-use super::model::{self, Enum, Extend, File, Members, Message, Syntax, Text};
+use super::model::{self, Enum, Extend, File, Message, NestedTypes, StringLiteral, Syntax};
 use postern_schema_core::CompileError;
 
 /// Messages within messages, and values within values of options. Compilers end there, too.
@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 32;
 /// Bytes of a text. Twice what a topic takes by default.
 const TEXT_MAX: usize = 2 << 20;
 
-/// Bytes of any name, with everything in front of it, and names in a package: what a name means is looked for in every
+/// Bytes of any name, with everything in front of it, and names in a package: a name is looked up in every
 /// scope around it.
 const NAME_MAX: usize = 512;
 const PACKAGE_PARTS_MAX: usize = 32;
@@ -161,7 +161,7 @@ impl<'t> Parser<'t> {
     }
 
     fn message_statement(&mut self, message: &mut Message, full_name: &str) -> Parsed {
-        let Members { messages, enums } = &mut message.nested;
+        let NestedTypes { messages, enums } = &mut message.nested;
         match self.token {
             Token::Word("message") => {
                 self.advance()?;
@@ -328,9 +328,9 @@ impl<'t> Parser<'t> {
     }
 
     /// A string literal, or several in a row, which are one.
-    fn text(&mut self) -> Parsed<Text> {
+    fn text(&mut self) -> Parsed<StringLiteral> {
         let Token::Text(_) = self.token else { return Err(self.unexpected("a text in quotes")) };
-        let mut whole = Text::default();
+        let mut whole = StringLiteral::default();
         while let Token::Text(part) = &self.token {
             whole.append(part);
             self.advance()?;

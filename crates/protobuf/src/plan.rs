@@ -2,12 +2,12 @@
 //!
 //! Only what the first message of the file can hold is in it. Made on first use: most schemas are only stored and
 //! compared. A schema that no message can be written with (a type that is missing, a field number that is none) has no
-//! plan, and says so.
+//! plan but an error.
 
 use std::collections::{HashMap, HashSet};
 
-use super::model::{self, Field, Group, Label, MAX_FIELD_NUMBER, Message, Scalar, Setting};
-use super::names::{EnumId, Kind, MessageId, Shape, Types, Written};
+use super::model::{self, Field, Group, Label, MAX_FIELD_NUMBER, Message, ProtoOption, Scalar};
+use super::names::{EnumId, Kind, MessageId, Shape, TypeName, Types};
 use postern_schema_core::EncodeError;
 
 #[derive(Debug)]
@@ -303,7 +303,7 @@ impl<'t> Planner<'t> {
         Ok(FieldPlan { name, number, shape, oneof, required: group.label == Some(Label::Required) })
     }
 
-    fn value(&mut self, scope: &str, written: Written<'_>) -> Result<ValueKind, EncodeError> {
+    fn value(&mut self, scope: &str, written: TypeName<'_>) -> Result<ValueKind, EncodeError> {
         Ok(match written.kind {
             Kind::Scalar(scalar) => ValueKind::Scalar(scalar),
             Kind::Enum(id) => ValueKind::Enum(self.enumeration(id)),
@@ -316,7 +316,7 @@ impl<'t> Planner<'t> {
     }
 }
 
-fn packed(value: ValueKind, options: &[Setting], proto3: bool) -> bool {
+fn packed(value: ValueKind, options: &[ProtoOption], proto3: bool) -> bool {
     let packable = match value {
         ValueKind::Scalar(scalar) => !matches!(scalar, Scalar::String | Scalar::Bytes),
         ValueKind::Enum(_) => true,

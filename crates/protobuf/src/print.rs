@@ -6,8 +6,8 @@
 //! Source: docs/reference/schema-registry.md §5.5; recorded answers.
 
 use super::model::{
-    Call, Constant, Enum, Extend, Field, FieldType, File, Group, MAX_FIELD_NUMBER, Members, Message, OneOf, RangeEnd,
-    Reserved, Service, Setting, SettingValue, Streamed, Text,
+    Constant, Enum, Extend, Field, FieldType, File, Group, MAX_FIELD_NUMBER, Message, NestedTypes, OneOf, OptionValue,
+    ProtoOption, RangeEnd, Reserved, Rpc, RpcType, Service, StringLiteral,
 };
 
 /// What is printed, and in which order.
@@ -46,10 +46,10 @@ impl Printer<'_> {
         }
         self.group(file.imports.len() + file.public_imports.len());
         for path in &file.imports {
-            self.line(&format!("import \"{}\";", Text::new(path).escaped));
+            self.line(&format!("import \"{}\";", StringLiteral::new(path).escaped));
         }
         for path in &file.public_imports {
-            self.line(&format!("import public \"{}\";", Text::new(path).escaped));
+            self.line(&format!("import public \"{}\";", StringLiteral::new(path).escaped));
         }
         let options = self.kept(&file.options);
         self.group(options.len());
@@ -64,7 +64,7 @@ impl Printer<'_> {
         file.services.iter().for_each(|service| self.service(service));
     }
 
-    fn members(&mut self, members: &Members) {
+    fn members(&mut self, members: &NestedTypes) {
         let file = self.file;
         members.messages.iter().for_each(|id| self.message(&file.messages[*id]));
         members.enums.iter().for_each(|id| self.enumeration(&file.enums[*id]));
@@ -182,15 +182,15 @@ impl Printer<'_> {
             let text = self.option_statement(option);
             self.statement(&mut block, Part::Options, &text);
         }
-        for call in &service.calls {
+        for call in &service.rpcs {
             self.part(&mut block, Part::Fields);
             self.call(call);
         }
         self.close(block);
     }
 
-    fn call(&mut self, call: &Call) {
-        let kind = |of: &Streamed| format!("{}{}", if of.stream { "stream " } else { "" }, of.kind);
+    fn call(&mut self, call: &Rpc) {
+        let kind = |of: &RpcType| format!("{}{}", if of.stream { "stream " } else { "" }, of.kind);
         let head = format!("rpc {} ({}) returns ({})", call.name, kind(&call.request), kind(&call.response));
         let options = self.kept(&call.options);
         if options.is_empty() {
@@ -206,7 +206,7 @@ impl Printer<'_> {
     // === options ===
 
     /// Those that are printed, in the order in which they are.
-    fn kept<'o>(&self, options: &'o [Setting]) -> Vec<&'o Setting> {
+    fn kept<'o>(&self, options: &'o [ProtoOption]) -> Vec<&'o ProtoOption> {
         let mut kept = options.iter().collect::<Vec<_>>();
         match self.style {
             Style::Canonical | Style::Normalized => {}
@@ -217,7 +217,7 @@ impl Printer<'_> {
         kept
     }
 
-    fn option_statements(&mut self, options: &[&Setting]) {
+    fn option_statements(&mut self, options: &[&ProtoOption]) {
         for option in options {
             let text = self.option_statement(option);
             self.line(&text);
@@ -225,7 +225,7 @@ impl Printer<'_> {
     }
 
     /// To stand on lines of its own, inside of what is open.
-    fn option_statement(&self, option: &Setting) -> String {
+    fn option_statement(&self, option: &ProtoOption) -> String {
         let mut text = format!("option {} = ", option.name);
         option_value(&option.value, 0, &mut text);
         text.push(';');
@@ -233,7 +233,7 @@ impl Printer<'_> {
     }
 
     /// ` [a = 1]`, or several on a line each; nothing when there are none.
-    fn inline_options(&self, options: &[Setting]) -> String {
+    fn inline_options(&self, options: &[ProtoOption]) -> String {
         let mut kept = self.kept(options);
         if self.style != Style::Normalized {
             kept.sort_by_key(|option| match option.name.as_str() {
@@ -333,9 +333,9 @@ enum Part {
 }
 
 /// The value of an option, its inner lines indented by `indent` and more. A list of one stands on its line.
-fn option_value(of: &SettingValue, indent: usize, out: &mut String) {
+fn option_value(of: &OptionValue, indent: usize, out: &mut String) {
     match of {
-        SettingValue::List(items) if items.len() == 1 => {
+        OptionValue::List(items) if items.len() == 1 => {
             out.push('[');
             value(&items[0], indent, out);
             out.push(']');
@@ -344,15 +344,15 @@ fn option_value(of: &SettingValue, indent: usize, out: &mut String) {
     }
 }
 
-fn value(of: &SettingValue, indent: usize, out: &mut String) {
+fn value(of: &OptionValue, indent: usize, out: &mut String) {
     match of {
-        SettingValue::Word(word) => out.push_str(word),
-        SettingValue::Text(text) => {
+        OptionValue::Word(word) => out.push_str(word),
+        OptionValue::Text(text) => {
             out.push('"');
             out.push_str(&text.escaped);
             out.push('"');
         }
-        SettingValue::Map(entries) => {
+        OptionValue::Map(entries) => {
             out.push_str("{\n");
             for (position, (key, inner)) in entries.iter().enumerate() {
                 out.extend(std::iter::repeat_n(' ', indent + 2));
@@ -364,7 +364,7 @@ fn value(of: &SettingValue, indent: usize, out: &mut String) {
             out.extend(std::iter::repeat_n(' ', indent));
             out.push('}');
         }
-        SettingValue::List(items) => {
+        OptionValue::List(items) => {
             out.push_str("[\n");
             for (position, inner) in items.iter().enumerate() {
                 out.extend(std::iter::repeat_n(' ', indent + 2));
@@ -379,7 +379,7 @@ fn value(of: &SettingValue, indent: usize, out: &mut String) {
 
 fn ranges(entries: &[Reserved]) -> String {
     let entry = |entry: &Reserved| match entry {
-        Reserved::Name(name) => format!("\"{}\"", Text::new(name).escaped),
+        Reserved::Name(name) => format!("\"{}\"", StringLiteral::new(name).escaped),
         Reserved::Numbers(first, None) => first.to_string(),
         Reserved::Numbers(first, Some(RangeEnd::Number(last))) if *last < MAX_FIELD_NUMBER => {
             format!("{first} to {last}")

@@ -1,11 +1,11 @@
 //! Tags of messages and fields: the options `(confluent.message_meta)` and `(confluent.field_meta)`, whose member `tags` lists them.
 //!
 //! They are read in all the forms that stand for the same (`(…).tags = "A"`, once or several times, or one option with a map), and written
-//! in one: the map. Groups are passed over, because there an option belongs to nobody clearly.
+//! in one: the map. Groups are skipped: an option of one may belong to the field or to the message.
 
 use std::mem;
 
-use super::model::{File, Message, Setting, SettingValue, Text};
+use super::model::{File, Message, OptionValue, ProtoOption, StringLiteral};
 
 const OF_MESSAGE: &str = "(confluent.message_meta)";
 const OF_FIELD: &str = "(confluent.field_meta)";
@@ -28,7 +28,7 @@ pub(super) fn visit(file: &mut File, visitor: &mut dyn FnMut(&str, bool, &mut Ve
 }
 
 /// Options whose tags were not changed stay as they were written.
-fn at(options: &mut Vec<Setting>, name: &str, visit: impl FnOnce(&mut Vec<String>)) {
+fn at(options: &mut Vec<ProtoOption>, name: &str, visit: impl FnOnce(&mut Vec<String>)) {
     let before = read(options, name);
     let mut tags = before.clone();
     visit(&mut tags);
@@ -37,11 +37,11 @@ fn at(options: &mut Vec<Setting>, name: &str, visit: impl FnOnce(&mut Vec<String
     }
 }
 
-fn read(options: &[Setting], name: &str) -> Vec<String> {
+fn read(options: &[ProtoOption], name: &str) -> Vec<String> {
     let mut tags = Vec::new();
-    for Setting { name: written, value } in options {
+    for ProtoOption { name: written, value } in options {
         match (written.strip_prefix(name), value) {
-            (Some(""), SettingValue::Map(members)) => {
+            (Some(""), OptionValue::Map(members)) => {
                 members.iter().filter(|(member, _)| member == TAGS).for_each(|(_, value)| texts(value, &mut tags));
             }
             (Some(".tags"), value) => texts(value, &mut tags),
@@ -51,33 +51,35 @@ fn read(options: &[Setting], name: &str) -> Vec<String> {
     tags
 }
 
-fn texts(value: &SettingValue, tags: &mut Vec<String>) {
+fn texts(value: &OptionValue, tags: &mut Vec<String>) {
     match value {
-        SettingValue::Text(text) => tags.push(text.plain.clone()),
-        SettingValue::List(items) => items.iter().for_each(|item| texts(item, tags)),
-        SettingValue::Word(_) | SettingValue::Map(_) => {}
+        OptionValue::Text(text) => tags.push(text.plain.clone()),
+        OptionValue::List(items) => items.iter().for_each(|item| texts(item, tags)),
+        OptionValue::Word(_) | OptionValue::Map(_) => {}
     }
 }
 
 /// One map holds the tags afterwards, that which is there already or a new one; without tags and other members there is none.
-fn write(options: &mut Vec<Setting>, name: &str, tags: &[String]) {
+fn write(options: &mut Vec<ProtoOption>, name: &str, tags: &[String]) {
     options.retain(|option| option.name.strip_prefix(name) != Some(".tags"));
     for option in options.iter_mut().filter(|option| option.name == name) {
-        if let SettingValue::Map(members) = &mut option.value {
+        if let OptionValue::Map(members) = &mut option.value {
             members.retain(|(member, _)| member != TAGS);
         }
     }
     if !tags.is_empty() {
-        let tags =
-            (TAGS.to_owned(), SettingValue::List(tags.iter().map(|tag| SettingValue::Text(Text::new(tag))).collect()));
+        let tags = (
+            TAGS.to_owned(),
+            OptionValue::List(tags.iter().map(|tag| OptionValue::Text(StringLiteral::new(tag))).collect()),
+        );
         let own = options.iter_mut().filter(|option| option.name == name).find_map(|option| match &mut option.value {
-            SettingValue::Map(members) => Some(members),
-            SettingValue::Text(_) | SettingValue::Word(_) | SettingValue::List(_) => None,
+            OptionValue::Map(members) => Some(members),
+            OptionValue::Text(_) | OptionValue::Word(_) | OptionValue::List(_) => None,
         });
         match own {
             Some(members) => members.push(tags),
-            None => options.push(Setting { name: name.to_owned(), value: SettingValue::Map(vec![tags]) }),
+            None => options.push(ProtoOption { name: name.to_owned(), value: OptionValue::Map(vec![tags]) }),
         }
     }
-    options.retain(|option| option.name != name || option.value != SettingValue::Map(Vec::new()));
+    options.retain(|option| option.name != name || option.value != OptionValue::Map(Vec::new()));
 }

@@ -1,4 +1,4 @@
-//! Drafts 4, 6 and 7: beside a `$ref` nothing counts; what a schema says is several things that hold all at once.
+//! Drafts 4, 6 and 7: beside a `$ref` nothing counts; the keywords of a schema make several nodes that hold all at once.
 
 use serde_json::Value;
 
@@ -72,9 +72,9 @@ impl<'d> Builder<'d, '_> {
             kinds.push(Kind::Const(printed(value, Keys::Sorted)));
         }
         let typed = self.typed(scope)?;
-        let told = typed.iter().filter_map(|(name, _)| Family::of(name)).collect::<Vec<_>>();
+        let known = typed.iter().filter_map(|(name, _)| Family::of(name)).collect::<Vec<_>>();
         kinds.extend(self.one_of_the_types(scope, typed));
-        for family in Family::ALL.into_iter().filter(|family| !told.contains(family)) {
+        for family in Family::ALL.into_iter().filter(|family| !known.contains(family)) {
             if family.keywords(scope.draft).iter().any(|keyword| scope.members.contains_key(*keyword)) {
                 kinds.push(self.family(scope, family, false)?);
             }
@@ -85,7 +85,7 @@ impl<'d> Builder<'d, '_> {
         Ok(self.all_of(kinds))
     }
 
-    /// What `type` says, each of its types with the keywords that concern it.
+    /// The types that `type` names, each with the keywords that concern it.
     fn typed(&mut self, scope: &Scope<'d>) -> Built<Vec<(&'d str, Kind)>> {
         let names = match scope.members.get("type") {
             None => return Ok(Vec::new()),

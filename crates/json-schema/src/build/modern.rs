@@ -75,7 +75,7 @@ impl<'d> Builder<'d, '_> {
     }
 }
 
-/// A type among several, whose keywords are said once for all of them.
+/// A type among several; the keywords make nodes of their own.
 fn bare(name: &Value) -> Kind {
     match name.as_str() {
         Some("array") => Kind::Array(Box::default()),

@@ -43,7 +43,7 @@ impl<'d> Builder<'d, '_> {
             return Err(self.at("multipleOf").expected("a number other than 0", unit));
         }
         if scope.draft == Draft::Four {
-            // Mere flags, which say how the other two are meant; they are not compared.
+            // Flags that make the other two exclusive; they are not compared.
             self.flag(scope, "exclusiveMaximum")?;
             self.flag(scope, "exclusiveMinimum")?;
         } else {
@@ -118,7 +118,7 @@ impl<'d> Builder<'d, '_> {
             Some(Value::Array(items)) => rules.tuple = self.list(scope, "items", items)?,
             Some(schema) => {
                 rules.items = Some(self.child(scope, schema, "items".to_owned())?);
-                // Where all items are told there are no additional ones to forbid.
+                // Where `items` covers all items there are no additional ones to forbid.
                 if rules.additional == Extra::Forbidden {
                     rules.additional = Extra::Allowed;
                 }
@@ -168,7 +168,7 @@ impl<'d> Builder<'d, '_> {
             .collect()
     }
 
-    /// What is said of the rest. An empty schema is one, except for what is not evaluated, where it only says yes.
+    /// The keyword for the rest. An empty schema is kept as one, except in `unevaluated…`, where it is `true`.
     fn extra(&mut self, scope: &Scope<'d>, keyword: &str) -> Built<Extra> {
         Ok(match scope.members.get(keyword) {
             None => Extra::Unsaid,

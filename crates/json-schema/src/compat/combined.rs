@@ -2,40 +2,46 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Comparison, Found, Report, Spot, Verdict};
+use super::{Comparison, DifferenceKind, NodeRef, PairResult, Report};
 use crate::tree::{Combined, Criterion, NodeId};
 
 impl Comparison<'_> {
     /// Whether the original is compatible with a part of the update that alone suffices.
-    pub(super) fn goes_into(&mut self, original: Spot, update: Spot, combined: &Combined) -> bool {
+    pub(super) fn goes_into(&mut self, original: NodeRef, update: NodeRef, combined: &Combined) -> bool {
         let alone = combined.parts.len() == 1 || combined.criterion != Criterion::All;
         alone
             && combined.parts.iter().any(|part| self.effort > 0 && self.compare(original, update.at(*part)).compatible)
     }
 
     /// Whether a part that the original always meets is compatible with the update.
-    pub(super) fn comes_out_of(&mut self, original: Spot, combined: &Combined, update: Spot) -> bool {
+    pub(super) fn comes_out_of(&mut self, original: NodeRef, combined: &Combined, update: NodeRef) -> bool {
         let always = combined.parts.len() == 1 || combined.criterion == Criterion::All;
         always
             && combined.parts.iter().any(|part| self.effort > 0 && self.compare(original.at(*part), update).compatible)
     }
 
-    pub(super) fn combined(&mut self, original: Spot, theirs: &Combined, update: Spot, ours: &Combined) -> Verdict {
+    pub(super) fn combined(
+        &mut self,
+        original: NodeRef,
+        theirs: &Combined,
+        update: NodeRef,
+        ours: &Combined,
+    ) -> PairResult {
         let (one_before, one_now) = (theirs.parts.len() == 1, ours.parts.len() == 1);
         let goes_together = theirs.criterion == ours.criterion
             || ours.criterion == Criterion::Any
             || one_before && (one_now || ours.criterion == Criterion::One)
             || one_now && theirs.criterion == Criterion::All;
         if !goes_together {
-            return Verdict::because(Found::CombinedTypeChanged);
+            return PairResult::because(DifferenceKind::CombinedTypeChanged);
         }
         let mut report = Report::new(self.policy);
         let (before, now) = (theirs.distinct.len(), ours.distinct.len());
         if now > before && ours.criterion == Criterion::All {
-            report.note(Found::ProductTypeExtended, "");
+            report.note(DifferenceKind::ProductTypeExtended, "");
         }
         if now < before && theirs.criterion != Criterion::All {
-            report.note(Found::SumTypeNarrowed, "");
+            report.note(DifferenceKind::SumTypeNarrowed, "");
         }
         let (theirs_left, ours_left, paired) = match before * now > MANY_PAIRS {
             true => self.pair_equals(original, theirs, update, ours),
@@ -52,18 +58,18 @@ impl Comparison<'_> {
             }
         }
         if paired + matched(&edges, ours_left.len(), |steps| self.spend(steps)) < before.min(now) {
-            report.note(Found::CombinedSubschemasChanged, "");
+            report.note(DifferenceKind::CombinedSubschemasChanged, "");
         }
-        report.verdict
+        report.result
     }
 
     /// Pairs parts whose texts are equal, where they are compatible: of long lists most are, and each is compared once
     /// instead of with all others. What is left of both, and how many pairs there are.
     fn pair_equals(
         &mut self,
-        original: Spot,
+        original: NodeRef,
         theirs: &Combined,
-        update: Spot,
+        update: NodeRef,
         ours: &Combined,
     ) -> (Vec<NodeId>, Vec<NodeId>, usize) {
         let positions = ours.digests.iter().enumerate().map(|(position, digest)| (*digest, position));
@@ -92,7 +98,7 @@ const MANY_PAIRS: usize = 10_000;
 /// How many pairs a maximum matching has, in a graph of two sides given by the edges of one; `others` are on the other.
 ///
 /// Each round looks for a path along which the pairs so far are exchanged for one more, breadth first.
-/// `spend` is told how far it went, and may end it.
+/// `spend` gets the number of steps, and may end the search.
 fn matched(edges: &[Vec<usize>], others: usize, mut spend: impl FnMut(usize) -> bool) -> usize {
     let mut partners = vec![None; others];
     let mut held = vec![None; edges.len()];

@@ -1,8 +1,8 @@
-//! Objects: what a property that comes or goes means depends on what is said of properties that are not listed.
+//! Objects: whether a property may come or go depends on what is allowed for properties that are not listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Comparison, Found, Report, Spot};
+use super::{Comparison, DifferenceKind, NodeRef, Report};
 use crate::tree::{Extra, Kind, NodeId, ObjectRules};
 
 /// What may stand under a name that is not listed.
@@ -17,9 +17,9 @@ pub(super) enum Rest {
 impl<'t> Comparison<'t> {
     pub(super) fn objects(
         &mut self,
-        original: Spot,
+        original: NodeRef,
         theirs: &'t ObjectRules,
-        update: Spot,
+        update: NodeRef,
         ours: &'t ObjectRules,
         report: &mut Report,
     ) {
@@ -27,7 +27,7 @@ impl<'t> Comparison<'t> {
             if let (true, Some(property)) = (theirs.properties.contains_key(name), ours.properties.get(name))
                 && !self.node(update.at(*property)).has_default
             {
-                report.note(Found::RequiredAttributeAdded, &format!("/required/{name}"));
+                report.note(DifferenceKind::RequiredAttributeAdded, &format!("/required/{name}"));
             }
         }
         for (name, before) in &theirs.properties {
@@ -49,12 +49,12 @@ impl<'t> Comparison<'t> {
             let path = format!("/dependencies/{name}");
             match theirs.dependent_schemas.get(name) {
                 Some(before) => report.include(&path, &self.compare(original.at(*before), update.at(*now))),
-                None => report.note(Found::DependencySchemaAdded, &path),
+                None => report.note(DifferenceKind::DependencySchemaAdded, &path),
             }
         }
-        let kinds = (Found::AdditionalPropertiesRemoved, Found::AdditionalPropertiesNarrowed);
+        let kinds = (DifferenceKind::AdditionalPropertiesRemoved, DifferenceKind::AdditionalPropertiesNarrowed);
         self.additional(original, theirs.additional, update, ours.additional, "/additionalProperties", kinds, report);
-        let kinds = (Found::UnevaluatedPropertiesRemoved, Found::UnevaluatedPropertiesNarrowed);
+        let kinds = (DifferenceKind::UnevaluatedPropertiesRemoved, DifferenceKind::UnevaluatedPropertiesNarrowed);
         self.unevaluated(
             original,
             theirs.unevaluated,
@@ -65,16 +65,26 @@ impl<'t> Comparison<'t> {
             report,
         );
         let most = (theirs.max_properties.as_ref(), ours.max_properties.as_ref());
-        report.at_most("/maxProperties", most, Found::MaxPropertiesAdded, Found::MaxPropertiesDecreased);
+        report.at_most(
+            "/maxProperties",
+            most,
+            DifferenceKind::MaxPropertiesAdded,
+            DifferenceKind::MaxPropertiesDecreased,
+        );
         let least = (theirs.min_properties.as_ref(), ours.min_properties.as_ref());
-        report.at_least("/minProperties", least, Found::MinPropertiesAdded, Found::MinPropertiesIncreased);
+        report.at_least(
+            "/minProperties",
+            least,
+            DifferenceKind::MinPropertiesAdded,
+            DifferenceKind::MinPropertiesIncreased,
+        );
     }
 
     fn property_removed(
         &mut self,
-        property: Spot,
+        property: NodeRef,
         name: &str,
-        update: Spot,
+        update: NodeRef,
         ours: &'t ObjectRules,
         path: &str,
         report: &mut Report,
@@ -82,15 +92,15 @@ impl<'t> Comparison<'t> {
         match self.rest(ours, name) {
             Rest::Open => {}
             Rest::Covered(cover) => {
-                let verdict = self.compare(property, update.at(cover));
-                report.include(path, &verdict);
-                if !verdict.compatible {
-                    report.note(Found::PropertyRemovedNotCovered, path);
+                let result = self.compare(property, update.at(cover));
+                report.include(path, &result);
+                if !result.compatible {
+                    report.note(DifferenceKind::PropertyRemovedNotCovered, path);
                 }
             }
             Rest::Closed => {
                 if !matches!(self.node(self.followed(property)).kind, Kind::Never) {
-                    report.note(Found::PropertyRemovedFromClosed, path);
+                    report.note(DifferenceKind::PropertyRemovedFromClosed, path);
                 }
             }
         }
@@ -99,10 +109,10 @@ impl<'t> Comparison<'t> {
     #[expect(clippy::too_many_arguments, reason = "both sides, and where to tell of it")]
     fn property_added(
         &mut self,
-        original: Spot,
+        original: NodeRef,
         theirs: &'t ObjectRules,
         name: &str,
-        property: Spot,
+        property: NodeRef,
         required: bool,
         path: &str,
         report: &mut Report,
@@ -114,22 +124,22 @@ impl<'t> Comparison<'t> {
                     return;
                 }
                 return match (required, has_default) {
-                    (true, true) => report.note(Found::RequiredPropertyWithDefaultAddedToOpen, path),
-                    (true, false) => report.note(Found::RequiredPropertyAddedToOpen, path),
-                    (false, _) => report.note(Found::OptionalPropertyAddedToOpen, path),
+                    (true, true) => report.note(DifferenceKind::RequiredPropertyWithDefaultAddedToOpen, path),
+                    (true, false) => report.note(DifferenceKind::RequiredPropertyAddedToOpen, path),
+                    (false, _) => report.note(DifferenceKind::OptionalPropertyAddedToOpen, path),
                 };
             }
             Rest::Covered(cover) => {
-                let verdict = self.compare(original.at(cover), property);
-                report.include(path, &verdict);
-                if !verdict.compatible {
-                    report.note(Found::PropertyAddedNotCovered, path);
+                let result = self.compare(original.at(cover), property);
+                report.include(path, &result);
+                if !result.compatible {
+                    report.note(DifferenceKind::PropertyAddedNotCovered, path);
                 }
             }
             Rest::Closed => {}
         }
         if required && !has_default {
-            report.note(Found::RequiredPropertyAddedToUnopen, path);
+            report.note(DifferenceKind::RequiredPropertyAddedToUnopen, path);
         }
     }
 
@@ -149,16 +159,16 @@ impl<'t> Comparison<'t> {
         }
     }
 
-    /// What is said of the rest, the way `additionalProperties` says it. `kinds`: forbidden now; narrowed.
+    /// Compares `additionalProperties`. `kinds`: forbidden now; narrowed.
     #[expect(clippy::too_many_arguments, reason = "both sides, and where to tell of it")]
     pub(super) fn additional(
         &mut self,
-        original: Spot,
+        original: NodeRef,
         theirs: Extra,
-        update: Spot,
+        update: NodeRef,
         ours: Extra,
         path: &str,
-        kinds: (Found, Found),
+        kinds: (DifferenceKind, DifferenceKind),
         report: &mut Report,
     ) {
         match (theirs, ours) {
@@ -172,16 +182,16 @@ impl<'t> Comparison<'t> {
         }
     }
 
-    /// The same for what no other keyword evaluated; here to say yes is more than to say nothing.
+    /// The same for what no other keyword evaluated; here `true` differs from absence.
     #[expect(clippy::too_many_arguments, reason = "both sides, and where to tell of it")]
     pub(super) fn unevaluated(
         &mut self,
-        original: Spot,
+        original: NodeRef,
         theirs: Extra,
-        update: Spot,
+        update: NodeRef,
         ours: Extra,
         path: &str,
-        kinds: (Found, Found),
+        kinds: (DifferenceKind, DifferenceKind),
         report: &mut Report,
     ) {
         if (theirs, ours) == (Extra::Unsaid, Extra::Allowed) {
@@ -199,10 +209,10 @@ fn dependent_names(
     for (name, now) in ours {
         let path = format!("/dependencies/{name}");
         match theirs.get(name) {
-            None => report.note(Found::DependencyArrayAdded, &path),
+            None => report.note(DifferenceKind::DependencyArrayAdded, &path),
             Some(before) if now.is_subset(before) => {}
-            Some(before) if now.is_superset(before) => report.note(Found::DependencyArrayExtended, &path),
-            Some(_) => report.note(Found::DependencyArrayChanged, &path),
+            Some(before) if now.is_superset(before) => report.note(DifferenceKind::DependencyArrayExtended, &path),
+            Some(_) => report.note(DifferenceKind::DependencyArrayChanged, &path),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Parts of a schema that a value may fit or not, and still fit the whole: alternatives, conditions, patterns.
 //!
-//! Whether it does is asked only to fill in defaults. Each part gets a validator of its own when a value first comes
+//! This matters only for defaults. Each part gets a validator of its own when a value first comes
 //! to it.
 
 use std::collections::HashMap;
@@ -10,8 +10,8 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use super::build;
+use crate::bundled_schema::BundledSchema;
 use crate::pattern::Pattern;
-use crate::plain::Plain;
 
 /// So many parts get a validator: each is made with a copy of the whole schema. Others count as not fitting.
 const MAX_VALIDATORS: usize = 200;
@@ -25,15 +25,15 @@ pub(super) struct Branches {
 
 impl Branches {
     /// Whether a value fits a part of the document.
-    pub(super) fn fits(&self, plain: &Plain, part: &Value, value: &Value) -> bool {
+    pub(super) fn fits(&self, schema_bundle: &BundledSchema, part: &Value, value: &Value) -> bool {
         let validator = {
             let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
             let key = std::ptr::from_ref(part).addr();
             if validators.len() >= MAX_VALIDATORS && !validators.contains_key(&key) {
                 return false;
             }
-            let whole = || json!({ "allOf": [part], Plain::DEFINITIONS: plain.document[Plain::DEFINITIONS] });
-            validators.entry(key).or_insert_with(|| build(&whole(), plain.classic).ok().map(Arc::new)).clone()
+            let whole = || json!({ "allOf": [part], BundledSchema::DEFINITIONS: schema_bundle.document[BundledSchema::DEFINITIONS] });
+            validators.entry(key).or_insert_with(|| build(&whole(), schema_bundle.classic).ok().map(Arc::new)).clone()
         };
         validator.is_some_and(|validator| validator.is_valid(value))
     }

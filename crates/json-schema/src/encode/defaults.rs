@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::branches::Branches;
-use crate::plain::Plain;
+use crate::bundled_schema::BundledSchema;
 
 /// Schemas that are looked at for one value. What comes after stays as it is.
 const EFFORT: usize = 1_000_000;
@@ -16,15 +16,15 @@ const JUDGEMENT: usize = 100;
 /// Schemas about one and the same value, one within the other.
 const MAX_HOPS: usize = 64;
 
-/// Fills in what is missing in a value that fits, and says whether anything was.
-pub(super) fn fill(plain: &Plain, branches: &Branches, value: &mut Value) -> bool {
-    let mut filler = Filler { plain, branches, effort: EFFORT, filled: false };
-    filler.value(&plain.document, value, 0);
+/// Fills in what is missing in a valid value, and returns whether anything was.
+pub(super) fn fill(schema_bundle: &BundledSchema, branches: &Branches, value: &mut Value) -> bool {
+    let mut filler = Filler { schema_bundle, branches, effort: EFFORT, filled: false };
+    filler.value(&schema_bundle.document, value, 0);
     filler.filled
 }
 
 struct Filler<'p> {
-    plain: &'p Plain,
+    schema_bundle: &'p BundledSchema,
     branches: &'p Branches,
     effort: usize,
     filled: bool,
@@ -37,7 +37,7 @@ impl<'p> Filler<'p> {
         if self.effort == 0 || hops == MAX_HOPS || !(value.is_object() || value.is_array()) {
             return;
         }
-        if let Some(target) = schema.get("$ref").and_then(|reference| self.plain.target(reference)) {
+        if let Some(target) = schema.get("$ref").and_then(|reference| self.schema_bundle.target(reference)) {
             return self.value(target, value, hops + 1);
         }
         for part in self.holding(schema, value) {
@@ -70,7 +70,7 @@ impl<'p> Filler<'p> {
 
     fn fits(&mut self, part: &Value, value: &Value) -> bool {
         self.effort = self.effort.saturating_sub(JUDGEMENT);
-        self.effort > 0 && self.branches.fits(self.plain, part, value)
+        self.effort > 0 && self.branches.fits(self.schema_bundle, part, value)
     }
 
     fn object(&mut self, schema: &'p Map<String, Value>, members: &mut Map<String, Value>) {
@@ -79,14 +79,14 @@ impl<'p> Filler<'p> {
         let rest = schema.get("additionalProperties").filter(|rest| rest.is_object());
         if patterns.is_some() || rest.is_some() {
             for (name, member) in members.iter_mut() {
-                let mut told = properties.is_some_and(|properties| properties.contains_key(name));
+                let mut known = properties.is_some_and(|properties| properties.contains_key(name));
                 for (pattern, part) in patterns.into_iter().flatten() {
                     if self.branches.matches(pattern, name) {
-                        told = true;
+                        known = true;
                         self.value(part, member, 0);
                     }
                 }
-                if let Some(rest) = rest.filter(|_| !told) {
+                if let Some(rest) = rest.filter(|_| !known) {
                     self.value(rest, member, 0);
                 }
             }

@@ -1,14 +1,14 @@
 //! Where and why a value does not fit its schema, in words.
 //!
-//! The validator has said that it does not; here the first plain reason is looked for, from the outside in: a type, a
+//! The validator only answers yes or no; this searches for the first plain reason, from the outside in: a type, a
 //! missing member, a bound. Of alternatives, the one that alone fits the type of the value is looked into. Where no such
 //! reason is found (a `not`, several alternatives, a format), the innermost place that is left is named.
 
 use serde_json::{Map, Value};
 
+use super::super::bundled_schema::{BundledSchema, MATCHES, WRITTEN_WHOLE};
 use super::super::decimal::Decimal;
 use super::super::pattern::Pattern;
-use super::super::plain::{MATCHES, Plain, WRITTEN_WHOLE};
 use super::super::print::{Keys, printed};
 use super::super::words::{Step, describe, path, shown};
 use postern_schema_core::EncodeError;
@@ -18,42 +18,42 @@ const EFFORT: usize = 100_000;
 /// Schemas about one and the same value, one within the other.
 const MAX_HOPS: usize = 64;
 
-pub(super) fn explain(plain: &Plain, value: &Value) -> EncodeError {
+pub(super) fn explain(schema_bundle: &BundledSchema, value: &Value) -> EncodeError {
     let (steps, hops) = Default::default();
-    let mut search = Search { plain, steps, hops, effort: EFFORT };
-    match search.misfit(&plain.document, value) {
-        Some(misfit) => misfit,
+    let mut search = Search { schema_bundle, steps, hops, effort: EFFORT };
+    match search.mismatch(&schema_bundle.document, value) {
+        Some(mismatch) => mismatch,
         None => EncodeError::new(String::new(), "a value that the schema allows", describe(value)),
     }
 }
 
 /// Whether the type that a schema names, if it names one, is that of the value. Takes steps from `effort`; when there are
 /// none left, it is.
-fn fits_type(plain: &Plain, schema: &Value, value: &Value, effort: &mut usize) -> bool {
+fn fits_type(schema_bundle: &BundledSchema, schema: &Value, value: &Value, effort: &mut usize) -> bool {
     let Value::Object(schema) = schema else { return schema != &Value::Bool(false) };
     let Some(left) = effort.checked_sub(1) else { return true };
     *effort = left;
-    let target = schema.get("$ref").and_then(|reference| plain.target(reference));
+    let target = schema.get("$ref").and_then(|reference| schema_bundle.target(reference));
     let all = schema.get("allOf").and_then(Value::as_array).into_iter().flatten();
     is_of_type(schema, value)
-        && target.into_iter().chain(all).all(|part| fits_type(plain, part, value, effort))
+        && target.into_iter().chain(all).all(|part| fits_type(schema_bundle, part, value, effort))
         && schema
             .get("anyOf")
             .and_then(Value::as_array)
-            .is_none_or(|parts| parts.iter().any(|part| fits_type(plain, part, value, effort)))
+            .is_none_or(|parts| parts.iter().any(|part| fits_type(schema_bundle, part, value, effort)))
 }
 
 /// The one of several alternatives that alone fits the type of a value.
-fn only_fitting<'p>(plain: &Plain, parts: &'p [Value], value: &Value) -> Option<&'p Value> {
+fn only_fitting<'p>(schema_bundle: &BundledSchema, parts: &'p [Value], value: &Value) -> Option<&'p Value> {
     let mut effort = TYPE_EFFORT;
-    let mut fitting = parts.iter().filter(|part| fits_type(plain, part, value, &mut effort));
+    let mut fitting = parts.iter().filter(|part| fits_type(schema_bundle, part, value, &mut effort));
     match (fitting.next(), fitting.next()) {
         (Some(only), None) => Some(only),
         (Some(_) | None, _) => None,
     }
 }
 
-/// Schemas that are asked for their type, for one place with alternatives.
+/// Schemas whose type is looked at, for one place with alternatives.
 const TYPE_EFFORT: usize = 1000;
 
 fn is_of_type(schema: &Map<String, Value>, value: &Value) -> bool {
@@ -76,22 +76,22 @@ fn is_whole(digits: &str) -> bool {
 }
 
 struct Search<'p, 'v> {
-    plain: &'p Plain,
+    schema_bundle: &'p BundledSchema,
     steps: Vec<Step<'v>>,
     hops: usize,
     effort: usize,
 }
 
 impl<'p, 'v> Search<'p, 'v> {
-    fn misfit(&mut self, schema: &'p Value, value: &'v Value) -> Option<EncodeError> {
+    fn mismatch(&mut self, schema: &'p Value, value: &'v Value) -> Option<EncodeError> {
         self.effort = self.effort.checked_sub(1)?;
         let schema = match schema {
             Value::Object(schema) => schema,
             Value::Bool(false) => return self.found("nothing here", describe(value)),
             _ => return None,
         };
-        if let Some(misfit) = self.keywords(schema, value) {
-            return Some(misfit);
+        if let Some(mismatch) = self.keywords(schema, value) {
+            return Some(mismatch);
         }
         match value {
             Value::Object(members) => self.object(schema, members),
@@ -148,17 +148,17 @@ impl<'p, 'v> Search<'p, 'v> {
         for (name, member) in members {
             let listed = properties.and_then(|properties| properties.get(name));
             let matching = patterns.iter().filter(|(pattern, _)| pattern.as_ref().is_some_and(|one| one.matches(name)));
-            let mut told = listed.into_iter().chain(matching.map(|(_, schema)| *schema)).peekable();
+            let mut known = listed.into_iter().chain(matching.map(|(_, schema)| *schema)).peekable();
             self.steps.push(Step::Member(name));
-            let misfit = match (told.peek(), rest) {
+            let mismatch = match (known.peek(), rest) {
                 (None, Some(Value::Bool(false))) => {
                     self.found("no members but those that the schema names", describe(member))
                 }
                 (None, Some(rest)) => self.inside(rest, member),
-                (_, _) => told.find_map(|schema| self.inside(schema, member)),
+                (_, _) => known.find_map(|schema| self.inside(schema, member)),
             };
-            if misfit.is_some() {
-                return misfit;
+            if mismatch.is_some() {
+                return mismatch;
             }
             self.steps.pop();
         }
@@ -166,8 +166,8 @@ impl<'p, 'v> Search<'p, 'v> {
     }
 
     fn array(&mut self, schema: &'p Map<String, Value>, items: &'v [Value]) -> Option<EncodeError> {
-        if let Some(misfit) = self.limited(schema, ["minItems", "maxItems"], items.len(), "items") {
-            return Some(misfit);
+        if let Some(mismatch) = self.limited(schema, ["minItems", "maxItems"], items.len(), "items") {
+            return Some(mismatch);
         }
         if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
             let mut met = std::collections::HashSet::new();
@@ -184,9 +184,9 @@ impl<'p, 'v> Search<'p, 'v> {
         for (position, item) in items.iter().enumerate() {
             let Some(schema) = tuple.get(position).or(rest) else { break };
             self.steps.push(Step::Item(position));
-            let misfit = self.inside(schema, item);
-            if misfit.is_some() {
-                return misfit;
+            let mismatch = self.inside(schema, item);
+            if mismatch.is_some() {
+                return mismatch;
             }
             self.steps.pop();
         }
@@ -195,8 +195,8 @@ impl<'p, 'v> Search<'p, 'v> {
 
     fn text(&mut self, schema: &Map<String, Value>, text: &str) -> Option<EncodeError> {
         let count = text.chars().count();
-        if let Some(misfit) = self.limited(schema, ["minLength", "maxLength"], count, "characters") {
-            return Some(misfit);
+        if let Some(mismatch) = self.limited(schema, ["minLength", "maxLength"], count, "characters") {
+            return Some(mismatch);
         }
         let pattern = schema.get(MATCHES).and_then(Value::as_str);
         if let Some(pattern) =
@@ -238,34 +238,34 @@ impl<'p, 'v> Search<'p, 'v> {
         self.found(&format!("{words} {}", shown(written)), shown(digits))
     }
 
-    /// What other schemas say of the same value.
+    /// The schemas that apply to the same value.
     fn parts(&mut self, schema: &'p Map<String, Value>, value: &'v Value) -> Option<EncodeError> {
         if self.hops == MAX_HOPS {
             return None;
         }
         self.hops += 1;
         let list = |keyword: &str| schema.get(keyword).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let target = schema.get("$ref").and_then(|reference| self.plain.target(reference));
-        let mut misfit = target.into_iter().chain(list("allOf")).find_map(|part| self.misfit(part, value));
+        let target = schema.get("$ref").and_then(|reference| self.schema_bundle.target(reference));
+        let mut mismatch = target.into_iter().chain(list("allOf")).find_map(|part| self.mismatch(part, value));
         for parts in [list("anyOf"), list("oneOf")] {
-            if misfit.is_none() && !parts.is_empty() {
-                misfit = self.alternatives(parts, value);
+            if mismatch.is_none() && !parts.is_empty() {
+                mismatch = self.alternatives(parts, value);
             }
         }
         self.hops -= 1;
-        misfit
+        mismatch
     }
 
     fn alternatives(&mut self, parts: &'p [Value], value: &'v Value) -> Option<EncodeError> {
-        if let Some(only) = only_fitting(self.plain, parts, value) {
-            return self.misfit(only, value);
+        if let Some(only) = only_fitting(self.schema_bundle, parts, value) {
+            return self.mismatch(only, value);
         }
         self.effort = self.effort.checked_sub(parts.len())?;
         let depth = self.steps.len();
         for part in parts {
-            let misfit = self.misfit(part, value);
+            let mismatch = self.mismatch(part, value);
             self.steps.truncate(depth);
-            misfit?;
+            mismatch?;
         }
         self.found(&format!("a value that fits one of {} alternatives", parts.len()), describe(value))
     }
@@ -273,9 +273,9 @@ impl<'p, 'v> Search<'p, 'v> {
     /// A value within the one before: what was counted for that one starts anew.
     fn inside(&mut self, schema: &'p Value, value: &'v Value) -> Option<EncodeError> {
         let hops = std::mem::take(&mut self.hops);
-        let misfit = self.misfit(schema, value);
+        let mismatch = self.mismatch(schema, value);
         self.hops = hops;
-        misfit
+        mismatch
     }
 
     fn limited(
@@ -303,7 +303,7 @@ impl<'p, 'v> Search<'p, 'v> {
     }
 }
 
-/// Equal as JSON Schema has it: numbers by their worth.
+/// Equality of JSON Schema: numbers by value.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {

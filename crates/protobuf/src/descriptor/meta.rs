@@ -4,7 +4,7 @@
 //!
 //! Source: `confluent/meta.proto`.
 
-use crate::model::{Setting, SettingValue, Text};
+use crate::model::{OptionValue, ProtoOption, StringLiteral};
 use crate::wire::{self, Raw};
 
 /// Number of the extension, the same in all messages that hold options.
@@ -13,7 +13,7 @@ pub(super) const NUMBER: u32 = 1088;
 const RULE_MEMBERS: [&str; 4] = ["name", "doc", "expr", "sql"];
 
 /// The option `name` from the bytes of its message; `None` in the inner option when it is empty.
-pub(super) fn read(name: &str, bytes: &[u8]) -> Option<Option<Setting>> {
+pub(super) fn read(name: &str, bytes: &[u8]) -> Option<Option<ProtoOption>> {
     let (mut doc, mut params, mut tags, mut rules) = (String::new(), Vec::new(), Vec::new(), Vec::new());
     for field in wire::fields(bytes) {
         match field? {
@@ -30,15 +30,15 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Option<Option<Setting>> {
     }
     for (member, items) in [("params", params), ("tags", tags), ("rules", rules)] {
         if !items.is_empty() {
-            members.push((member.to_owned(), SettingValue::List(items)));
+            members.push((member.to_owned(), OptionValue::List(items)));
         }
     }
-    let value = SettingValue::Map(members);
-    let is_empty = value == SettingValue::Map(Vec::new());
-    Some((!is_empty).then(|| Setting { name: format!("({name})"), value }))
+    let value = OptionValue::Map(members);
+    let is_empty = value == OptionValue::Map(Vec::new());
+    Some((!is_empty).then(|| ProtoOption { name: format!("({name})"), value }))
 }
 
-fn param(bytes: &[u8]) -> Option<SettingValue> {
+fn param(bytes: &[u8]) -> Option<OptionValue> {
     let [key, value] = strings(bytes)?;
     // Kafka Connect's decimals came to be printed this way round.
     let value_first = matches!(key.as_str(), "precision" | "scale");
@@ -46,15 +46,15 @@ fn param(bytes: &[u8]) -> Option<SettingValue> {
     if value_first {
         members.reverse();
     }
-    Some(SettingValue::Map(members))
+    Some(OptionValue::Map(members))
 }
 
 /// `None` in the inner option when all its members are empty.
-fn rule(bytes: &[u8]) -> Option<Option<SettingValue>> {
+fn rule(bytes: &[u8]) -> Option<Option<OptionValue>> {
     let values: [String; 4] = strings(bytes)?;
     let members = RULE_MEMBERS.iter().zip(&values).filter(|(_, value)| !value.is_empty());
     let members = members.map(|(name, value)| ((*name).to_owned(), literal(value))).collect::<Vec<_>>();
-    Some((!members.is_empty()).then_some(SettingValue::Map(members)))
+    Some((!members.is_empty()).then_some(OptionValue::Map(members)))
 }
 
 /// The string fields 1 to `N` of a message.
@@ -74,17 +74,17 @@ fn string(bytes: &[u8]) -> Option<String> {
     std::str::from_utf8(bytes).ok().map(str::to_owned)
 }
 
-fn literal(text: &str) -> SettingValue {
-    SettingValue::Text(Text::new(text))
+fn literal(text: &str) -> OptionValue {
+    OptionValue::Text(StringLiteral::new(text))
 }
 
 /// The message of the option `name`, gathered from all the ways to write it: one literal, or a path for each member.
 /// `None` when it is not among `options`, or empty.
-pub(super) fn write(name: &str, options: &[Setting]) -> Option<Vec<u8>> {
+pub(super) fn write(name: &str, options: &[ProtoOption]) -> Option<Vec<u8>> {
     let (mut doc, mut params, mut tags, mut rules) = ("", Vec::<(&str, &str)>::new(), Vec::new(), Vec::new());
     for (member, value) in options.iter().flat_map(|option| members(name, option)) {
         match (member, value) {
-            ("doc", SettingValue::Text(text)) => doc = &text.plain,
+            ("doc", OptionValue::Text(text)) => doc = &text.plain,
             ("params", value) => {
                 for param in items(value) {
                     let (key, value) = (text_of(param, "key"), text_of(param, "value"));
@@ -96,7 +96,7 @@ pub(super) fn write(name: &str, options: &[Setting]) -> Option<Vec<u8>> {
             }
             ("tags", value) => {
                 for tag in items(value) {
-                    if let SettingValue::Text(tag) = tag
+                    if let OptionValue::Text(tag) = tag
                         && !tags.contains(&tag.plain.as_str())
                     {
                         tags.push(tag.plain.as_str());
@@ -135,11 +135,11 @@ pub(super) fn write(name: &str, options: &[Setting]) -> Option<Vec<u8>> {
 }
 
 /// What `option` says of the members of the message called `name`: `(name) = {…}` or `(name).member = …`.
-fn members<'o>(name: &str, option: &'o Setting) -> Vec<(&'o str, &'o SettingValue)> {
+fn members<'o>(name: &str, option: &'o ProtoOption) -> Vec<(&'o str, &'o OptionValue)> {
     let written = option.name.strip_prefix('(').map(|rest| rest.strip_prefix('.').unwrap_or(rest));
     let after = written.and_then(|rest| rest.strip_prefix(name)).and_then(|rest| rest.strip_prefix(')'));
     match (after, &option.value) {
-        (Some(""), SettingValue::Map(members)) => {
+        (Some(""), OptionValue::Map(members)) => {
             members.iter().map(|(member, value)| (member.as_str(), value)).collect()
         }
         (Some(path), value) => path.strip_prefix('.').map(|member| (member, value)).into_iter().collect(),
@@ -148,18 +148,18 @@ fn members<'o>(name: &str, option: &'o Setting) -> Vec<(&'o str, &'o SettingValu
 }
 
 /// The values of a repeated member; one of them needs no list.
-fn items(value: &SettingValue) -> &[SettingValue] {
+fn items(value: &OptionValue) -> &[OptionValue] {
     match value {
-        SettingValue::List(items) => items,
+        OptionValue::List(items) => items,
         single => std::slice::from_ref(single),
     }
 }
 
-fn text_of<'v>(value: &'v SettingValue, member: &str) -> &'v str {
-    let SettingValue::Map(members) = value else { return "" };
+fn text_of<'v>(value: &'v OptionValue, member: &str) -> &'v str {
+    let OptionValue::Map(members) = value else { return "" };
     let found = members.iter().find(|(name, _)| name == member);
     match found {
-        Some((_, SettingValue::Text(text))) => &text.plain,
+        Some((_, OptionValue::Text(text))) => &text.plain,
         Some(_) | None => "",
     }
 }

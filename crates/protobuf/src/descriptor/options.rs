@@ -1,7 +1,7 @@
 //! The options that `descriptor.proto` declares, by the message that holds them, and Confluent's own ([`meta`]).
 
 use super::meta;
-use crate::model::{Setting, SettingValue, Text};
+use crate::model::{OptionValue, ProtoOption, StringLiteral};
 use crate::wire::{self, Raw};
 
 /// Name, number and type of an option.
@@ -94,21 +94,23 @@ pub(super) const METHOD: Options = Options {
 
 impl Options {
     /// Those in `bytes` that are known, in the order of the table. `None`: the bytes are no such message.
-    pub(super) fn read(&self, bytes: &[u8]) -> Option<Vec<Setting>> {
+    pub(super) fn read(&self, bytes: &[u8]) -> Option<Vec<ProtoOption>> {
         let fields = wire::fields(bytes).collect::<Option<Vec<_>>>()?;
         let mut options = Vec::new();
         for (name, number, kind) in self.known {
             let Some((_, raw)) = fields.iter().rev().find(|(found, _)| found == number) else { continue };
             let value = match (kind, raw) {
-                (Kind::Bool, Raw::Number(value)) => SettingValue::Word((*value != 0).to_string()),
-                (Kind::Text, Raw::Bytes(bytes)) => SettingValue::Text(Text::new(std::str::from_utf8(bytes).ok()?)),
+                (Kind::Bool, Raw::Number(value)) => OptionValue::Word((*value != 0).to_string()),
+                (Kind::Text, Raw::Bytes(bytes)) => {
+                    OptionValue::Text(StringLiteral::new(std::str::from_utf8(bytes).ok()?))
+                }
                 (Kind::Enum(first, constants), Raw::Number(value)) => {
                     let constant = value.checked_sub(*first).and_then(|position| constants.get(position as usize))?;
-                    SettingValue::Word((*constant).to_owned())
+                    OptionValue::Word((*constant).to_owned())
                 }
                 (Kind::Bool | Kind::Enum(..), Raw::Bytes(_)) | (Kind::Text, Raw::Number(_)) => return None,
             };
-            options.push(Setting { name: (*name).to_owned(), value });
+            options.push(ProtoOption { name: (*name).to_owned(), value });
         }
         if let Some(name) = self.meta {
             // Several occurrences of a message are one, and so are their bytes.
@@ -122,17 +124,17 @@ impl Options {
     }
 
     /// The options message as field `at`; nothing when none of `options` is known.
-    pub(super) fn write(&self, options: &[Setting], at: u32, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, options: &[ProtoOption], at: u32, out: &mut Vec<u8>) {
         let mut fields = Vec::new();
-        for Setting { name, value } in options {
+        for ProtoOption { name, value } in options {
             let Some((_, number, kind)) = self.known.iter().find(|(known, ..)| known == name) else { continue };
             let mut field = Vec::new();
             match (kind, value) {
-                (Kind::Bool, SettingValue::Word(word)) => {
+                (Kind::Bool, OptionValue::Word(word)) => {
                     wire::varint_field(*number, (word == "true").into(), &mut field);
                 }
-                (Kind::Text, SettingValue::Text(text)) => wire::string_field(*number, &text.plain, &mut field),
-                (Kind::Enum(first, constants), SettingValue::Word(word)) => {
+                (Kind::Text, OptionValue::Text(text)) => wire::string_field(*number, &text.plain, &mut field),
+                (Kind::Enum(first, constants), OptionValue::Word(word)) => {
                     let Some(position) = constants.iter().position(|constant| constant == word) else { continue };
                     wire::varint_field(*number, first + position as u64, &mut field);
                 }

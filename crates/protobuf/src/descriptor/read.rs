@@ -1,4 +1,4 @@
-//! A `FileDescriptorProto` to a file. Names are taken as they come; whoever reads one prints it and reads that.
+//! A `FileDescriptorProto` to a file. Names are not checked: the caller prints the file and parses the text.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,8 +6,8 @@ use super::options;
 use super::{LABEL_REPEATED, LABEL_REQUIRED, RANGE_END, TYPE_ENUM, TYPE_GROUP, TYPE_MESSAGE};
 use crate::lex::{Lexer, Token};
 use crate::model::{
-    Call, Constant, Enum, Extend, Extensions, Field, FieldType, File, Group, Label, Message, OneOf, RangeEnd, Reserved,
-    Scalar, Service, Setting, SettingValue, Streamed, Syntax, Text,
+    Constant, Enum, Extend, Extensions, Field, FieldType, File, Group, Label, Message, OneOf, OptionValue, ProtoOption,
+    RangeEnd, Reserved, Rpc, RpcType, Scalar, Service, StringLiteral, Syntax,
 };
 use crate::wire::{self, Raw};
 
@@ -143,10 +143,13 @@ impl Described {
         };
         let mut options = parts.options(&options::FIELD, 8)?;
         if let Some(default) = parts.text(7)? {
-            options.push(Setting { name: "default".to_owned(), value: default_value(&kind, default)? });
+            options.push(ProtoOption { name: "default".to_owned(), value: default_value(&kind, default)? });
         }
         if let Some(json_name) = parts.text(10)? {
-            options.push(Setting { name: "json_name".to_owned(), value: SettingValue::Text(Text::new(&json_name)) });
+            options.push(ProtoOption {
+                name: "json_name".to_owned(),
+                value: OptionValue::Text(StringLiteral::new(&json_name)),
+            });
         }
         let number = signed(parts.number(3)?)?;
         let name = parts.text(1)?.unwrap_or_default();
@@ -156,15 +159,15 @@ impl Described {
     }
 }
 
-fn default_value(kind: &str, default: String) -> Option<SettingValue> {
+fn default_value(kind: &str, default: String) -> Option<OptionValue> {
     Some(match Scalar::named(kind) {
-        Some(Scalar::String) => SettingValue::Text(Text::new(&default)),
+        Some(Scalar::String) => OptionValue::Text(StringLiteral::new(&default)),
         // Escaped in descriptors as in the source.
         Some(Scalar::Bytes) => match Lexer::new(&format!("\"{default}\"")).next().ok()? {
-            (_, Token::Text(text)) => SettingValue::Text(text),
+            (_, Token::Text(text)) => OptionValue::Text(text),
             _ => return None,
         },
-        Some(_) | None => SettingValue::Word(default),
+        Some(_) | None => OptionValue::Word(default),
     })
 }
 
@@ -205,12 +208,12 @@ fn enumeration(bytes: &[u8]) -> Option<Enum> {
 
 fn service(bytes: &[u8]) -> Option<Service> {
     let parts = Parts::read(bytes)?;
-    let calls = parts.messages(2)?.into_iter().map(|bytes| {
+    let rpcs = parts.messages(2)?.into_iter().map(|bytes| {
         let parts = Parts::read(bytes)?;
         let streamed = |kind: u32, stream: u32| {
-            Some(Streamed { stream: parts.number(stream) == Some(1), kind: parts.text(kind)?? })
+            Some(RpcType { stream: parts.number(stream) == Some(1), kind: parts.text(kind)?? })
         };
-        Some(Call {
+        Some(Rpc {
             name: parts.text(1)?.unwrap_or_default(),
             request: streamed(2, 5)?,
             response: streamed(3, 6)?,
@@ -220,7 +223,7 @@ fn service(bytes: &[u8]) -> Option<Service> {
     Some(Service {
         name: parts.text(1)?.unwrap_or_default(),
         options: parts.options(&options::SERVICE, 3)?,
-        calls: calls.collect::<Option<_>>()?,
+        rpcs: rpcs.collect::<Option<_>>()?,
     })
 }
 
@@ -298,7 +301,7 @@ impl<'b> Parts<'b> {
             .collect()
     }
 
-    fn options(&self, options: &options::Options, at: u32) -> Option<Vec<Setting>> {
+    fn options(&self, options: &options::Options, at: u32) -> Option<Vec<ProtoOption>> {
         // Several occurrences of a message are one, and so are their bytes.
         options.read(&self.messages(at)?.concat())
     }

@@ -4,8 +4,8 @@
 use super::options;
 use super::{LABEL_OPTIONAL, LABEL_REPEATED, LABEL_REQUIRED, RANGE_END, TYPE_ENUM, TYPE_GROUP, TYPE_MESSAGE};
 use crate::model::{
-    self, Enum, Extend, Field, FieldType, File, Group, Label, Message, RangeEnd, Reserved, Scalar, Service, Setting,
-    SettingValue,
+    self, Enum, Extend, Field, FieldType, File, Group, Label, Message, OptionValue, ProtoOption, RangeEnd, Reserved,
+    Scalar, Service,
 };
 use crate::names::{Kind, Types};
 use crate::wire;
@@ -130,7 +130,7 @@ impl Writer<'_> {
                 let described = FieldDescriptor { number, ..FieldDescriptor::new(name, type_number, type_name) };
                 wire::message_field(2, out, |out| described.write(out));
             }
-            let map_entry = Setting { name: "map_entry".to_owned(), value: SettingValue::Word("true".to_owned()) };
+            let map_entry = ProtoOption { name: "map_entry".to_owned(), value: OptionValue::Word("true".to_owned()) };
             options::MESSAGE.write(&[map_entry], 7, out);
         });
     }
@@ -189,7 +189,7 @@ struct FieldDescriptor<'f> {
     type_number: Option<u64>,
     /// Empty for a scalar.
     type_name: String,
-    options: &'f [Setting],
+    options: &'f [ProtoOption],
     oneof: Option<usize>,
     proto3_optional: bool,
     extendee: Option<&'f str>,
@@ -227,10 +227,10 @@ impl<'f> FieldDescriptor<'f> {
         let default = self.options.iter().find(|option| option.name == "default");
         let is_bytes = self.type_number == Scalar::number(Scalar::Bytes.word());
         match default.map(|option| &option.value) {
-            Some(SettingValue::Text(value)) if is_bytes => wire::string_field(7, &value.escaped, out),
-            Some(SettingValue::Text(value)) => wire::string_field(7, &value.plain, out),
-            Some(SettingValue::Word(word)) => wire::string_field(7, word, out),
-            Some(SettingValue::Map(_) | SettingValue::List(_)) | None => {}
+            Some(OptionValue::Text(value)) if is_bytes => wire::string_field(7, &value.escaped, out),
+            Some(OptionValue::Text(value)) => wire::string_field(7, &value.plain, out),
+            Some(OptionValue::Word(word)) => wire::string_field(7, word, out),
+            Some(OptionValue::Map(_) | OptionValue::List(_)) | None => {}
         }
         options::FIELD.write(self.options, 8, out);
         self.oneof.iter().for_each(|position| wire::varint_field(9, *position as u64, out));
@@ -256,7 +256,7 @@ fn enumeration(kind: &Enum, out: &mut Vec<u8>) {
 
 fn service(service: &Service, out: &mut Vec<u8>) {
     wire::string_field(1, &service.name, out);
-    for call in &service.calls {
+    for call in &service.rpcs {
         wire::message_field(2, out, |out| {
             wire::string_field(1, &call.name, out);
             wire::string_field(2, &call.request.kind, out);

@@ -1,10 +1,10 @@
 //! The messages of `google/protobuf` that JSON writes in a form of their own.
 //!
-//! An `Any` can only be empty: which types could be in it, nobody has told us.
+//! An `Any` can only be empty: the types that it could hold are not known.
 
 use serde_json::Value;
 
-use super::{Bare, Written, bytes, misfit, numbers, quoted};
+use super::{EncodeResult, ScalarValue, bytes, mismatch, numbers, quoted};
 use crate::model::Scalar;
 use crate::plan::{ValueKind, WellKnown};
 use crate::wire::{self, WireType};
@@ -16,24 +16,24 @@ const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_4
 /// A duration is at most so many seconds, about 10,000 years.
 const DURATION_SECONDS_MAX: i64 = 315_576_000_000;
 
-pub(super) fn encode(known: WellKnown, value: &Value, out: &mut Vec<u8>) -> Written {
+pub(super) fn encode(known: WellKnown, value: &Value, out: &mut Vec<u8>) -> EncodeResult {
     match known {
         WellKnown::Any => match value {
             Value::Object(members) if members.is_empty() => Ok(()),
-            _ => Err(misfit("an empty google.protobuf.Any (types inside of it are not known here)", value)),
+            _ => Err(mismatch("an empty google.protobuf.Any (types inside of it are not known here)", value)),
         },
         WellKnown::Timestamp => {
             let read = value.as_str().and_then(timestamp);
-            moment(read.ok_or_else(|| misfit("a timestamp like \"2026-01-31T12:00:00.5Z\"", value))?, out);
+            moment(read.ok_or_else(|| mismatch("a timestamp like \"2026-01-31T12:00:00.5Z\"", value))?, out);
             Ok(())
         }
         WellKnown::Duration => {
             let read = value.as_str().and_then(duration);
-            moment(read.ok_or_else(|| misfit("a duration in seconds like \"1.5s\"", value))?, out);
+            moment(read.ok_or_else(|| mismatch("a duration in seconds like \"1.5s\"", value))?, out);
             Ok(())
         }
         WellKnown::FieldMask => {
-            let Value::String(paths) = value else { return Err(misfit("a string of paths like \"a.b,c\"", value)) };
+            let Value::String(paths) = value else { return Err(mismatch("a string of paths like \"a.b,c\"", value)) };
             for path in paths.split(',').filter(|path| !path.is_empty()) {
                 wire::key(1, WireType::Length, out);
                 bytes(snake_case(path).as_bytes(), out);
@@ -44,7 +44,7 @@ pub(super) fn encode(known: WellKnown, value: &Value, out: &mut Vec<u8>) -> Writ
         WellKnown::Value => any_value(value, out),
         WellKnown::List => list(value, out),
         WellKnown::Wrapper(scalar) => {
-            let read = Bare::read(scalar, value)?;
+            let read = ScalarValue::read(scalar, value)?;
             if !read.is_default() {
                 wire::key(1, super::wire_type(ValueKind::Scalar(scalar)), out);
                 read.write(out);
@@ -63,8 +63,8 @@ fn moment((seconds, nanos): (i64, i32), out: &mut Vec<u8>) {
     }
 }
 
-fn structure(value: &Value, out: &mut Vec<u8>) -> Written {
-    let Value::Object(members) = value else { return Err(misfit("an object", value)) };
+fn structure(value: &Value, out: &mut Vec<u8>) -> EncodeResult {
+    let Value::Object(members) = value else { return Err(mismatch("an object", value)) };
     for (name, value) in members {
         wire::key(1, WireType::Length, out);
         wire::sized(out, |out| {
@@ -78,7 +78,7 @@ fn structure(value: &Value, out: &mut Vec<u8>) -> Written {
     Ok(())
 }
 
-fn list(value: &Value, out: &mut Vec<u8>) -> Written {
+fn list(value: &Value, out: &mut Vec<u8>) -> EncodeResult {
     for (position, item) in super::list(value)?.iter().enumerate() {
         wire::key(1, WireType::Length, out);
         wire::sized(out, |out| any_value(item, out)).map_err(|error| error.within(&format!("[{position}]")))?;
@@ -86,7 +86,7 @@ fn list(value: &Value, out: &mut Vec<u8>) -> Written {
     Ok(())
 }
 
-fn any_value(value: &Value, out: &mut Vec<u8>) -> Written {
+fn any_value(value: &Value, out: &mut Vec<u8>) -> EncodeResult {
     match value {
         Value::Null => {
             wire::key(1, WireType::Varint, out);
@@ -94,7 +94,7 @@ fn any_value(value: &Value, out: &mut Vec<u8>) -> Written {
         }
         Value::Number(_) => {
             wire::key(2, WireType::Fixed64, out);
-            Bare::read(Scalar::Double, value)?.write(out);
+            ScalarValue::read(Scalar::Double, value)?.write(out);
         }
         Value::String(text) => {
             wire::key(3, WireType::Length, out);

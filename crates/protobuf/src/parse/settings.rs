@@ -4,18 +4,18 @@ use std::collections::HashMap;
 
 use super::{MAX_DEPTH, Parsed, Parser};
 use crate::lex::Token;
-use crate::model::{Setting, SettingValue};
+use crate::model::{OptionValue, ProtoOption};
 
 impl Parser<'_> {
     /// After the keyword, up to and with the semicolon.
-    pub(super) fn option_statement(&mut self) -> Parsed<Setting> {
+    pub(super) fn option_statement(&mut self) -> Parsed<ProtoOption> {
         let option = self.setting()?;
         self.sign(';')?;
         Ok(option)
     }
 
     /// `[a = 1, b = 2]`, if it is there.
-    pub(super) fn inline_options(&mut self) -> Parsed<Vec<Setting>> {
+    pub(super) fn inline_options(&mut self) -> Parsed<Vec<ProtoOption>> {
         let mut options = Vec::new();
         if self.has_sign('[')? {
             loop {
@@ -29,14 +29,14 @@ impl Parser<'_> {
         Ok(options)
     }
 
-    fn setting(&mut self) -> Parsed<Setting> {
+    fn setting(&mut self) -> Parsed<ProtoOption> {
         let mut name = self.name_part()?;
         while self.has_sign('.')? {
             name.push('.');
             name.push_str(&self.name_part()?);
         }
         self.sign('=')?;
-        Ok(Setting { name, value: self.value(MAX_DEPTH)? })
+        Ok(ProtoOption { name, value: self.value(MAX_DEPTH)? })
     }
 
     fn name_part(&mut self) -> Parsed<String> {
@@ -49,7 +49,7 @@ impl Parser<'_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Parsed<SettingValue> {
+    fn value(&mut self, depth: usize) -> Parsed<OptionValue> {
         if depth == 0 {
             return Err(self.fault(&format!("at most {MAX_DEPTH} levels of nesting"), "a deeper value"));
         }
@@ -58,18 +58,18 @@ impl Parser<'_> {
             return Err(self.fault("a schema that can be printed", "too much nesting in too long a text"));
         }
         match self.token {
-            Token::Text(_) => Ok(SettingValue::Text(self.text()?)),
-            Token::Word(_) => Ok(SettingValue::Word(self.dotted()?)),
+            Token::Text(_) => Ok(OptionValue::Text(self.text()?)),
+            Token::Word(_) => Ok(OptionValue::Word(self.dotted()?)),
             Token::Number(number) => {
                 self.advance()?;
-                Ok(SettingValue::Word(number.to_owned()))
+                Ok(OptionValue::Word(number.to_owned()))
             }
             Token::Sign(sign @ ('-' | '+')) => {
                 self.advance()?;
                 match self.token {
                     Token::Number(number) | Token::Word(number @ ("inf" | "nan" | "infinity")) => {
                         self.advance()?;
-                        Ok(SettingValue::Word(if sign == '-' { format!("-{number}") } else { number.to_owned() }))
+                        Ok(OptionValue::Word(if sign == '-' { format!("-{number}") } else { number.to_owned() }))
                     }
                     _ => Err(self.unexpected("a number")),
                 }
@@ -77,7 +77,7 @@ impl Parser<'_> {
             Token::Sign(open @ ('{' | '<')) => {
                 self.advance()?;
                 let close = if open == '{' { '}' } else { '>' };
-                Ok(SettingValue::Map(self.map(close, depth)?))
+                Ok(OptionValue::Map(self.map(close, depth)?))
             }
             Token::Sign('[') => {
                 self.advance()?;
@@ -89,15 +89,15 @@ impl Parser<'_> {
                     }
                 }
                 self.sign(']')?;
-                Ok(SettingValue::List(items))
+                Ok(OptionValue::List(items))
             }
             Token::Sign(_) | Token::End => Err(self.unexpected("the value of an option")),
         }
     }
 
     /// A key given several times has a list of all its values, where it stands first.
-    fn map(&mut self, close: char, depth: usize) -> Parsed<Vec<(String, SettingValue)>> {
-        let mut entries: Vec<(String, SettingValue)> = Vec::new();
+    fn map(&mut self, close: char, depth: usize) -> Parsed<Vec<(String, OptionValue)>> {
+        let mut entries: Vec<(String, OptionValue)> = Vec::new();
         let mut places = HashMap::<String, usize>::new();
         while self.token != Token::Sign(close) {
             let key = if self.has_sign('[')? {
@@ -118,7 +118,7 @@ impl Parser<'_> {
                 Some(place) => {
                     let known = &mut entries[*place].1;
                     // What was in no list before comes to stand one level deeper.
-                    let deeper = [&*known, &value].into_iter().filter(|value| !matches!(value, SettingValue::List(_)));
+                    let deeper = [&*known, &value].into_iter().filter(|value| !matches!(value, OptionValue::List(_)));
                     if deeper.map(levels).any(|levels| levels + 1 > depth - 1) {
                         return Err(self.fault(&format!("at most {MAX_DEPTH} levels of nesting"), "a deeper value"));
                     }
@@ -139,22 +139,22 @@ impl Parser<'_> {
 }
 
 /// How deep a value nests; a word is one level.
-fn levels(value: &SettingValue) -> usize {
+fn levels(value: &OptionValue) -> usize {
     1 + match value {
-        SettingValue::Word(_) | SettingValue::Text(_) => 0,
-        SettingValue::Map(entries) => entries.iter().map(|(_, value)| levels(value)).max().unwrap_or(0),
-        SettingValue::List(values) => values.iter().map(levels).max().unwrap_or(0),
+        OptionValue::Word(_) | OptionValue::Text(_) => 0,
+        OptionValue::Map(entries) => entries.iter().map(|(_, value)| levels(value)).max().unwrap_or(0),
+        OptionValue::List(values) => values.iter().map(levels).max().unwrap_or(0),
     }
 }
 
-fn gather(known: &mut SettingValue, more: SettingValue) {
-    let mut values = match std::mem::replace(known, SettingValue::List(Vec::new())) {
-        SettingValue::List(values) => values,
+fn gather(known: &mut OptionValue, more: OptionValue) {
+    let mut values = match std::mem::replace(known, OptionValue::List(Vec::new())) {
+        OptionValue::List(values) => values,
         single => vec![single],
     };
     match more {
-        SettingValue::List(more) => values.extend(more),
+        OptionValue::List(more) => values.extend(more),
         single => values.push(single),
     }
-    *known = SettingValue::List(values);
+    *known = OptionValue::List(values);
 }

@@ -3,7 +3,7 @@
 use super::{Parsed, Parser};
 use crate::lex::Token;
 use crate::model::{
-    Call, Constant, Extensions, Field, FieldType, Group, Label, OneOf, RangeEnd, Reserved, Service, Streamed, Syntax,
+    Constant, Extensions, Field, FieldType, Group, Label, OneOf, RangeEnd, Reserved, Rpc, RpcType, Service, Syntax,
 };
 
 impl Parser<'_> {
@@ -151,7 +151,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn service(&mut self) -> Parsed<Service> {
-        let mut service = Service { name: self.name()?, options: Vec::new(), calls: Vec::new() };
+        let mut service = Service { name: self.name()?, options: Vec::new(), rpcs: Vec::new() };
         self.block(|parser| {
             match parser.token {
                 Token::Word("option") => {
@@ -160,7 +160,7 @@ impl Parser<'_> {
                 }
                 Token::Word("rpc") => {
                     parser.advance()?;
-                    service.calls.push(parser.call()?);
+                    service.rpcs.push(parser.call()?);
                 }
                 _ => return Err(parser.unexpected("rpc or option")),
             }
@@ -169,7 +169,7 @@ impl Parser<'_> {
         Ok(service)
     }
 
-    fn call(&mut self) -> Parsed<Call> {
+    fn call(&mut self) -> Parsed<Rpc> {
         let name = self.name()?;
         let request = self.streamed()?;
         self.keyword("returns")?;
@@ -184,10 +184,10 @@ impl Parser<'_> {
         } else {
             self.sign(';')?;
         }
-        Ok(Call { name, request, response, options })
+        Ok(Rpc { name, request, response, options })
     }
 
-    fn streamed(&mut self) -> Parsed<Streamed> {
+    fn streamed(&mut self) -> Parsed<RpcType> {
         self.sign('(')?;
         let mut stream = self.token == Token::Word("stream");
         let mut kind = String::new();
@@ -203,6 +203,6 @@ impl Parser<'_> {
             kind = self.type_name()?;
         }
         self.sign(')')?;
-        Ok(Streamed { stream, kind })
+        Ok(RpcType { stream, kind })
     }
 }

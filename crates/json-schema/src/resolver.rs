@@ -1,4 +1,4 @@
-//! All documents that a schema may refer to, and what a `$ref` in one of them means. Nothing is ever fetched.
+//! Resolves `$ref` within all documents that a schema may refer to. Nothing is ever fetched.
 //!
 //! A reference has a name, and a `$ref` finds it by that name as it is written or as both are seen from the `$id`s
 //! around them. Schemas of a document with an `$id` or an anchor of their own are found by these. A referenced
@@ -32,7 +32,7 @@ impl Place<'_> {
 }
 
 /// A document and its kin. The first is the schema itself.
-pub(super) struct Library<'d> {
+pub(super) struct SchemaResolver<'d> {
     documents: Vec<Document<'d>>,
     /// References of all documents by their names; nearer ones first.
     names: HashMap<&'d str, usize>,
@@ -52,34 +52,34 @@ struct Document<'d> {
     names: HashMap<&'d str, usize>,
 }
 
-impl<'d> Library<'d> {
-    pub(super) fn new(root: &'d Value, references: &'d References) -> Library<'d> {
+impl<'d> SchemaResolver<'d> {
+    pub(super) fn new(root: &'d Value, references: &'d References) -> SchemaResolver<'d> {
         let draft = Draft::of(root);
         let (documents, names, uris, anchors, dynamic_anchors, meta_schemas) = Default::default();
-        let mut library = Library { documents, names, uris, anchors, dynamic_anchors, meta_schemas };
-        library.add(root, draft, "".into());
+        let mut resolver = SchemaResolver { documents, names, uris, anchors, dynamic_anchors, meta_schemas };
+        resolver.add(root, draft, "".into());
         let mut known = HashMap::new();
         let mut pending = VecDeque::from([(0, references)]);
         while let Some((referrer, references)) = pending.pop_front() {
             for (name, schema) in references.iter() {
-                let seen = uri::resolve(&library.base_within(&library.root(referrer)), name).into();
+                let seen = uri::resolve(&resolver.base_within(&resolver.root(referrer)), name).into();
                 let document = *known.entry(std::ptr::from_ref::<JsonSchema>(schema)).or_insert_with(|| {
                     let document = schema.document();
                     let draft = Draft::declared(document).unwrap_or(draft);
-                    let added = library.add(document, draft, Rc::clone(&seen));
+                    let added = resolver.add(document, draft, Rc::clone(&seen));
                     pending.push_back((added, schema.references()));
                     added
                 });
-                let root = library.root(document);
-                library.uris.entry(seen).or_insert(root);
-                library.documents[referrer].names.entry(name).or_insert(document);
-                library.names.entry(name).or_insert(document);
+                let root = resolver.root(document);
+                resolver.uris.entry(seen).or_insert(root);
+                resolver.documents[referrer].names.entry(name).or_insert(document);
+                resolver.names.entry(name).or_insert(document);
             }
         }
-        while let Some(uri) = library.meta_schemas.pop() {
-            library.add_meta_schemas(uri, draft.is_classic());
+        while let Some(uri) = resolver.meta_schemas.pop() {
+            resolver.add_meta_schemas(uri, draft.is_classic());
         }
-        library
+        resolver
     }
 
     fn add_meta_schemas(&mut self, uri: &str, classic: bool) {

@@ -12,7 +12,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use super::number;
-use crate::model::{Field, FieldType, Label, Message, Setting, SettingValue};
+use crate::model::{Field, FieldType, Label, Message, OptionValue, ProtoOption};
 use crate::names::{Kind, Types, resolve};
 
 /// The extensions within reach of a file.
@@ -59,13 +59,13 @@ impl<'t> Extensions<'t> {
     }
 
     /// The options of a declaration whose names are seen from `scope`.
-    pub(super) fn normalize(&self, scope: &str, options: &[Setting]) -> Vec<Setting> {
-        let mut normal: Vec<(Setting, Option<Declared<'t>>)> = Vec::with_capacity(options.len());
+    pub(super) fn normalize(&self, scope: &str, options: &[ProtoOption]) -> Vec<ProtoOption> {
+        let mut normal: Vec<(ProtoOption, Option<Declared<'t>>)> = Vec::with_capacity(options.len());
         for option in options {
             normal.push(self.resolved(scope, option));
         }
         normal.sort_by(|(one, _), (other, _)| sort_key(one).cmp(sort_key(other)));
-        let mut merged: Vec<(Setting, Option<Declared<'t>>)> = Vec::with_capacity(normal.len());
+        let mut merged: Vec<(ProtoOption, Option<Declared<'t>>)> = Vec::with_capacity(normal.len());
         for (option, declared) in normal {
             match (merged.last_mut(), declared) {
                 (Some((last, Some(_))), Some(declared))
@@ -76,20 +76,20 @@ impl<'t> Extensions<'t> {
                 _ => merged.push((option, declared)),
             }
         }
-        let values = merged.into_iter().map(|(Setting { name, value }, _)| {
+        let values = merged.into_iter().map(|(ProtoOption { name, value }, _)| {
             let value = match value {
                 // The list itself stays: only inside of a message one element needs none.
-                SettingValue::List(items) => {
-                    SettingValue::List(items.into_iter().map(|item| self.value(scope, item)).collect())
+                OptionValue::List(items) => {
+                    OptionValue::List(items.into_iter().map(|item| self.value(scope, item)).collect())
                 }
                 value => self.value(scope, value),
             };
-            Setting { name, value }
+            ProtoOption { name, value }
         });
         values.collect()
     }
 
-    fn resolved(&self, scope: &str, option: &Setting) -> (Setting, Option<Declared<'t>>) {
+    fn resolved(&self, scope: &str, option: &ProtoOption) -> (ProtoOption, Option<Declared<'t>>) {
         let found = option.extension().and_then(|(name, path)| Some((self.resolve(scope, name)?, path)));
         let Some(((full_name, declared), path)) = found else { return (option.clone(), None) };
         let mut value = option.value.clone();
@@ -98,16 +98,16 @@ impl<'t> Extensions<'t> {
                 Some(extension) => self.key(scope, format!("[{extension}]")),
                 None => step.to_owned(),
             };
-            value = SettingValue::Map(vec![(key, value)]);
+            value = OptionValue::Map(vec![(key, value)]);
         }
-        (Setting { name: format!("({full_name})"), value }, Some(declared))
+        (ProtoOption { name: format!("({full_name})"), value }, Some(declared))
     }
 
     /// Two values of an option or member: messages become one, of others the later one counts; a repeated member, and
     /// one whose declaration is not known, has both, equal values once.
-    fn merge(&self, declared: Option<Declared<'t>>, known: &mut SettingValue, more: SettingValue) {
+    fn merge(&self, declared: Option<Declared<'t>>, known: &mut OptionValue, more: OptionValue) {
         match (known, more) {
-            (SettingValue::Map(known), SettingValue::Map(more)) => {
+            (OptionValue::Map(known), OptionValue::Map(more)) => {
                 let message = declared.and_then(|declared| message(self.types, declared));
                 for (key, value) in more {
                     match known.iter_mut().find(|(other, _)| *other == key) {
@@ -134,24 +134,24 @@ impl<'t> Extensions<'t> {
         Some(Declared { field, scope: &message.full_name })
     }
 
-    fn value(&self, scope: &str, value: SettingValue) -> SettingValue {
+    fn value(&self, scope: &str, value: OptionValue) -> OptionValue {
         match value {
-            SettingValue::Text(text) => SettingValue::Text(text),
-            SettingValue::Word(word) => SettingValue::Word(number::normalized(word)),
-            SettingValue::List(mut items) if items.len() == 1 => self.value(scope, items.remove(0)),
-            SettingValue::List(items) => {
-                SettingValue::List(items.into_iter().map(|item| self.value(scope, item)).collect())
+            OptionValue::Text(text) => OptionValue::Text(text),
+            OptionValue::Word(word) => OptionValue::Word(number::normalized(word)),
+            OptionValue::List(mut items) if items.len() == 1 => self.value(scope, items.remove(0)),
+            OptionValue::List(items) => {
+                OptionValue::List(items.into_iter().map(|item| self.value(scope, item)).collect())
             }
-            SettingValue::Map(members) => {
-                let mut normal: Vec<(String, SettingValue)> = Vec::with_capacity(members.len());
+            OptionValue::Map(members) => {
+                let mut normal: Vec<(String, OptionValue)> = Vec::with_capacity(members.len());
                 for (key, value) in members {
-                    if value != SettingValue::List(Vec::new()) {
+                    if value != OptionValue::List(Vec::new()) {
                         normal.push((self.key(scope, key), self.value(scope, value)));
                     }
                 }
                 normal.sort_by(|(one, _), (other, _)| one.cmp(other));
                 normal.dedup_by(|(later, _), (first, _)| later == first);
-                SettingValue::Map(normal)
+                OptionValue::Map(normal)
             }
         }
     }
@@ -166,7 +166,7 @@ impl<'t> Extensions<'t> {
 }
 
 /// What options are sorted by: the name of an extension without its parentheses.
-fn sort_key(option: &Setting) -> &str {
+fn sort_key(option: &ProtoOption) -> &str {
     option.extension().map_or(option.name.as_str(), |(name, _)| name)
 }
 
@@ -202,17 +202,17 @@ fn is_repeated(types: &Types, declared: Declared<'_>) -> bool {
         || message(types, declared).is_some_and(|message| message.is_map_entry)
 }
 
-fn both(known: &mut SettingValue, more: SettingValue) {
-    let items = |value: SettingValue| match value {
-        SettingValue::List(items) => items,
+fn both(known: &mut OptionValue, more: OptionValue) {
+    let items = |value: OptionValue| match value {
+        OptionValue::List(items) => items,
         single => vec![single],
     };
     let mut all = Vec::new();
-    let known_items = items(std::mem::replace(known, SettingValue::List(Vec::new())));
+    let known_items = items(std::mem::replace(known, OptionValue::List(Vec::new())));
     for item in known_items.into_iter().chain(items(more)) {
         if !all.contains(&item) {
             all.push(item);
         }
     }
-    *known = SettingValue::List(all);
+    *known = OptionValue::List(all);
 }

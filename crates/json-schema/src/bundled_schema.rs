@@ -1,8 +1,8 @@
-//! The same schema as one document that refers to nothing outside, for the validator.
+//! Bundles a schema and its references into one document for the validator.
 //!
-//! What nothing leads to is left out, and so is what says nothing: a negative `minLength`, `format`s that a draft does
-//! not know. Drafts 4 to 7 come out as draft-07, the others as 2020-12. So the validator meets lawful schemas only, and
-//! the oddities of the drafts are settled here.
+//! Drops unreachable parts and keywords without effect (a negative `minLength`, a `format` that the draft does not know),
+//! and rewrites drafts 4 to 7 as draft-07, the others as 2020-12, so that the validator sees only valid schemas of these
+//! two.
 
 mod depth;
 
@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 
 use super::decimal::Decimal;
 use super::draft::Draft;
-use super::library::{Library, Place};
 use super::pattern;
+use super::resolver::{Place, SchemaResolver};
 
 /// In the old drafts a whole number is one that is written so. The validator is taught this keyword.
 pub(super) const WRITTEN_WHOLE: &str = "x-written-whole";
@@ -26,7 +26,7 @@ pub(super) const LOOKS_AT_NAMES: &str = "x-looks-at-names";
 
 /// A document for the validator.
 #[derive(Debug)]
-pub(super) struct Plain {
+pub(super) struct BundledSchema {
     /// A reference to the first of its definitions.
     pub(super) document: Value,
     pub(super) classic: bool,
@@ -36,15 +36,15 @@ pub(super) struct Plain {
     pub(super) depth: usize,
 }
 
-impl Plain {
+impl BundledSchema {
     /// Where the schemas of the document stand.
     pub(super) const DEFINITIONS: &str = "definitions";
 
-    pub(super) fn new(library: &Library<'_>) -> Plain {
-        let classic = library.draft(0).is_classic();
+    pub(super) fn new(resolver: &SchemaResolver<'_>) -> BundledSchema {
+        let classic = resolver.draft(0).is_classic();
         let (places, pending, definitions) = Default::default();
         let mut writer = Writer {
-            library,
+            resolver,
             classic,
             places,
             pending,
@@ -53,7 +53,7 @@ impl Plain {
             has_defaults: false,
             environments: Environments::default(),
         };
-        let reference = writer.reference(library.root(0), Environments::EMPTY);
+        let reference = writer.reference(resolver.root(0), Environments::EMPTY);
         while let Some((name, place, environment)) = writer.pending.pop() {
             let schema = writer.schema(&place, environment);
             writer.definitions.insert(name.to_string(), schema);
@@ -67,10 +67,10 @@ impl Plain {
             false => depth::depth(&writer.definitions),
         };
         let document = json!({ "$ref": reference, Self::DEFINITIONS: writer.definitions });
-        Plain { document, classic, has_defaults: writer.has_defaults, depth }
+        BundledSchema { document, classic, has_defaults: writer.has_defaults, depth }
     }
 
-    /// What a reference in the document means.
+    /// The schema that a reference in the document leads to.
     pub(super) fn target(&self, reference: &Value) -> Option<&Value> {
         let name = reference.as_str()?.rsplit('/').next()?;
         self.document[Self::DEFINITIONS].get(name)
@@ -87,7 +87,7 @@ type Bindings<'d> = Vec<(&'d str, (usize, usize))>;
 type Seen = ((usize, usize), usize);
 
 struct Writer<'d, 'l> {
-    library: &'l Library<'d>,
+    resolver: &'l SchemaResolver<'d>,
     /// Whether the document is to be one of draft-07.
     classic: bool,
     places: HashMap<Seen, usize>,
@@ -179,26 +179,26 @@ impl<'d> Writer<'d, '_> {
             }
         };
         self.places.extend(passed.into_iter().map(|seen| (seen, name)));
-        format!("#/{}/{name}", Plain::DEFINITIONS)
+        format!("#/{}/{name}", BundledSchema::DEFINITIONS)
     }
 
     /// The environment within the document of `place`.
     fn entered(&mut self, environment: usize, place: &Place<'d>) -> usize {
-        match self.library.dynamic_anchors(place) {
+        match self.resolver.dynamic_anchors(place) {
             Some(anchors) => self.environments.entered(environment, anchors),
             None => environment,
         }
     }
 
-    /// What a schema refers to that says nothing else.
+    /// The target of a schema that is nothing but a reference.
     fn referred(&self, place: &Place<'d>, environment: usize) -> Option<Place<'d>> {
         let members = place.value.as_object()?;
-        let draft = self.library.draft(place.document);
+        let draft = self.resolver.draft(place.document);
         let keyword = if members.contains_key("$ref") { "$ref" } else { "$dynamicRef" };
         if !draft.is_classic() && members.len() > 1 {
             return None;
         }
-        let base = self.library.base_within(place);
+        let base = self.resolver.base_within(place);
         self.target(&Scope { document: place.document, draft, base, environment }, keyword, members)
     }
 
@@ -208,11 +208,11 @@ impl<'d> Writer<'d, '_> {
         match keyword {
             "$dynamicRef" if scope.draft.is_classic() => None,
             "$dynamicRef" => {
-                let (place, name) = self.library.resolve_dynamic(scope.document, &scope.base, reference)?;
+                let (place, name) = self.resolver.resolve_dynamic(scope.document, &scope.base, reference)?;
                 let bound = name.and_then(|name| self.environments.all[scope.environment].get(name));
                 Some(bound.cloned().unwrap_or(place))
             }
-            _ => self.library.resolve(scope.document, &scope.base, reference),
+            _ => self.resolver.resolve(scope.document, &scope.base, reference),
         }
     }
 
@@ -220,8 +220,8 @@ impl<'d> Writer<'d, '_> {
         let Value::Object(members) = place.value else { return place.value.clone() };
         let scope = Scope {
             document: place.document,
-            draft: self.library.draft(place.document),
-            base: self.library.base_within(place),
+            draft: self.resolver.draft(place.document),
+            base: self.resolver.base_within(place),
             environment: self.entered(environment, place),
         };
         let mut out = Map::new();
@@ -344,8 +344,7 @@ impl<'d> Writer<'d, '_> {
         }
     }
 
-    /// Writes keywords of the old drafts that are called otherwise in a document of 2020-12, and says whether `keyword` is
-    /// one of them.
+    /// Writes a keyword of the old drafts that has another name in 2020-12; `false` when `keyword` is none of these.
     fn modernized(
         &mut self,
         scope: &Scope,
@@ -409,7 +408,7 @@ fn paid_for(mut schema: Map<String, Value>) -> Value {
     out
 }
 
-/// What `type` says: one type or one of several, each at most once.
+/// The schema for `type`: one type or one of several, each at most once.
 fn types(draft: Draft, written: &Value) -> Option<Value> {
     let names = match written {
         Value::Array(names) => names.clone(),

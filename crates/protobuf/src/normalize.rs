@@ -12,27 +12,27 @@ use std::collections::HashMap;
 use options::Extensions;
 
 use super::model::{
-    self, Enum, Extend, Field, FieldType, File, Group, Message, RangeEnd, Reserved, Service, Streamed, Syntax,
+    self, Enum, Extend, Field, FieldType, File, Group, Message, RangeEnd, Reserved, RpcType, Service, Syntax,
 };
-use super::names::{Kind, Named, Shape, Types, Written};
+use super::names::{Kind, Named, Shape, TypeName, Types};
 use postern_schema_core::CompileError;
 
 /// The file that `types` is about, normalized. Names that cannot be resolved stay as they are, and the first of them
-/// is told as well.
+/// is returned as an error, too.
 pub(super) fn normalize(types: &Types) -> (File, Option<CompileError>) {
     let file = types.file(0);
-    let mut normal = Normal { types, extensions: Extensions::new(types), unresolved: None };
+    let mut normal = Normalizer { types, extensions: Extensions::new(types), unresolved: None };
     let file = normal.file(file);
     (file, normal.unresolved)
 }
 
-struct Normal<'t> {
+struct Normalizer<'t> {
     types: &'t Types,
     extensions: Extensions<'t>,
     unresolved: Option<CompileError>,
 }
 
-impl Normal<'_> {
+impl Normalizer<'_> {
     fn file(&mut self, file: &File) -> File {
         let scope = file.package.as_deref().unwrap_or_default();
         let entries = |id: &usize| file.messages[*id].is_map_entry;
@@ -76,9 +76,9 @@ impl Normal<'_> {
     fn service(&mut self, scope: &str, service: &Service) -> Service {
         let mut service = service.clone();
         service.options = self.extensions.normalize(scope, &service.options);
-        for call in &mut service.calls {
+        for call in &mut service.rpcs {
             call.options = self.extensions.normalize(scope, &call.options);
-            for Streamed { kind, .. } in [&mut call.request, &mut call.response] {
+            for RpcType { kind, .. } in [&mut call.request, &mut call.response] {
                 *kind = self.name(scope, kind, &service.name, &call.name);
             }
         }
@@ -168,11 +168,11 @@ impl Normal<'_> {
 
     fn name(&mut self, scope: &str, written: &str, outer: &str, inner: &str) -> String {
         let kind = self.types.kind(scope, written);
-        self.full(Written { text: written, kind }, outer, inner)
+        self.full(TypeName { text: written, kind }, outer, inner)
     }
 
     /// `outer` and `inner`: where the name was found, for the message.
-    fn full(&mut self, written: Written<'_>, outer: &str, inner: &str) -> String {
+    fn full(&mut self, written: TypeName<'_>, outer: &str, inner: &str) -> String {
         let named = match written.kind {
             Kind::Scalar(_) => return written.text.to_owned(),
             Kind::Message(id) => Named::Message(id),
