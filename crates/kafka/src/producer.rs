@@ -162,9 +162,10 @@ impl Shared {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// After this long without progress a connection is given up.
+    /// After this long without progress a connection is given up: well before records have failed, so that one that hangs does not
+    /// take along those that wait behind it.
     fn request_timeout(&self) -> Duration {
-        self.settings.request_timeout.min(self.settings.delivery_timeout)
+        self.settings.request_timeout.min(self.settings.delivery_timeout / 3)
     }
 
     /// How long a broker may wait for its replicas: less than we wait for the broker, so that its answer comes before our end.
