@@ -11,6 +11,9 @@ use serde::Serialize;
 
 use crate::reply::Reply;
 
+/// Bytes of the text of a schema: the largest record of Kafka by default, as which a registry stores it.
+pub(crate) const SCHEMA_MAX: usize = 1 << 20;
+
 /// An error response.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -64,6 +67,11 @@ impl Problem {
     /// 422/42206: there is no body, or it contains an impossible name.
     pub(crate) fn payload(message: impl fmt::Display) -> Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, 42206, message)
+    }
+
+    /// 422/42205: the text is no schema.
+    pub(crate) fn invalid_schema(message: impl fmt::Display) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, 42205, message)
     }
 
     /// 400/400.
@@ -128,7 +136,7 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
         }
         (_, Error::DoesNotFit(_)) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
         (_, Error::NotBase64 { .. }) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
-        (_, Error::TooLarge(_)) => Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, error),
+        (_, Error::TooLarge(_) | Error::TooManyValues(_)) => Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, error),
         (_, Error::Cluster(error)) => cluster(error),
     }
 }

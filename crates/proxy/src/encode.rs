@@ -52,6 +52,9 @@ impl Encoder<'_> {
             Encoder::Json => json::rewrite(json.as_bytes(), out)
                 .map(|()| true)
                 .map_err(|error| Error::DoesNotFit(EncodeError::from(error).within(&place()))),
+            Encoder::Schema(writer) if writer.kind == SchemaKind::Json && has_too_many_values(json) => {
+                Err(Error::TooManyValues(place()))
+            }
             Encoder::Schema(writer) => match writer.frame(json.as_bytes(), out) {
                 Ok(Encoded::Payload) => Ok(true),
                 Ok(Encoded::Null) => Ok(false),
@@ -60,6 +63,29 @@ impl Encoder<'_> {
             Encoder::OnlyNull(side) => Err(Error::MissingSchema(*side)),
         }
     }
+}
+
+/// The numbers, strings and so on that one value of a record may consist of under a JSON Schema, which is checked on a tree of them. No record
+/// of the default maximum size, 1 MiB, has as many.
+pub(crate) const JSON_SCHEMA_VALUES_MAX: usize = 1 << 20;
+
+/// Whether the text of a value has more than [`JSON_SCHEMA_VALUES_MAX`] values. It need not be valid.
+fn has_too_many_values(json: &str) -> bool {
+    // Each value takes up two bytes with what separates it from the next one.
+    if json.len() <= 2 * JSON_SCHEMA_VALUES_MAX {
+        return false;
+    }
+    let (mut values, mut in_string, mut is_escaped) = (1, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => values += 1,
+            _ => {}
+        }
+    }
+    values > JSON_SCHEMA_VALUES_MAX
 }
 
 /// Standard alphabet, padding optional: as Confluent accepts it (docs/reference/rest-v2.md §6.2).
@@ -82,4 +108,17 @@ fn decode_base64(json: &str, out: &mut Vec<u8>) -> Result<(), String> {
             error.to_string().trim_end_matches('.')
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{JSON_SCHEMA_VALUES_MAX as MAX, has_too_many_values};
+
+    #[test]
+    fn values_are_counted_and_not_what_strings_contain() {
+        assert!(!has_too_many_values(&format!("[{}0]", "0,".repeat(MAX - 3))));
+        assert!(has_too_many_values(&format!("[{}0]", "0,".repeat(MAX))));
+        assert!(has_too_many_values(&"[],".repeat(MAX)));
+        assert!(!has_too_many_values(&format!(r#"["\"{}"]"#, "[,{".repeat(MAX))));
+    }
 }

@@ -48,6 +48,12 @@ pub enum Error {
         /// What is wrong, as a sentence.
         message: String,
     },
+    /// A value under a JSON Schema consists of too many values to be checked in memory.
+    #[error(
+        "{0}: expected a value of at most {max} numbers, strings and the like, found more. A record of 1 MiB has fewer. Nothing was written.",
+        max = crate::encode::JSON_SCHEMA_VALUES_MAX
+    )]
+    TooManyValues(String),
     /// The keys and values of one request are more than the whole budget for unacknowledged records.
     #[error(
         "The records of this request hold {asked} bytes, more than the {capacity} bytes that may wait for acknowledgement at once. Split the request. Nothing was written.",

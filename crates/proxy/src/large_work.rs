@@ -4,6 +4,7 @@
 //! that has it, but the runtime gives the thread's other tasks to another one meanwhile. Few requests do so at once, so that the operating
 //! system has processors left for the others.
 
+use std::sync::LazyLock;
 use std::thread::available_parallelism;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -13,25 +14,20 @@ use tokio::task::block_in_place;
 /// Work on more bytes is large. Encoding that much takes about a millisecond.
 const LARGE: usize = 100 << 10;
 
-/// Bounds large work.
-pub(crate) struct LargeWork(Semaphore);
+/// One permit per processor, for the whole process, as processors are.
+static PROCESSORS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
 
-impl Default for LargeWork {
-    fn default() -> LargeWork {
-        LargeWork(Semaphore::new(available_parallelism().map_or(1, usize::from)))
+/// Runs `work` on `bytes` of a request; if they are many, not on the threads that answer.
+///
+/// Dropping the future before the work has begun cancels it.
+pub async fn run_large<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    if bytes <= LARGE {
+        return work();
     }
-}
-
-impl LargeWork {
-    /// Runs `work` on `bytes` of a request.
-    pub(crate) async fn run<T>(&self, bytes: usize, work: impl FnOnce() -> T) -> T {
-        if bytes <= LARGE {
-            return work();
-        }
-        let _permit = self.0.acquire().await;
-        match Handle::current().runtime_flavor() {
-            RuntimeFlavor::CurrentThread => work(),
-            _ => block_in_place(work),
-        }
+    let _permit = PROCESSORS.acquire().await;
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => work(),
+        _ => block_in_place(work),
     }
 }

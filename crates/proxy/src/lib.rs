@@ -17,10 +17,10 @@ use parking_lot::Mutex;
 use postern_kafka::{Cluster, Inflight};
 
 use administer::PendingClusterId;
-use large_work::LargeWork;
 
 pub use encode::Format;
 pub use error::Error;
+pub use large_work::run_large;
 pub use limits::Limits;
 pub use postern_kafka::{
     AppendError, Broker, ByteCount, ClusterDescription, ConfigEntry, ConfigSource, ConfigSynonym, CreatedTopic,
@@ -46,7 +46,6 @@ struct Parts {
     pending_cluster_id: Mutex<Option<PendingClusterId>>,
     /// The topic of our own registry, which clients must not damage.
     registry_topic: Option<TopicName>,
-    large_work: LargeWork,
 }
 
 impl Proxy {
@@ -64,15 +63,7 @@ impl Proxy {
             cluster_id: OnceLock::new(),
             pending_cluster_id: Mutex::new(None),
             registry_topic,
-            large_work: LargeWork::default(),
         }))
-    }
-
-    /// Runs work on `bytes` of a request. What is large does not run on the threads that answer other requests.
-    ///
-    /// Dropping the future before the work has begun cancels it.
-    pub async fn run<T>(&self, bytes: usize, work: impl FnOnce() -> T) -> T {
-        self.0.large_work.run(bytes, work).await
     }
 
     /// Refuses changes to the topic of our own registry.

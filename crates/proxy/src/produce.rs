@@ -12,7 +12,7 @@ use postern_kafka::{AppendError, Error as ClusterError, ErrorKind, PartitionId, 
 use postern_registry::{PreparedSchema, RecordSerializer, ResolveError, SchemaId, SchemaRef, Side, Subject};
 
 use crate::encode::{Encoder, Format};
-use crate::{Error, Proxy};
+use crate::{Error, Proxy, run_large};
 
 /// The JSON text of one value: a slice of the request's body (a copy only of a bare string with escapes).
 pub type JsonText<'a> = Cow<'a, str>;
@@ -90,7 +90,7 @@ impl Proxy {
         let mut key = self.prepare(topic, Side::Key, &request).await?;
         let mut value = self.prepare(topic, Side::Value, &request).await?;
         let bytes = request.records.iter().map(RecordSpec::text_len).sum();
-        let mut records = self.run(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
+        let mut records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
 
         if self.cluster().known_partitions(topic).is_none()
             && let Err(error) = self.cluster().partitions_for_produce(topic).await
@@ -102,10 +102,10 @@ impl Proxy {
         if is_new(&key) || is_new(&value) {
             key = self.register(topic, Side::Key, &request, key).await?;
             value = self.register(topic, Side::Value, &request, value).await?;
-            records = self.run(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
+            records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
         }
         let admitted = self.inflight().admit(records).await.map_err(Error::TooLarge)?;
-        let outcomes = self.cluster().append(topic, admitted).await;
+        let outcomes = run_large(bytes, || self.cluster().append(topic, admitted)).await.await;
         let id = |schema: &Option<PreparedSchema>| serializer(schema).map(|serializer| serializer.id);
         Ok(Produced { key_schema: id(&key), value_schema: id(&value), outcomes })
     }

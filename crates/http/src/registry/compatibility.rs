@@ -1,5 +1,6 @@
 //! `/compatibility` — checks a schema without registering it (docs/reference/schema-registry.md §9.4)
 
+use postern_proxy::run_large;
 use postern_registry::{Registry, VersionRef};
 use serde::Serialize;
 
@@ -32,7 +33,7 @@ async fn check(registry: Registry, request: RequestContext, version: Option<Vers
     let subject = names::subject(&registry, &request)?;
     let (normalize, verbose) = (request.flag("normalize"), request.flag("verbose"));
     let body = body::read(request).await?;
-    let draft = body::parse(&body).and_then(|mut object| body::draft(&mut object));
+    let draft = run_large(body.len(), || body::draft(&mut body::parse(&body)?)).await;
     if let (Some(version), Err(Problem { code: problem::INVALID_SCHEMA, .. })) = (version, &draft) {
         // A missing version is reported before a bad schema.
         into_problem(registry.versions_to_compare(&subject, Some(version)))?;

@@ -1,5 +1,6 @@
 //! `/config` — global, of a context, of a subject (docs/reference/schema-registry.md §4.8, §9.3).
 
+use postern_proxy::run_large;
 use postern_registry::{CompatibilityLevel, CompatibilityPolicy, Config, ConfigChange, Error, Metadata, Registry};
 use serde::Serialize;
 use serde_json::Value;
@@ -96,7 +97,7 @@ pub(super) async fn show(registry: Registry, request: RequestContext) -> Result<
 pub(super) async fn change(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
     let scope = names::scope(&request)?;
     let body = body::read(request).await?;
-    let change = config_change(body::parse(&body)?)?;
+    let change = run_large(body.len(), || config_change(body::parse(&body)?)).await?;
     let config = into_problem(registry.change_config(scope.as_ref(), change).await)?;
     Ok(Reply::ok(&ConfigResponse::changed(&config)))
 }

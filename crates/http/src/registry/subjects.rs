@@ -1,5 +1,6 @@
 //! `/subjects` — list them, look up a schema in one, delete one (docs/reference/schema-registry.md §3, rows 9 to 11).
 
+use postern_proxy::run_large;
 use postern_registry::{Registry, Subject, Visible};
 
 use super::schema_responses::{RenderedSchema, Version, into_problem};
@@ -32,7 +33,7 @@ pub(super) async fn look_up(registry: Registry, request: RequestContext) -> Resu
     let subject = names::subject(&registry, &request)?;
     let (normalize, deleted, format) = (request.flag("normalize"), request.flag("deleted"), request.query("format"));
     let body = body::read(request).await?;
-    let draft = body::draft(&mut body::parse(&body)?)?;
+    let draft = run_large(body.len(), || body::draft(&mut body::parse(&body)?)).await?;
     let found = into_problem(registry.lookup(&subject, &draft, normalize, deleted))?;
     let rendered = RenderedSchema::in_format(&registry, found.stored, format.as_deref())?;
     let response = Version::of(&rendered);

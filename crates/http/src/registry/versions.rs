@@ -1,6 +1,7 @@
 //! `/subjects/{subject}/versions` — list, register, get, delete; and the schemas that reference one (docs/reference/schema-registry.md §3, rows 12 to 19).
 
 use hyper::StatusCode;
+use postern_proxy::run_large;
 use postern_registry::{
     DerivedVersion, Error, RegisterOptions, Registered, Registry, StoredSchema, TagChanges, Visible, check_rule_set,
 };
@@ -32,13 +33,17 @@ pub(super) async fn register(registry: Registry, request: RequestContext) -> Res
     let options = RegisterOptions { normalize: request.flag("normalize"), force: request.flag("force") };
     let format = request.query("format");
     let body = body::read(request).await?;
-    let mut object = body::parse(&body)?;
-    let draft = body::draft(&mut object)?;
-    let changes = TagChanges {
-        add: body::tagged(&mut object, "schemaTagsToAdd")?,
-        remove: body::tagged(&mut object, "schemaTagsToRemove")?,
-        propagate: object.flag("propagateSchemaTags")?.unwrap_or(false),
-    };
+    let (draft, changes) = run_large(body.len(), || {
+        let mut object = body::parse(&body)?;
+        let draft = body::draft(&mut object)?;
+        let changes = TagChanges {
+            add: body::tagged(&mut object, "schemaTagsToAdd")?,
+            remove: body::tagged(&mut object, "schemaTagsToRemove")?,
+            propagate: object.flag("propagateSchemaTags")?.unwrap_or(false),
+        };
+        Ok((draft, changes))
+    })
+    .await?;
     let registered = match changes == TagChanges::default() {
         true => registry.register(&subject, draft, options).await,
         false => registry.register_tagged(&subject, draft, changes, options).await,

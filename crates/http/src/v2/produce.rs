@@ -4,8 +4,8 @@ mod request;
 
 use hyper::StatusCode;
 use postern_proxy::{
-    AppendError, ClusterError, ErrorKind, Fate, Format, InvalidTopicName, Produced, Proxy, SchemaId, SchemaKind,
-    TopicName,
+    AppendError, ClusterError, Error, ErrorKind, Fate, Format, InvalidTopicName, Produced, Proxy, SchemaId, SchemaKind,
+    TopicName, run_large,
 };
 
 use self::request::Envelope;
@@ -29,19 +29,22 @@ async fn produce(
     request: RequestContext,
     partition: impl Fn(&Params) -> Result<Option<i32>, Problem>,
 ) -> Result<Reply, Problem> {
-    let format = format_of(request.content_type);
+    let content_type = request.content_type;
+    let format = format_of(content_type);
     let partition = partition(&request.params)?;
     let (params, body) = request.read(BodyKind::Records).await?;
-    let mut envelope = proxy.run(body.len(), || Envelope::read(&body, proxy.records_max())).await?;
+    let mut envelope = run_large(body.len(), || Envelope::read(&body, proxy.records_max())).await?;
+    let has_schema = envelope.has_schema();
     let request = envelope.take_request(format, partition)?;
+    let refused = |error: Error| with_format_hint(problem(error), content_type, has_schema);
     let topic = match TopicName::parse(params.get("topic")) {
         Ok(topic) => topic,
         Err(error) => {
-            proxy.check(&request).map_err(problem)?;
+            proxy.check(&request).map_err(refused)?;
             return Ok(render(&all_failed(params.get("topic"), &error, request.records.len())));
         }
     };
-    let produced = proxy.produce(&topic, request).await.map_err(problem)?;
+    let produced = proxy.produce(&topic, request).await.map_err(refused)?;
     Ok(render(&produced))
 }
 
@@ -55,6 +58,23 @@ pub fn envelope(body: &[u8]) -> usize {
         envelope.take_request(format_of(format), Some(3)).map_or(0, |request| request.records.len())
     });
     records.into_iter().max().unwrap_or_default()
+}
+
+/// A value that is no base64 was probably not meant to be binary: says which format was used, and which to name instead.
+fn with_format_hint(mut problem: Problem, content_type: Option<&'static str>, has_schema: bool) -> Problem {
+    if format_of(content_type) == Format::Binary && problem.status == StatusCode::BAD_REQUEST {
+        problem.message += match content_type {
+            None => " There is no Content-Type, so the records were read as binary.",
+            Some(_) => " The Content-Type says that the records are binary.",
+        };
+        problem.message += &match has_schema {
+            true => format!(" For records with a schema send {AVRO}, {JSON_SCHEMA} or {PROTOBUF}."),
+            false => {
+                format!(" For records of plain JSON send {JSON_RECORDS}; for Avro send {AVRO} and a value_schema.")
+            }
+        };
+    }
+    problem
 }
 
 /// No `Content-Type` means binary.

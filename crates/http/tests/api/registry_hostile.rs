@@ -3,6 +3,8 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::app::TestApp;
 use crate::registry::{app, get, post, put};
@@ -17,9 +19,44 @@ async fn refused(app: &TestApp, body: Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_stored_is_refused_before_it_is_parsed_and_unknown_members_cost_nothing() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let register = async |body: String| {
+        let request = app.registry(Method::POST, "/subjects/s/versions").body(body);
+        request.header("Content-Type", "application/json").send().await
+    };
+    let numbers = |count: usize| format!("[{}0]", "0,".repeat(count));
+    let text = json!(numbers(600_000)).to_string();
+    assert_eq!(register(format!("{{\"schema\":{text}}}")).await.refusal(), (422, 42209));
+    // Refused by the length that it announces; a client library might still be sending it.
+    let mut stream = TcpStream::connect(app.registry_url().trim_start_matches("http://")).await.expect("it listens");
+    let head = "POST /subjects/s/versions HTTP/1.1\r\nHost: p\r\nContent-Length: 6000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.expect("it answers");
+    assert_eq!(status, *b"HTTP/1.1 413");
+    assert_eq!(app.registry(Method::GET, "/subjects").send().await.json(), json!([]));
+    let produce = app
+        .request(Method::POST, "/topics/lab")
+        .body(format!("{{\"value_schema\":{text},\"records\":[{{\"value\":1}}]}}"));
+    let refused = produce.header("Content-Type", "application/vnd.kafka.avro.v2+json").send().await;
+    assert_eq!(refused.refusal(), (422, 42205), "{}", refused.text());
+    let produce = format!("{{\"value_schema\":\"{{}}\",\"records\":[{{\"value\":{}}}]}}", numbers(1_200_000));
+    let produce = app.request(Method::POST, "/topics/lab").body(produce);
+    let refused = produce.header("Content-Type", "application/vnd.kafka.jsonschema.v2+json").send().await;
+    assert_eq!(refused.refusal(), (413, 413), "{}", refused.text());
+    assert_eq!(app.end_offset("lab", 0).await, 0);
+    // Deeper than any parser of trees would go.
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(register(format!("{{\"zzz\":{deep},\"schema\":\"\\\"int\\\"\"}}")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn texts_that_nest_too_deep_are_refused() {
     let app = app().await;
-    for depth in [1000, 100_000] {
+    // Deeper ones would be refused for their length.
+    for depth in [1000, 40_000] {
         let nested = |open: &str, close: &str| open.repeat(depth) + "0" + &close.repeat(depth);
         for (kind, text) in [
             ("AVRO", nested(r#"{"type":"array","items":"#, "}")),

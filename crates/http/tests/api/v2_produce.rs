@@ -203,7 +203,12 @@ async fn json_and_binary_need_no_schema() {
         let reply = produce_json(&app, "/topics/plain", BINARY, json!({"records": [{"value": value}]})).await;
         assert_eq!(reply.refusal(), (400, 400), "{value}");
         assert!(reply.message().contains("records[0].value"), "{}", reply.message());
+        assert!(reply.message().contains("are binary"), "{}", reply.message());
     }
+    let untyped = json!({"value_schema": kelvin(), "records": [{"value": {"kelvin": 1}}]});
+    let reply = app.request(Method::POST, "/topics/plain").body(untyped.to_string()).send().await;
+    assert_eq!(reply.refusal(), (400, 400));
+    assert!(reply.message().contains("no Content-Type") && reply.message().contains(AVRO), "{}", reply.message());
     assert_eq!(app.end_offset("plain", 0).await, 3);
 }
 

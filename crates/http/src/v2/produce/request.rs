@@ -12,7 +12,7 @@ use postern_proxy::{Format, ProduceRequest, RecordSpec, SchemaId, SchemaKind, Sc
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use sonic_rs::LazyValue;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, SCHEMA_MAX};
 
 /// A produce request as it stands in the body.
 #[derive(Debug, Default)]
@@ -46,6 +46,11 @@ impl<'a> Envelope<'a> {
         let mut json = sonic_rs::Deserializer::from_str(text);
         let read = EnvelopeSeed(&reading).deserialize(&mut json).and_then(|envelope| json.end().map(|()| envelope));
         read.map_err(|error| reading.refusal.into_inner().unwrap_or_else(|| not_json(text, &error)))
+    }
+
+    /// Whether the request names a schema, which only some formats use.
+    pub(super) fn has_schema(&self) -> bool {
+        [&self.key, &self.value].into_iter().any(|side| side.text.is_some() || side.id.is_some())
     }
 
     /// What is to be done; takes the records out. `partition` is where records go that name none.
@@ -99,6 +104,11 @@ impl<'a> Schema<'a> {
     fn choice(&self, side: &str, kind: SchemaKind) -> Result<Option<SchemaRef<'_>>, Problem> {
         match (&self.text, self.id) {
             (None, None) => Ok(None),
+            // What the registry cannot store is not parsed.
+            (Some(text), None) if text.len() > SCHEMA_MAX => Err(Problem::invalid_schema(format!(
+                "{side}_schema: expected a schema of at most {SCHEMA_MAX} bytes, which is what a registry can store, found {} bytes. Nothing was written.",
+                text.len()
+            ))),
             (Some(text), None) => Ok(Some(SchemaRef::Inline { kind, text })),
             (None, Some(id)) => Ok(Some(SchemaRef::Id(SchemaId(id)))),
             (Some(_), Some(_)) => Err(Problem::unprocessable(format!(
