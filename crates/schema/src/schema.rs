@@ -77,7 +77,7 @@ impl Schema {
 
     /// About how many bytes of memory the schema takes, with all that it keeps of its references.
     pub fn memory_size(&self) -> usize {
-        // Measured over schemas of real projects: trees of JSON Schema, and files of Protobuf with what they lead to when written with.
+        // Estimates: 32 MiB of texts of JSON Schemas were seen to take 690 MiB; for Protobuf the same is assumed, not measured.
         const BYTES_PER_JSON_TEXT: usize = 22;
         const BYTES_PER_PROTOBUF_TEXT: usize = 22;
         match &self.0 {
