@@ -9,7 +9,7 @@ pub(crate) mod broker;
 use std::collections::BTreeMap;
 
 use self::broker::{DynamicBrokerConfig, Scope};
-use postern_log::partition::LogConfig;
+use postern_log::LogConfig;
 
 /// Values by the name of the setting: what a topic, or the broker at run time, has instead of the defaults.
 pub(crate) type ConfigOverrides = BTreeMap<String, String>;
@@ -286,7 +286,7 @@ impl TopicConfig {
         let log = LogConfig {
             segment_bytes: number("segment.bytes") as u64,
             segment_ms: number("segment.ms"),
-            index_interval: number("index.interval.bytes") as u64,
+            index_interval_bytes: number("index.interval.bytes") as u64,
             max_message_bytes: number("max.message.bytes") as usize,
             timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
@@ -295,10 +295,10 @@ impl TopicConfig {
             deletes: cleans_by("delete"),
             retention_ms: number("retention.ms"),
             retention_bytes: number("retention.bytes"),
-            tombstones_kept_ms: number("delete.retention.ms"),
+            delete_retention_ms: number("delete.retention.ms"),
             min_compaction_lag_ms: number("min.compaction.lag.ms"),
             max_compaction_lag_ms: number("max.compaction.lag.ms"),
-            min_dirty_ratio: text("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
+            min_cleanable_dirty_ratio: text("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
             flush_messages: number("flush.messages"),
             flush_ms: number("flush.ms"),
         };
@@ -309,10 +309,7 @@ impl TopicConfig {
 #[cfg(test)]
 impl Default for TopicConfig {
     fn default() -> Self {
-        TopicConfig::new(
-            BTreeMap::new(),
-            &DynamicBrokerConfig::open("/nowhere".into()).expect("a missing file changes nothing"),
-        )
+        TopicConfig::new(BTreeMap::new(), &DynamicBrokerConfig::in_memory())
     }
 }
 
@@ -349,8 +346,7 @@ mod tests {
     fn the_log_obeys_the_topics_own_settings() {
         let overrides = [("cleanup.policy", "delete, compact"), ("segment.bytes", "2097152")];
         let overrides = overrides.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let dir = tempfile::tempdir().unwrap();
-        let changed = DynamicBrokerConfig::open(dir.path().join("configs")).unwrap();
+        let changed = DynamicBrokerConfig::in_memory();
         let other = [("log.segment.bytes", "7000000"), ("log.retention.ms", "77")];
         let other = other.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         changed.replace(broker::Scope::Cluster, other).unwrap();

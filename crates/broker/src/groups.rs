@@ -13,11 +13,13 @@ mod offsets;
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 use parking_lot::{Mutex, MutexGuard};
+use postern_log::fs::FileSystem;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -52,9 +54,9 @@ pub(crate) enum ChangeError {
 
 impl Groups {
     /// `syncs`: commits wait for the disk.
-    pub(crate) fn open(path: PathBuf, syncs: bool) -> io::Result<Groups> {
+    pub(crate) fn open(fs: Arc<dyn FileSystem>, path: PathBuf, syncs: bool) -> io::Result<Groups> {
         let mut groups: HashMap<StrBytes, Group> = HashMap::new();
-        let log = OffsetLog::open(path, syncs, |change| change.apply(&mut groups))?;
+        let log = OffsetLog::open(fs, path, syncs, |change| change.apply(&mut groups))?;
         groups.retain(|_, group| !group.offsets.is_empty());
         Ok(Groups { state: Mutex::new(State { groups, log, timer: None }), earlier_deadline: Notify::new() })
     }
@@ -267,7 +269,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_an_earlier_deadline_wakes_the_timer() {
         let dir = tempfile::tempdir().unwrap();
-        let groups = Groups::open(dir.path().join("offsets"), false).unwrap();
+        let groups = Groups::open(Arc::new(postern_log::fs::Disk), dir.path().join("offsets"), false).unwrap();
         let (first, second) = (text("first"), text("second"));
         let joined = join(&groups, &first);
         assert!(is_woken(&groups).await, "the first deadline of all");
@@ -291,7 +293,7 @@ mod tests {
     #[tokio::test]
     async fn a_refused_commit_changes_nothing_and_a_group_with_members_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let groups = Groups::open(dir.path().join("offsets"), false).unwrap();
+        let groups = Groups::open(Arc::new(postern_log::fs::Disk), dir.path().join("offsets"), false).unwrap();
         let id = text("g");
         let offsets = |offset| {
             let committed = Committed { offset, leader_epoch: -1, metadata: text(""), committed_ms: 0 };

@@ -19,12 +19,13 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod groups;
+mod maintenance;
 mod node;
 mod notices;
 mod output;
 mod request_layout;
+mod syncs;
 mod topics;
-mod upkeep;
 
 use std::io;
 use std::net::SocketAddr;
@@ -200,7 +201,7 @@ impl Broker {
         let accepting = Some(tokio::spawn(accept(node.clone(), listener)));
         let watched = node.clone();
         let deadlines = tokio::spawn(async move { watched.groups.run_deadlines().await });
-        let upkeep = tokio::spawn(upkeep::run(node.clone()));
+        let upkeep = tokio::spawn(maintenance::run(node.clone()));
         Ok(Broker { node, accepting, deadlines, upkeep })
     }
 

@@ -14,15 +14,17 @@ use uuid::Uuid;
 
 use crate::configs::broker::{DynamicBrokerConfig, Scope};
 use crate::configs::{ConfigOverrides, TopicConfig};
-use postern_log::Partition;
-use postern_log::disk::{self, Durability, Files};
+use postern_log::encoding::{ByteReader, put_text, put_u32};
+use postern_log::fs::{DirEntry, FileSystem};
+use postern_log::small_file::{self, Durability};
+use postern_log::{FileCache, Partition};
 
 const MAX_NAME_BYTES: usize = 249;
 /// Topics that belong to the cluster rather than to its users.
 const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
-/// What partitions say at an orderly stop, for the next start.
-pub(crate) type Notes = HashMap<(Uuid, i32), Vec<u8>>;
+/// The checkpoints of all partitions at an orderly stop, for the next start.
+pub(crate) type Checkpoints = HashMap<(Uuid, i32), Vec<u8>>;
 
 #[derive(Debug)]
 pub(crate) struct Topic {
@@ -41,7 +43,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Topics {
     dir: PathBuf,
-    files: Arc<Files>,
+    files: Arc<FileCache>,
     /// The broker's settings, which are the topics' defaults.
     pub(crate) defaults: DynamicBrokerConfig,
     known: RwLock<Known>,
@@ -90,42 +92,48 @@ impl Topic {
         INTERNAL.contains(&self.name.as_str())
     }
 
-    fn describe(&self, partitions: usize, config: &TopicConfig, durability: Durability, dir: &Path) -> io::Result<()> {
+    /// Writes the file that describes the topic; it is on disk when this returns.
+    fn describe(&self, fs: &dyn FileSystem, partitions: usize, config: &TopicConfig, dir: &Path) -> io::Result<()> {
         let mut out = Vec::new();
-        disk::put_text(&mut out, &self.name);
+        put_text(&mut out, &self.name);
         out.extend_from_slice(self.id.as_bytes());
-        disk::put_u32(&mut out, partitions as u32);
-        disk::put_u32(&mut out, config.overrides.len() as u32);
+        put_u32(&mut out, partitions as u32);
+        put_u32(&mut out, config.overrides.len() as u32);
         for (name, value) in &config.overrides {
-            disk::put_text(&mut out, name);
-            disk::put_text(&mut out, value);
+            put_text(&mut out, name);
+            put_text(&mut out, value);
         }
-        disk::write_whole(&dir.join("topic"), &out, durability)
+        small_file::write(fs, &dir.join("topic"), &out, Durability::Synced)
     }
 }
 
 impl Topics {
-    /// Finds and recovers all topics below `dir`; `notes` are what [`Topics::close`] gave, none if it was not called.
+    /// Finds and recovers all topics below `dir`; `checkpoints` are what [`Topics::close`] gave, none if it was not called.
+    /// What is there besides is passed over, except for what a crash left of a topic that was being made or deleted.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is damaged.
     pub(crate) fn open(
-        files: Arc<Files>,
+        files: Arc<FileCache>,
         dir: PathBuf,
         defaults: DynamicBrokerConfig,
-        notes: &Notes,
+        checkpoints: &Checkpoints,
     ) -> io::Result<Topics> {
-        std::fs::create_dir_all(&dir)?;
+        let fs = files.fs();
+        fs.create_dir_all(&dir)?;
         let mut known = Known::default();
-        for entry in std::fs::read_dir(&dir)? {
-            let path = entry?.path();
-            if path.extension().is_some() {
-                // Half made or half deleted.
-                std::fs::remove_dir_all(&path)?;
-                continue;
+        for entry in fs.read_dir(&dir)? {
+            match Found::of(&entry) {
+                Found::Topic(id) => {
+                    let topic = open_topic(&files, &entry.path, id, &defaults, checkpoints)?;
+                    known.insert(Arc::new(topic));
+                }
+                Found::Unfinished => {
+                    tracing::warn!(path = %entry.path.display(), "a topic that was half made or half deleted is removed");
+                    fs.remove_dir_all(&entry.path)?;
+                }
+                Found::Unknown => tracing::warn!(path = %entry.path.display(), "passed over: not a topic's directory"),
             }
-            let Some(topic) = open_topic(&files, &path, &defaults, notes)? else {
-                tracing::warn!(path = %path.display(), "left alone: not the directory of a topic");
-                continue;
-            };
-            known.insert(Arc::new(topic));
         }
         Ok(Topics { dir, files, defaults, known: RwLock::new(known), changing: Mutex::default() })
     }
@@ -184,15 +192,21 @@ impl Topics {
             let state = State { partitions: Arc::from([]), config };
             let topic =
                 Topic { name: StrBytes::from_string(name.to_owned()), id, dir: dir.clone(), state: RwLock::new(state) };
-            let temporary = dir.with_extension("new");
-            std::fs::create_dir(&temporary)?;
-            topic.describe(partitions, &topic.config(), Durability::Synced, &temporary)?;
-            std::fs::rename(&temporary, &dir)?;
-            disk::sync_dir(&self.dir)?;
+            let (fs, temporary) = (self.files.fs(), dir.with_extension("new"));
+            fs.create_dir_all(&temporary)?;
+            topic.describe(fs, partitions, &topic.config(), &temporary)?;
+            fs.rename(&temporary, &dir)?;
+            fs.sync_dir(&self.dir)?;
             topic.state.write().partitions = open_partitions(&self.files, &dir, 0..partitions, |_| None)?.into();
             Ok(Arc::new(topic))
         })();
-        let topic = made.map_err(CreateError::Storage)?;
+        let topic = made.map_err(|error| {
+            // Else the next start would find a topic that was refused. What cannot be removed now is seen then.
+            for left in [dir.with_extension("new"), dir] {
+                let _ = self.files.fs().remove_dir_all(&left);
+            }
+            CreateError::Storage(error)
+        })?;
         self.known.write().insert(topic.clone());
         Ok(topic)
     }
@@ -202,7 +216,7 @@ impl Topics {
         let _changing = self.changing.lock();
         let State { partitions, config } = topic.state.read().clone();
         let added = open_partitions(&self.files, &topic.dir, partitions.len()..count, |_| None)?;
-        topic.describe(count, &config, Durability::Synced, &topic.dir)?;
+        topic.describe(self.files.fs(), count, &config, &topic.dir)?;
         topic.state.write().partitions = partitions.iter().cloned().chain(added).collect();
         Ok(())
     }
@@ -217,7 +231,7 @@ impl Topics {
         let _changing = self.changing.lock();
         let overrides = change(topic.config().overrides.clone()).map_err(AlterConfigError::Refused)?;
         let config = TopicConfig::new(overrides, &self.defaults);
-        topic.describe(topic.partitions().len(), &config, Durability::Synced, &topic.dir)?;
+        topic.describe(self.files.fs(), topic.partitions().len(), &config, &topic.dir)?;
         topic.state.write().config = Arc::new(config);
         Ok(())
     }
@@ -244,30 +258,37 @@ impl Topics {
         if self.find_id(topic.id).is_none() {
             return Ok(false);
         }
-        let doomed = topic.dir.with_extension("deleted");
-        std::fs::rename(&topic.dir, &doomed)?;
-        disk::sync_dir(&self.dir)?;
+        // First, so that nothing is written or removed below the directory while it goes.
+        for partition in topic.partitions().iter() {
+            partition.retire();
+        }
+        let (fs, doomed) = (self.files.fs(), topic.dir.with_extension("deleted"));
+        fs.rename(&topic.dir, &doomed)?;
+        fs.sync_dir(&self.dir)?;
         {
             let mut known = self.known.write();
             known.by_name.remove(topic.name.as_bytes());
             known.by_id.remove(&topic.id);
         }
-        for partition in topic.partitions().iter() {
-            partition.retire();
-        }
-        std::fs::remove_dir_all(&doomed)?;
+        fs.remove_dir_all(&doomed)?;
         Ok(true)
     }
 
+    /// The largest producer id that any partition remembers.
+    pub(crate) fn max_producer_id(&self) -> Option<i64> {
+        let partitions = |topic: &Arc<Topic>| topic.partitions().iter().filter_map(|one| one.max_producer_id()).max();
+        self.all().iter().filter_map(partitions).max()
+    }
+
     /// Has the disk keep all partitions; answers what the next start needs to know of each.
-    pub(crate) fn close(&self) -> io::Result<Notes> {
-        let mut notes = Notes::new();
+    pub(crate) fn close(&self) -> io::Result<Checkpoints> {
+        let mut checkpoints = Checkpoints::new();
         for topic in self.all() {
             for partition in topic.partitions().iter() {
-                notes.extend(partition.close()?.map(|note| ((topic.id, partition.index), note)));
+                checkpoints.extend(partition.close()?.map(|checkpoint| ((topic.id, partition.index), checkpoint)));
             }
         }
-        Ok(notes)
+        Ok(checkpoints)
     }
 }
 
@@ -295,40 +316,68 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     Err(format!("Topic name is invalid: {complaint}"))
 }
 
+/// What a name in the directory of topics is.
+enum Found {
+    Topic(Uuid),
+    /// Of a topic that a crash left half made or half deleted.
+    Unfinished,
+    /// Not ours.
+    Unknown,
+}
+
+impl Found {
+    fn of(entry: &DirEntry) -> Found {
+        let name = entry.name().filter(|_| entry.is_dir).unwrap_or_default();
+        let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
+        match (Uuid::try_parse(stem), extension) {
+            (Ok(id), "") => Found::Topic(id),
+            (Ok(_), "new" | "deleted") => Found::Unfinished,
+            (_, _) => Found::Unknown,
+        }
+    }
+}
+
 fn open_topic(
-    files: &Arc<Files>,
+    files: &Arc<FileCache>,
     dir: &Path,
+    id: Uuid,
     defaults: &DynamicBrokerConfig,
-    notes: &Notes,
-) -> io::Result<Option<Topic>> {
-    let Some(contents) = disk::read_whole(&dir.join("topic"))? else { return Ok(None) };
-    let mut from = disk::Reader::new(&contents);
+    checkpoints: &Checkpoints,
+) -> io::Result<Topic> {
+    let path = dir.join("topic");
+    let remedy = "Restore it; or move the topic's directory elsewhere, and the topic is gone.";
+    let Some(contents) = small_file::read(files.fs(), &path)?.or_damaged(&path, remedy)? else {
+        let text = format!("{} is missing: nothing else says which topic this is. {remedy}", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    };
+    let mut from = ByteReader::new(&contents);
     let described = (|| {
         let name = StrBytes::from_string(from.text()?.to_owned());
-        let id = Uuid::from_slice(from.bytes(16)?).ok()?;
+        let described_id = Uuid::from_slice(from.bytes(16)?).ok()?;
         let partitions = from.u32()? as usize;
         let mut own = BTreeMap::new();
         for _ in 0..from.u32()? {
             own.insert(from.text()?.to_owned(), from.text()?.to_owned());
         }
-        Some((name, id, partitions, own))
+        (described_id == id).then_some((name, partitions, own))
     })();
-    let Some((name, id, count, own)) = described else { return Ok(None) };
-    let partitions = open_partitions(files, dir, 0..count, |index| notes.get(&(id, index)).map(Vec::as_slice))?.into();
+    let Some((name, count, own)) = described else { return Err(small_file::damaged(&path, remedy)) };
+    let checkpoint = |index| checkpoints.get(&(id, index)).map(Vec::as_slice);
+    let partitions = open_partitions(files, dir, 0..count, checkpoint)?.into();
     let state = State { partitions, config: Arc::new(TopicConfig::new(own, defaults)) };
-    Ok(Some(Topic { name, id, dir: dir.to_owned(), state: RwLock::new(state) }))
+    Ok(Topic { name, id, dir: dir.to_owned(), state: RwLock::new(state) })
 }
 
 fn open_partitions<'a>(
-    files: &Arc<Files>,
+    files: &Arc<FileCache>,
     dir: &Path,
     indexes: std::ops::Range<usize>,
-    note: impl Fn(i32) -> Option<&'a [u8]>,
+    checkpoint: impl Fn(i32) -> Option<&'a [u8]>,
 ) -> io::Result<Vec<Arc<Partition>>> {
     indexes
         .map(|index| {
             let partition =
-                Partition::open(files.clone(), dir.join(index.to_string()), index as i32, note(index as i32))?;
+                Partition::open(files.clone(), dir.join(index.to_string()), index as i32, checkpoint(index as i32))?;
             Ok(Arc::new(partition))
         })
         .collect()
@@ -336,16 +385,18 @@ fn open_partitions<'a>(
 
 #[cfg(test)]
 mod tests {
+    use postern_log::fs::Disk;
+
     use super::*;
 
     fn topics(dir: &Path) -> Topics {
-        Topics::open(
-            Arc::new(Files::new(8)),
-            dir.to_owned(),
-            DynamicBrokerConfig::open(dir.join("configs")).unwrap(),
-            &Notes::new(),
-        )
-        .unwrap()
+        open(dir).unwrap()
+    }
+
+    fn open(dir: &Path) -> io::Result<Topics> {
+        let changed = DynamicBrokerConfig::open(Arc::new(Disk), dir.join("configs")).unwrap();
+        let files = Arc::new(FileCache::new(Arc::new(Disk), 8));
+        Topics::open(files, dir.to_owned(), changed, &Checkpoints::new())
     }
 
     #[test]
@@ -384,12 +435,57 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_half_made_or_half_deleted_is_cleared_away() {
+    fn a_topic_half_made_or_half_deleted_is_removed_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        topics(dir.path()).create("kept", 1, ConfigOverrides::new()).unwrap();
-        std::fs::create_dir(dir.path().join("x.new")).unwrap();
-        std::fs::create_dir(dir.path().join("y.deleted")).unwrap();
+        let id = topics(dir.path()).create("kept", 1, ConfigOverrides::new()).unwrap().id;
+        let path = |name: &str| dir.path().join(name);
+        let backup = format!("{id}.bak");
+        std::fs::create_dir(path(&backup)).unwrap();
+        std::fs::copy(path(&id.to_string()).join("topic"), path(&backup).join("topic")).unwrap();
+        for name in ["my.notes", "x.new", "y.deleted"] {
+            std::fs::create_dir(path(name)).unwrap();
+        }
+        std::fs::write(path(".DS_Store"), "").unwrap();
+        for name in [format!("{}.new", Uuid::new_v4()), format!("{}.deleted", Uuid::new_v4())] {
+            std::fs::create_dir(path(&name)).unwrap();
+        }
         assert_eq!(topics(dir.path()).all().len(), 1);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        let mut left: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        let mut expected =
+            [id.to_string(), backup, ".DS_Store".into(), "my.notes".into(), "x.new".into(), "y.deleted".into()];
+        expected.sort();
+        assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn a_damaged_or_missing_description_refuses_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = topics(dir.path()).create("t", 1, ConfigOverrides::new()).unwrap().id;
+        let path = dir.path().join(id.to_string()).join("topic");
+        let whole = std::fs::read(&path).unwrap();
+        for at in [0, 8, whole.len() - 1] {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            std::fs::write(&path, &flipped).unwrap();
+            let refused = open(dir.path()).unwrap_err().to_string();
+            assert!(refused.contains(path.to_str().unwrap()), "{refused}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(open(dir.path()).unwrap_err().to_string().contains("is missing"));
+        std::fs::write(&path, &whole).unwrap();
+        assert!(topics(dir.path()).find("t").is_some());
+    }
+
+    #[test]
+    fn directories_are_not_for_everybody() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let id = topics(dir.path()).create("t", 1, ConfigOverrides::new()).unwrap().id;
+        let mode = std::fs::metadata(dir.path().join(id.to_string())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o027, 0, "{mode:o}");
     }
 }

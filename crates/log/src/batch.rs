@@ -2,8 +2,10 @@
 //!
 //! Source: Apache Kafka's documentation, "Record Batch". Field positions are counted from the batch's first byte.
 
+use bytes::Bytes;
+
 /// Bytes before the first record.
-pub const HEADER_BYTES: usize = 61;
+pub(crate) const HEADER_BYTES: usize = 61;
 /// Base offset and length: what stands before the bytes that the length counts.
 const PRELUDE_BYTES: usize = 12;
 /// The checksum covers everything from the attributes on.
@@ -15,17 +17,27 @@ const DELETE_HORIZON_BIT: i16 = 0b100_0000;
 /// What the header of one batch says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
+    /// The offset of the first record.
     pub base_offset: i64,
     /// All of the batch, header included.
     pub bytes: usize,
+    /// CRC-32C of everything from the attributes on.
     pub crc: u32,
+    /// Codec, kind of time, and what sort of batch it is.
     pub attributes: i16,
+    /// The last offset, counted from the first.
     pub last_offset_delta: i32,
+    /// The time that those of the records are counted from.
     pub base_timestamp: i64,
+    /// The largest time of its records.
     pub max_timestamp: i64,
+    /// -1 if the producer does not number its batches.
     pub producer_id: i64,
+    /// The producer's incarnation.
     pub producer_epoch: i16,
+    /// The number of the first record.
     pub base_sequence: i32,
+    /// How many records there are.
     pub records: i32,
 }
 
@@ -46,13 +58,13 @@ pub enum Malformed {
 /// No batch has such a length, or is of such a kind; in Apache Kafka's words.
 pub fn size(bytes: &[u8]) -> Result<Option<usize>, String> {
     /// The shortest record there ever was.
-    const LEAST: i32 = 14;
+    const MIN_LENGTH: i32 = 14;
     if bytes.len() < 17 {
         return Ok(None);
     }
     let length = i32::from_be_bytes(field(bytes, 8));
-    if length < LEAST {
-        return Err(format!("Record size {length} is less than the minimum record overhead ({LEAST})"));
+    if length < MIN_LENGTH {
+        return Err(format!("Record size {length} is less than the minimum record overhead ({MIN_LENGTH})"));
     }
     let magic = bytes[16] as i8;
     if !(0..=2).contains(&magic) {
@@ -64,6 +76,9 @@ pub fn size(bytes: &[u8]) -> Result<Option<usize>, String> {
 
 impl Header {
     /// Reads a header; the records behind it need not be there.
+    ///
+    /// # Errors
+    /// See [`Malformed`].
     pub fn read(bytes: &[u8]) -> Result<Header, Malformed> {
         if bytes.len() <= 16 {
             return Err(Malformed::Short);
@@ -95,6 +110,7 @@ impl Header {
         })
     }
 
+    /// The offset of the last record.
     pub fn last_offset(&self) -> i64 {
         self.base_offset + i64::from(self.last_offset_delta)
     }
@@ -104,10 +120,12 @@ impl Header {
         self.producer_id >= 0
     }
 
+    /// Whether it belongs to a transaction.
     pub fn is_transactional(&self) -> bool {
         self.attributes & 0b1_0000 != 0
     }
 
+    /// Whether it holds markers instead of records.
     pub fn is_control(&self) -> bool {
         self.attributes & 0b10_0000 != 0
     }
@@ -118,26 +136,26 @@ impl Header {
     }
 
     /// Whether all records have the broker's time, which is the largest.
-    pub fn has_append_time(&self) -> bool {
+    pub(crate) fn has_append_time(&self) -> bool {
         self.attributes & TIMESTAMP_TYPE_BIT != 0
     }
 
     /// From when on compaction drops the batch's tombstones, once it has seen them.
-    pub fn delete_horizon(&self) -> Option<i64> {
+    pub(crate) fn delete_horizon(&self) -> Option<i64> {
         (self.attributes & DELETE_HORIZON_BIT != 0).then_some(self.base_timestamp)
     }
 
-    pub fn with_horizon_bit(self) -> Header {
+    pub(crate) fn with_horizon_bit(self) -> Header {
         Header { attributes: self.attributes | DELETE_HORIZON_BIT, ..self }
     }
 
-    pub fn last_sequence(&self) -> i32 {
+    pub(crate) fn last_sequence(&self) -> i32 {
         add_sequence(self.base_sequence, self.last_offset_delta)
     }
 }
 
 /// Sequences count from 0 to `i32::MAX` and start over.
-pub fn add_sequence(sequence: i32, by: i32) -> i32 {
+pub(crate) fn add_sequence(sequence: i32, by: i32) -> i32 {
     ((i64::from(sequence) + i64::from(by)) & i64::from(i32::MAX)) as i32
 }
 
@@ -146,8 +164,20 @@ pub fn checksum_holds(batch: &[u8], header: &Header) -> bool {
     crc32c::crc32c(&batch[CHECKED_FROM..]) == header.crc
 }
 
+/// Those of whole `batches` that begin before the offset `end`.
+pub(crate) fn before(batches: Bytes, end: i64) -> Bytes {
+    let mut upto = 0;
+    while let Ok(header) = Header::read(&batches[upto..])
+        && header.base_offset < end
+        && upto + header.bytes <= batches.len()
+    {
+        upto += header.bytes;
+    }
+    batches.slice(..upto)
+}
+
 /// The first 16 bytes as they are stored: our base offset, the length as it came, leader epoch 0.
-pub fn stored_prelude(batch: &[u8], base_offset: i64) -> [u8; 16] {
+pub(crate) fn stored_prelude(batch: &[u8], base_offset: i64) -> [u8; 16] {
     let mut prelude = [0; 16];
     prelude[..8].copy_from_slice(&base_offset.to_be_bytes());
     prelude[8..12].copy_from_slice(&batch[8..12]);
@@ -155,7 +185,7 @@ pub fn stored_prelude(batch: &[u8], base_offset: i64) -> [u8; 16] {
 }
 
 /// The same batch with the broker's time as that of all its records (`message.timestamp.type=LogAppendTime`).
-pub fn with_append_time(batch: &[u8], now_ms: i64) -> Vec<u8> {
+pub(crate) fn with_append_time(batch: &[u8], now_ms: i64) -> Vec<u8> {
     let mut copy = batch.to_vec();
     let attributes = i16::from_be_bytes(field(batch, 21)) | TIMESTAMP_TYPE_BIT;
     copy[21..23].copy_from_slice(&attributes.to_be_bytes());
@@ -165,7 +195,7 @@ pub fn with_append_time(batch: &[u8], now_ms: i64) -> Vec<u8> {
 }
 
 /// A batch as `header` says, with `body` for its records; what `header` does not know is taken from `old`.
-pub fn assembled(old: &[u8], header: &Header, body: &[u8]) -> Vec<u8> {
+pub(crate) fn assembled(old: &[u8], header: &Header, body: &[u8]) -> Vec<u8> {
     let mut batch = old[..HEADER_BYTES].to_vec();
     batch[..8].copy_from_slice(&header.base_offset.to_be_bytes());
     batch[8..12].copy_from_slice(&((HEADER_BYTES - PRELUDE_BYTES + body.len()) as i32).to_be_bytes());

@@ -9,6 +9,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use lz4_flex::frame::{BlockMode, FrameDecoder, FrameEncoder, FrameInfo};
 
+/// Records as they are.
 pub const NONE: i16 = 0;
 const GZIP: i16 = 1;
 const SNAPPY: i16 = 2;
@@ -16,19 +17,21 @@ const LZ4: i16 = 3;
 const ZSTD: i16 = 4;
 
 /// A batch that grows beyond this is not looked into: a kilobyte can announce gigabytes.
-const MOST_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
+const MAX_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 const SNAPPY_MAGIC: &[u8; 8] = b"\x82SNAPPY\0";
 const SNAPPY_HEADER: &[u8; 16] = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
 const SNAPPY_BLOCK: usize = 32 * 1024;
 
+/// The bytes before they were compressed. Burns time in proportion to what comes out.
+///
 /// # Errors
-/// The bytes are not of this codec, or become more than this broker looks into.
+/// The bytes are not of this codec, or become more than 64 MiB, which this broker does not look into.
 pub fn decompress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
     match codec {
         NONE => Ok(bytes.to_vec()),
         GZIP => read_all(GzDecoder::new(bytes)),
-        SNAPPY => unsnap(bytes),
+        SNAPPY => decompress_snappy(bytes),
         LZ4 => read_all(FrameDecoder::new(bytes)),
         ZSTD => read_all(zstd::Decoder::with_buffer(bytes)?),
         _ => Err(io::ErrorKind::Unsupported.into()),
@@ -36,6 +39,9 @@ pub fn decompress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// The reverse of [`decompress`], at each codec's usual level.
+///
+/// # Errors
+/// There is no such codec.
 pub fn compress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
     match codec {
         NONE => Ok(bytes.to_vec()),
@@ -44,7 +50,7 @@ pub fn compress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
             encoder.write_all(bytes)?;
             encoder.finish()
         }
-        SNAPPY => snap(bytes),
+        SNAPPY => compress_snappy(bytes),
         LZ4 => {
             // Kafka's own reader knows independent blocks only.
             let mut encoder =
@@ -59,13 +65,13 @@ pub fn compress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
 
 fn read_all(reader: impl Read) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
-    reader.take(MOST_BYTES + 1).read_to_end(&mut out)?;
-    if out.len() as u64 > MOST_BYTES { Err(too_large()) } else { Ok(out) }
+    reader.take(MAX_BYTES + 1).read_to_end(&mut out)?;
+    if out.len() as u64 > MAX_BYTES { Err(too_large()) } else { Ok(out) }
 }
 
-fn unsnap(bytes: &[u8]) -> io::Result<Vec<u8>> {
+fn decompress_snappy(bytes: &[u8]) -> io::Result<Vec<u8>> {
     if !bytes.starts_with(SNAPPY_MAGIC) {
-        return unsnap_block(bytes, 0);
+        return decompress_snappy_block(bytes, 0);
     }
     let mut rest = bytes.get(SNAPPY_HEADER.len()..).ok_or(io::ErrorKind::UnexpectedEof)?;
     let mut out = Vec::new();
@@ -73,20 +79,20 @@ fn unsnap(bytes: &[u8]) -> io::Result<Vec<u8>> {
         let (length, after) = rest.split_first_chunk().ok_or(io::ErrorKind::UnexpectedEof)?;
         let length = u32::from_be_bytes(*length) as usize;
         let (block, after) = after.split_at_checked(length).ok_or(io::ErrorKind::UnexpectedEof)?;
-        out.extend(unsnap_block(block, out.len() as u64)?);
+        out.extend(decompress_snappy_block(block, out.len() as u64)?);
         rest = after;
     }
     Ok(out)
 }
 
-fn unsnap_block(block: &[u8], before: u64) -> io::Result<Vec<u8>> {
-    if before + snap::raw::decompress_len(block)? as u64 > MOST_BYTES {
+fn decompress_snappy_block(block: &[u8], before: u64) -> io::Result<Vec<u8>> {
+    if before + snap::raw::decompress_len(block)? as u64 > MAX_BYTES {
         return Err(too_large());
     }
     Ok(snap::raw::Decoder::new().decompress_vec(block)?)
 }
 
-fn snap(bytes: &[u8]) -> io::Result<Vec<u8>> {
+fn compress_snappy(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut out = SNAPPY_HEADER.to_vec();
     for block in bytes.chunks(SNAPPY_BLOCK) {
         let block = snap::raw::Encoder::new().compress_vec(block)?;
@@ -120,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_bomb_is_not_unpacked() {
-        let zeros = vec![0; MOST_BYTES as usize + 1];
+        let zeros = vec![0; MAX_BYTES as usize + 1];
         for codec in [GZIP, SNAPPY, LZ4, ZSTD] {
             assert!(decompress(codec, &compress(codec, &zeros).unwrap()).is_err(), "codec {codec}");
         }

@@ -3,14 +3,18 @@
 use std::borrow::Cow;
 use std::io;
 
-use super::batch::{HEADER_BYTES, Header};
-use super::{batch, codec};
+use crate::batch::{self, HEADER_BYTES, Header};
+use crate::codec;
+use crate::encoding::{put_varint, take_varint};
 
 /// One record, as far as the broker looks into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// Its own time, or the broker's if the batch has that.
     pub timestamp: i64,
+    /// Its offset in the log.
     pub offset: i64,
+    /// Nothing if there is none; empty if it is empty.
     pub key: Option<&'a [u8]>,
     /// A record without one is a tombstone: it deletes its key.
     pub has_value: bool,
@@ -20,6 +24,9 @@ pub struct Record<'a> {
 }
 
 /// The bytes of a batch's records, decompressed if need be.
+///
+/// # Errors
+/// They cannot be decompressed, or become more than is looked into.
 pub fn body<'a>(batch: &'a [u8], header: &Header) -> io::Result<Cow<'a, [u8]>> {
     let bytes = &batch[HEADER_BYTES..];
     match header.codec() {
@@ -45,7 +52,10 @@ pub fn walk<'a>(body: &'a [u8], header: &'a Header) -> impl Iterator<Item = Opti
     })
 }
 
-/// All of them, or the reason why not.
+/// All of them.
+///
+/// # Errors
+/// The bytes are not records.
 pub fn all<'a>(body: &'a [u8], header: &'a Header) -> io::Result<Vec<Record<'a>>> {
     let records: Option<Vec<_>> = walk(body, header).collect();
     records.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the bytes of a batch are not records"))
@@ -58,16 +68,16 @@ pub fn exactly<'a>(mut body: &'a [u8], header: &Header) -> Option<Vec<Record<'a>
 }
 
 fn next<'a>(rest: &mut &'a [u8], header: &Header) -> Option<Record<'a>> {
-    let length = usize::try_from(varint(rest)?).ok()?;
+    let length = usize::try_from(take_varint(rest)?).ok()?;
     let (mut body, after) = rest.split_at_checked(length)?;
     *rest = after;
     let (&attributes, after) = body.split_first()?;
     body = after;
-    let timestamp_delta = varint(&mut body)?;
-    let offset_delta = varint(&mut body)?;
+    let timestamp_delta = take_varint(&mut body)?;
+    let offset_delta = take_varint(&mut body)?;
     let rest = body;
     let key = bytes(&mut body)?;
-    let has_value = varint(&mut body)? >= 0;
+    let has_value = take_varint(&mut body)? >= 0;
     let timestamp = match header.has_append_time() {
         true => header.max_timestamp,
         false => header.base_timestamp.wrapping_add(timestamp_delta),
@@ -77,7 +87,10 @@ fn next<'a>(rest: &mut &'a [u8], header: &Header) -> Option<Record<'a>> {
 
 /// The batch with only the records in `kept`: at their old offsets, under the old sequence, in the old codec. With a
 /// `horizon` the batch says from when on its tombstones may go (KIP-534: the time stands where the base time did).
-pub fn keep_only(batch: &[u8], header: &Header, kept: &[Record<'_>], horizon: Option<i64>) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// The codec does not exist.
+pub fn rebuild_with(batch: &[u8], header: &Header, kept: &[Record<'_>], horizon: Option<i64>) -> io::Result<Vec<u8>> {
     let base_timestamp = horizon.unwrap_or(header.base_timestamp);
     let mut body = Vec::with_capacity(batch.len());
     let mut one = Vec::new();
@@ -100,31 +113,10 @@ pub fn keep_only(batch: &[u8], header: &Header, kept: &[Record<'_>], horizon: Op
 }
 
 fn bytes<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
-    let Ok(length) = usize::try_from(varint(rest)?) else { return Some(None) };
+    let Ok(length) = usize::try_from(take_varint(rest)?) else { return Some(None) };
     let (taken, after) = rest.split_at_checked(length)?;
     *rest = after;
     Some(Some(taken))
-}
-
-fn varint(rest: &mut &[u8]) -> Option<i64> {
-    let mut value = 0u64;
-    for (at, byte) in rest.iter().enumerate().take(10) {
-        value |= u64::from(byte & 0x7f) << (at * 7);
-        if byte & 0x80 == 0 {
-            *rest = &rest[at + 1..];
-            return Some((value >> 1) as i64 ^ -((value & 1) as i64));
-        }
-    }
-    None
-}
-
-fn put_varint(out: &mut Vec<u8>, value: i64) {
-    let mut zigzag = ((value << 1) ^ (value >> 63)) as u64;
-    while zigzag >= 0x80 {
-        out.push(zigzag as u8 | 0x80);
-        zigzag >>= 7;
-    }
-    out.push(zigzag as u8);
 }
 
 #[cfg(test)]
@@ -157,7 +149,7 @@ pub(crate) mod tests {
             let header = Header { base_offset: 40, ..Header::read(&batch).unwrap() };
             let before = body(&batch, &header).unwrap();
             let kept = all(&before, &header).unwrap()[1..].to_vec();
-            let again = keep_only(&batch, &header, &kept, Some(9_000)).unwrap();
+            let again = rebuild_with(&batch, &header, &kept, Some(9_000)).unwrap();
             let changed = Header::read(&again).unwrap();
             assert!(batch::checksum_holds(&again, &changed));
             assert_eq!((changed.base_offset, changed.last_offset(), changed.records), (40, 42, 2));

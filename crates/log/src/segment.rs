@@ -1,66 +1,142 @@
 //! One segment: a file of batches with growing offsets, and its sparse index.
 
-use std::fs::File;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 use std::ops::ControlFlow;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 
-use super::batch::{HEADER_BYTES, Header};
-use super::disk::{self, FileId, Files};
-use super::index::{self, Entry};
-use super::records;
+use crate::batch::{HEADER_BYTES, Header};
+use crate::file_cache::{FileCache, FileId};
+use crate::fs::{self, File};
+use crate::index::{self, Entry};
+use crate::records;
 
 /// What is read beyond the asked bytes, to get past the batches between the index entry and the offset.
 const READ_SLACK: u64 = 8 * 1024;
 
 #[derive(Debug)]
-pub struct Segment {
-    pub base: i64,
+pub(crate) struct Segment {
+    pub(crate) name: SegmentName,
     log: (FileId, PathBuf),
     index: (FileId, PathBuf),
     tail: RwLock<Tail>,
-    /// The files were taken away or replaced: what is read through this is not to be believed.
+    /// The segment was removed or replaced: what is read through this may be another's.
     is_stale: AtomicBool,
 }
 
+/// What a segment's files are called.
+///
+/// ```text
+/// <base>.log                     as producers wrote it: without gaps
+/// <base>-<end>-<generation>.log  as compaction wrote it: in the place of all segments from <base> up to <end>
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentName {
+    pub(crate) base: i64,
+    pub(crate) compacted: Option<Compacted>,
+}
+
+/// How far a compacted segment reaches, and how often that part of the log was compacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Compacted {
+    pub(crate) end: i64,
+    pub(crate) generation: u32,
+}
+
+impl SegmentName {
+    pub(crate) fn plain(base: i64) -> SegmentName {
+        SegmentName { base, compacted: None }
+    }
+
+    /// The name of a file, if that is a segment's log.
+    pub(crate) fn parse(name: &str) -> Option<SegmentName> {
+        let mut numbers = name.strip_suffix(".log")?.split('-');
+        let base = numbers.next()?.parse().ok()?;
+        let compacted = match numbers.next() {
+            Some(end) => Some(Compacted { end: end.parse().ok()?, generation: numbers.next()?.parse().ok()? }),
+            None => None,
+        };
+        (numbers.next().is_none() && base >= 0).then_some(SegmentName { base, compacted })
+    }
+
+    /// Whether this segment was made from `other` (and perhaps more), which must not count beside it.
+    pub(crate) fn supersedes(&self, other: &SegmentName) -> bool {
+        let Some(Compacted { end, generation }) = self.compacted else { return false };
+        let (other_end, other_generation) = match other.compacted {
+            Some(other) => (other.end, other.generation),
+            None => (other.base, 0),
+        };
+        let is_within = self.base <= other.base && other.base < end && other_end <= end;
+        let is_same_range = self.base == other.base && end == other_end;
+        is_within && (!is_same_range || generation > other_generation)
+    }
+
+    fn path(&self, dir: &Path, extension: &str) -> PathBuf {
+        let base = self.base;
+        dir.join(match self.compacted {
+            Some(Compacted { end, generation }) => format!("{base:020}-{end:020}-{generation}.{extension}"),
+            None => format!("{base:020}.{extension}"),
+        })
+    }
+
+    pub(crate) fn log_path(&self, dir: &Path) -> PathBuf {
+        self.path(dir, "log")
+    }
+
+    pub(crate) fn index_path(&self, dir: &Path) -> PathBuf {
+        self.path(dir, "index")
+    }
+}
+
+/// Where the producers' states lie as they were when the segment `base` was begun.
+pub(crate) fn producers_path(dir: &Path, base: i64) -> PathBuf {
+    dir.join(format!("{base:020}.producers"))
+}
+
 /// What changes while a segment is written.
-#[derive(Debug, Clone)]
-pub struct Tail {
-    pub bytes: u64,
-    pub max_timestamp: i64,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tail {
+    pub(crate) bytes: u64,
+    pub(crate) max_timestamp: i64,
     /// When its first batch came, for `segment.ms`; of a segment found sealed, when it was last written.
-    pub begun_ms: i64,
-    /// `None` once sealed: then the disk has the segment and its index file.
-    pub entries: Option<Vec<Entry>>,
-    pub bytes_since_entry: u64,
+    pub(crate) created_ms: i64,
+    pub(crate) index: IndexState,
+    pub(crate) bytes_since_entry: u64,
     /// A batch was written in part and could not be cut off.
-    pub is_torn: bool,
+    pub(crate) is_torn: bool,
+}
+
+/// Where a segment's index is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum IndexState {
+    InMemory(Vec<Entry>),
+    /// The segment is sealed: the disk has it, and its index is in the file beside it.
+    OnDisk,
 }
 
 impl Tail {
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Tail {
             bytes: 0,
             max_timestamp: -1,
-            begun_ms: 0,
-            entries: Some(Vec::new()),
+            created_ms: 0,
+            index: IndexState::InMemory(Vec::new()),
             bytes_since_entry: 0,
             is_torn: false,
         }
     }
 
     /// Takes note of a batch that lies, or will lie, at the end.
-    pub fn note(&mut self, header: &Header, index_interval: u64, now_ms: i64) {
+    pub(crate) fn note(&mut self, header: &Header, index_interval_bytes: u64, now_ms: i64) {
         if self.bytes == 0 {
-            self.begun_ms = now_ms;
+            self.created_ms = now_ms;
         }
-        if self.bytes_since_entry >= index_interval {
-            if let Some(entries) = &mut self.entries {
+        if self.bytes_since_entry >= index_interval_bytes {
+            if let IndexState::InMemory(entries) = &mut self.index {
                 entries.push(Entry {
                     offset: header.base_offset,
                     position: self.bytes,
@@ -76,122 +152,138 @@ impl Tail {
 }
 
 impl Segment {
-    pub fn new(files: &Files, dir: &Path, base: i64, tail: Tail) -> Self {
+    pub(crate) fn new(files: &FileCache, dir: &Path, name: SegmentName, tail: Tail) -> Self {
         Segment {
-            base,
-            log: (files.name(), path(dir, base, "log")),
-            index: (files.name(), path(dir, base, "index")),
+            name,
+            log: (files.new_id(), name.log_path(dir)),
+            index: (files.new_id(), name.index_path(dir)),
             tail: RwLock::new(tail),
             is_stale: AtomicBool::new(false),
         }
     }
 
     /// A segment without batches, its file on disk: also an empty log has its place.
-    pub fn begin(files: &Files, dir: &Path, base: i64) -> io::Result<Self> {
-        std::fs::create_dir_all(dir)?;
-        let segment = Segment::new(files, dir, base, Tail::empty());
-        File::options().append(true).create(true).open(&segment.log.1)?;
+    pub(crate) fn create(files: &FileCache, dir: &Path, base: i64) -> io::Result<Self> {
+        files.fs().create_dir_all(dir)?;
+        let segment = Segment::new(files, dir, SegmentName::plain(base), Tail::empty());
+        // One of a segment that was lost with the power would otherwise be taken for this one's.
+        fs::remove_if_exists(files.fs(), &segment.index.1)?;
+        files.create(segment.log.0, &segment.log.1)?;
         Ok(segment)
     }
 
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn base(&self) -> i64 {
+        self.name.base
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
         self.tail.read().bytes
     }
 
-    pub fn max_timestamp(&self) -> i64 {
+    pub(crate) fn max_timestamp(&self) -> i64 {
         self.tail.read().max_timestamp
     }
 
-    pub fn begun_ms(&self) -> i64 {
-        self.tail.read().begun_ms
+    pub(crate) fn created_ms(&self) -> i64 {
+        self.tail.read().created_ms
     }
 
     /// The time of its newest record; where records have none, that of the file.
-    pub fn newest_ms(&self) -> i64 {
+    pub(crate) fn newest_ms(&self) -> i64 {
         let tail = self.tail.read();
-        if tail.max_timestamp < 0 { tail.begun_ms } else { tail.max_timestamp }
+        if tail.max_timestamp < 0 { tail.created_ms } else { tail.max_timestamp }
     }
 
-    pub fn is_sealed(&self) -> bool {
-        self.tail.read().entries.is_none()
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.tail.read().index == IndexState::OnDisk
     }
 
-    pub fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         self.is_stale.load(Ordering::Acquire)
     }
 
-    pub fn path(&self) -> &Path {
-        &self.log.1
+    pub(crate) fn tail(&self) -> Tail {
+        self.tail.read().clone()
     }
 
-    pub fn tail(&self) -> Tail {
-        self.tail.read().clone()
+    pub(crate) fn open(&self, files: &FileCache) -> io::Result<Arc<dyn File>> {
+        files.open(self.log.0, &self.log.1)
     }
 
     /// Writes a batch at the end, its first 16 bytes replaced by `prelude`. One writer at a time: the partition's lock.
     ///
     /// # Errors
-    /// Nothing of the batch is left in the file, unless cutting it off fails as well; then recovery does.
-    pub fn append(
+    /// Nothing of the batch is left in the file, unless cutting it off fails as well; then the next append or recovery
+    /// does.
+    pub(crate) fn append(
         &self,
-        files: &Files,
+        files: &FileCache,
         prelude: &[u8; 16],
         batch: &[u8],
         header: &Header,
-        index_interval: u64,
+        index_interval_bytes: u64,
         now_ms: i64,
     ) -> io::Result<()> {
-        let file = files.open(self.log.0, &self.log.1)?;
-        if self.tail.read().is_torn {
-            file.set_len(self.bytes())?;
-            self.tail.write().is_torn = false;
-        }
-        let mut slices = [IoSlice::new(prelude), IoSlice::new(&batch[prelude.len()..])];
-        if let Err(error) = write_all(files, &file, &mut slices) {
+        self.cut_torn_end(files)?;
+        let file = self.open(files)?;
+        if let Err(error) = file.append(&mut [IoSlice::new(prelude), IoSlice::new(&batch[prelude.len()..])]) {
             let is_torn = file.set_len(self.bytes()).is_err();
             self.tail.write().is_torn = is_torn;
             return Err(error);
         }
-        self.tail.write().note(header, index_interval, now_ms);
+        self.tail.write().note(header, index_interval_bytes, now_ms);
         Ok(())
     }
 
-    /// Ends writing: the disk keeps the batches, then the index goes to its file. So a segment that has an index is
-    /// whole, whatever happened; one that has none is read through at the next start.
-    pub fn seal(&self, files: &Files) -> io::Result<()> {
-        if self.is_sealed() {
-            return Ok(());
+    /// Cuts off the part of a batch that an append left, if it did. One writer at a time.
+    pub(crate) fn cut_torn_end(&self, files: &FileCache) -> io::Result<()> {
+        if self.tail.read().is_torn {
+            self.open(files)?.set_len(self.bytes())?;
+            self.tail.write().is_torn = false;
         }
-        self.sync(files)?;
-        let mut tail = self.tail.write();
-        index::write(&self.index.1, tail.entries.as_deref().unwrap_or_default(), tail.max_timestamp)?;
-        tail.entries = None;
         Ok(())
     }
 
-    pub fn sync(&self, files: &Files) -> io::Result<()> {
-        files.open(self.log.0, &self.log.1)?.sync_data()
+    /// Puts the index of a segment that is no longer written to, and that the disk has, into its file. So a segment that
+    /// has an index is whole, whatever happened; one that has none is read through at the next start.
+    pub(crate) fn seal(&self, files: &FileCache) -> io::Result<()> {
+        let (entries, max_timestamp, bytes) = {
+            let tail = self.tail.read();
+            match &tail.index {
+                IndexState::InMemory(entries) => (entries.clone(), tail.max_timestamp, tail.bytes),
+                IndexState::OnDisk => return Ok(()),
+            }
+        };
+        index::write(files.fs(), &self.index.1, &entries, max_timestamp, bytes)?;
+        self.tail.write().index = IndexState::OnDisk;
+        Ok(())
     }
 
     /// Whole batches from the one that has `offset` on, up to `max_bytes`; with `at_least_one` the first comes in any
     /// case. `None` if nothing from `offset` on lies here.
-    pub fn read(&self, files: &Files, offset: i64, max_bytes: u64, at_least_one: bool) -> io::Result<Option<Bytes>> {
+    pub(crate) fn read(
+        &self,
+        files: &FileCache,
+        offset: i64,
+        max_bytes: u64,
+        at_least_one: bool,
+    ) -> io::Result<Option<Bytes>> {
         let (mut position, end) = self.locate(
             files,
             |entries| index::position_of(entries, offset),
             |file| index::file_position_of(file, offset),
         )?;
-        let file = files.open(self.log.0, &self.log.1)?;
+        let file = self.open(files)?;
         while position < end {
-            let chunk = read_at(&file, position, (max_bytes + READ_SLACK).min(end - position))?;
+            let chunk = read_at(&*file, position, (max_bytes + READ_SLACK).min(end - position))?;
             let mut at = 0;
-            let mut header = header_at(&file, position, &chunk, 0)?;
+            let mut header = header_at(&*file, position, &chunk, 0)?;
             while header.last_offset() < offset {
                 at += header.bytes;
                 if at >= chunk.len() {
                     break;
                 }
-                header = header_at(&file, position, &chunk, at)?;
+                header = header_at(&*file, position, &chunk, at)?;
             }
             if header.last_offset() < offset {
                 position += at as u64;
@@ -202,7 +294,11 @@ impl Segment {
             }
             let mut upto = at + header.bytes;
             if upto > chunk.len() {
-                return Ok(Some(read_at(&file, position + at as u64, header.bytes as u64)?.into()));
+                let batch = position + at as u64;
+                if header.bytes as u64 > end - batch {
+                    return Err(damaged(batch));
+                }
+                return Ok(Some(read_at(&*file, batch, header.bytes as u64)?.into()));
             }
             while let Ok(next) = Header::read(&chunk[upto..])
                 && upto + next.bytes <= chunk.len()
@@ -216,19 +312,22 @@ impl Segment {
     }
 
     /// Offset and time of the first record that is not older than `timestamp` and not before `from`.
-    pub fn find_time(&self, files: &Files, timestamp: i64, from: i64) -> io::Result<Option<(i64, i64)>> {
+    pub(crate) fn find_time(&self, files: &FileCache, timestamp: i64, from: i64) -> io::Result<Option<(i64, i64)>> {
         let (position, end) = self.locate(
             files,
             |entries| index::position_at(entries, timestamp),
             |file| index::file_position_at(file, timestamp),
         )?;
-        let file = files.open(self.log.0, &self.log.1)?;
+        let file = self.open(files)?;
         let mut found = None;
-        scan(&file, position, end, |header, position| {
+        scan(&*file, position, end, |header, position| {
             if header.max_timestamp < timestamp || header.last_offset() < from {
                 return Ok(ControlFlow::Continue(()));
             }
-            let bytes = read_at(&file, position, header.bytes as u64)?;
+            if header.bytes as u64 > end - position {
+                return Err(damaged(position));
+            }
+            let bytes = read_at(&*file, position, header.bytes as u64)?;
             let body = records::body(&bytes, header)?;
             let fits = |record: &records::Record<'_>| record.timestamp >= timestamp && record.offset >= from;
             found = records::walk(&body, header).flatten().find(fits).map(|record| (record.offset, record.timestamp));
@@ -237,48 +336,39 @@ impl Segment {
         Ok(found)
     }
 
-    /// Takes the segment's files away; who reads meanwhile looks again.
-    pub fn remove(&self, files: &Files) {
-        self.retire(files);
-        for path in [&self.index.1, &self.log.1.with_extension("producers"), &self.log.1] {
-            if let Err(error) = disk::remove_if_there(path) {
-                tracing::warn!(path = %path.display(), %error, "a segment's file could not be removed");
-            }
-        }
-    }
-
-    /// From now on the files are another's, or nobody's.
-    pub fn retire(&self, files: &Files) {
+    /// From now on what is read through this is not to be believed: readers look again.
+    pub(crate) fn mark_stale(&self, files: &FileCache) {
         self.is_stale.store(true, Ordering::Release);
         files.close(self.log.0);
         files.close(self.index.0);
     }
 
+    /// Removes the segment's files, the log last: without it nobody would know of the others.
+    pub(crate) fn remove_files(&self, files: &FileCache) -> io::Result<()> {
+        fs::remove_if_exists(files.fs(), &self.index.1)?;
+        fs::remove_if_exists(files.fs(), &self.log.1)
+    }
+
     fn locate(
         &self,
-        files: &Files,
+        files: &FileCache,
         in_memory: impl FnOnce(&[Entry]) -> u64,
-        in_file: impl FnOnce(&File) -> io::Result<u64>,
+        in_file: impl FnOnce(&dyn File) -> io::Result<u64>,
     ) -> io::Result<(u64, u64)> {
         let tail = self.tail.read();
         let end = tail.bytes;
-        if let Some(entries) = &tail.entries {
+        if let IndexState::InMemory(entries) = &tail.index {
             return Ok((in_memory(entries), end));
         }
         drop(tail);
         let file = files.open(self.index.0, &self.index.1)?;
-        Ok((in_file(&file)?, end))
+        Ok((in_file(&*file)?, end))
     }
 }
 
-/// `00000000000000000042.log`
-pub fn path(dir: &Path, base: i64, extension: &str) -> PathBuf {
-    dir.join(format!("{base:020}.{extension}"))
-}
-
 /// Calls `visit` with each header and its position, reading headers only.
-pub fn scan(
-    file: &File,
+pub(crate) fn scan(
+    file: &dyn File,
     mut position: u64,
     end: u64,
     mut visit: impl FnMut(&Header, u64) -> io::Result<ControlFlow<()>>,
@@ -296,7 +386,7 @@ pub fn scan(
 }
 
 /// The header at `chunk[at..]`, read from the file where the chunk ends inside it.
-fn header_at(file: &File, chunk_position: u64, chunk: &[u8], at: usize) -> io::Result<Header> {
+fn header_at(file: &dyn File, chunk_position: u64, chunk: &[u8], at: usize) -> io::Result<Header> {
     let position = chunk_position + at as u64;
     let header = if chunk.len() - at >= HEADER_BYTES {
         Header::read(&chunk[at..])
@@ -307,24 +397,34 @@ fn header_at(file: &File, chunk_position: u64, chunk: &[u8], at: usize) -> io::R
 }
 
 fn damaged(position: u64) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("no batch at position {position}"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("no valid batch at position {position}"))
 }
 
-fn read_at(file: &File, position: u64, count: u64) -> io::Result<Vec<u8>> {
+fn read_at(file: &dyn File, position: u64, count: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; count as usize];
     file.read_exact_at(&mut bytes, position)?;
     Ok(bytes)
 }
 
-fn write_all(files: &Files, mut file: &File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-    files.check_room(file, slices)?;
-    while !slices.is_empty() {
-        match file.write_vectored(slices) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut slices, written),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_a_compacted_segment_supersedes_what_it_was_made_from() {
+        let compacted = |base, end, generation| SegmentName { base, compacted: Some(Compacted { end, generation }) };
+        let [small, large, again] = [compacted(10, 20, 1), compacted(10, 40, 1), compacted(10, 20, 2)];
+        for name in [SegmentName::plain(7), small, large, again] {
+            let path = name.log_path(Path::new(""));
+            assert_eq!(SegmentName::parse(path.to_str().unwrap()), Some(name));
+            assert!(!name.supersedes(&name));
         }
+        assert_eq!(SegmentName::parse("notes.log"), None);
+        assert_eq!(SegmentName::parse("1-2.log"), None);
+        assert_eq!(SegmentName::parse("00000000000000000007.index"), None);
+        assert!(small.supersedes(&SegmentName::plain(10)) && small.supersedes(&SegmentName::plain(19)));
+        assert!(!small.supersedes(&SegmentName::plain(20)) && !small.supersedes(&SegmentName::plain(9)));
+        assert!(large.supersedes(&small) && !small.supersedes(&large));
+        assert!(again.supersedes(&small) && !small.supersedes(&again));
     }
-    Ok(())
 }

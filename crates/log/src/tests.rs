@@ -6,18 +6,26 @@ use std::sync::Arc;
 
 use super::batch::Header;
 use super::batch::tests::sample;
-use super::disk::Files;
-use super::partition::LogConfig;
-use super::{AppendError, FetchError, Partition};
+use super::fs::Disk;
+use super::{AppendError, FetchError, FileCache, LogConfig, Partition};
 
-mod upkeep;
+mod maintenance;
 
-fn open(dir: &Path, note: Option<&[u8]>) -> Partition {
-    Partition::open(Arc::new(Files::new(4)), dir.to_owned(), 0, note).unwrap()
+fn files() -> Arc<FileCache> {
+    Arc::new(FileCache::new(Arc::new(Disk), 4))
+}
+
+fn open(dir: &Path, checkpoint: Option<&[u8]>) -> Partition {
+    Partition::open(files(), dir.to_owned(), 0, checkpoint).unwrap()
+}
+
+/// Why it is not opened.
+fn refused(dir: &Path, checkpoint: Option<&[u8]>) -> String {
+    Partition::open(files(), dir.to_owned(), 0, checkpoint).expect_err("it is damaged").to_string()
 }
 
 fn config() -> LogConfig {
-    LogConfig { index_interval: 100, ..LogConfig::default() }
+    LogConfig { index_interval_bytes: 100, ..LogConfig::default() }
 }
 
 /// Appends and answers the base offset.
@@ -65,14 +73,14 @@ fn every_prefix_of_a_segment_recovers_to_whole_batches() {
         std::fs::write(&log, &whole[..cut]).unwrap();
         let partition = open(dir.path(), None);
         let kept = ends.iter().filter(|(bytes, _)| *bytes <= cut).count() - 1;
-        assert_eq!(partition.bounds().end, ends[kept].1, "cut at {cut}");
+        assert_eq!(partition.offset_range().end, ends[kept].1, "cut at {cut}");
         assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[kept].0 as u64);
         // The producers' sequences are those of what is left: the next batch is taken, the last one is known.
         if kept > 0 {
             let last = sample(&vec!["value"; count(kept - 1)], (5, 0, ends[kept - 1].1 as i32), 0);
             assert_eq!(append(&partition, &last, &config()).unwrap(), ends[kept - 1].1);
             let gap = sample(&["v"], (5, 0, ends[kept].1 as i32 + 1), 0);
-            assert!(matches!(append(&partition, &gap, &config()), Err(AppendError::Gap)));
+            assert!(matches!(append(&partition, &gap, &config()), Err(AppendError::OutOfOrderSequence)));
         }
         let next = sample(&["v"], (5, 0, ends[kept].1 as i32), 0);
         assert_eq!(append(&partition, &next, &config()).unwrap(), ends[kept].1);
@@ -80,17 +88,82 @@ fn every_prefix_of_a_segment_recovers_to_whole_batches() {
 }
 
 #[test]
-fn a_flipped_byte_in_the_last_segment_ends_the_log_there() {
+fn a_flipped_byte_with_whole_batches_after_it_refuses_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let partition = open(dir.path(), None);
     let batch = sample(&["one", "two"], (-1, -1, -1), 0);
     (0..3).for_each(|_| drop(append(&partition, &batch, &config())));
     drop(partition);
     let log = dir.path().join("00000000000000000000.log");
-    let mut bytes = std::fs::read(&log).unwrap();
-    bytes[batch.len() + 70] ^= 1;
+    let whole = std::fs::read(&log).unwrap();
+    // In the offset, the length, the magic, the checksum, the records.
+    for at in [0, 7, 9, 11, 16, 18, 70] {
+        let mut bytes = whole.clone();
+        bytes[batch.len() + at] ^= 1;
+        std::fs::write(&log, &bytes).unwrap();
+        let text = refused(dir.path(), None);
+        assert!(text.contains(log.to_str().unwrap()), "{text}");
+        assert!(text.contains(&format!("truncate -s {}", batch.len())) && text.contains("offset 2"), "{at}: {text}");
+        assert_eq!(std::fs::read(&log).unwrap(), bytes, "nothing is cut off");
+    }
+    // In the last batch it is a torn end.
+    let mut bytes = whole.clone();
+    bytes[2 * batch.len() + 70] ^= 1;
     std::fs::write(&log, &bytes).unwrap();
-    assert_eq!(batches(&open(dir.path(), None), 0), ["0+2"]);
+    assert_eq!(batches(&open(dir.path(), None), 0), ["0+2", "2+2"]);
+}
+
+#[test]
+fn less_than_at_the_orderly_stop_refuses_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = LogConfig { segment_bytes: 1000, ..config() };
+    let partition = open(dir.path(), None);
+    for n in 0..60 {
+        append(&partition, &sample(&["v"], (5, 0, n), 7), &config).unwrap();
+    }
+    let checkpoint = partition.close().unwrap();
+    drop(partition);
+    let logs: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .collect();
+    assert!(logs.len() >= 4, "{logs:?}");
+    for log in &logs {
+        let whole = std::fs::read(log).unwrap();
+        for kept in [None, Some(0), Some(whole.len() - 1)] {
+            match kept {
+                None => std::fs::remove_file(log).unwrap(),
+                Some(kept) => std::fs::write(log, &whole[..kept]).unwrap(),
+            }
+            let text = refused(dir.path(), checkpoint.as_deref());
+            assert!(text.contains("records are missing") && text.contains(dir.path().to_str().unwrap()), "{text}");
+        }
+        std::fs::write(log, &whole).unwrap();
+    }
+    assert_eq!(open(dir.path(), checkpoint.as_deref()).offset_range().end, 60);
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    refused(dir.path(), checkpoint.as_deref());
+}
+
+#[test]
+fn a_damaged_start_refuses_the_start_and_a_sealed_segment_that_lost_its_end_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = LogConfig { segment_bytes: 300, ..config() };
+    let partition = open(dir.path(), None);
+    (0..20).for_each(|_| drop(append(&partition, &sample(&["v"], (-1, -1, -1), 0), &config)));
+    partition.delete_before(1).unwrap();
+    partition.sync().unwrap();
+    drop(partition);
+    let start = dir.path().join("start");
+    let whole = std::fs::read(&start).unwrap();
+    std::fs::write(&start, &whole[..5]).unwrap();
+    assert!(refused(dir.path(), None).contains(start.to_str().unwrap()));
+    std::fs::write(&start, &whole).unwrap();
+    let first = dir.path().join("00000000000000000000.log");
+    let length = std::fs::metadata(&first).unwrap().len();
+    File::options().write(true).open(&first).unwrap().set_len(length - 1).unwrap();
+    assert!(refused(dir.path(), None).contains(first.to_str().unwrap()));
 }
 
 #[test]
@@ -139,16 +212,16 @@ fn after_an_orderly_stop_nothing_need_be_read() {
     for n in 0..20 {
         append(&partition, &sample(&["v"], (5, 0, n), 7), &config()).unwrap();
     }
-    let note = partition.close().unwrap();
+    let checkpoint = partition.close().unwrap();
     drop(partition);
-    let again = open(dir.path(), note.as_deref());
-    assert_eq!(again.bounds().end, 20);
+    let again = open(dir.path(), checkpoint.as_deref());
+    assert_eq!(again.offset_range().end, 20);
     assert_eq!(batches(&again, 12).len(), 8);
     assert_eq!(append(&again, &sample(&["v"], (5, 0, 19), 7), &config()).unwrap(), 19);
     assert_eq!(append(&again, &sample(&["v"], (5, 0, 20), 7), &config()).unwrap(), 20);
     drop(again);
-    // The note is of another length of the log now, and not believed.
-    assert_eq!(open(dir.path(), note.as_deref()).bounds().end, 21);
+    // The log is longer than at that stop: it is read.
+    assert_eq!(open(dir.path(), checkpoint.as_deref()).offset_range().end, 21);
 }
 
 #[test]
@@ -182,7 +255,7 @@ fn deleted_records_stay_deleted() {
     assert!(matches!(partition.read(8, 1, true), Err(FetchError::OutOfRange)));
     drop(partition);
     let again = open(dir.path(), None);
-    assert_eq!((again.bounds().start, again.bounds().end), (9, 20));
+    assert_eq!((again.offset_range().start, again.offset_range().end), (9, 20));
     assert_eq!(again.delete_before(-1).unwrap(), Some(20));
     assert_eq!(batches(&again, 20), Vec::<String>::new());
     assert_eq!(append(&again, &sample(&["v"], (-1, -1, -1), 0), &config).unwrap(), 20);

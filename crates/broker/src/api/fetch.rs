@@ -26,7 +26,7 @@ use crate::code;
 use crate::node::Node;
 use crate::topics::Topic;
 use postern_log::batch::Header;
-use postern_log::{FetchError, Partition};
+use postern_log::{AppendListener, FetchError, Partition};
 
 /// The upper bound of a response, whatever the client requests; only a single larger batch exceeds it.
 const MAX_RESPONSE_BYTES: i32 = 55 * 1024 * 1024;
@@ -93,19 +93,29 @@ pub(super) async fn handle(
     }
 }
 
+/// Wakes a fetch.
+#[derive(Debug, Default)]
+struct Waiter(Notify);
+
+impl AppendListener for Waiter {
+    fn appended(&self) {
+        self.0.notify_one();
+    }
+}
+
 /// A fetch that waits for the next append to one of its partitions. Dropping it unregisters, also when the client
 /// disconnects and the whole request is dropped.
 struct Registration {
-    waiter: Arc<Notify>,
+    waiter: Arc<Waiter>,
     partitions: Vec<Arc<Partition>>,
 }
 
 impl Registration {
     /// Registers with all partitions; `None` if one of them has had an append since it was read.
     fn new(positions: Vec<Position>) -> Option<Registration> {
-        let mut registration = Registration { waiter: Arc::new(Notify::new()), partitions: Vec::new() };
+        let mut registration = Registration { waiter: Arc::default(), partitions: Vec::new() };
         for Position { partition, end, .. } in positions {
-            if !partition.wait(end, &registration.waiter) {
+            if !partition.listen(end, &registration.listener()) {
                 return None;
             }
             registration.partitions.push(partition);
@@ -113,15 +123,19 @@ impl Registration {
         Some(registration)
     }
 
+    fn listener(&self) -> Arc<dyn AppendListener> {
+        self.waiter.clone()
+    }
+
     async fn appended(&self) {
-        self.waiter.notified().await;
+        self.waiter.0.notified().await;
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         for partition in &self.partitions {
-            partition.stop_waiting(&self.waiter);
+            partition.stop_listening(&self.listener());
         }
     }
 }
@@ -277,7 +291,9 @@ fn end_of(mut batches: &[u8]) -> Option<i64> {
 fn error_code(error: FetchError, topic: &TopicRequest, partition: i32) -> i16 {
     code(match error {
         FetchError::OutOfRange => ResponseError::OffsetOutOfRange,
-        FetchError::Gone => ResponseError::UnknownTopicOrPartition,
+        FetchError::Deleted => ResponseError::UnknownTopicOrPartition,
+        // Logged when it went offline.
+        FetchError::Offline => ResponseError::KafkaStorageError,
         FetchError::Storage(error) => {
             tracing::error!(topic = topic.name.as_str(), partition, %error, "records could not be read");
             ResponseError::KafkaStorageError
@@ -317,7 +333,7 @@ mod tests {
                 .with_max_bytes(1000)
                 .with_topics(vec![wanted])
         };
-        let waiting = || topic.partitions().iter().map(|partition| partition.waiting()).collect::<Vec<_>>();
+        let waiting = || topic.partitions().iter().map(|partition| partition.listeners()).collect::<Vec<_>>();
         for _ in 0..3 {
             let mut fetches: Vec<_> = (0..5).map(|_| Box::pin(handle(&node, &context, fetch()))).collect();
             for fetch in &mut fetches {

@@ -4,7 +4,6 @@
 //! leader. Not done: tiered storage.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
@@ -19,7 +18,7 @@ use super::{CallContext, Disconnect};
 use crate::blocking::MAX_INLINE_ELEMENTS;
 use crate::code;
 use crate::node::Node;
-use postern_log::Partition;
+use postern_log::{FetchError, Partition};
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -81,6 +80,8 @@ fn list_topic(node: &Node, version: i16, requested: ListOffsetsTopic, fault: Opt
                     response.with_offset(offset).with_timestamp(timestamp).with_leader_epoch(leader_epoch)
                 }
                 Ok(None) => response,
+                // Logged when it went offline.
+                Err(FetchError::Offline) => response.with_error_code(code(ResponseError::KafkaStorageError)),
                 Err(error) => {
                     let topic = requested.name.as_str();
                     tracing::error!(topic, partition = partition.index, %error, "records could not be read");
@@ -103,8 +104,8 @@ fn min_special_timestamp(version: i16) -> i64 {
 }
 
 /// Offset and timestamp; special timestamps have none (-1).
-fn find(partition: &Partition, timestamp: i64) -> io::Result<Option<(i64, i64)>> {
-    let bounds = partition.bounds();
+fn find(partition: &Partition, timestamp: i64) -> Result<Option<(i64, i64)>, FetchError> {
+    let bounds = partition.offset_range();
     match timestamp {
         LATEST => Ok(Some((bounds.end, -1))),
         EARLIEST | EARLIEST_LOCAL => Ok(Some((bounds.start, -1))),
@@ -130,7 +131,7 @@ pub(super) async fn for_leader_epoch(
                     response.with_error_code(code(ResponseError::UnknownLeaderEpoch))
                 }
                 Some(partition) if part.leader_epoch == 0 => {
-                    response.with_leader_epoch(0).with_end_offset(partition.bounds().end)
+                    response.with_leader_epoch(0).with_end_offset(partition.offset_range().end)
                 }
                 Some(_) => response,
             }

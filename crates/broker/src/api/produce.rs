@@ -22,9 +22,8 @@ use crate::output::Output;
 use crate::topics::Topic;
 use crate::{Flush, code};
 use postern_log::batch::{self, Header, Malformed};
-use postern_log::partition::LogConfig;
 use postern_log::records;
-use postern_log::{AppendError, Appended, Partition};
+use postern_log::{AppendError, Appended, LogConfig, Partition};
 
 /// `None` with `acks=0`.
 pub(super) struct ProduceOutcome(Option<ProduceResponse>);
@@ -85,10 +84,9 @@ pub(super) async fn handle(
         appends
     };
     let mut appends = if is_heavy { node.heavy_work.run(appending).await } else { appending.await };
-    for MustSync { topic, response: (at_topic, at_partition), partition, end } in std::mem::take(&mut appends.unsynced)
-    {
-        if let Err(error) = partition.sync_to(end).await {
-            tracing::error!(topic = topic.name.as_str(), partition = partition.index, %error, "a batch could not be synced");
+    for MustSync { response: (at_topic, at_partition), partition, end } in std::mem::take(&mut appends.unsynced) {
+        // The log has said why.
+        if node.syncs.sync_to(&partition, end).await.is_err() {
             let response = &mut appends.responses[at_topic].partition_responses[at_partition];
             response.error_code = code(ResponseError::KafkaStorageError);
             appends.has_error = true;
@@ -161,9 +159,9 @@ impl Appends {
             };
             partitions.push(match stored {
                 Ok(Stored { appended, partition, sync_to }) => {
-                    if let (Some(end), Some(topic)) = (sync_to, &topic) {
+                    if let Some(end) = sync_to {
                         let response = (self.responses.len(), partitions.len());
-                        self.unsynced.push(MustSync { topic: topic.clone(), response, partition, end });
+                        self.unsynced.push(MustSync { response, partition, end });
                     }
                     response
                         .with_base_offset(appended.base_offset)
@@ -191,7 +189,6 @@ impl Appends {
 
 /// What must be synced before the response is sent.
 struct MustSync {
-    topic: Arc<Topic>,
     /// The positions of its topic and partition among the responses.
     response: (usize, usize),
     partition: Arc<Partition>,
@@ -219,16 +216,14 @@ fn store(
     let partition = topic.partition(partition).ok_or_else(unknown)?;
     let config = topic.config();
     check_frame(batch, &header, &config.log)?;
-    let by_log = |refusal| PartitionError { start_offset: partition.bounds().start, ..refusal };
+    let by_log = |refusal| PartitionError { start_offset: partition.offset_range().start, ..refusal };
     check_content(batch, &header, &config.log, now_ms).map_err(by_log)?;
     let appended = partition.append(batch, &header, &config.log, now_ms).map_err(|error| match error {
-        AppendError::Gap => by_log(PartitionError::of(ResponseError::OutOfOrderSequenceNumber)),
-        AppendError::Fenced => by_log(PartitionError::of(ResponseError::InvalidProducerEpoch)),
-        AppendError::Gone => unknown(),
-        AppendError::Storage(error) => {
-            tracing::error!(topic = topic.name.as_str(), partition = partition.index, %error, "a batch could not be stored");
-            PartitionError::of(ResponseError::KafkaStorageError)
-        }
+        AppendError::OutOfOrderSequence => by_log(PartitionError::of(ResponseError::OutOfOrderSequenceNumber)),
+        AppendError::InvalidProducerEpoch => by_log(PartitionError::of(ResponseError::InvalidProducerEpoch)),
+        AppendError::Deleted => unknown(),
+        // The log has said it, once for a row of them.
+        AppendError::Storage(_) | AppendError::Offline => PartitionError::of(ResponseError::KafkaStorageError),
     })?;
     let wanted = node.settings.flush == Flush::EveryAppend || appended.unsynced >= config.log.flush_messages;
     let end = appended.base_offset + i64::from(header.records);

@@ -9,12 +9,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::RwLock;
 
 use super::{Kind, TOPIC_SETTINGS, TopicSetting};
-use postern_log::disk::{self, Durability};
+use postern_log::encoding::{ByteReader, put_text, put_u32};
+use postern_log::fs::FileSystem;
+use postern_log::small_file::{self, Durability};
 
 /// A setting of a broker.
 #[derive(Debug)]
@@ -54,6 +56,7 @@ pub(crate) enum Scope {
 /// The broker settings that were changed at run time, kept on disk.
 #[derive(Debug)]
 pub(crate) struct DynamicBrokerConfig {
+    fs: Arc<dyn FileSystem>,
     path: PathBuf,
     values: RwLock<[BTreeMap<String, String>; 2]>,
 }
@@ -89,18 +92,26 @@ impl BrokerSetting {
 }
 
 impl DynamicBrokerConfig {
-    pub(crate) fn open(path: PathBuf) -> io::Result<DynamicBrokerConfig> {
-        let contents = disk::read_whole(&path)?.unwrap_or_default();
-        let mut from = disk::Reader::new(&contents);
-        let mut map = || {
-            let mut map = BTreeMap::new();
-            for _ in 0..from.u32()? {
-                map.insert(from.text()?.to_owned(), from.text()?.to_owned());
-            }
-            Some(map)
+    /// Reads what was changed before.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is damaged.
+    pub(crate) fn open(fs: Arc<dyn FileSystem>, path: PathBuf) -> io::Result<DynamicBrokerConfig> {
+        let remedy =
+            "Restore it; or remove it, and every broker setting that was changed at run time has its default again.";
+        let contents = small_file::read(&*fs, &path)?.or_damaged(&path, remedy)?;
+        let values = match contents {
+            Some(contents) => decode(&contents).ok_or_else(|| small_file::damaged(&path, remedy))?,
+            None => Default::default(),
         };
-        let values = [map().unwrap_or_default(), map().unwrap_or_default()];
-        Ok(DynamicBrokerConfig { path, values: RwLock::new(values) })
+        Ok(DynamicBrokerConfig { fs, path, values: RwLock::new(values) })
+    }
+
+    /// Nothing changed, and nothing kept.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> DynamicBrokerConfig {
+        let fs = postern_log::fs::Memory::new(1);
+        DynamicBrokerConfig::open(Arc::new(fs), "configs".into()).expect("a missing file changes nothing")
     }
 
     pub(crate) fn overrides(&self, scope: Scope) -> BTreeMap<String, String> {
@@ -127,16 +138,28 @@ impl DynamicBrokerConfig {
         after[scope as usize] = changed;
         let mut out = Vec::new();
         for map in &after {
-            disk::put_u32(&mut out, map.len() as u32);
+            put_u32(&mut out, map.len() as u32);
             for (name, value) in map {
-                disk::put_text(&mut out, name);
-                disk::put_text(&mut out, value);
+                put_text(&mut out, name);
+                put_text(&mut out, value);
             }
         }
-        disk::write_whole(&self.path, &out, Durability::Synced)?;
+        small_file::write(&*self.fs, &self.path, &out, Durability::Synced)?;
         *values = after;
         Ok(())
     }
+}
+
+fn decode(contents: &[u8]) -> Option<[BTreeMap<String, String>; 2]> {
+    let mut from = ByteReader::new(contents);
+    let mut map = || {
+        let mut map = BTreeMap::new();
+        for _ in 0..from.u32()? {
+            map.insert(from.text()?.to_owned(), from.text()?.to_owned());
+        }
+        Some(map)
+    };
+    Some([map()?, map()?])
 }
 
 #[cfg(test)]
@@ -175,17 +198,19 @@ mod tests {
 
     #[test]
     fn changes_survive_a_restart_and_the_brokers_take_precedence() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("configs");
+        let fs: Arc<dyn FileSystem> = Arc::new(postern_log::fs::Memory::new(1));
+        let path = PathBuf::from("configs");
         let map = |value: &str| BTreeMap::from([("log.retention.ms".to_owned(), value.to_owned())]);
-        let changed = DynamicBrokerConfig::open(path.clone()).unwrap();
+        let changed = DynamicBrokerConfig::open(fs.clone(), path.clone()).unwrap();
         assert_eq!(changed.value("log.retention.ms"), None);
         changed.replace(Scope::Cluster, map("5")).unwrap();
         assert_eq!(changed.value("log.retention.ms"), Some(("5".to_owned(), Scope::Cluster)));
         changed.replace(Scope::Broker, map("6")).unwrap();
-        let again = DynamicBrokerConfig::open(path).unwrap();
+        let again = DynamicBrokerConfig::open(fs.clone(), path.clone()).unwrap();
         assert_eq!(again.value("log.retention.ms"), Some(("6".to_owned(), Scope::Broker)));
         assert_eq!(again.topic_default(super::super::find("retention.ms").unwrap()), "6");
         assert_eq!(again.overrides(Scope::Cluster), map("5"));
+        fs.create(&path).unwrap();
+        assert!(DynamicBrokerConfig::open(fs, path).unwrap_err().to_string().contains("configs is damaged"));
     }
 }

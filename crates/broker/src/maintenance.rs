@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::Flush;
 use crate::api::now_ms;
 use crate::node::Node;
-use crate::{Flush, topics::Topic};
-use postern_log::Partition;
-use postern_log::partition::LogConfig;
+use postern_log::LogConfig;
 
 const FLUSH_LOOKS: Duration = Duration::from_secs(1);
 
@@ -34,7 +33,7 @@ pub(crate) async fn run(node: Arc<Node>) {
         }
         let cleans = Instant::now() >= next_cleaning;
         let worker = node.clone();
-        // A panic in here is a fault of ours; it is told by the runtime, and the next round goes on.
+        // A panic in here is a bug; the runtime prints it, and the next round goes on.
         let _ = tokio::task::spawn_blocking(move || round(&worker, flush_ms, cleans)).await;
         if cleans {
             next_cleaning = Instant::now() + settings.upkeep_interval;
@@ -45,26 +44,15 @@ pub(crate) async fn run(node: Arc<Node>) {
 fn round(node: &Node, flush_ms: i64, cleans: bool) {
     for topic in node.topics.all() {
         let config = topic.config();
+        let log = LogConfig { flush_ms: config.log.flush_ms.min(flush_ms), ..config.log.clone() };
         for partition in topic.partitions().iter() {
             if *node.stop_signal().borrow() {
                 return;
             }
-            tend(&topic, partition, &config.log, flush_ms, cleans);
+            partition.maintain(&log, now_ms(), cleans);
         }
     }
     if cleans && let Err(error) = node.groups.expire_offsets(node.settings.offsets_retention, now_ms()) {
         tracing::error!(%error, "old commits could not be forgotten");
-    }
-}
-
-fn tend(topic: &Topic, partition: &Partition, config: &LogConfig, flush_ms: i64, cleans: bool) {
-    let flush = LogConfig { flush_ms: config.flush_ms.min(flush_ms), ..config.clone() };
-    let done = partition.flush(&flush, now_ms()).and_then(|()| match cleans {
-        true => partition.expire(config, now_ms()).and_then(|()| partition.compact(config, now_ms())),
-        false => Ok(()),
-    });
-    if let Err(error) = done {
-        let (topic, partition) = (topic.name.as_str(), partition.index);
-        tracing::error!(topic, partition, %error, "upkeep of a partition failed and will be tried again");
     }
 }
