@@ -8,6 +8,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use postern_broker::Flush;
 use postern_kafka::TopicName;
 use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Authorities, Credentials, RegistryUrl};
@@ -98,6 +99,8 @@ pub(crate) enum ClusterChoice {
         auto_create_topics: bool,
         /// Whether a replication factor above 1 is refused instead of being reduced to 1.
         strict_replication: bool,
+        /// When the disk has what was acknowledged.
+        flush: Flush,
     },
 }
 
@@ -122,10 +125,13 @@ fn resolve(mut raw: RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Con
     let data_dir = raw.take(setting::DATA_DIR, value::directory, errors);
     let auto_create_topics = raw.take(setting::BROKER_AUTO_CREATE_TOPICS, value::switch, errors);
     let strict_replication = raw.take(setting::BROKER_STRICT_REPLICATION, value::switch, errors);
+    let flush = raw.take(setting::BROKER_FLUSH, value::flush, errors);
     let log = raw.take(setting::LOG, value::filter, errors);
     let cluster = match raw.find(setting::BOOTSTRAP_SERVERS, value::bootstrap_servers, errors) {
         Some(bootstrap_servers) => ClusterChoice::Remote { bootstrap_servers },
-        None => ClusterChoice::Embedded { listen: broker_listen, data_dir, auto_create_topics, strict_replication },
+        None => {
+            ClusterChoice::Embedded { listen: broker_listen, data_dir, auto_create_topics, strict_replication, flush }
+        }
     };
 
     let schemas = schemas(&raw, env, errors);
@@ -144,11 +150,11 @@ fn resolve(mut raw: RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Con
 /// Settings that have no effect beside others.
 fn exclude(raw: &mut RawConfig, errors: &mut ConfigErrors) {
     use setting::{
-        BOOTSTRAP_SERVERS, BROKER_AUTO_CREATE_TOPICS, BROKER_LISTEN, BROKER_STRICT_REPLICATION, REGISTRY_COMPATIBILITY,
-        REGISTRY_FOLLOWER, REGISTRY_GROUP, REGISTRY_LISTEN, REGISTRY_TOPIC, SCHEMA_REGISTRY_CA,
+        BOOTSTRAP_SERVERS, BROKER_AUTO_CREATE_TOPICS, BROKER_FLUSH, BROKER_LISTEN, BROKER_STRICT_REPLICATION,
+        REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER, REGISTRY_GROUP, REGISTRY_LISTEN, REGISTRY_TOPIC, SCHEMA_REGISTRY_CA,
         SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL,
     };
-    let broker = [BROKER_LISTEN, BROKER_AUTO_CREATE_TOPICS, BROKER_STRICT_REPLICATION];
+    let broker = [BROKER_LISTEN, BROKER_AUTO_CREATE_TOPICS, BROKER_STRICT_REPLICATION, BROKER_FLUSH];
     raw.exclude(BOOTSTRAP_SERVERS, &broker, "with which no embedded broker is started", errors);
     for remote in [SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_CA] {
         if raw.has(remote) && !raw.has(SCHEMA_REGISTRY_URL) {

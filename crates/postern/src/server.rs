@@ -93,13 +93,14 @@ impl Server {
         let rest = address(&rest_listener);
         let (broker, data_dir, bootstrap) = match config.cluster {
             ClusterChoice::Remote { bootstrap_servers } => (None, None, bootstrap_servers),
-            ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication } => {
+            ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication, flush } => {
                 let settings = postern_broker::Settings {
                     listen,
                     // A directory of its own, so that other parts can keep data beside it.
                     data_dir: data_dir.join("broker"),
                     auto_create_topics,
                     strict_replication,
+                    flush,
                     shutdown_timeout: BROKER_SHUTDOWN_TIMEOUT,
                     ..postern_broker::Settings::default()
                 };

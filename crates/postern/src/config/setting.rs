@@ -136,6 +136,15 @@ pub(crate) const BROKER_STRICT_REPLICATION: Setting = Setting {
             Without it such topics get one replica, and the answer says so.",
 };
 
+pub(crate) const BROKER_FLUSH: Setting = Setting {
+    name: "broker-flush",
+    operand: Some("WHEN"),
+    default: "system",
+    about: "When the disk has what the embedded broker acknowledges: \"every-append\", before it is acknowledged; a time \
+            such as 200ms or 5s, at the latest so long after; \"system\", when the operating system sees fit. A killed \
+            process loses nothing in any case; this is about the power.",
+};
+
 pub(crate) const LOG: Setting = Setting {
     name: "log",
     operand: Some("FILTER"),
@@ -153,7 +162,7 @@ pub(crate) const CONFIG: Setting = Setting {
 };
 
 /// All settings, in the order of `--help`.
-pub(crate) const ALL: [Setting; 17] = [
+pub(crate) const ALL: [Setting; 18] = [
     BOOTSTRAP_SERVERS,
     REST_LISTEN,
     REGISTRY_LISTEN,
@@ -169,6 +178,7 @@ pub(crate) const ALL: [Setting; 17] = [
     DATA_DIR,
     BROKER_AUTO_CREATE_TOPICS,
     BROKER_STRICT_REPLICATION,
+    BROKER_FLUSH,
     LOG,
     CONFIG,
 ];

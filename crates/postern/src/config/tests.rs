@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use super::*;
 
@@ -49,6 +49,7 @@ fn embedded() -> ClusterChoice {
         data_dir: "./postern-data".into(),
         auto_create_topics: false,
         strict_replication: false,
+        flush: Flush::System,
     }
 }
 
@@ -62,6 +63,24 @@ fn nothing_written_means_all_on_loopback_with_a_broker_inside() {
 }
 
 #[test]
+fn the_flush_policy_is_a_word_or_a_time() {
+    let flush = |text: &str| match config(&["--broker-flush", text], &[], "").cluster {
+        ClusterChoice::Embedded { flush, .. } => flush,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(flush("system"), Flush::System);
+    assert_eq!(flush("every-append"), Flush::EveryAppend);
+    assert_eq!(flush("5s"), Flush::Interval(Duration::from_secs(5)));
+    for wrong in ["0ms", "5", "ms", "-1s", "always", "5m"] {
+        let found = errors(&[&format!("--broker-flush={wrong}")], &[], "");
+        assert!(
+            found.len() == 1 && found[0].contains("broker-flush") && found[0].contains("every-append"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn every_setting_has_an_argument_a_variable_and_a_key() {
     let wanted = Config {
         cluster: ClusterChoice::Embedded {
@@ -69,6 +88,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             data_dir: "/d".into(),
             auto_create_topics: true,
             strict_replication: true,
+            flush: Flush::Interval(Duration::from_millis(250)),
         },
         rest_listen: "0.0.0.0:1".parse().expect("an address"),
         registry_listen: "127.0.0.1:2".parse().expect("an address"),
@@ -91,6 +111,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         "/d",
         "--broker-auto-create-topics",
         "--broker-strict-replication",
+        "--broker-flush=250ms",
         "--registry-topic=schemas",
         "--registry-group=registries",
         "--registry-compatibility=full",
@@ -106,6 +127,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         ("POSTERN_DATA_DIR", "/d"),
         ("POSTERN_BROKER_AUTO_CREATE_TOPICS", "true"),
         ("POSTERN_BROKER_STRICT_REPLICATION", "true"),
+        ("POSTERN_BROKER_FLUSH", "250ms"),
         ("POSTERN_REGISTRY_TOPIC", "schemas"),
         ("POSTERN_REGISTRY_GROUP", "registries"),
         ("POSTERN_REGISTRY_COMPATIBILITY", "FULL"),
@@ -120,6 +142,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         data-dir = "/d"
         broker-auto-create-topics = true
         broker-strict-replication = true
+        broker-flush = "250ms"
         registry-topic = "schemas"
         registry-group = "registries"
         registry-compatibility = "FULL"

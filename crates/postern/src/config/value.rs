@@ -3,8 +3,10 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
+use postern_broker::Flush;
 use postern_kafka::TopicName;
 use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Credentials, RegistryUrl};
@@ -18,6 +20,24 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
         return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     }
     text.parse().map_err(|_| EXPECTED)
+}
+
+/// When the embedded broker's disk is to have what was acknowledged.
+pub(super) fn flush(text: &str) -> Result<Flush, &'static str> {
+    const EXPECTED: &str = "\"system\", \"every-append\", or a time of at least 1ms, such as 200ms or 5s";
+    let time = || {
+        let (number, unit_ms) = match text.strip_suffix("ms") {
+            Some(number) => (number, 1),
+            None => (text.strip_suffix('s')?, 1000),
+        };
+        let ms = number.parse::<u32>().ok().filter(|number| *number > 0)?;
+        Some(Flush::Interval(Duration::from_millis(u64::from(ms) * unit_ms)))
+    };
+    match text {
+        "system" => Ok(Flush::System),
+        "every-append" => Ok(Flush::EveryAppend),
+        _ => time().ok_or(EXPECTED),
+    }
 }
 
 /// A bootstrap list, kept as text because the client library takes it as text.
