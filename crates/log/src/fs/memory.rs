@@ -188,10 +188,10 @@ impl Names {
     }
 
     fn lose(&mut self, random: &mut impl FnMut() -> u64) {
-        let in_order = random() % 2 == 0;
+        let in_order = random().is_multiple_of(2);
         let upto = random() % (self.changes.len() as u64 + 1);
         for (at, step) in std::mem::take(&mut self.changes).iter().enumerate() {
-            let survives = if in_order { (at as u64) < upto } else { random() % 2 == 0 };
+            let survives = if in_order { (at as u64) < upto } else { random().is_multiple_of(2) };
             if survives {
                 Names::apply(&mut self.durable, step);
             }
