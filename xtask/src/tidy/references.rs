@@ -1,4 +1,4 @@
-//! Links between documents, and citations of documents in sources: the file exists, and so does the section.
+//! Links between documents, citations of documents in sources, and paths of sources in documents: the file exists, and so does the section.
 //!
 //! A link is `[text](path#anchor)` in Markdown. A citation is the path of a page below `docs/`, followed by sections where it is one
 //! of `docs/reference/`: `docs/reference/rest-v2.md §5.3, §6`.
@@ -38,6 +38,8 @@ impl Pages {
             if is_page {
                 is_code ^= line.trim_start().starts_with("```");
                 if !is_code {
+                    missing_sources(line)
+                        .for_each(|file| found.push(format!("{path}:{}: {file} does not exist", n + 1)));
                     links(line).filter_map(|target| self.broken(path, target)).for_each(|problem| {
                         found.push(format!("{path}:{}: {problem}", n + 1));
                     });
@@ -131,6 +133,16 @@ fn links(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Sources that a line names as `crates/http/src/api.rs` or `http/src/api.rs` and that are not there.
+fn missing_sources(line: &str) -> impl Iterator<Item = &str> {
+    let is_source = |word: &&str| word.ends_with(".rs") && word.contains("/src/");
+    let exists = |file: &str| {
+        let root = workspace::root();
+        root.join(file).exists() || root.join("crates").join(file).exists()
+    };
+    line.split('`').skip(1).step_by(2).filter(is_source).filter(move |file| !exists(file))
+}
+
 /// `target` as seen from the folder of the page `from`.
 fn joined(from: &str, target: &str) -> String {
     let mut parts: Vec<&str> = from.split('/').collect();
@@ -199,6 +211,8 @@ mod tests {
         let found = problems(&page, "[a](Cargo.toml)");
         assert_eq!(found, [format!("{page}:1: the link Cargo.toml leads to docs/Cargo.toml, which does not exist")]);
         assert_eq!(problems(&page, "[a](../Cargo.toml)"), Vec::<String>::new());
+        assert_eq!(problems("a.md", "`xtask/src/main.rs`, `http/src/api.rs`"), Vec::<String>::new());
+        assert_eq!(problems("a.md", "`http/src/none.rs`"), ["a.md:1: http/src/none.rs does not exist"]);
         let page = "docs/reference/rest-v2.md";
         assert_eq!(problems(page, "[a](#53-failures-of-all) [b](#5-produce-1)"), Vec::<String>::new());
         assert_eq!(problems(page, "[a](#6)").len(), 1);
