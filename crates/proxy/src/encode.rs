@@ -12,6 +12,7 @@ use postern_registry::{RecordSerializer, Side};
 use postern_schema::{EncodeError, Encoded, SchemaKind, json};
 
 use crate::Error;
+use crate::limits::JSON_SCHEMA_VALUES_MAX;
 
 /// How keys and values stand in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +65,6 @@ impl Encoder<'_> {
         }
     }
 }
-
-/// The numbers, strings and so on that one value of a record may consist of under a JSON Schema, which is checked on a tree of them. No record
-/// of the default maximum size, 1 MiB, has as many.
-pub(crate) const JSON_SCHEMA_VALUES_MAX: usize = 1 << 20;
 
 /// Whether the text of a value has more than [`JSON_SCHEMA_VALUES_MAX`] values. It need not be valid.
 fn has_too_many_values(json: &str) -> bool {

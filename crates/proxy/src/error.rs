@@ -51,7 +51,7 @@ pub enum Error {
     /// A value under a JSON Schema consists of too many values to be checked in memory.
     #[error(
         "{0}: expected a value of at most {max} numbers, strings and the like, found more. A record of 1 MiB has fewer. Nothing was written.",
-        max = crate::encode::JSON_SCHEMA_VALUES_MAX
+        max = crate::limits::JSON_SCHEMA_VALUES_MAX
     )]
     TooManyValues(String),
     /// The keys and values of one request are more than the whole budget for unacknowledged records.

@@ -2,6 +2,10 @@
 
 use postern_kafka::ByteCount;
 
+/// The numbers, strings and so on that one value of a record may consist of under a JSON Schema, which is checked on a tree of them. No record
+/// of the default maximum size, 1 MiB, has as many.
+pub(crate) const JSON_SCHEMA_VALUES_MAX: usize = 1 << 20;
+
 /// How much memory the proxy uses for its callers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
