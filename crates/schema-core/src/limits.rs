@@ -1,8 +1,8 @@
 //! Bounds on the texts of schemas.
 //!
-//! A JSON tree takes up to fifty times the memory of its text, so texts are measured before they are read. What is new must fit into
-//! a record of the registry's topic, which holds 1 MiB unless a cluster is set otherwise; what is stored already, or only looked
-//! up, may be four times as large.
+//! A JSON tree takes up to fifty times the memory of its text, so texts are measured before they are read. What can be stored is a
+//! question of the registry's topic, whose records hold 1 MiB unless a cluster is set otherwise; here every text may be four times
+//! as large, since a text can also be looked up or compared, but a new one may not have as many values as one that is stored.
 
 use postern_json_text::has_more_values;
 
@@ -10,28 +10,25 @@ use crate::compile_error::CompileError;
 use crate::options::Strictness;
 
 /// Bytes of a text.
-fn max_len(strictness: Strictness) -> usize {
-    match strictness {
-        Strictness::New => 1 << 20,
-        Strictness::Stored => 4 << 20,
-    }
-}
+const MAX_LEN: usize = 4 << 20;
 
-/// Values in a text of JSON: one for every four bytes.
+/// Values in a text of JSON.
 fn max_values(strictness: Strictness) -> usize {
-    max_len(strictness) / 4
+    match strictness {
+        Strictness::New => 1 << 18,
+        Strictness::Stored => 1 << 20,
+    }
 }
 
 /// Checks the length of a text.
 ///
 /// # Errors
-/// It is longer than 1 MiB if it is new, or 4 MiB if it is stored.
-pub fn check_len(text: &str, strictness: Strictness) -> Result<(), CompileError> {
-    let max = max_len(strictness);
-    if text.len() <= max {
+/// It is longer than 4 MiB.
+pub fn check_len(text: &str) -> Result<(), CompileError> {
+    if text.len() <= MAX_LEN {
         return Ok(());
     }
-    let (expected, found) = (format!("a text of at most {max} bytes"), format!("one of {} bytes", text.len()));
+    let (expected, found) = (format!("a text of at most {MAX_LEN} bytes"), format!("one of {} bytes", text.len()));
     Err(CompileError::new(String::new(), expected, found).remedy("split it, and refer to the parts by references"))
 }
 

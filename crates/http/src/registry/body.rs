@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::problem::problem;
 use crate::body::Body;
 use crate::lenient_object::{LenientObject, NotAnObject};
-use crate::problem::{Problem, SCHEMA_MAX};
+use crate::problem::Problem;
 use crate::request_context::RequestContext;
 
 /// Bytes of one body. A schema that is stored has at most 1 MiB as a record, and a client may write each of its characters as an escape.
@@ -77,10 +77,6 @@ pub(super) fn draft(object: &mut LenientObject<'_>) -> Result<SchemaSubmission, 
     };
     let rule_set = rule_set(object, "ruleSet")?;
     let text = object.text_expecting("schema", SCHEMA_TEXT)?.unwrap_or_default();
-    if text.len() > SCHEMA_MAX {
-        let message = format!("it has {} bytes, and at most {SCHEMA_MAX} can be stored.", text.len());
-        return Err(problem(&Error::TooLarge(message)));
-    }
     Ok(SchemaSubmission {
         text,
         references: references(object)?,

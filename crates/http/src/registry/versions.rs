@@ -6,9 +6,10 @@ use postern_registry::{
     DerivedVersion, Error, RegisterOptions, Registered, Registry, StoredSchema, TagChanges, Visible, check_rule_set,
 };
 
+use super::problem::problem;
 use super::schema_responses::{Registration, RenderedSchema, Version, into_problem};
 use super::{body, names, subjects};
-use crate::problem::Problem;
+use crate::problem::{Problem, SCHEMA_MAX};
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
@@ -36,6 +37,10 @@ pub(super) async fn register(registry: Registry, request: RequestContext) -> Res
     let (draft, changes) = run_large(body.len(), || {
         let mut object = body::parse(&body)?;
         let draft = body::draft(&mut object)?;
+        if draft.text.len() > SCHEMA_MAX {
+            let message = format!("it has {} bytes, and at most {SCHEMA_MAX} can be stored.", draft.text.len());
+            return Err(problem(&Error::TooLarge(message)));
+        }
         let changes = TagChanges {
             add: body::tagged(&mut object, "schemaTagsToAdd")?,
             remove: body::tagged(&mut object, "schemaTagsToRemove")?,

@@ -106,11 +106,12 @@ pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
 }
 
 /// What the targets of log events begin with: the crates of this workspace, and libraries that log through `tracing`.
-pub(super) const LOG_TARGETS: [&str; 11] = [
+pub(super) const LOG_TARGETS: [&str; 12] = [
     "postern",
     "postern_http",
     "postern_proxy",
     "postern_registry",
+    "postern_registry_client",
     "postern_schema",
     "postern_kafka",
     "postern_broker",
@@ -123,8 +124,8 @@ pub(super) const LOG_TARGETS: [&str; 11] = [
 /// A filter for the log; checked here, used in `log.rs`.
 pub(super) fn filter(text: &str) -> Result<String, &'static str> {
     const EXPECTED: &str = "a level (off, error, warn, info, debug, trace) or levels by part, such as \
-        info,postern_http=debug; parts are postern, postern_http, postern_proxy, postern_registry, postern_schema, \
-        postern_kafka, postern_broker and postern_log";
+        info,postern_http=debug; parts are postern, postern_http, postern_proxy, postern_registry, \
+        postern_registry_client, postern_schema, postern_kafka, postern_broker and postern_log";
     // `EnvFilter` takes any single word for a target, so that `--log verbose` would log that target and nothing else.
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
     let is_directive = |directive: &str| {
