@@ -1,6 +1,6 @@
 //! Entry points for the fuzz targets: reading records that other registries wrote.
 
-use crate::log::record::LogRecord;
+use crate::log;
 use crate::state::State;
 use crate::state::changes::ApplyOutcome;
 
