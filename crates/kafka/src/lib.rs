@@ -5,6 +5,7 @@
 //! - `wire`: the protocol as bytes: batches, requests and answers, bounds. No IO.
 //! - `connection`: one connection; frames, versions, deadlines, backoff.
 //! - `network`: the brokers, and which of them to ask.
+//! - `coordinator`: which broker coordinates a group.
 //! - `metadata`: topics, partitions, leaders; shared look-ups.
 //! - `producer`: idempotent, acknowledged by all in-sync replicas, in order per partition.
 //! - `reader`: one partition from its beginning, without a group.
@@ -19,6 +20,7 @@
 mod admin;
 mod cluster;
 mod connection;
+mod coordinator;
 mod deliveries;
 mod error;
 mod inflight;

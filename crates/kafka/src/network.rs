@@ -16,9 +16,10 @@ use kafka_protocol::protocol::{HeaderVersion, Request};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use crate::connection::CallError;
 use crate::{
     NodeId, Settings,
-    connection::{Backoff, CallError, Health, Link, LinkState},
+    connection::{Backoff, Health, Link, LinkState},
 };
 
 /// A broker, as it wants to be reached.
@@ -88,11 +89,20 @@ impl Network {
         }
         known.brokers.retain(|id, _| brokers.iter().any(|broker| broker.id == *id));
         for broker in brokers {
-            let address = address_of(&broker.host, broker.port);
-            if known.brokers.get(&broker.id).is_none_or(|link| link.address() != address) {
-                let link = Link::start(address, self.request_timeout, self.health.clone());
-                known.brokers.insert(broker.id, Arc::new(link));
-            }
+            self.insert(&mut known, broker);
+        }
+    }
+
+    /// One broker more, which an answer named.
+    pub(crate) fn add(&self, broker: &Broker) {
+        self.insert(&mut self.known.lock(), broker);
+    }
+
+    fn insert(&self, known: &mut KnownBrokers, broker: &Broker) {
+        let address = address_of(&broker.host, broker.port);
+        if known.brokers.get(&broker.id).is_none_or(|link| link.address() != address) {
+            let link = Link::start(address, self.request_timeout, self.health.clone());
+            known.brokers.insert(broker.id, Arc::new(link));
         }
     }
 
