@@ -1,42 +1,46 @@
 //! Configuration: arguments, `POSTERN_*` environment variables and a TOML file become one [`Config`].
 //!
-//! Two steps. [`raw`] collects the texts and where each was given, and refuses unknown names; this file parses the texts and
-//! checks them against each other. A [`Config`] is consistent and need not be checked again. All errors are collected before
+//! Two steps. [`arguments`], [`variables`] and [`file`] collect the texts and where each was given ([`raw`]), and refuse unknown
+//! names; this file parses the texts and checks them against each other. A [`Config`] is consistent and need not be checked again. All errors are collected before
 //! any is reported, so that one start shows everything that has to be changed.
 //! Precedence: argument, then environment variable, then file, then default.
 //! Not here: what the settings do (each crate has its own `Settings`, filled in by `server.rs`).
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use arguments::Request;
+use declaration::Setting;
 use postern_broker::Flush;
 use postern_kafka::TopicName;
 use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Authorities, Credentials, RegistryUrl};
 use raw::RawConfig;
 
+mod arguments;
+mod declaration;
+#[cfg(test)]
+mod document;
 mod env;
 mod errors;
-mod help;
+mod file;
 mod raw;
 mod setting;
 mod value;
+mod variables;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use env::{Env, Process};
 pub(crate) use errors::ConfigErrors;
-pub(crate) use help::help;
 
 /// What this start is for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     /// Run with this configuration.
     Run(Box<Config>),
-    /// Print the list of settings.
-    Help,
-    /// Print the version.
-    Version,
+    /// Print this: the list of settings, or the version.
+    Print(String),
 }
 
 /// A complete and consistent configuration.
@@ -44,16 +48,43 @@ pub(crate) enum Command {
 pub(crate) struct Config {
     /// The Kafka cluster behind everything.
     pub(crate) cluster: ClusterChoice,
-    /// Where the REST proxy listens.
-    pub(crate) rest_listen: SocketAddr,
-    /// Where the Schema Registry listens.
-    pub(crate) registry_listen: SocketAddr,
+    /// How long is waited for the cluster, and how much is sent to it.
+    pub(crate) client: Client,
+    /// Where the REST proxy listens; empty: nowhere.
+    pub(crate) rest_listen: Vec<SocketAddr>,
+    /// Where the Schema Registry listens; empty: nowhere.
+    pub(crate) registry_listen: Vec<SocketAddr>,
+    /// The bounds of each address listened on.
+    pub(crate) http: Http,
     /// The source of schemas.
     pub(crate) schemas: SchemasChoice,
+    /// How long an orderly shutdown may take.
+    pub(crate) shutdown_timeout: Duration,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) log: String,
     /// Values that were ignored, and why: to be logged once the log has started.
     pub(crate) notes: Vec<String>,
+}
+
+/// What is chosen about the Kafka client; the meaning of each is that of the field of `postern_kafka::Settings`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Client {
+    pub(crate) unreachable_timeout: Duration,
+    pub(crate) call_timeout: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) delivery_timeout: Duration,
+    /// In bytes.
+    pub(crate) max_request_size: usize,
+    /// In bytes: `postern_proxy::Limits::unacknowledged`.
+    pub(crate) unacknowledged: usize,
+}
+
+/// What is chosen about listeners; the meaning of each is that of the field of `postern_http::Bounds`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Http {
+    pub(crate) connections: usize,
+    pub(crate) idle: Duration,
+    pub(crate) body: usize,
 }
 
 /// Which schema registry the REST proxy uses: exactly one of the two.
@@ -67,6 +98,8 @@ pub(crate) enum SchemasChoice {
         credentials: Option<Credentials>,
         /// Certificate authorities to trust; `None`: those of the system.
         authorities: Option<Authorities>,
+        /// How long one call may take.
+        timeout: Duration,
     },
     /// The registry in this process.
     Own {
@@ -78,6 +111,10 @@ pub(crate) enum SchemasChoice {
         level: CompatibilityLevel,
         /// Read-only: another process writes the topic.
         follower: bool,
+        /// Replicas of the topic when it has to be created.
+        replication_factor: u16,
+        /// How long a write may take.
+        write_timeout: Duration,
     },
 }
 
@@ -107,11 +144,14 @@ pub(crate) enum ClusterChoice {
 /// Reads the configuration of this start.
 pub(crate) fn read(arguments: &[String], env: &impl Env) -> Result<Command, ConfigErrors> {
     let mut errors = ConfigErrors::default();
-    let raw = match raw::collect(arguments, env, &mut errors) {
-        raw::RawCommand::Run(raw) => raw,
-        raw::RawCommand::Help => return Ok(Command::Help),
-        raw::RawCommand::Version => return Ok(Command::Version),
-    };
+    let mut raw = RawConfig::default();
+    // In the order of precedence: the first text of a setting is kept.
+    match arguments::read(arguments, &mut raw, &mut errors) {
+        Request::Print(text) => return Ok(Command::Print(text)),
+        Request::Run => {}
+    }
+    variables::read(env, &mut raw, &mut errors);
+    file::read(env, &mut raw, &mut errors);
     let config = resolve(raw, env, &mut errors);
     if errors.is_empty() { Ok(Command::Run(Box::new(config))) } else { Err(errors) }
 }
@@ -119,49 +159,81 @@ pub(crate) fn read(arguments: &[String], env: &impl Env) -> Result<Command, Conf
 /// Parses the raw values. Where one is invalid an error is added and the default stands in, so that the rest can be checked.
 fn resolve(mut raw: RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Config {
     exclude(&mut raw, errors);
-    let rest_listen = raw.take(setting::REST_LISTEN, value::address, errors);
-    let registry_listen = raw.take(setting::REGISTRY_LISTEN, value::address, errors);
-    let broker_listen = raw.take(setting::BROKER_LISTEN, value::address, errors);
-    let data_dir = raw.take(setting::DATA_DIR, value::directory, errors);
-    let auto_create_topics = raw.take(setting::BROKER_AUTO_CREATE_TOPICS, value::switch, errors);
-    let strict_replication = raw.take(setting::BROKER_STRICT_REPLICATION, value::switch, errors);
-    let flush = raw.take(setting::BROKER_FLUSH, value::flush, errors);
-    let log = raw.take(setting::LOG, value::filter, errors);
-    let cluster = match raw.find(setting::BOOTSTRAP_SERVERS, value::bootstrap_servers, errors) {
-        Some(bootstrap_servers) => ClusterChoice::Remote { bootstrap_servers },
-        None => {
-            ClusterChoice::Embedded { listen: broker_listen, data_dir, auto_create_topics, strict_replication, flush }
-        }
+    let client = Client {
+        unreachable_timeout: raw.take(setting::KAFKA_UNREACHABLE_TIMEOUT, value::time, errors),
+        call_timeout: raw.take(setting::KAFKA_CALL_TIMEOUT, value::time, errors),
+        request_timeout: raw.take(setting::KAFKA_REQUEST_TIMEOUT, value::time, errors),
+        delivery_timeout: raw.take(setting::KAFKA_DELIVERY_TIMEOUT, value::time, errors),
+        max_request_size: raw.take(setting::MAX_REQUEST_SIZE, value::bytes, errors),
+        unacknowledged: raw.take(setting::UNACKNOWLEDGED_MEMORY, value::bytes, errors),
     };
-
+    let http = Http {
+        connections: usize::from(raw.take(setting::HTTP_CONNECTIONS, value::count, errors)),
+        idle: raw.take(setting::HTTP_IDLE_TIMEOUT, value::time, errors),
+        body: raw.take(setting::HTTP_MAX_BODY, value::bytes, errors),
+    };
+    let rest_listen = raw.take(setting::REST_LISTEN, value::addresses, errors);
+    let mut registry_listen = raw.take(setting::REGISTRY_LISTEN, value::addresses, errors);
+    let shutdown_timeout = raw.take(setting::SHUTDOWN_TIMEOUT, value::time, errors);
+    let log = raw.take(setting::LOG, value::filter, errors);
+    let cluster = cluster(&raw, errors);
     let schemas = schemas(&raw, env, errors);
-    let mut listeners = vec![(setting::REST_LISTEN, rest_listen)];
-    if let SchemasChoice::Own { .. } = schemas {
-        listeners.push((setting::REGISTRY_LISTEN, registry_listen));
+    if let SchemasChoice::Remote { .. } = schemas {
+        registry_listen.clear();
     }
+    if rest_listen.is_empty() && registry_listen.is_empty() {
+        errors.add(
+            "rest-listen: nothing would listen for HTTP: expected an address here or in registry-listen".to_owned(),
+        );
+    }
+    let mut listeners: Vec<(Setting, SocketAddr)> = Vec::new();
+    listeners.extend(rest_listen.iter().map(|address| (setting::REST_LISTEN, *address)));
+    listeners.extend(registry_listen.iter().map(|address| (setting::REGISTRY_LISTEN, *address)));
     if let ClusterChoice::Embedded { listen, .. } = cluster {
         listeners.push((setting::BROKER_LISTEN, listen));
     }
     refuse_shared_addresses(&listeners, &raw, errors);
 
-    Config { cluster, rest_listen, registry_listen, schemas, log, notes: raw.into_notes() }
+    let notes = raw.into_notes();
+    Config { cluster, client, rest_listen, registry_listen, http, schemas, shutdown_timeout, log, notes }
+}
+
+fn cluster(raw: &RawConfig, errors: &mut ConfigErrors) -> ClusterChoice {
+    let listen = raw.take(setting::BROKER_LISTEN, value::address, errors);
+    let data_dir = raw.take(setting::DATA_DIR, value::directory, errors);
+    let auto_create_topics = raw.take(setting::BROKER_AUTO_CREATE_TOPICS, value::switch, errors);
+    let strict_replication = raw.take(setting::BROKER_STRICT_REPLICATION, value::switch, errors);
+    let flush = raw.take(setting::BROKER_FLUSH, value::flush, errors);
+    match raw.find(setting::BOOTSTRAP_SERVERS, value::bootstrap_servers, errors) {
+        Some(bootstrap_servers) => ClusterChoice::Remote { bootstrap_servers },
+        None => ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication, flush },
+    }
 }
 
 /// Settings that have no effect beside others.
 fn exclude(raw: &mut RawConfig, errors: &mut ConfigErrors) {
     use setting::{
         BOOTSTRAP_SERVERS, BROKER_AUTO_CREATE_TOPICS, BROKER_FLUSH, BROKER_LISTEN, BROKER_STRICT_REPLICATION,
-        REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER, REGISTRY_GROUP, REGISTRY_LISTEN, REGISTRY_TOPIC, SCHEMA_REGISTRY_CA,
-        SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL,
+        REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER, REGISTRY_GROUP, REGISTRY_LISTEN, REGISTRY_REPLICATION_FACTOR,
+        REGISTRY_TOPIC, REGISTRY_WRITE_TIMEOUT, SCHEMA_REGISTRY_CA, SCHEMA_REGISTRY_CREDENTIALS,
+        SCHEMA_REGISTRY_TIMEOUT, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL,
     };
     let broker = [BROKER_LISTEN, BROKER_AUTO_CREATE_TOPICS, BROKER_STRICT_REPLICATION, BROKER_FLUSH];
     raw.exclude(BOOTSTRAP_SERVERS, &broker, "with which no embedded broker is started", errors);
-    for remote in [SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_CA] {
+    for remote in [SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_CA, SCHEMA_REGISTRY_TIMEOUT] {
         if raw.has(remote) && !raw.has(SCHEMA_REGISTRY_URL) {
             errors.add(format!("{}: has no effect without {}", remote.name, SCHEMA_REGISTRY_URL.name));
         }
     }
-    let registry = [REGISTRY_LISTEN, REGISTRY_TOPIC, REGISTRY_GROUP, REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER];
+    let registry = [
+        REGISTRY_LISTEN,
+        REGISTRY_TOPIC,
+        REGISTRY_GROUP,
+        REGISTRY_COMPATIBILITY,
+        REGISTRY_FOLLOWER,
+        REGISTRY_REPLICATION_FACTOR,
+        REGISTRY_WRITE_TIMEOUT,
+    ];
     raw.exclude(SCHEMA_REGISTRY_URL, &registry, "with which no registry is started in this process", errors);
     let token = [SCHEMA_REGISTRY_TOKEN];
     raw.exclude(SCHEMA_REGISTRY_CREDENTIALS, &token, "because a request has one kind of authentication", errors);
@@ -172,18 +244,21 @@ fn schemas(raw: &RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Schema
     let group = raw.take(setting::REGISTRY_GROUP, value::group, errors);
     let level = raw.take(setting::REGISTRY_COMPATIBILITY, value::level, errors);
     let follower = raw.take(setting::REGISTRY_FOLLOWER, value::switch, errors);
+    let replication_factor = raw.take(setting::REGISTRY_REPLICATION_FACTOR, value::count, errors);
+    let write_timeout = raw.take(setting::REGISTRY_WRITE_TIMEOUT, value::time, errors);
+    let timeout = raw.take(setting::SCHEMA_REGISTRY_TIMEOUT, value::time, errors);
     let urls = raw.find(setting::SCHEMA_REGISTRY_URL, value::registry_urls, errors);
     let basic = raw.find(setting::SCHEMA_REGISTRY_CREDENTIALS, value::credentials, errors);
     let token = raw.find(setting::SCHEMA_REGISTRY_TOKEN, value::token, errors);
     let authorities = raw.file(setting::SCHEMA_REGISTRY_CA, env, Authorities::parse, errors);
     match urls {
-        Some(urls) => SchemasChoice::Remote { urls, credentials: basic.or(token), authorities },
-        None => SchemasChoice::Own { topic, group, level, follower },
+        Some(urls) => SchemasChoice::Remote { urls, credentials: basic.or(token), authorities, timeout },
+        None => SchemasChoice::Own { topic, group, level, follower, replication_factor, write_timeout },
     }
 }
 
 /// Port 0 means any free port, so two listeners may both ask for it.
-fn refuse_shared_addresses(listeners: &[(setting::Setting, SocketAddr)], raw: &RawConfig, errors: &mut ConfigErrors) {
+fn refuse_shared_addresses(listeners: &[(Setting, SocketAddr)], raw: &RawConfig, errors: &mut ConfigErrors) {
     for (n, (later, address)) in listeners.iter().enumerate() {
         for (earlier, other) in &listeners[..n] {
             let overlap = address.ip() == other.ip() || address.ip().is_unspecified() || other.ip().is_unspecified();

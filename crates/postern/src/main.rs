@@ -9,7 +9,6 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
-    time::Duration,
 };
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,21 +22,14 @@ mod log;
 mod open_files;
 mod server;
 
-/// How long requests in progress, and records not acknowledged yet, may take after a signal.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-
 fn main() -> ExitCode {
     // No setting has a name that is not UTF-8; such arguments are shown with those bytes replaced.
     let arguments: Vec<String> =
         std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     match config::read(&arguments, &config::Process) {
         Ok(Command::Run(config)) => run(*config),
-        Ok(Command::Help) => {
-            print(&config::help());
-            ExitCode::SUCCESS
-        }
-        Ok(Command::Version) => {
-            print(concat!("postern ", env!("CARGO_PKG_VERSION"), "\n"));
+        Ok(Command::Print(text)) => {
+            print(&text);
             ExitCode::SUCCESS
         }
         Err(errors) => {
@@ -79,6 +71,7 @@ fn run(config: Config) -> ExitCode {
 
 /// Starts the server, runs it until a signal arrives, and shuts it down. Errors are complete messages for the terminal.
 async fn run_until_signal(config: Config, log: &Log) -> Result<(), String> {
+    let shutdown_timeout = config.shutdown_timeout;
     let mut signals = Signals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let server = tokio::select! {
         server = Server::start(config) => server.map_err(|error| error.to_string())?,
@@ -87,11 +80,11 @@ async fn run_until_signal(config: Config, log: &Log) -> Result<(), String> {
     print(&server.startup_banner());
 
     let name = signals.next().await.name;
-    tracing::info!("{name}: finishing what is under way, for {} s at most", SHUTDOWN_TIMEOUT.as_secs());
+    tracing::info!("{name}: finishing what is under way, for {} s at most", shutdown_timeout.as_secs_f32());
     tokio::select! {
-        finished = server.shutdown(SHUTDOWN_TIMEOUT) => {
+        finished = server.shutdown(shutdown_timeout) => {
             if !finished {
-                tracing::warn!("something was still under way after {} s, and was given up", SHUTDOWN_TIMEOUT.as_secs());
+                tracing::warn!("something was still under way after {} s, and was given up", shutdown_timeout.as_secs_f32());
             }
             tracing::info!("stopped");
             Ok(())

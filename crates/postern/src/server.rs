@@ -13,7 +13,7 @@ use std::{
 
 use postern_broker::Broker;
 use postern_http::Bounds;
-use postern_kafka::Cluster;
+use postern_kafka::{ByteCount, Cluster};
 use postern_proxy::Schemas;
 use postern_proxy::{Limits, Proxy};
 use postern_registry::Registry;
@@ -26,14 +26,14 @@ use tokio::{
 };
 
 use crate::{
-    config::{ClusterChoice, Config, SchemasChoice},
+    config::{ClusterChoice, Config, Http, SchemasChoice},
     open_files,
 };
 
 /// All running parts.
 pub(crate) struct Server {
-    rest: SocketAddr,
-    /// The address of the registry, for the banner.
+    rest: Vec<SocketAddr>,
+    /// Where the registry is, for the banner.
     registry: String,
     data_dir: Option<PathBuf>,
     broker: Option<Broker>,
@@ -85,12 +85,9 @@ impl Server {
     /// Starts all parts. Dropping the future stops those that were started, without an orderly shutdown.
     pub(crate) async fn start(config: Config) -> Result<Server, StartError> {
         let open_files = open_files::raise_limit();
-        let rest_listener = listen("REST proxy", "--rest-listen", config.rest_listen)?;
-        let registry_listener = match &config.schemas {
-            SchemasChoice::Own { .. } => Some(listen("Schema Registry", "--registry-listen", config.registry_listen)?),
-            SchemasChoice::Remote { .. } => None,
-        };
-        let rest = address(&rest_listener);
+        let rest_listeners = listen_all("REST proxy", "--rest-listen", &config.rest_listen)?;
+        let registry_listeners = listen_all("Schema Registry", "--registry-listen", &config.registry_listen)?;
+        let rest = rest_listeners.iter().map(address).collect();
         let (broker, data_dir, bootstrap) = match config.cluster {
             ClusterChoice::Remote { bootstrap_servers } => (None, None, bootstrap_servers),
             ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication, flush } => {
@@ -110,20 +107,29 @@ impl Server {
             }
         };
 
-        let settings = postern_kafka::Settings::new(bootstrap.clone());
+        let settings = postern_kafka::Settings {
+            unreachable_timeout: config.client.unreachable_timeout,
+            call_timeout: config.client.call_timeout,
+            request_timeout: config.client.request_timeout,
+            delivery_timeout: config.client.delivery_timeout,
+            max_request_size: ByteCount(config.client.max_request_size),
+            ..postern_kafka::Settings::new(bootstrap.clone())
+        };
         let cluster = Cluster::connect(settings).map_err(StartError::Clients)?;
         let (schemas, own, registry) = match config.schemas {
-            SchemasChoice::Remote { urls, credentials, authorities } => {
+            SchemasChoice::Remote { urls, credentials, authorities, timeout } => {
                 let names: Vec<String> = urls.iter().map(ToString::to_string).collect();
-                let settings = RemoteSettings { credentials, authorities, ..RemoteSettings::new(urls) };
+                let settings = RemoteSettings { credentials, authorities, timeout, ..RemoteSettings::new(urls) };
                 (Schemas::from(Remote::new(settings)), None, names.join(", "))
             }
-            SchemasChoice::Own { topic, group, level, follower } => {
+            SchemasChoice::Own { topic, group, level, follower, replication_factor, write_timeout } => {
                 let settings = postern_registry::Settings {
                     topic,
                     group,
                     level,
                     follower,
+                    replication_factor: i16::try_from(replication_factor).unwrap_or(i16::MAX),
+                    write_timeout,
                     ..postern_registry::Settings::default()
                 };
                 let registry = Registry::start(cluster.clone(), settings);
@@ -132,20 +138,23 @@ impl Server {
                 if timeout(REGISTRY_READY_TIMEOUT, registry.ready()).await.is_err() {
                     tracing::warn!("the schemas are not read yet: the registry answers when the cluster does");
                 }
-                let at = registry_listener.as_ref().map(address);
-                let at = at.map_or_else(String::new, |at| format!("http://{at}"));
+                let at = urls(registry_listeners.iter().map(address));
                 (Schemas::from(registry.clone()), Some(registry), at)
             }
         };
-        let proxy = Proxy::new(cluster.clone(), schemas, Limits::default());
+        let limits = Limits { unacknowledged: ByteCount(config.client.unacknowledged) };
+        let proxy = Proxy::new(cluster.clone(), schemas, limits);
 
         let (stop, stopped) = watch::channel(false);
-        let bounds = bounds(open_files, if own.is_some() { 2 } else { 1 });
-        let mut listeners =
-            vec![spawn_listener(rest_listener, postern_http::rest(proxy, &bounds), bounds.clone(), stopped.clone())];
-        if let (Some(listener), Some(schemas)) = (registry_listener, own) {
-            listeners.push(spawn_listener(listener, postern_http::registry(schemas, &bounds), bounds, stopped));
-        }
+        let bounds = bounds(open_files, &config.http, rest_listeners.len() + registry_listeners.len());
+        let rest_api = postern_http::rest(proxy, &bounds);
+        let registry_api = own.map(|registry| postern_http::registry(registry, &bounds));
+        let rest_served = rest_listeners.into_iter().map(|listener| (listener, rest_api.clone()));
+        let registry_served = registry_listeners.into_iter().zip(registry_api.iter().cycle().cloned());
+        let listeners = rest_served
+            .chain(registry_served)
+            .map(|(listener, api)| spawn_listener(listener, api, bounds.clone(), stopped.clone()))
+            .collect();
         Ok(Server { rest, registry, data_dir, broker, bootstrap, cluster, stop, listeners })
     }
 
@@ -155,12 +164,15 @@ impl Server {
             Some(folder) => ("embedded broker", format!("  Data             {}\n", folder.display())),
             None => ("Kafka", String::new()),
         };
-        let rest = connectable(self.rest);
+        let rest = urls(self.rest.iter().copied());
+        let example = match self.rest.first() {
+            Some(address) => format!("http://{}/topics", connectable(*address)),
+            None => format!("{}/subjects", self.registry),
+        };
         format!(
-            "Postern {version}\n  REST proxy       http://{rest_listen}\n  Schema Registry  {registry}\n  {kafka:<15}  {bootstrap}\n{data}\
-             Try:  curl http://{rest}/topics\n",
+            "Postern {version}\n  REST proxy       {rest}\n  Schema Registry  {registry}\n  {kafka:<15}  {bootstrap}\n{data}\
+             Try:  curl {example}\n",
             version = env!("CARGO_PKG_VERSION"),
-            rest_listen = self.rest,
             registry = self.registry,
             bootstrap = self.bootstrap,
         )
@@ -203,6 +215,14 @@ const BROKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// at the same time repeat their handshakes after a second. The kernel caps it (Linux: `net.core.somaxconn`, 4096).
 const LISTEN_BACKLOG: u32 = 4096;
 
+fn listen_all(
+    what: &'static str,
+    argument: &'static str,
+    addresses: &[SocketAddr],
+) -> Result<Vec<TcpListener>, StartError> {
+    addresses.iter().map(|address| listen(what, argument, *address)).collect()
+}
+
 fn listen(what: &'static str, argument: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     let bind = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
@@ -219,14 +239,19 @@ fn address(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().expect("a socket that was bound a moment ago has an address")
 }
 
-/// The bounds of each of `listeners`: fewer connections than the default where the limit of open files is low.
-fn bounds(limit: Option<u64>, listeners: usize) -> Bounds {
-    let default = Bounds::default();
-    let connections = open_files::connections(limit, listeners, default.connections);
-    if let Some(limit) = limit.filter(|_| connections < default.connections) {
+/// The bounds of each of `listeners`: fewer connections than chosen where the limit of open files is low.
+fn bounds(limit: Option<u64>, chosen: &Http, listeners: usize) -> Bounds {
+    let connections = open_files::connections(limit, listeners, chosen.connections);
+    if let Some(limit) = limit.filter(|_| connections < chosen.connections) {
         tracing::warn!("the limit of open files is {limit}: at most {connections} connections to each HTTP listener");
     }
-    Bounds { connections, ..default }
+    Bounds { connections, idle: chosen.idle, body: chosen.body, ..Bounds::default() }
+}
+
+/// URLs for the banner.
+fn urls(addresses: impl Iterator<Item = SocketAddr>) -> String {
+    let urls: Vec<String> = addresses.map(|address| format!("http://{address}")).collect();
+    if urls.is_empty() { "off".to_owned() } else { urls.join(", ") }
 }
 
 /// An address that clients on this machine can connect to: the loopback address where `address` is unspecified.

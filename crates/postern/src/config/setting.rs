@@ -1,211 +1,261 @@
-//! The table of settings, from which arguments, variables, file keys and `--help` are derived.
+//! The table of settings, from which arguments, variables, file keys, `--help` and `docs/configuration.md` are derived.
 //!
 //! A setting has one name everywhere: `rest-listen` is the argument `--rest-listen`, the variable `POSTERN_REST_LISTEN` and
 //! the key `rest-listen` of the file.
 
-/// One setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Setting {
-    /// As an argument (after `--`) and as a key of the file.
-    pub(crate) name: &'static str,
-    /// Placeholder of its value in `--help`; `None`: a switch that takes no value.
-    pub(crate) operand: Option<&'static str>,
-    /// The default, as text; empty: none.
-    pub(crate) default: &'static str,
-    /// One or two sentences for `--help`.
-    pub(crate) about: &'static str,
+pub(crate) use super::declaration::{Secret, Setting};
+
+const KAFKA: &str = "Kafka";
+const LISTENERS: &str = "HTTP";
+const REGISTRY: &str = "Schema Registry in this process";
+const REMOTE: &str = "Schema Registry elsewhere";
+const BROKER: &str = "Embedded broker";
+const PROCESS: &str = "Process";
+
+/// What an entry of the table need not say: a switch that is off.
+const SWITCH: Setting =
+    Setting { name: "", heading: PROCESS, operand: None, default: "", secret: Secret::Nothing, about: "" };
+
+/// Declares each setting as a constant, and [`ALL`] of them in the order of the table.
+macro_rules! settings {
+    ($($constant:ident = { $($field:ident: $value:expr,)* })*) => {
+        $(pub(crate) const $constant: Setting = Setting { $($field: $value,)* ..SWITCH };)*
+
+        /// All settings, in the order of `--help`.
+        pub(crate) const ALL: &[Setting] = &[$($constant),*];
+    };
 }
 
-impl Setting {
-    /// The name of its variable.
-    pub(crate) fn variable(&self) -> String {
-        format!("POSTERN_{}", self.name.to_uppercase().replace('-', "_"))
+settings! {
+    BOOTSTRAP_SERVERS = {
+        name: "bootstrap-servers",
+        heading: KAFKA,
+        operand: Some("HOST:PORT,…"),
+        about: "The Kafka cluster to use. Without it a broker for one node is started inside this process.",
     }
-
-    /// Whether it takes several values, with commas between them; in the file also as a list.
-    pub(crate) fn is_list(&self) -> bool {
-        self.operand.is_some_and(|operand| operand.ends_with(",…"))
+    KAFKA_UNREACHABLE_TIMEOUT = {
+        name: "kafka-unreachable-timeout",
+        heading: KAFKA,
+        operand: Some("TIME"),
+        default: "10s",
+        about: "Look-ups and administrative calls fail after this while no broker can be connected.",
+    }
+    KAFKA_CALL_TIMEOUT = {
+        name: "kafka-call-timeout",
+        heading: KAFKA,
+        operand: Some("TIME"),
+        default: "30s",
+        about: "Look-ups and administrative calls fail after this in any case.",
+    }
+    KAFKA_REQUEST_TIMEOUT = {
+        name: "kafka-request-timeout",
+        heading: KAFKA,
+        operand: Some("TIME"),
+        default: "30s",
+        about: "A connection on which a broker answers nothing for so long is closed.",
+    }
+    KAFKA_DELIVERY_TIMEOUT = {
+        name: "kafka-delivery-timeout",
+        heading: KAFKA,
+        operand: Some("TIME"),
+        default: "30s",
+        about: "A record that is not acknowledged by then has failed, and its answer says whether it may be written. Java's \
+                delivery.timeout.ms, which is 2m there.",
+    }
+    MAX_REQUEST_SIZE = {
+        name: "max-request-size",
+        heading: KAFKA,
+        operand: Some("BYTES"),
+        default: "1MiB",
+        about: "The largest record that is sent to Kafka, reckoned as Java reckons for max.request.size.",
+    }
+    UNACKNOWLEDGED_MEMORY = {
+        name: "unacknowledged-memory",
+        heading: KAFKA,
+        operand: Some("BYTES"),
+        default: "64MiB",
+        about: "Keys and values, over all requests, that no broker has acknowledged yet. Beyond it requests wait.",
+    }
+    REST_LISTEN = {
+        name: "rest-listen",
+        heading: LISTENERS,
+        operand: Some("IP:PORT,…"),
+        default: "127.0.0.1:8082",
+        about: "Where the REST proxy listens: several addresses with commas between, IPv6 in brackets. Port 0: any free one. \
+                \"off\": nowhere.",
+    }
+    REGISTRY_LISTEN = {
+        name: "registry-listen",
+        heading: LISTENERS,
+        operand: Some("IP:PORT,…"),
+        default: "127.0.0.1:8081",
+        about: "Where the Schema Registry listens, likewise. \"off\": its schemas serve the REST proxy only.",
+    }
+    HTTP_CONNECTIONS = {
+        name: "http-connections",
+        heading: LISTENERS,
+        operand: Some("COUNT"),
+        default: "8192",
+        about: "Connections open at the same time on each address; further ones wait to be accepted.",
+    }
+    HTTP_IDLE_TIMEOUT = {
+        name: "http-idle-timeout",
+        heading: LISTENERS,
+        operand: Some("TIME"),
+        default: "30s",
+        about: "A connection on which nothing moves for so long is closed; a body that pauses so long is refused with 408.",
+    }
+    HTTP_MAX_BODY = {
+        name: "http-max-body",
+        heading: LISTENERS,
+        operand: Some("BYTES"),
+        default: "64MiB",
+        about: "The largest body of a request; a larger one is refused with 413.",
+    }
+    REGISTRY_TOPIC = {
+        name: "registry-topic",
+        heading: REGISTRY,
+        operand: Some("TOPIC"),
+        default: "_schemas",
+        about: "The topic that stores the schemas of the Schema Registry.",
+    }
+    REGISTRY_GROUP = {
+        name: "registry-group",
+        heading: REGISTRY,
+        operand: Some("GROUP"),
+        default: "schema-registry",
+        about: "The group of a Confluent Schema Registry on the same topic (its schema.registry.group.id). While it has \
+                members, nothing is written here.",
+    }
+    REGISTRY_COMPATIBILITY = {
+        name: "registry-compatibility",
+        heading: REGISTRY,
+        operand: Some("LEVEL"),
+        default: "BACKWARD",
+        about: "The compatibility level where neither the subject, its context nor the registry has one.",
+    }
+    REGISTRY_FOLLOWER = {
+        name: "registry-follower",
+        heading: REGISTRY,
+        default: "false",
+        about: "The Schema Registry is read-only: another process, such as a mirror, writes its topic.",
+    }
+    REGISTRY_REPLICATION_FACTOR = {
+        name: "registry-replication-factor",
+        heading: REGISTRY,
+        operand: Some("COUNT"),
+        default: "3",
+        about: "Replicas of its topic when it has to be created; never more than there are brokers.",
+    }
+    REGISTRY_WRITE_TIMEOUT = {
+        name: "registry-write-timeout",
+        heading: REGISTRY,
+        operand: Some("TIME"),
+        default: "10s",
+        about: "How long a registration or another change may take, with the wait for its own record.",
+    }
+    SCHEMA_REGISTRY_URL = {
+        name: "schema-registry-url",
+        heading: REMOTE,
+        secret: Secret::UserInfo,
+        operand: Some("URL,…"),
+        about: "Another Schema Registry, whose schemas the REST proxy uses instead of its own, which is not started then. \
+                Several are tried in turn. A user and a password may stand in the URL.",
+    }
+    SCHEMA_REGISTRY_CREDENTIALS = {
+        name: "schema-registry-credentials",
+        heading: REMOTE,
+        secret: Secret::Whole,
+        operand: Some("USER:PASSWORD"),
+        about: "Basic authentication at that registry. Better given as a variable: other users can see arguments.",
+    }
+    SCHEMA_REGISTRY_TOKEN = {
+        name: "schema-registry-token",
+        heading: REMOTE,
+        secret: Secret::Whole,
+        operand: Some("TOKEN"),
+        about: "A bearer token for that registry, instead of basic authentication.",
+    }
+    SCHEMA_REGISTRY_CA = {
+        name: "schema-registry-ca",
+        heading: REMOTE,
+        operand: Some("FILE"),
+        about: "Certificate authorities (PEM) to trust for that registry over https, instead of those of the system.",
+    }
+    SCHEMA_REGISTRY_TIMEOUT = {
+        name: "schema-registry-timeout",
+        heading: REMOTE,
+        operand: Some("TIME"),
+        default: "10s",
+        about: "How long one call to that registry may take, with all its addresses tried.",
+    }
+    BROKER_LISTEN = {
+        name: "broker-listen",
+        heading: BROKER,
+        operand: Some("IP:PORT"),
+        default: "127.0.0.1:9092",
+        about: "Where the embedded broker listens.",
+    }
+    DATA_DIR = {
+        name: "data-dir",
+        heading: BROKER,
+        operand: Some("DIR"),
+        default: "./postern-data",
+        about: "The data directory of the embedded broker. Created if it does not exist.",
+    }
+    BROKER_AUTO_CREATE_TOPICS = {
+        name: "broker-auto-create-topics",
+        heading: BROKER,
+        default: "false",
+        about: "The embedded broker creates an unknown topic when a client produces to it.",
+    }
+    BROKER_STRICT_REPLICATION = {
+        name: "broker-strict-replication",
+        heading: BROKER,
+        default: "false",
+        about: "The embedded broker refuses topics with more than one replica, as Apache Kafka would on one node. \
+                Without it such topics get one replica, and the answer says so.",
+    }
+    BROKER_FLUSH = {
+        name: "broker-flush",
+        heading: BROKER,
+        operand: Some("WHEN"),
+        default: "system",
+        about: "When the disk has what the embedded broker acknowledges: \"every-append\", before it is acknowledged; a time \
+                such as 200ms or 5s, at the latest so long after; \"system\", when the operating system sees fit. A killed \
+                process loses nothing in any case; this is about the power.",
+    }
+    SHUTDOWN_TIMEOUT = {
+        name: "shutdown-timeout",
+        heading: PROCESS,
+        operand: Some("TIME"),
+        default: "5s",
+        about: "How long requests in progress, and records not acknowledged yet, may take after a signal to end.",
+    }
+    LOG = {
+        name: "log",
+        heading: PROCESS,
+        operand: Some("FILTER"),
+        default: "info",
+        about: "What is logged to standard error: a level (error, warn, info, debug, trace), or levels by part, \
+                such as info,postern_registry=debug.",
+    }
+    CONFIG = {
+        name: "config",
+        heading: PROCESS,
+        operand: Some("FILE"),
+        about: "A TOML file with these settings, each under its own name, such as \
+                log = \"debug\".",
     }
 }
-
-pub(crate) const BOOTSTRAP_SERVERS: Setting = Setting {
-    name: "bootstrap-servers",
-    operand: Some("HOST:PORT,…"),
-    default: "",
-    about: "The Kafka cluster to use. Without it a broker for one node is started inside this process.",
-};
-
-pub(crate) const REST_LISTEN: Setting = Setting {
-    name: "rest-listen",
-    operand: Some("IP:PORT"),
-    default: "127.0.0.1:8082",
-    about: "Where the REST proxy listens. Port 0: any free one.",
-};
-
-pub(crate) const REGISTRY_LISTEN: Setting = Setting {
-    name: "registry-listen",
-    operand: Some("IP:PORT"),
-    default: "127.0.0.1:8081",
-    about: "Where the Schema Registry listens.",
-};
-
-pub(crate) const REGISTRY_TOPIC: Setting = Setting {
-    name: "registry-topic",
-    operand: Some("TOPIC"),
-    default: "_schemas",
-    about: "The topic that stores the schemas of the Schema Registry.",
-};
-
-pub(crate) const REGISTRY_GROUP: Setting = Setting {
-    name: "registry-group",
-    operand: Some("GROUP"),
-    default: "schema-registry",
-    about: "The group of a Confluent Schema Registry on the same topic (its schema.registry.group.id). While it has \
-            members, nothing is written here.",
-};
-
-pub(crate) const REGISTRY_COMPATIBILITY: Setting = Setting {
-    name: "registry-compatibility",
-    operand: Some("LEVEL"),
-    default: "BACKWARD",
-    about: "The compatibility level where neither the subject, its context nor the registry has one.",
-};
-
-pub(crate) const REGISTRY_FOLLOWER: Setting = Setting {
-    name: "registry-follower",
-    operand: None,
-    default: "false",
-    about: "The Schema Registry is read-only: another process, such as a mirror, writes its topic.",
-};
-
-pub(crate) const SCHEMA_REGISTRY_URL: Setting = Setting {
-    name: "schema-registry-url",
-    operand: Some("URL,…"),
-    default: "",
-    about: "Another Schema Registry, whose schemas the REST proxy uses instead of its own, which is not started then. \
-            Several are tried in turn. A user and a password may stand in the URL.",
-};
-
-pub(crate) const SCHEMA_REGISTRY_CREDENTIALS: Setting = Setting {
-    name: "schema-registry-credentials",
-    operand: Some("USER:PASSWORD"),
-    default: "",
-    about: "Basic authentication at that registry. Better given as a variable: other users can see arguments.",
-};
-
-pub(crate) const SCHEMA_REGISTRY_TOKEN: Setting = Setting {
-    name: "schema-registry-token",
-    operand: Some("TOKEN"),
-    default: "",
-    about: "A bearer token for that registry, instead of basic authentication.",
-};
-
-pub(crate) const SCHEMA_REGISTRY_CA: Setting = Setting {
-    name: "schema-registry-ca",
-    operand: Some("FILE"),
-    default: "",
-    about: "Certificate authorities (PEM) to trust for that registry over https, instead of those of the system.",
-};
-
-pub(crate) const BROKER_LISTEN: Setting = Setting {
-    name: "broker-listen",
-    operand: Some("IP:PORT"),
-    default: "127.0.0.1:9092",
-    about: "Where the embedded broker listens.",
-};
-
-pub(crate) const DATA_DIR: Setting = Setting {
-    name: "data-dir",
-    operand: Some("DIR"),
-    default: "./postern-data",
-    about: "The data directory of the embedded broker. Created if it does not exist.",
-};
-
-pub(crate) const BROKER_AUTO_CREATE_TOPICS: Setting = Setting {
-    name: "broker-auto-create-topics",
-    operand: None,
-    default: "false",
-    about: "The embedded broker creates an unknown topic when a client produces to it.",
-};
-
-pub(crate) const BROKER_STRICT_REPLICATION: Setting = Setting {
-    name: "broker-strict-replication",
-    operand: None,
-    default: "false",
-    about: "The embedded broker refuses topics with more than one replica, as Apache Kafka would on one node. \
-            Without it such topics get one replica, and the answer says so.",
-};
-
-pub(crate) const BROKER_FLUSH: Setting = Setting {
-    name: "broker-flush",
-    operand: Some("WHEN"),
-    default: "system",
-    about: "When the disk has what the embedded broker acknowledges: \"every-append\", before it is acknowledged; a time \
-            such as 200ms or 5s, at the latest so long after; \"system\", when the operating system sees fit. A killed \
-            process loses nothing in any case; this is about the power.",
-};
-
-pub(crate) const LOG: Setting = Setting {
-    name: "log",
-    operand: Some("FILTER"),
-    default: "info",
-    about: "What is logged to standard error: a level (error, warn, info, debug, trace), or levels by part, \
-            such as info,postern_registry=debug.",
-};
-
-pub(crate) const CONFIG: Setting = Setting {
-    name: "config",
-    operand: Some("FILE"),
-    default: "",
-    about: "A TOML file with these settings, each under its own name, such as \
-            log = \"debug\".",
-};
-
-/// All settings, in the order of `--help`.
-pub(crate) const ALL: [Setting; 18] = [
-    BOOTSTRAP_SERVERS,
-    REST_LISTEN,
-    REGISTRY_LISTEN,
-    REGISTRY_TOPIC,
-    REGISTRY_GROUP,
-    REGISTRY_COMPATIBILITY,
-    REGISTRY_FOLLOWER,
-    SCHEMA_REGISTRY_URL,
-    SCHEMA_REGISTRY_CREDENTIALS,
-    SCHEMA_REGISTRY_TOKEN,
-    SCHEMA_REGISTRY_CA,
-    BROKER_LISTEN,
-    DATA_DIR,
-    BROKER_AUTO_CREATE_TOPICS,
-    BROKER_STRICT_REPLICATION,
-    BROKER_FLUSH,
-    LOG,
-    CONFIG,
-];
 
 /// The setting of this name.
 pub(crate) fn named(name: &str) -> Option<Setting> {
-    ALL.into_iter().find(|setting| setting.name == name)
+    ALL.iter().copied().find(|setting| setting.name == name)
 }
 
 /// The name among `names` that is most similar to `name`, if any is similar.
 pub(crate) fn nearest(name: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
-    let (distance, near) = names.into_iter().map(|known| (edits(name, &known), known)).min()?;
+    let (distance, near) = names.into_iter().map(|known| (strsim::levenshtein(name, &known), known)).min()?;
     (distance <= 3).then_some(near)
-}
-
-/// The Levenshtein distance.
-fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }

@@ -43,6 +43,10 @@ fn errors(arguments: &[&str], variables: &[(&'static str, &'static str)], file: 
     lines[1..lines.len() - 1].iter().map(|line| line.trim().to_owned()).collect()
 }
 
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
 fn embedded() -> ClusterChoice {
     ClusterChoice::Embedded {
         listen: "127.0.0.1:9092".parse().expect("an address"),
@@ -57,8 +61,8 @@ fn embedded() -> ClusterChoice {
 fn nothing_written_means_all_on_loopback_with_a_broker_inside() {
     let config = config(&[], &[], "");
     assert_eq!(config.cluster, embedded());
-    assert_eq!(config.rest_listen.to_string(), "127.0.0.1:8082");
-    assert_eq!(config.registry_listen.to_string(), "127.0.0.1:8081");
+    assert_eq!(config.rest_listen, [address("127.0.0.1:8082")]);
+    assert_eq!(config.registry_listen, [address("127.0.0.1:8081")]);
     assert_eq!(config.log, "info");
 }
 
@@ -71,7 +75,7 @@ fn the_flush_policy_is_a_word_or_a_time() {
     assert_eq!(flush("system"), Flush::System);
     assert_eq!(flush("every-append"), Flush::EveryAppend);
     assert_eq!(flush("5s"), Flush::Interval(Duration::from_secs(5)));
-    for wrong in ["0ms", "5", "ms", "-1s", "always", "5m"] {
+    for wrong in ["0ms", "5", "ms", "-1s", "always", "5d"] {
         let found = errors(&[&format!("--broker-flush={wrong}")], &[], "");
         assert!(
             found.len() == 1 && found[0].contains("broker-flush") && found[0].contains("every-append"),
@@ -90,14 +94,26 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             strict_replication: true,
             flush: Flush::Interval(Duration::from_millis(250)),
         },
-        rest_listen: "0.0.0.0:1".parse().expect("an address"),
-        registry_listen: "127.0.0.1:2".parse().expect("an address"),
+        rest_listen: vec![address("0.0.0.0:1")],
+        registry_listen: vec![address("127.0.0.1:2")],
         schemas: SchemasChoice::Own {
             topic: topic("schemas"),
             group: "registries".to_owned(),
             level: CompatibilityLevel::Full,
             follower: true,
+            replication_factor: 1,
+            write_timeout: Duration::from_millis(1500),
         },
+        client: Client {
+            unreachable_timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(30),
+            delivery_timeout: Duration::from_secs(120),
+            max_request_size: 2 << 20,
+            unacknowledged: 1000,
+        },
+        http: Http { connections: 5, idle: Duration::from_secs(30), body: 64 << 20 },
+        shutdown_timeout: Duration::from_secs(5),
         log: "debug".into(),
         notes: Vec::new(),
     };
@@ -116,6 +132,13 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         "--registry-group=registries",
         "--registry-compatibility=full",
         "--registry-follower",
+        "--registry-replication-factor=1",
+        "--registry-write-timeout=1500ms",
+        "--kafka-delivery-timeout",
+        "2m",
+        "--max-request-size=2MiB",
+        "--unacknowledged-memory=1000",
+        "--http-connections=5",
         "--log",
         "debug",
     ];
@@ -132,6 +155,12 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         ("POSTERN_REGISTRY_GROUP", "registries"),
         ("POSTERN_REGISTRY_COMPATIBILITY", "FULL"),
         ("POSTERN_REGISTRY_FOLLOWER", "true"),
+        ("POSTERN_REGISTRY_REPLICATION_FACTOR", "1"),
+        ("POSTERN_REGISTRY_WRITE_TIMEOUT", "1500ms"),
+        ("POSTERN_KAFKA_DELIVERY_TIMEOUT", "120s"),
+        ("POSTERN_MAX_REQUEST_SIZE", "2048KiB"),
+        ("POSTERN_UNACKNOWLEDGED_MEMORY", "1000"),
+        ("POSTERN_HTTP_CONNECTIONS", "5"),
         ("POSTERN_LOG", "debug"),
     ];
     assert_eq!(config(&[], &variables, ""), wanted);
@@ -147,6 +176,12 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         registry-group = "registries"
         registry-compatibility = "FULL"
         registry-follower = true
+        registry-replication-factor = 1
+        registry-write-timeout = "1500ms"
+        kafka-delivery-timeout = "2m"
+        max-request-size = 2097152
+        unacknowledged-memory = 1000
+        http-connections = 5
         log = "debug"
     "#;
     assert_eq!(config(&["--config", "postern.toml"], &[], file), wanted);
@@ -174,7 +209,7 @@ fn every_setting_of_the_table_is_known_in_each_way() {
         let variable: &'static str = setting.variable().leak();
         let variable = text(with(&[], &[(variable, value)], ""));
         assert!(!is_unknown(&variable, setting.name), "{variable}");
-        if setting != setting::CONFIG {
+        if *setting != setting::CONFIG {
             let file: &'static str = format!("{} = {quoted}", setting.name).leak();
             let file = text(with(&["--config", "postern.toml"], &[], file));
             assert!(!is_unknown(&file, setting.name), "{file}");
@@ -190,8 +225,8 @@ fn an_argument_counts_more_than_a_variable_and_that_more_than_the_file() {
     let variables = [("POSTERN_REST_LISTEN", "127.0.0.1:2"), ("POSTERN_REGISTRY_LISTEN", "127.0.0.1:22")];
     let arguments = ["--config", "postern.toml", "--rest-listen", "127.0.0.1:3"];
     let config = config(&arguments, &variables, file);
-    assert_eq!(config.rest_listen.port(), 3);
-    assert_eq!(config.registry_listen.port(), 22);
+    assert_eq!(config.rest_listen[0].port(), 3);
+    assert_eq!(config.registry_listen[0].port(), 22);
     assert_eq!(config.log, "warn");
 }
 
@@ -230,7 +265,7 @@ const SERVICE_LINKS: [(&str, &str); 12] = [
 #[test]
 fn variables_that_kubernetes_sets_for_services_are_ignored_with_one_note() {
     let config = config(&[], &SERVICE_LINKS, "");
-    assert_eq!((config.cluster, config.rest_listen.port()), (embedded(), 8082));
+    assert_eq!((config.cluster, config.rest_listen[0].port()), (embedded(), 8082));
     assert_eq!(config.notes.len(), 1);
     assert!(config.notes[0].starts_with("12 environment variables that Kubernetes sets for services are ignored"));
     // What only looks a little like them is still a typing error.
@@ -253,7 +288,12 @@ fn a_switch_takes_the_usual_words_with_or_without_an_equals_sign() {
         let cluster = config(&arguments, &[], "").cluster;
         assert!(matches!(cluster, ClusterChoice::Embedded { auto_create_topics, .. } if auto_create_topics == on));
     }
-    assert_eq!(errors(&["--broker-auto-create-topics", "perhaps"], &[], ""), ["perhaps: unknown argument"]);
+    assert_eq!(
+        errors(&["--broker-auto-create-topics", "perhaps"], &[], ""),
+        [
+            "broker-auto-create-topics: found \"perhaps\" in the argument --broker-auto-create-topics: expected true or false"
+        ]
+    );
 }
 
 #[test]
@@ -261,12 +301,12 @@ fn a_list_in_the_file_may_be_a_list() {
     let file = "bootstrap-servers = ['a:1', 'b:2']";
     let remote = ClusterChoice::Remote { bootstrap_servers: "a:1,b:2".into() };
     assert_eq!(config(&["--config", "postern.toml"], &[], file).cluster, remote);
-    let found = errors(&["--config", "postern.toml"], &[], "rest-listen = ['127.0.0.1:1']\nbootstrap-servers = [1]");
+    let found = errors(&["--config", "postern.toml"], &[], "rest-listen = [1]\nbootstrap-servers = [1]");
     assert_eq!(
         found,
         [
             "bootstrap-servers: found [1] in the file postern.toml: expected a text in quotes, or a list of such texts",
-            "rest-listen: found [\"127.0.0.1:1\"] in the file postern.toml: expected a text in quotes",
+            "rest-listen: found [1] in the file postern.toml: expected a text in quotes, or a list of such texts",
         ]
     );
 }
@@ -318,9 +358,9 @@ fn all_faults_are_named_at_once() {
             "here: unknown argument",
             "data-dir: the argument --data-dir has no value: expected DIR",
             "POSTERN_REST_LISTN: unknown variable: expected POSTERN_REST_LISTEN, perhaps",
-            "rest-listen: found \"8082\" in the argument --rest-listen: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082",
-            "broker-listen: found \"somewhere\" in the variable POSTERN_BROKER_LISTEN: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082",
+            "rest-listen: found \"8082\" in the argument --rest-listen: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082, several with commas between, or off",
             "log: found \"loud\" in the variable POSTERN_LOG: expected a level (off, error, warn, info, debug, trace) or levels by part, such as info,postern_http=debug; parts are postern, postern_http, postern_proxy, postern_registry, postern_registry_client, postern_schema, postern_kafka, postern_broker and postern_log",
+            "broker-listen: found \"somewhere\" in the variable POSTERN_BROKER_LISTEN: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082",
         ]
     );
 }
@@ -417,32 +457,123 @@ fn two_listeners_do_not_share_an_address() {
         ]
     );
     let any = ["--rest-listen", "127.0.0.1:0", "--registry-listen", "127.0.0.1:0", "--broker-listen", "127.0.0.1:0"];
-    assert_eq!(config(&any, &[], "").registry_listen.port(), 0);
+    assert_eq!(config(&any, &[], "").registry_listen[0].port(), 0);
     // The broker's default address is free for others when no broker is started.
     let config = config(&["--bootstrap-servers", "kafka:9092", "--rest-listen", "127.0.0.1:9092"], &[], "");
-    assert_eq!(config.rest_listen.port(), 9092);
+    assert_eq!(config.rest_listen[0].port(), 9092);
+}
+
+/// What is printed instead of a start.
+fn printed(arguments: &[&str]) -> String {
+    match with(arguments, &[("POSTERN_X", "")], "") {
+        Ok(Command::Print(text)) => text,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
 fn help_and_version_come_before_any_fault() {
-    assert_eq!(with(&["--nonsense", "--help"], &[("POSTERN_X", "")], ""), Ok(Command::Help));
-    for spelling in ["-V", "-v", "version"] {
-        assert_eq!(with(&[spelling], &[], ""), Ok(Command::Version));
+    let version = concat!("postern ", env!("CARGO_PKG_VERSION"), "\n");
+    for spelling in ["-V", "-v", "--version"] {
+        assert_eq!(printed(&["--nonsense", spelling]), version);
     }
-    assert_eq!(with(&["help"], &[], ""), Ok(Command::Help));
+    assert_eq!(printed(&["version"]), version);
+    assert_eq!(printed(&["help"]), printed(&["--nonsense", "--help"]));
+}
+
+#[test]
+fn completions_know_every_setting() {
+    for shell in ["bash", "zsh", "fish"] {
+        let text = printed(&["completions", shell]);
+        assert!(setting::ALL.iter().all(|setting| text.contains(setting.name)), "{shell}");
+    }
+    assert!(errors(&["completions", "dos"], &[], "")[0].contains("dos"));
 }
 
 #[test]
 fn help_names_every_setting_with_its_default_within_the_width_of_a_terminal() {
-    let text = help();
+    let text = printed(&["--help"]);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for setting in setting::ALL {
         assert!(text.contains(&format!("--{}", setting.name)), "{}", setting.name);
         if setting.operand.is_some() && !setting.default.is_empty() {
-            assert!(text.contains(&format!("(default: {})", setting.default)), "{}", setting.name);
+            assert!(words.contains(&format!("[default: {}]", setting.default)), "{}", setting.name);
         }
     }
     let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 100).collect();
     assert_eq!(wide, Vec::<&str>::new());
+}
+
+#[test]
+fn docs_configuration_is_made_from_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, document::page()).expect("the page can be written");
+    }
+    let found = std::fs::read_to_string(path).expect("the page");
+    assert!(
+        found == document::page(),
+        "docs/configuration.md is not what UPDATE_DOCS=1 makes of the table of settings"
+    );
+}
+
+#[test]
+fn every_setting_is_read_from_an_argument_a_variable_and_the_file_alike() {
+    for setting in setting::ALL.iter().copied().filter(|setting| *setting != setting::CONFIG) {
+        let (text, in_file) = if setting.operand.is_some() { ("some text", "'some text'") } else { ("true", "true") };
+        let found = |argument: &[String], variables: &[(&'static str, &'static str)], file: &'static str| {
+            let (mut raw, mut errors) = (RawConfig::default(), ConfigErrors::default());
+            let files = BTreeMap::from([("postern.toml", file)]);
+            let env = Map { variables: variables.iter().copied().collect(), files };
+            arguments::read(argument, &mut raw, &mut errors);
+            variables::read(&env, &mut raw, &mut errors);
+            file::read(&env, &mut raw, &mut errors);
+            raw.text(setting).map(|(text, source)| (text, source.to_string()))
+        };
+        let (variable, file): (&'static str, &'static str) =
+            (setting.variable().leak(), format!("{} = {in_file}", setting.name).leak());
+        let with_file = ["--config=postern.toml".to_owned()];
+        for (found, source) in [
+            (found(&[format!("--{}={text}", setting.name)], &[], ""), format!("the argument --{}", setting.name)),
+            (found(&[], &[(variable, text)], ""), format!("the variable {variable}")),
+            (found(&with_file, &[], file), "the file postern.toml".to_owned()),
+        ] {
+            assert_eq!(found, Some((text.to_owned(), source)), "{}", setting.name);
+        }
+    }
+}
+
+#[test]
+fn a_listener_may_have_several_addresses_or_none() {
+    let several = config(&["--rest-listen", "127.0.0.1:1, [::1]:1", "--registry-listen=off"], &[], "");
+    assert_eq!(several.rest_listen, [address("127.0.0.1:1"), address("[::1]:1")]);
+    assert!(several.registry_listen.is_empty());
+    let list = config(&["--config", "postern.toml"], &[], "rest-listen = ['127.0.0.1:1', '[::1]:1']");
+    assert_eq!(list.rest_listen, several.rest_listen);
+    let found = errors(&["--rest-listen=off", "--registry-listen=off"], &[], "");
+    assert_eq!(found, ["rest-listen: nothing would listen for HTTP: expected an address here or in registry-listen"]);
+    let found = errors(&["--rest-listen=off", "--schema-registry-url=http://a:1"], &[], "");
+    assert!(found[0].starts_with("rest-listen: nothing would listen"), "{found:?}");
+}
+
+#[test]
+fn times_and_sizes_have_units_and_limits() {
+    for (text, ms) in [("1ms", 1), ("2s", 2000), ("3m", 180_000), ("1h", 3_600_000)] {
+        let found = config(&["--kafka-call-timeout", text], &[], "").client.call_timeout;
+        assert_eq!(found, Duration::from_millis(ms), "{text}");
+    }
+    for wrong in ["0s", "1", "s", "1.5s", "-1s", "99999999999h", "1d"] {
+        let found = errors(&[&format!("--kafka-call-timeout={wrong}")], &[], "");
+        assert!(found.len() == 1 && found[0].ends_with("such as 200ms, 5s, 2m or 1h"), "{found:?}");
+    }
+    for (text, bytes) in [("7", 7), ("1KiB", 1024), ("2MiB", 2 << 20), ("1GiB", 1 << 30)] {
+        assert_eq!(config(&["--http-max-body", text], &[], "").http.body, bytes, "{text}");
+    }
+    for wrong in ["0", "1MB", "MiB", "-1", "99999999999GiB"] {
+        let found = errors(&[&format!("--http-max-body={wrong}")], &[], "");
+        assert!(found.len() == 1 && found[0].ends_with("such as 1048576, 1MiB or 2GiB"), "{found:?}");
+    }
+    assert!(errors(&["--http-connections", "0"], &[], "")[0].ends_with("a whole number from 1 to 65535"));
 }
 
 #[test]
@@ -457,15 +588,16 @@ fn topic(name: &str) -> TopicName {
 #[test]
 fn another_registry_takes_the_place_of_ours() {
     let urls = ["http://a:8081", "http://u:p@b:8081/x"].map(|url| RegistryUrl::parse(url).expect("a URL")).to_vec();
+    let timeout = Duration::from_secs(10);
     let basic = Credentials::Basic { user: "me".to_owned(), password: "it:is".to_owned() };
     let arguments = ["--schema-registry-url", "http://a:8081, http://u:p@b:8081/x"];
     let variables = [("POSTERN_SCHEMA_REGISTRY_CREDENTIALS", "me:it:is")];
-    let wanted = SchemasChoice::Remote { urls: urls.clone(), credentials: Some(basic), authorities: None };
+    let wanted = SchemasChoice::Remote { urls: urls.clone(), credentials: Some(basic), authorities: None, timeout };
     assert_eq!(config(&arguments, &variables, "").schemas, wanted);
     let token = Some(Credentials::Bearer("abc".to_owned()));
     let file = "schema-registry-token = 'abc'";
     let config = config(&[arguments[0], arguments[1], "--config", "postern.toml"], &[], file);
-    assert_eq!(config.schemas, SchemasChoice::Remote { urls, credentials: token, authorities: None });
+    assert_eq!(config.schemas, SchemasChoice::Remote { urls, credentials: token, authorities: None, timeout });
 }
 
 #[test]

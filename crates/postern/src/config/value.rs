@@ -12,6 +12,16 @@ use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Credentials, RegistryUrl};
 use tracing_subscriber::EnvFilter;
 
+/// Addresses to listen on; none for `off`.
+pub(super) fn addresses(text: &str) -> Result<Vec<SocketAddr>, &'static str> {
+    const EXPECTED: &str =
+        "IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082, several with commas between, or off";
+    match text {
+        "off" => Ok(Vec::new()),
+        _ => text.split(',').map(|one| address(one.trim()).map_err(|_| EXPECTED)).collect(),
+    }
+}
+
 /// An address to listen on. Names are not looked up: a listener belongs to an interface of this machine.
 pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     const EXPECTED: &str = "IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082";
@@ -24,20 +34,41 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
 
 /// When the embedded broker's disk is to have what was acknowledged.
 pub(super) fn flush(text: &str) -> Result<Flush, &'static str> {
-    const EXPECTED: &str = "\"system\", \"every-append\", or a time of at least 1ms, such as 200ms or 5s";
-    let time = || {
-        let (number, unit_ms) = match text.strip_suffix("ms") {
-            Some(number) => (number, 1),
-            None => (text.strip_suffix('s')?, 1000),
-        };
-        let ms = number.parse::<u32>().ok().filter(|number| *number > 0)?;
-        Some(Flush::Interval(Duration::from_millis(u64::from(ms) * unit_ms)))
-    };
     match text {
         "system" => Ok(Flush::System),
         "every-append" => Ok(Flush::EveryAppend),
-        _ => time().ok_or(EXPECTED),
+        _ => time(text)
+            .map(Flush::Interval)
+            .map_err(|_| "\"system\", \"every-append\", or a time of at least 1ms, such as 200ms or 5s"),
     }
+}
+
+/// A time of at least a millisecond and at most some weeks.
+pub(super) fn time(text: &str) -> Result<Duration, &'static str> {
+    const EXPECTED: &str = "a time of at least 1ms, such as 200ms, 5s, 2m or 1h";
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+    let (number, unit_ms) =
+        units.iter().find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, *ms))).ok_or(EXPECTED)?;
+    let ms = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
+    match ms {
+        Some(ms) if ms > 0 && ms <= u64::from(u32::MAX) => Ok(Duration::from_millis(ms)),
+        Some(_) | None => Err(EXPECTED),
+    }
+}
+
+/// A number of bytes.
+pub(super) fn bytes(text: &str) -> Result<usize, &'static str> {
+    const EXPECTED: &str = "a number of bytes of at least 1, such as 1048576, 1MiB or 2GiB";
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let (number, shift) =
+        units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift))).unwrap_or((text, 0));
+    let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes.filter(|bytes| (1..=1 << 40).contains(bytes)).ok_or(EXPECTED)
+}
+
+/// How many of something.
+pub(super) fn count(text: &str) -> Result<u16, &'static str> {
+    text.parse().ok().filter(|count| *count > 0).ok_or("a whole number from 1 to 65535")
 }
 
 /// A bootstrap list, kept as text because the client library takes it as text.
