@@ -36,6 +36,12 @@ pub(super) async fn handle(
     context: &CallContext<'_>,
     request: MetadataRequest,
 ) -> Result<MetadataResponse, Disconnect> {
+    // Where topics are named, `by_name` looks for each.
+    let names_topics = request.topics.iter().flatten().any(|topic| topic.name.is_some());
+    let fault = match names_topics {
+        true => None,
+        false => context.injected_fault(node, ApiKey::Metadata, None).await?,
+    };
     let broker = MetadataResponseBroker::default()
         .with_node_id(NODE_ID)
         .with_host(host(context.connection))
@@ -69,6 +75,11 @@ pub(super) async fn handle(
         topics.iter_mut().for_each(|topic| topic.topic_authorized_operations = ALL_TOPIC_OPERATIONS);
     }
     let mut response = MetadataResponse::default();
+    if let Some(error) = fault {
+        topics.iter_mut().for_each(|topic| topic.error_code = error);
+        // Older versions have no place for an error but those of topics.
+        response.error_code = if context.version >= 13 { error } else { 0 };
+    }
     if request.include_cluster_authorized_operations {
         response.cluster_authorized_operations = ALL_CLUSTER_OPERATIONS;
     }

@@ -1,6 +1,9 @@
 //! API v3: the cluster, its brokers, and what holds for every path below it.
 
+use std::time::{Duration, Instant};
+
 use hyper::Method;
+use postern_broker::{ApiKey, Fault};
 
 use crate::app::TestApp;
 
@@ -52,6 +55,27 @@ async fn links_follow_the_host_header() {
         reply.json()["data"][0]["topics"]["related"],
         format!("http://proxy.example:1234/v3/clusters/{}/topics", app.cluster_id)
     );
+}
+
+/// They share one request for the id of the cluster, and do not ask one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_kafka_away_no_request_waits_for_the_failure_of_another() {
+    let app = TestApp::start().await;
+    for request in [ApiKey::Metadata, ApiKey::DescribeCluster] {
+        app.broker.faults().add(request, None, Fault::NeverAnswer, 1_000_000);
+    }
+    let (started, path) = (Instant::now(), app.v3("topics"));
+    let (a, b, c, d) = tokio::join!(app.get(&path), app.get(&path), app.get(&path), app.get(&path));
+    for reply in [a, b, c, d] {
+        assert!(reply.status >= 500, "{}", reply.text());
+    }
+    // One request takes 8 s to fail, four in a row 32 s.
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    // The failure is not kept: as soon as the client has a new connection, the id is known.
+    app.broker.faults().clear();
+    while app.get(&path).await.status != 200 {
+        assert!(started.elapsed() < Duration::from_secs(90), "{:?}", started.elapsed());
+    }
 }
 
 /// Every operation below a cluster, and whether it is there already.
