@@ -36,6 +36,9 @@ pub(crate) async fn run(node: Arc<Node>) {
         // A panic in here is a bug; the runtime prints it, and the next round goes on.
         let _ = tokio::task::spawn_blocking(move || round(&worker, flush_ms, cleans)).await;
         if cleans {
+            if let Err(error) = node.groups.expire_offsets(settings.offsets_retention, now_ms()).await {
+                tracing::error!(%error, "old commits could not be forgotten");
+            }
             next_cleaning = Instant::now() + settings.upkeep_interval;
         }
     }
@@ -51,8 +54,5 @@ fn round(node: &Node, flush_ms: i64, cleans: bool) {
             }
             partition.maintain(&log, now_ms(), cleans);
         }
-    }
-    if cleans && let Err(error) = node.groups.expire_offsets(node.settings.offsets_retention, now_ms()) {
-        tracing::error!(%error, "old commits could not be forgotten");
     }
 }

@@ -53,7 +53,7 @@ pub(crate) struct Node {
     /// The data directory as an absolute path.
     pub(crate) log_dir: String,
     pub(crate) topics: Topics,
-    pub(crate) groups: Groups,
+    pub(crate) groups: Arc<Groups>,
     pub(crate) producer_ids: ProducerIds,
     #[cfg(feature = "faults")]
     pub(crate) faults: Faults,
@@ -109,7 +109,7 @@ impl Node {
             address,
             cluster_id,
             topics,
-            groups,
+            groups: Arc::new(groups),
             producer_ids,
             #[cfg(feature = "faults")]
             faults: Faults::default(),
@@ -135,6 +135,7 @@ impl Node {
 
     /// Writes down an orderly stop. Nothing may be appended any more.
     pub(crate) fn close(&self) -> io::Result<()> {
+        let offsets = self.groups.close();
         let mut out = Vec::new();
         for ((topic, partition), checkpoint) in self.topics.close()? {
             out.extend_from_slice(topic.as_bytes());
@@ -142,7 +143,8 @@ impl Node {
             put_u32(&mut out, checkpoint.len() as u32);
             out.extend_from_slice(&checkpoint);
         }
-        small_file::write(&Disk, &self.settings.data_dir.join("clean"), &out, Durability::Synced)
+        small_file::write(&Disk, &self.settings.data_dir.join("clean"), &out, Durability::Synced)?;
+        offsets
     }
 }
 

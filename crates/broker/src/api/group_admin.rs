@@ -115,16 +115,20 @@ pub(super) async fn delete(
     // A group that is named twice gets one result.
     let mut seen = HashSet::new();
     let named = request.groups_names.into_iter().filter(|id| seen.insert(id.clone()));
-    let results = named.map(|id| {
-        let error = fault.or_else(|| match node.groups.delete(&id.0) {
-            Ok(()) => None,
-            Err(ChangeError::Refused(error)) => Some(code(error)),
-            Err(ChangeError::Storage(error)) => {
-                tracing::error!(group = id.as_str(), %error, "a group could not be deleted");
-                Some(code(ResponseError::CoordinatorNotAvailable))
-            }
-        });
-        DeletableGroupResult::default().with_group_id(id).with_error_code(error.unwrap_or(0))
-    });
-    Ok(DeleteGroupsResponse::default().with_results(results.collect()))
+    let mut results = Vec::new();
+    for id in named {
+        let error = match fault {
+            Some(error) => error,
+            None => match node.groups.delete(&id.0).await {
+                Ok(()) => 0,
+                Err(ChangeError::Refused(error)) => code(error),
+                Err(ChangeError::Storage(error)) => {
+                    tracing::error!(group = id.as_str(), %error, "a group could not be deleted");
+                    code(ResponseError::CoordinatorNotAvailable)
+                }
+            },
+        };
+        results.push(DeletableGroupResult::default().with_group_id(id).with_error_code(error));
+    }
+    Ok(DeleteGroupsResponse::default().with_results(results))
 }

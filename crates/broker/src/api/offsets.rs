@@ -23,10 +23,9 @@ use tokio::time::Instant;
 
 use super::groups::check_group_id;
 use super::{CallContext, Disconnect, now_ms};
-use crate::blocking::run_blocking;
+use crate::code;
 use crate::groups::{ChangeError, Committed, Group, GroupState};
 use crate::node::Node;
-use crate::{Flush, code};
 
 /// Kafka's `offset.metadata.max.bytes`.
 const MAX_METADATA_BYTES: usize = 4096;
@@ -80,13 +79,9 @@ pub(super) async fn commit(
         let group = group.ok_or(missing)?;
         group.check_commit(&member_id, instance.as_ref(), generation, Instant::now())
     };
-    let committed = match (fault, node.settings.flush) {
-        (Some(_), _) => Ok(()),
-        (None, Flush::EveryAppend) => {
-            let (storing, id) = (node.clone(), id.clone());
-            run_blocking(move || storing.groups.commit(&id, creates, check, offsets)).await
-        }
-        (None, Flush::System | Flush::Interval(_)) => node.groups.commit(&id, creates, check, offsets),
+    let committed = match fault {
+        Some(_) => Ok(()),
+        None => node.groups.commit(&id, creates, check, offsets).await,
     };
     let parts = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
     match (fault, committed) {
@@ -239,7 +234,7 @@ pub(super) async fn delete(
         OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(partitions)
     });
     let topics = topics.collect();
-    let error = node.groups.delete_offsets(id, places).err().map(|error| {
+    let error = node.groups.delete_offsets(id, places).await.err().map(|error| {
         tracing::error!(group = id.as_str(), %error, "offsets could not be deleted");
         code(ResponseError::CoordinatorNotAvailable)
     });

@@ -84,15 +84,20 @@ pub(super) async fn delete(
             (None, None) => missing(result),
             (None, Some(topic)) => {
                 let (deleter, doomed) = (node.clone(), topic.clone());
-                match run_blocking(move || deleter.topics.delete(&doomed)).await {
-                    Ok(true) => {
+                let delete = move || {
+                    let deleted = deleter.topics.delete(&doomed);
+                    let forget = || deleter.groups.delete_topic_offsets(doomed.name.clone());
+                    deleted.map(|deleted| deleted.then(forget))
+                };
+                match run_blocking(delete).await {
+                    Ok(Some(forgotten)) => {
                         tracing::info!(topic = topic.name.as_str(), "topic deleted");
-                        if let Err(error) = node.groups.delete_topic_offsets(&topic.name) {
+                        if let Err(error) = forgotten.await {
                             tracing::warn!(topic = topic.name.as_str(), %error, "the committed offsets for a deleted topic could not be removed");
                         }
                         result
                     }
-                    Ok(false) => missing(result),
+                    Ok(None) => missing(result),
                     Err(error) => {
                         tracing::error!(topic = topic.name.as_str(), %error, "a topic could not be deleted");
                         result.with_error_code(code(ResponseError::KafkaStorageError))

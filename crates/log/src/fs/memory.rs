@@ -122,6 +122,11 @@ impl Memory {
         self.0.lock().calls
     }
 
+    /// Until the guard is dropped every call waits, as on a disk that hangs.
+    pub fn hang(&self) -> impl Sized + '_ {
+        self.0.lock()
+    }
+
     /// Panics at the call after so many more.
     pub fn allow_calls(&self, count: u64) {
         let mut disk = self.0.lock();
