@@ -156,7 +156,7 @@ fn cluster(error: &ClusterError) -> Problem {
         ErrorKind::Throttled => (StatusCode::TOO_MANY_REQUESTS, 42901),
         ErrorKind::BrokerUnavailable => (StatusCode::SERVICE_UNAVAILABLE, 50302),
         ErrorKind::Retriable => (StatusCode::INTERNAL_SERVER_ERROR, 50003),
-        ErrorKind::Other => (StatusCode::INTERNAL_SERVER_ERROR, 50002),
+        ErrorKind::NoOffset | ErrorKind::Other => (StatusCode::INTERNAL_SERVER_ERROR, 50002),
     };
     Problem::new(status, code, error)
 }
@@ -176,6 +176,7 @@ pub(crate) fn record_problem(failed: &AppendError) -> (u32, String) {
         | ErrorKind::InvalidRequest
         | ErrorKind::InvalidReplicaAssignment
         | ErrorKind::RecordTooLarge
+        | ErrorKind::NoOffset
         | ErrorKind::Other => 50002,
     };
     let fate = match failed.fate {

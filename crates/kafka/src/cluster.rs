@@ -5,9 +5,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
 use crate::{
-    Admitted, ClusterDescription, ConfigEntry, CreatedTopic, Deliveries, Error, ErrorKind, GroupMembers, NewTopic,
-    NodeId, OffsetRange, PartitionId, Reader, Settings, TopicDescription, TopicName, admin::Admin, metadata::Metadata,
-    network::Network, producer::Producer,
+    Admitted, ClusterDescription, ConfigEntry, Consumer, ConsumerSettings, CreatedTopic, Deliveries, Error, ErrorKind,
+    GroupMembers, NewTopic, NodeId, OffsetRange, PartitionId, Reader, Settings, TopicDescription, TopicName,
+    admin::Admin, metadata::Metadata, network::Network, producer::Producer,
 };
 
 /// A Kafka cluster. Cheap to clone; clones share connections, metadata and the producer.
@@ -18,6 +18,7 @@ pub struct Cluster(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
+    runtime: Handle,
     network: Arc<Network>,
     metadata: Arc<Metadata>,
     producer: Producer,
@@ -36,9 +37,9 @@ impl Cluster {
         })?;
         let network = Arc::new(Network::start(&settings));
         let metadata = Arc::new(Metadata::new(network.clone(), settings.call_timeout, runtime.clone()));
-        let producer = Producer::start(&settings, &network, &metadata, runtime);
+        let producer = Producer::start(&settings, &network, &metadata, runtime.clone());
         let admin = Arc::new(Admin::new(network.clone(), metadata.clone(), &settings));
-        Ok(Cluster(Arc::new(Inner { settings, network, metadata, producer, admin })))
+        Ok(Cluster(Arc::new(Inner { settings, runtime, network, metadata, producer, admin })))
     }
 
     /// The partition count, if a fresh one is known: for the hot path. Sends no request and does not
@@ -150,6 +151,16 @@ impl Cluster {
     /// `UnknownTopic`, `UnknownPartition`; see [`Cluster::describe_cluster`].
     pub async fn offsets(&self, topic: &TopicName, partition: PartitionId) -> Result<OffsetRange, Error> {
         self.0.admin.offsets(topic, partition).await
+    }
+
+    /// A reader of many partitions, with a group. Asks nothing yet.
+    ///
+    /// # Errors
+    /// `InvalidRequest`: a setting that cannot be used.
+    pub fn consumer(&self, settings: ConsumerSettings) -> Result<Consumer, Error> {
+        settings.check()?;
+        let _runtime = self.0.runtime.enter();
+        Ok(Consumer::start(self.0.network.clone(), self.0.metadata.clone(), settings))
     }
 
     /// Reads one partition from its beginning, without a group.

@@ -16,7 +16,7 @@ mod versions;
 pub(crate) use backoff::Backoff;
 pub(crate) use health::Health;
 pub(crate) use link::{CallError, Link, LinkState};
-pub(crate) use transport::{Transport, far_future, reason};
+pub(crate) use transport::{Transport, decode, far_future, reason};
 pub(crate) use versions::versions_of;
 
 /// What this client calls itself in every request.

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Throttled,
     /// No broker can be reached.
     BrokerUnavailable,
+    /// A partition has no position: nothing was committed, or the offset is out of range, and nothing says where to begin.
+    NoOffset,
     /// It may work later: a timeout, a moving leader, too few replicas.
     Retriable,
     /// Anything else.
@@ -149,6 +151,9 @@ impl ErrorCode {
     pub(crate) const RECORD_LIST_TOO_LARGE: ErrorCode = ErrorCode(18);
     pub(crate) const NOT_ENOUGH_REPLICAS: ErrorCode = ErrorCode(19);
     pub(crate) const NOT_ENOUGH_REPLICAS_AFTER_APPEND: ErrorCode = ErrorCode(20);
+    pub(crate) const ILLEGAL_GENERATION: ErrorCode = ErrorCode(22);
+    pub(crate) const UNKNOWN_MEMBER_ID: ErrorCode = ErrorCode(25);
+    pub(crate) const REBALANCE_IN_PROGRESS: ErrorCode = ErrorCode(27);
     pub(crate) const INVALID_TIMESTAMP: ErrorCode = ErrorCode(32);
     pub(crate) const NOT_CONTROLLER: ErrorCode = ErrorCode(41);
     pub(crate) const OUT_OF_ORDER_SEQUENCE_NUMBER: ErrorCode = ErrorCode(45);
@@ -161,6 +166,8 @@ impl ErrorCode {
     pub(crate) const FENCED_LEADER_EPOCH: ErrorCode = ErrorCode(74);
     pub(crate) const UNKNOWN_LEADER_EPOCH: ErrorCode = ErrorCode(75);
     pub(crate) const OFFSET_NOT_AVAILABLE: ErrorCode = ErrorCode(78);
+    pub(crate) const MEMBER_ID_REQUIRED: ErrorCode = ErrorCode(79);
+    pub(crate) const FENCED_INSTANCE_ID: ErrorCode = ErrorCode(82);
     pub(crate) const INVALID_RECORD: ErrorCode = ErrorCode(87);
     pub(crate) const THROTTLING_QUOTA_EXCEEDED: ErrorCode = ErrorCode(89);
     pub(crate) const UNKNOWN_TOPIC_ID: ErrorCode = ErrorCode(100);
@@ -234,7 +241,16 @@ impl ErrorCode {
             32 => "The timestamp of the record is outside of what the topic accepts",
             36 => "A topic of this name exists already",
             54 => "The cluster has no authorizer",
+            12 => "The metadata of the offset is longer than the cluster allows (offset.metadata.max.bytes)",
+            22 => "The group has gone on without this member (its generation is over)",
+            23 => "The members of the group have no assignor in common",
+            24 => "The name of the group is not valid",
+            25 => "The group does not know this member, or no longer",
+            26 => "The session timeout is outside of what the cluster allows",
+            27 => "The group is rebalancing",
             56 => "The broker cannot write to its disk",
+            81 => "The group has as many members as the cluster allows",
+            82 => "Another member has taken over this group.instance.id",
             87 => "The broker refused the record as invalid",
             89 => "A quota of the cluster is used up",
             _ => return format!("The broker answered with error {} ({})", self.name(), self.0),

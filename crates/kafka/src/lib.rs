@@ -9,20 +9,24 @@
 //! - `metadata`: topics, partitions, leaders; shared look-ups.
 //! - `producer`: idempotent, acknowledged by all in-sync replicas, in order per partition.
 //! - `reader`: one partition from its beginning, without a group.
+//! - `consumer`: many partitions, those of a group or chosen ones, with offsets committed in a group.
+//! - `group`: membership of a group.
 //! - `admin`: everything else.
 //!
 //! Records are counted against a memory budget ([`Inflight`]) before they may be appended: [`Cluster::append`] takes
 //! [`Admitted`] records and nothing else. A record that failed says whether it may stand in the log all the same ([`Fate`]).
 //!
 //! Not here: who may do what, how values are encoded, what a client is told over HTTP. Not yet: TLS and SASL, compression of what
-//! is produced, consumer groups, transactions.
+//! is produced, transactions.
 
 mod admin;
 mod cluster;
 mod connection;
+mod consumer;
 mod coordinator;
 mod deliveries;
 mod error;
+mod group;
 mod inflight;
 mod metadata;
 mod names;
@@ -38,10 +42,14 @@ pub use admin::{
     PartitionDescription, TopicDescription,
 };
 pub use cluster::Cluster;
+pub use consumer::{
+    Assignor, CommitOffset, Consumer, ConsumerRecord, ConsumerSettings, FetchBudget, IsolationLevel, OffsetReset,
+    SeekTo, Subscription,
+};
 pub use deliveries::Deliveries;
 pub use error::{AppendError, Error, ErrorKind, Fate};
 pub use inflight::{Admitted, Inflight, TooLarge};
-pub use names::{ByteCount, InvalidTopicName, NodeId, Offset, PartitionId, TopicName};
+pub use names::{ByteCount, InvalidTopicName, NodeId, Offset, PartitionId, TopicName, TopicPartition};
 pub use network::Broker;
 pub use reader::Reader;
 pub use record::{Receipt, Record, StoredRecord};

@@ -49,6 +49,8 @@ const APPEARS_WITHIN: Duration = Duration::from_millis(500);
 const CREATED_APPEARS_WITHIN: Duration = Duration::from_secs(5);
 /// That a topic is missing is remembered for so long.
 const MISSING_FOR: Duration = Duration::from_millis(100);
+/// A list of all topics is true for so long.
+const LISTED_FOR: Duration = Duration::from_secs(1);
 /// Topics that are known, missing or just created, each at most so many.
 const MAX_TOPICS: usize = 10_000;
 /// Topics asked for in one request.
@@ -107,6 +109,7 @@ pub(crate) struct Metadata {
     rest: Mutex<Rest>,
     /// Look-ups that may create the topic, and those that may not.
     queues: [Mutex<LookUpQueue>; 2],
+    listed: tokio::sync::Mutex<Option<(Instant, Vec<TopicName>)>>,
     listener: OnceLock<Listener>,
 }
 
@@ -145,6 +148,7 @@ impl Metadata {
             known: RwLock::default(),
             rest: Mutex::default(),
             queues: Default::default(),
+            listed: tokio::sync::Mutex::default(),
             listener: OnceLock::new(),
         }
     }
@@ -203,6 +207,52 @@ impl Metadata {
         let answer = self.ask_once(name, false).await.map(Arc::new);
         self.learn(name, &answer, false);
         answer
+    }
+
+    /// One answer of the cluster about each of the topics, without creating any; those that do not exist are left out.
+    ///
+    /// # Errors
+    /// No broker answers; or what the cluster has against a topic that may exist.
+    pub(crate) async fn asked(&self, names: &[TopicName]) -> Result<HashMap<TopicName, Arc<TopicMetadata>>, Error> {
+        let mut known = HashMap::with_capacity(names.len());
+        for names in names.chunks(MAX_TOPICS_PER_REQUEST) {
+            let mut answers = self.request(names, false).await?;
+            for name in names {
+                let answer = answers.remove(name.as_str()).unwrap_or_else(|| Err(missing(name))).map(Arc::new);
+                self.learn(name, &answer, false);
+                match answer {
+                    Ok(topic) => drop(known.insert(name.clone(), topic)),
+                    Err(error) if matches!(error.kind, ErrorKind::UnknownTopic | ErrorKind::InvalidTopic) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// All topics but internal ones, in order, as they are or were a second ago.
+    ///
+    /// # Errors
+    /// No broker answers.
+    pub(crate) async fn listed(&self) -> Result<Vec<TopicName>, Error> {
+        // Whoever asks meanwhile is given the same answer.
+        let mut last = self.listed.lock().await;
+        if let Some((at, topics)) = &*last
+            && at.elapsed() < LISTED_FOR
+        {
+            return Ok(topics.clone());
+        }
+        let deadline = Instant::now() + self.timeout;
+        let build = |_| MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(false);
+        let response =
+            self.network.ask(Destination::Any, true, deadline, build).await.map_err(|failed| failed.error)?;
+        self.network.learn(&brokers(&response), controller(&response));
+        let listed = response.topics.iter().filter(|topic| topic.error_code == 0 && !topic.is_internal);
+        let mut topics: Vec<TopicName> =
+            listed.filter_map(|topic| TopicName::parse(topic.name.as_ref()?).ok()).collect();
+        topics.sort();
+        *last = Some((Instant::now(), topics.clone()));
+        Ok(topics)
     }
 
     /// A broker has named the leader of a partition (KIP-951). Believed if it is newer than what is known.

@@ -62,6 +62,21 @@ impl fmt::Display for PartitionId {
     }
 }
 
+/// A partition of a topic.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: TopicName,
+    /// Which of its partitions.
+    pub partition: PartitionId,
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "partition {} of topic {}", self.partition, self.topic)
+    }
+}
+
 /// The position of a record in a partition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Offset(pub i64);

@@ -132,6 +132,22 @@ impl Network {
         link.ok_or_else(|| CallError::not_sent(format!("broker {node} is not part of the cluster, or is away")))
     }
 
+    /// Asks once, so that the caller can look for another broker.
+    ///
+    /// # Errors
+    /// Why there was no answer.
+    pub(crate) async fn ask_once<R: Request>(
+        &self,
+        node: NodeId,
+        deadline: Instant,
+        build: impl FnOnce(i16) -> R + Send + 'static,
+    ) -> Result<R::Response, CallError>
+    where
+        R::Response: HeaderVersion,
+    {
+        self.link(Destination::Broker(node))?.call(deadline, build).await
+    }
+
     /// Asks until there is an answer, `deadline` has come, or no broker could be connected for
     /// [`Settings::unreachable_timeout`]. A request that may have been carried out is repeated only if it is `repeatable`.
     ///

@@ -9,6 +9,7 @@ pub(crate) mod codec;
 pub(crate) mod cursor;
 pub(crate) mod fetch;
 pub(crate) mod murmur2;
+pub(crate) mod partition_records;
 pub(crate) mod produce;
 pub(crate) mod records;
 pub(crate) mod response_layout;

@@ -163,12 +163,29 @@ impl Transport {
             if let Some(frame) = self.take_frame()? {
                 return Poll::Ready(Ok(frame));
             }
+            ready!(self.poll_input(context))?;
+        }
+    }
+
+    /// Sends what is queued, as far as that goes at once, and tells the length of the next frame when that has arrived. Of the
+    /// frame itself no more is read than a first piece: whoever wants all of it goes on with [`Transport::poll_frame`].
+    pub(crate) fn poll_announced(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_send(context)?;
+        while self.input.len() < 4 {
+            ready!(self.poll_input(context))?;
+        }
+        Poll::Ready(Ok(self.announced()))
+    }
+
+    /// Waits for a piece of input.
+    fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
             if self.input.capacity() - self.input.len() < READ_BYTES / 2 {
                 self.input.reserve(self.announced().saturating_sub(self.input.len()).max(READ_BYTES));
             }
             match self.socket.try_read_buf(&mut self.input) {
                 Ok(0) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, CLOSED))),
-                Ok(_) => {}
+                Ok(_) => return Poll::Ready(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.socket.poll_read_ready(context))?
                 }

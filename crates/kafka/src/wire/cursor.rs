@@ -17,6 +17,10 @@ impl<'a> Cursor<'a> {
         Cursor { rest: bytes, flexible }
     }
 
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
     }

@@ -9,6 +9,7 @@ pub(crate) const VERSIONS: std::ops::RangeInclusive<i16> = 4..=12;
 /// What a broker says of one partition.
 #[derive(Debug)]
 pub(crate) struct PartitionAnswer<'a> {
+    pub(crate) topic: &'a str,
     pub(crate) partition: i32,
     pub(crate) code: i16,
     /// Transactions that were aborted: the producer, and the offset of its first record.
@@ -37,9 +38,9 @@ pub(crate) fn answer(bytes: &[u8], version: i16) -> Result<Answer<'_>, Malformed
     }
     let mut partitions = Vec::new();
     for _ in 0..cursor.array_length()?.unwrap_or(0) {
-        cursor.string()?;
+        let topic = cursor.string()?.unwrap_or_default();
         for _ in 0..cursor.array_length()?.unwrap_or(0) {
-            partitions.push(partition(&mut cursor, version)?);
+            partitions.push(partition(&mut cursor, version, topic)?);
         }
         cursor.skip_tagged_fields()?;
     }
@@ -47,7 +48,7 @@ pub(crate) fn answer(bytes: &[u8], version: i16) -> Result<Answer<'_>, Malformed
     Ok(Answer { throttle_ms, code, partitions })
 }
 
-fn partition<'a>(cursor: &mut Cursor<'a>, version: i16) -> Result<PartitionAnswer<'a>, Malformed> {
+fn partition<'a>(cursor: &mut Cursor<'a>, version: i16, topic: &'a str) -> Result<PartitionAnswer<'a>, Malformed> {
     let (partition, code) = (cursor.i32()?, cursor.i16()?);
     cursor.i64()?; // high watermark
     cursor.i64()?; // last stable offset
@@ -64,7 +65,7 @@ fn partition<'a>(cursor: &mut Cursor<'a>, version: i16) -> Result<PartitionAnswe
     }
     let records = cursor.bytes()?.unwrap_or(&[]);
     cursor.skip_tagged_fields()?;
-    Ok(PartitionAnswer { partition, code, aborted, records })
+    Ok(PartitionAnswer { topic, partition, code, aborted, records })
 }
 
 #[cfg(test)]
@@ -103,7 +104,10 @@ mod tests {
             let read = answer(&bytes, version).expect("reads");
             assert_eq!((read.throttle_ms, read.code), (5, 0));
             let [partition] = &read.partitions[..] else { panic!("{read:?}") };
-            assert_eq!((partition.partition, partition.code, partition.records), (2, 6, &b"batches"[..]));
+            assert_eq!(
+                (partition.topic, partition.partition, partition.code, partition.records),
+                ("t", 2, 6, &b"batches"[..])
+            );
             assert_eq!(partition.aborted, [(9, 70)]);
             for cut in 0..bytes.len() {
                 assert!(answer(&bytes[..cut], version).is_err(), "version {version}, {cut} bytes");

@@ -19,13 +19,13 @@ const CONTROL: i16 = 1 << 5;
 /// A batch in a log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batch<'a> {
-    base_offset: i64,
+    pub(super) base_offset: i64,
     last_offset_delta: i32,
     attributes: i16,
     base_timestamp: i64,
     max_timestamp: i64,
     pub(crate) producer_id: i64,
-    count: i32,
+    pub(super) count: i32,
     body: &'a [u8],
 }
 
@@ -127,12 +127,7 @@ impl<'a> Batch<'a> {
 
     /// Its records from `from` on, handed over one by one. The bytes of each are copied.
     pub(crate) fn records(&self, from: i64, mut push: impl FnMut(StoredRecord)) -> Result<(), BadBatch> {
-        let body = match self.attributes & CODEC {
-            codec::NONE => Cow::Borrowed(self.body),
-            codec => {
-                Cow::Owned(codec::decompress(codec, self.body).map_err(|error| BadBatch::Codec(error.to_string()))?)
-            }
-        };
+        let (body, timestamps) = (self.body()?, self.timestamps());
         let mut read = 0;
         for record in RawRecords::new(&body) {
             let record = record?;
@@ -141,13 +136,45 @@ impl<'a> Batch<'a> {
             if offset < from {
                 continue;
             }
-            let timestamp_ms = match self.attributes & LOG_APPEND_TIME {
-                0 => self.base_timestamp.saturating_add(record.timestamp_delta),
-                _ => self.max_timestamp,
-            };
-            push(record.stored(offset, timestamp_ms)?);
+            push(record.stored(offset, timestamps.of(&record), Bytes::copy_from_slice)?);
         }
         if read == self.count { Ok(()) } else { Err(BadBatch::Malformed) }
+    }
+
+    /// Its records as bytes, decompressed.
+    pub(super) fn body(&self) -> Result<Cow<'a, [u8]>, BadBatch> {
+        match self.attributes & CODEC {
+            codec::NONE => Ok(Cow::Borrowed(self.body)),
+            codec => match codec::decompress(codec, self.body) {
+                Ok(body) => Ok(Cow::Owned(body)),
+                Err(error) => Err(BadBatch::Codec(error.to_string())),
+            },
+        }
+    }
+
+    pub(super) fn timestamps(&self) -> Timestamps {
+        match self.attributes & LOG_APPEND_TIME {
+            0 => Timestamps::Since(self.base_timestamp),
+            _ => Timestamps::LogAppendTime(self.max_timestamp),
+        }
+    }
+}
+
+/// What the timestamps of a batch's records are reckoned from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Timestamps {
+    /// Each has its distance from this one.
+    Since(i64),
+    /// All have this one.
+    LogAppendTime(i64),
+}
+
+impl Timestamps {
+    pub(super) fn of(self, record: &RawRecord<'_>) -> i64 {
+        match self {
+            Timestamps::Since(base) => base.saturating_add(record.timestamp_delta),
+            Timestamps::LogAppendTime(time) => time,
+        }
     }
 }
 
@@ -155,24 +182,29 @@ impl<'a> Batch<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RawRecord<'a> {
     pub(crate) timestamp_delta: i64,
-    offset_delta: i64,
+    pub(super) offset_delta: i64,
     /// Key, value and headers.
     pub(crate) tail: &'a [u8],
 }
 
 impl RawRecord<'_> {
-    fn stored(&self, offset: i64, timestamp_ms: i64) -> Result<StoredRecord, Malformed> {
+    /// The record; `owned` makes bytes of its own of a slice of the batch.
+    pub(super) fn stored(
+        &self,
+        offset: i64,
+        timestamp_ms: i64,
+        owned: impl Fn(&[u8]) -> Bytes,
+    ) -> Result<StoredRecord, Malformed> {
         let mut cursor = Cursor::new(self.tail, false);
-        let copied = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
-        let (key, value) = (copied(cursor.varint_bytes()?), copied(cursor.varint_bytes()?));
+        let (key, value) = (cursor.varint_bytes()?.map(&owned), cursor.varint_bytes()?.map(&owned));
         let count = usize::try_from(cursor.varint()?).map_err(|_| Malformed)?;
-        if count > cursor.remaining() {
+        if count > cursor.remaining() / 2 {
             return Err(Malformed);
         }
         let mut headers = Vec::with_capacity(count);
         for _ in 0..count {
             let name = cursor.varint_bytes()?.ok_or(Malformed)?;
-            headers.push((String::from_utf8_lossy(name).into_owned(), copied(cursor.varint_bytes()?)));
+            headers.push((String::from_utf8_lossy(name).into_owned(), cursor.varint_bytes()?.map(&owned)));
         }
         let timestamp_ms = (timestamp_ms >= 0).then_some(timestamp_ms);
         Ok(StoredRecord { offset: Offset(offset), timestamp_ms, key, value, headers })
@@ -185,6 +217,11 @@ pub(crate) struct RawRecords<'a>(Cursor<'a>);
 impl<'a> RawRecords<'a> {
     pub(crate) fn new(body: &'a [u8]) -> RawRecords<'a> {
         RawRecords(Cursor::new(body, false))
+    }
+
+    /// The bytes behind the records read so far.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.0.rest()
     }
 
     fn read(&mut self) -> Result<RawRecord<'a>, Malformed> {

@@ -128,6 +128,37 @@ const DESCRIBE_GROUPS: &[Field] = &[
 const FIND_COORDINATOR: &[Field] =
     &[since(1, Fixed(4)), all(Fixed(2)), since(1, Text), all(Fixed(4)), all(Text), all(Fixed(4))];
 
+const JOIN_GROUP: &[Field] = &[
+    since(2, Fixed(4)),
+    all(Fixed(2)),
+    all(Fixed(4)),
+    since(7, Text),
+    all(Text),
+    all(Text),
+    since(9, Fixed(1)),
+    all(Text),
+    all(Structures(&[all(Text), since(5, Text), all(Data)])),
+];
+
+const SYNC_GROUP: &[Field] = &[since(1, Fixed(4)), all(Fixed(2)), since(5, Text), since(5, Text), all(Data)];
+
+const HEARTBEAT: &[Field] = &[since(1, Fixed(4)), all(Fixed(2))];
+
+const LEAVE_GROUP: &[Field] =
+    &[since(1, Fixed(4)), all(Fixed(2)), since(3, Structures(&[all(Text), all(Text), all(Fixed(2))]))];
+
+const OFFSET_COMMIT: &[Field] =
+    &[since(3, Fixed(4)), all(Structures(&[all(Text), all(Structures(&[all(Fixed(4)), all(Fixed(2))]))]))];
+
+const OFFSET_FETCH: &[Field] = &[
+    since(3, Fixed(4)),
+    all(Structures(&[
+        all(Text),
+        all(Structures(&[all(Fixed(4)), all(Fixed(8)), since(5, Fixed(4)), all(Text), all(Fixed(2))])),
+    ])),
+    since(2, Fixed(2)),
+];
+
 fn layout(api: ApiKey) -> Option<&'static [Field]> {
     Some(match api {
         ApiKey::ApiVersions => API_VERSIONS,
@@ -140,6 +171,12 @@ fn layout(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
         ApiKey::DescribeGroups => DESCRIBE_GROUPS,
         ApiKey::FindCoordinator => FIND_COORDINATOR,
+        ApiKey::JoinGroup => JOIN_GROUP,
+        ApiKey::SyncGroup => SYNC_GROUP,
+        ApiKey::Heartbeat => HEARTBEAT,
+        ApiKey::LeaveGroup => LEAVE_GROUP,
+        ApiKey::OffsetCommit => OFFSET_COMMIT,
+        ApiKey::OffsetFetch => OFFSET_FETCH,
         _ => return None, // not asked by this client
     })
 }
@@ -177,20 +214,25 @@ fn structure(cursor: &mut Cursor<'_>, fields: &'static [Field], version: i16) ->
 
 #[cfg(test)]
 mod tests {
-    use bytes::BytesMut;
+    use bytes::{Bytes, BytesMut};
     use kafka_protocol::{
         messages::{
             ApiVersionsResponse, BrokerId, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse,
-            DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse, InitProducerIdResponse,
-            ListOffsetsResponse, MetadataResponse,
+            DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse, HeartbeatResponse,
+            InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListOffsetsResponse, MetadataResponse,
+            OffsetCommitResponse, OffsetFetchResponse, SyncGroupResponse,
             api_versions_response::ApiVersion,
             create_partitions_response::CreatePartitionsTopicResult,
             create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
             delete_topics_response::DeletableTopicResult,
             describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym},
             describe_groups_response::{DescribedGroup, DescribedGroupMember},
+            join_group_response::JoinGroupResponseMember,
+            leave_group_response::MemberResponse,
             list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
             metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
+            offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+            offset_fetch_response::{OffsetFetchResponsePartition, OffsetFetchResponseTopic},
         },
         protocol::Encodable,
     };
@@ -272,6 +314,37 @@ mod tests {
             encoded(DescribeGroupsResponse::default().with_groups(vec![group]), version)
         });
         check(ApiKey::FindCoordinator, |version| encoded(FindCoordinatorResponse::default(), version));
+        check(ApiKey::JoinGroup, |version| {
+            let member = JoinGroupResponseMember::default()
+                .with_member_id("member".into())
+                .with_metadata(Bytes::from_static(b"metadata"));
+            let response = JoinGroupResponse::default()
+                .with_protocol_name(Some("range".into()))
+                .with_leader("member".into())
+                .with_members(vec![member; 2]);
+            encoded(response, version)
+        });
+        check(ApiKey::SyncGroup, |version| {
+            encoded(SyncGroupResponse::default().with_assignment(Bytes::from_static(b"assignment")), version)
+        });
+        check(ApiKey::Heartbeat, |version| encoded(HeartbeatResponse::default(), version));
+        check(ApiKey::LeaveGroup, |version| {
+            let members = if version >= 3 { vec![MemberResponse::default(); 2] } else { Vec::new() };
+            encoded(LeaveGroupResponse::default().with_members(members), version)
+        });
+        check(ApiKey::OffsetCommit, |version| {
+            let topic = OffsetCommitResponseTopic::default()
+                .with_name(kafka_protocol::messages::TopicName("topic".into()))
+                .with_partitions(vec![OffsetCommitResponsePartition::default(); 2]);
+            encoded(OffsetCommitResponse::default().with_topics(vec![topic]), version)
+        });
+        check(ApiKey::OffsetFetch, |version| {
+            let partition = OffsetFetchResponsePartition::default().with_metadata(Some("text".into()));
+            let topic = OffsetFetchResponseTopic::default()
+                .with_name(kafka_protocol::messages::TopicName("topic".into()))
+                .with_partitions(vec![partition; 2]);
+            encoded(OffsetFetchResponse::default().with_topics(vec![topic]), version)
+        });
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! Apache Kafka). Topics get names of their own, so a cluster may be used again and again.
 
 mod chaos;
+mod consuming;
+mod groups;
 mod outages;
 mod reading;
 mod records;
