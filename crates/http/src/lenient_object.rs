@@ -122,6 +122,32 @@ impl<'a> LenientObject<'a> {
         }
     }
 
+    /// One of a few names, written as they are.
+    pub(crate) fn choice<T: Copy>(
+        &mut self,
+        name: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> Result<Option<T>, Problem> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let chosen = text(value).filter(|_| is_string(value));
+        let found = chosen.and_then(|chosen| choices.iter().find(|(name, _)| *name == chosen));
+        let expected = || {
+            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+            match names.split_last() {
+                Some((last, [])) => (*last).to_owned(),
+                Some((last, others)) => format!("{} or {last}", others.join(", ")),
+                None => "nothing".to_owned(),
+            }
+        };
+        found.map(|(_, value)| Some(*value)).ok_or_else(|| self.wrong(name, &expected(), value))
+    }
+
+    /// Whether a member is a list that holds nothing but null.
+    pub(crate) fn is_list_of_nulls(&self, name: &str) -> bool {
+        let items = self.members.get(name).and_then(|(_, value)| items(value));
+        items.is_some_and(|items| !items.is_empty() && items.iter().all(|item| item.get() == "null"))
+    }
+
     /// A list of objects.
     pub(crate) fn objects(&mut self, name: &'static str) -> Result<Option<Vec<LenientObject<'a>>>, Problem> {
         let items = match self.take(name) {

@@ -137,6 +137,10 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
         (_, Error::DoesNotFit(_)) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
         (_, Error::NotBase64 { .. }) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
         (_, Error::TooLarge(_) | Error::TooManyValues(_)) => Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, error),
+        (_, Error::UnknownConfig { .. } | Error::UnknownGroup(_) | Error::NoOffsets(_) | Error::NoLags(_)) => {
+            Problem::missing(error)
+        }
+        (_, Error::AclsNotCreated { .. }) => Problem::invalid_request(error),
         (_, Error::Cluster(error)) => cluster(error),
     }
 }
@@ -145,6 +149,7 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
 fn cluster(error: &ClusterError) -> Problem {
     let (status, code) = match error.kind {
         ErrorKind::UnknownTopic | ErrorKind::UnknownPartition => (StatusCode::NOT_FOUND, 40403),
+        ErrorKind::UnknownBroker | ErrorKind::UnknownGroup => (StatusCode::NOT_FOUND, 404),
         ErrorKind::TopicExists | ErrorKind::InvalidTopic | ErrorKind::InvalidRequest => {
             (StatusCode::BAD_REQUEST, 40002)
         }
@@ -171,7 +176,9 @@ pub(crate) fn record_problem(failed: &AppendError) -> (u32, String) {
         | ErrorKind::Throttled
         | ErrorKind::BrokerUnavailable
         | ErrorKind::Retriable => 50003,
-        ErrorKind::TopicExists
+        ErrorKind::UnknownBroker
+        | ErrorKind::UnknownGroup
+        | ErrorKind::TopicExists
         | ErrorKind::InvalidTopic
         | ErrorKind::InvalidRequest
         | ErrorKind::InvalidReplicaAssignment

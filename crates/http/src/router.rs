@@ -36,12 +36,19 @@ pub(crate) struct Route {
 /// The operations of one API over `state`.
 pub(crate) struct Table<S> {
     state: S,
+    /// Makes the state of one request.
+    for_request: fn(&S) -> S,
     pub(crate) routes: Vec<Route>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Table<S> {
     pub(crate) fn new(state: S) -> Table<S> {
-        Table { state, routes: Vec::new() }
+        Table::with(state, S::clone)
+    }
+
+    /// Like [`Table::new`], where each request has a state of its own.
+    pub(crate) fn with(state: S, for_request: fn(&S) -> S) -> Table<S> {
+        Table { state, for_request, routes: Vec::new() }
     }
 
     pub(crate) fn get<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
@@ -89,8 +96,8 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
         F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
-        let state = self.state.clone();
-        let handler: Handler = Box::new(move |request| Box::pin(handler(state.clone(), request)));
+        let (state, for_request) = (self.state.clone(), self.for_request);
+        let handler: Handler = Box::new(move |request| Box::pin(handler(for_request(&state), request)));
         self.routes.push(Route { method, path, media, handler });
         self
     }

@@ -1,11 +1,14 @@
 //! API v3: `/v3/clusters/…`, in `application/json`.
 //!
-//! Source: docs/reference/rest-v3.md. There is one cluster, and its id stands in every path. Operations that are not built yet are in the
-//! table with their methods and media types; they return 404 for an unknown cluster and 501 for the known one.
+//! Source: docs/reference/rest-v3.md. There is one cluster, and its id stands in every path. Whatever an operation asks of the cluster, one call
+//! after the other, ends within the time for one call. Operations that are not built yet are in the table and return 501.
 
+mod acls;
 mod brokers;
 mod clusters;
 mod configs;
+mod groups;
+mod lags;
 mod links;
 mod not_built;
 mod partitions;
@@ -16,10 +19,10 @@ mod topics;
 
 use postern_proxy::{Error, Proxy, TopicDescription, TopicName};
 
-use self::not_built::{not_built, not_built_for_any_cluster};
+use self::not_built::not_built_for_any_cluster;
 use crate::negotiate::{JSON, MediaType};
 use crate::problem::{self, Dialect, Problem};
-use crate::request_context::Params;
+use crate::request_context::{Params, RequestContext};
 use crate::router::{Media, Route, Table};
 
 const ANSWER: &[MediaType] = &[MediaType { name: JSON, weight: 1000 }];
@@ -31,48 +34,48 @@ const WRITE: Media = Media { consumes: Some(&[JSON]), produces: ANSWER };
 /// All operations of the API (docs/reference/rest-v3.md §1).
 #[rustfmt::skip]
 pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
-    Table::new(proxy)
+    Table::with(proxy, Proxy::with_one_deadline)
         .get("/v3/clusters", READ, clusters::list)
         .get("/v3/clusters/{cluster}", READ, clusters::show)
-        .get("/v3/clusters/{cluster}/acls", READ, not_built("Listing ACLs"))
-        .post("/v3/clusters/{cluster}/acls", WRITE, not_built("Creating ACLs"))
-        .delete("/v3/clusters/{cluster}/acls", READ, not_built("Deleting ACLs"))
-        .post("/v3/clusters/{cluster}/acls:batch", WRITE, not_built("Creating ACLs"))
-        .get("/v3/clusters/{cluster}/broker-configs", READ, not_built("Reading settings of all brokers"))
-        .get("/v3/clusters/{cluster}/broker-configs/{config}", READ, not_built("Reading settings of all brokers"))
-        .put("/v3/clusters/{cluster}/broker-configs/{config}", WRITE, not_built("Changing settings of all brokers"))
-        .delete("/v3/clusters/{cluster}/broker-configs/{config}", READ, not_built("Changing settings of all brokers"))
-        .post("/v3/clusters/{cluster}/broker-configs:alter", WRITE, not_built("Changing settings of all brokers"))
+        .get("/v3/clusters/{cluster}/acls", READ, acls::search)
+        .post("/v3/clusters/{cluster}/acls", WRITE, acls::create)
+        .delete("/v3/clusters/{cluster}/acls", READ, acls::delete)
+        .post("/v3/clusters/{cluster}/acls:batch", WRITE, acls::create_batch)
+        .get("/v3/clusters/{cluster}/broker-configs", READ, configs_of(configs::all_brokers, configs::list))
+        .get("/v3/clusters/{cluster}/broker-configs/{config}", READ, configs_of(configs::all_brokers, configs::show))
+        .put("/v3/clusters/{cluster}/broker-configs/{config}", WRITE, configs_of(configs::all_brokers, configs::set))
+        .delete("/v3/clusters/{cluster}/broker-configs/{config}", READ, configs_of(configs::all_brokers, configs::reset))
+        .post("/v3/clusters/{cluster}/broker-configs:alter", WRITE, configs_of(configs::all_brokers, configs::alter))
         .get("/v3/clusters/{cluster}/brokers", READ, brokers::list)
         .get("/v3/clusters/{cluster}/brokers/{broker}", READ, brokers::show)
-        .get("/v3/clusters/{cluster}/brokers/-/configs", READ, not_built("Reading settings of brokers"))
-        .get("/v3/clusters/{cluster}/brokers/{broker}/configs", READ, not_built("Reading settings of brokers"))
-        .get("/v3/clusters/{cluster}/brokers/{broker}/configs/{config}", READ, not_built("Reading settings of brokers"))
-        .put("/v3/clusters/{cluster}/brokers/{broker}/configs/{config}", WRITE, not_built("Changing settings of brokers"))
-        .delete("/v3/clusters/{cluster}/brokers/{broker}/configs/{config}", READ, not_built("Changing settings of brokers"))
-        .post("/v3/clusters/{cluster}/brokers/{broker}/configs:alter", WRITE, not_built("Changing settings of brokers"))
+        .get("/v3/clusters/{cluster}/brokers/-/configs", READ, configs::of_brokers)
+        .get("/v3/clusters/{cluster}/brokers/{broker}/configs", READ, configs_of(configs::broker, configs::list))
+        .get("/v3/clusters/{cluster}/brokers/{broker}/configs/{config}", READ, configs_of(configs::broker, configs::show))
+        .put("/v3/clusters/{cluster}/brokers/{broker}/configs/{config}", WRITE, configs_of(configs::broker, configs::set))
+        .delete("/v3/clusters/{cluster}/brokers/{broker}/configs/{config}", READ, configs_of(configs::broker, configs::reset))
+        .post("/v3/clusters/{cluster}/brokers/{broker}/configs:alter", WRITE, configs_of(configs::broker, configs::alter))
         .get("/v3/clusters/{cluster}/brokers/{broker}/partition-replicas", READ, replicas::of_broker)
-        .get("/v3/clusters/{cluster}/consumer-groups", READ, not_built("Listing consumer groups"))
-        .get("/v3/clusters/{cluster}/consumer-groups/{group}", READ, not_built("Describing consumer groups"))
-        .get("/v3/clusters/{cluster}/consumer-groups/{group}/consumers", READ, not_built("Describing consumer groups"))
-        .get("/v3/clusters/{cluster}/consumer-groups/{group}/consumers/{consumer}", READ, not_built("Describing consumer groups"))
-        .get("/v3/clusters/{cluster}/consumer-groups/{group}/consumers/{consumer}/assignments", READ, not_built("Describing consumer groups"))
-        .get("/v3/clusters/{cluster}/consumer-groups/{group}/consumers/{consumer}/assignments/{topic}/partitions/{partition}", READ, not_built("Describing consumer groups"))
-        .get("/v3/clusters/{cluster}/consumer-groups/{group}/lags", READ, not_built("Reading the lag of consumer groups"))
-        .get("/v3/clusters/{cluster}/consumer-groups/{group}/lags/{topic}/partitions/{partition}", READ, not_built("Reading the lag of consumer groups"))
-        .get("/v3/clusters/{cluster}/consumer-groups/{group}/lag-summary", READ, not_built("Reading the lag of consumer groups"))
+        .get("/v3/clusters/{cluster}/consumer-groups", READ, groups::list)
+        .get("/v3/clusters/{cluster}/consumer-groups/{group}", READ, groups::show)
+        .get("/v3/clusters/{cluster}/consumer-groups/{group}/consumers", READ, groups::consumers)
+        .get("/v3/clusters/{cluster}/consumer-groups/{group}/consumers/{consumer}", READ, groups::consumer)
+        .get("/v3/clusters/{cluster}/consumer-groups/{group}/consumers/{consumer}/assignments", READ, groups::assignments)
+        .get("/v3/clusters/{cluster}/consumer-groups/{group}/consumers/{consumer}/assignments/{topic}/partitions/{partition}", READ, groups::assignment)
+        .get("/v3/clusters/{cluster}/consumer-groups/{group}/lags", READ, lags::list)
+        .get("/v3/clusters/{cluster}/consumer-groups/{group}/lags/{topic}/partitions/{partition}", READ, lags::show)
+        .get("/v3/clusters/{cluster}/consumer-groups/{group}/lag-summary", READ, lags::summary)
         .get("/v3/clusters/{cluster}/topics", READ, topics::list)
         .post("/v3/clusters/{cluster}/topics", WRITE, topics::create)
         .get("/v3/clusters/{cluster}/topics/{topic}", READ, topics::show)
         .patch("/v3/clusters/{cluster}/topics/{topic}", WRITE, topics::add_partitions)
         .delete("/v3/clusters/{cluster}/topics/{topic}", READ, topics::delete)
-        .get("/v3/clusters/{cluster}/topics/{topic}/configs", READ, configs::of_topic)
-        .get("/v3/clusters/{cluster}/topics/{topic}/configs/{config}", READ, configs::one_of_topic)
-        .put("/v3/clusters/{cluster}/topics/{topic}/configs/{config}", WRITE, not_built("Changing settings of topics"))
-        .delete("/v3/clusters/{cluster}/topics/{topic}/configs/{config}", READ, not_built("Changing settings of topics"))
-        .post("/v3/clusters/{cluster}/topics/{topic}/configs:alter", WRITE, not_built("Changing settings of topics"))
+        .get("/v3/clusters/{cluster}/topics/{topic}/configs", READ, configs_of(configs::topic, configs::list))
+        .get("/v3/clusters/{cluster}/topics/{topic}/configs/{config}", READ, configs_of(configs::topic, configs::show))
+        .put("/v3/clusters/{cluster}/topics/{topic}/configs/{config}", WRITE, configs_of(configs::topic, configs::set))
+        .delete("/v3/clusters/{cluster}/topics/{topic}/configs/{config}", READ, configs_of(configs::topic, configs::reset))
+        .post("/v3/clusters/{cluster}/topics/{topic}/configs:alter", WRITE, configs_of(configs::topic, configs::alter))
         .get("/v3/clusters/{cluster}/topics/-/configs", READ, configs::of_all_topics)
-        .post("/v3/clusters/{cluster}/topics/-/configs:alter", WRITE, not_built("Changing settings of topics"))
+        .post("/v3/clusters/{cluster}/topics/-/configs:alter", WRITE, configs::alter_topics)
         .get("/v3/clusters/{cluster}/topics/{topic}/partitions", READ, partitions::list)
         .get("/v3/clusters/{cluster}/topics/{topic}/partitions/{partition}", READ, partitions::show)
         .get("/v3/clusters/{cluster}/topics/{topic}/partitions/{partition}/offset", READ, partitions::offsets)
@@ -88,6 +91,17 @@ pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
         .post("/v3/clusters/{cluster}/topics/{topic}/records", WRITE, not_built_for_any_cluster("Producing through API v3"))
         .post("/v3/clusters/{cluster}/topics/{topic}/records:batch", WRITE, not_built_for_any_cluster("Producing through API v3"))
         .routes
+}
+
+/// A handler that serves configs of several kinds of resource, for one of them.
+fn configs_of<F, A>(
+    resource: configs::ResourceOf,
+    handler: F,
+) -> impl Fn(Proxy, RequestContext) -> A + Send + Sync + 'static
+where
+    F: Fn(Proxy, RequestContext, configs::ResourceOf) -> A + Send + Sync + 'static,
+{
+    move |proxy, request| handler(proxy, request, resource)
 }
 
 fn problem(error: Error) -> Problem {

@@ -4,10 +4,15 @@
 //! `Settings::call_timeout`. Reads are repeated while brokers are away; a change whose answer was lost is not, because it may
 //! have been made. Errors carry the broker's own sentence where it sent one.
 
+mod acls;
+mod alter_configs;
+mod alter_groups;
 mod cluster;
 mod configs;
+mod group_offsets;
 mod groups;
 mod offsets;
+mod reassignments;
 mod topics;
 
 use std::{sync::Arc, time::Duration};
@@ -15,17 +20,21 @@ use std::{sync::Arc, time::Duration};
 use kafka_protocol::protocol::{HeaderVersion, Request, StrBytes};
 use tokio::time::Instant;
 
+pub use acls::{Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType};
+pub use alter_configs::{ConfigAlteration, ConfigChange};
 pub use cluster::ClusterDescription;
-pub use configs::{ConfigEntry, ConfigSource, ConfigSynonym};
-pub use groups::GroupMembers;
+pub use configs::{ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
+pub use group_offsets::CommittedOffset;
+pub use groups::{GroupDescription, GroupMember, GroupMembers, GroupState, GroupType, ListedGroup};
 pub use offsets::OffsetRange;
+pub use reassignments::Reassignment;
 pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription};
 
 use crate::{
-    Error, Settings, TopicName,
+    Error, NodeId, Settings, TopicName,
     error::ErrorCode,
     metadata::Metadata,
-    network::{Destination, Network},
+    network::{CallError, Destination, Network},
 };
 
 /// The administrative calls of a cluster.
@@ -33,20 +42,29 @@ pub(crate) struct Admin {
     network: Arc<Network>,
     metadata: Arc<Metadata>,
     timeout: Duration,
+    /// Where several calls have one deadline together.
+    deadline: Option<Instant>,
 }
 
 impl Admin {
     pub(crate) fn new(network: Arc<Network>, metadata: Arc<Metadata>, settings: &Settings) -> Admin {
-        Admin { network, metadata, timeout: settings.call_timeout }
+        Admin { network, metadata, timeout: settings.call_timeout, deadline: None }
+    }
+
+    /// The same whose calls all end within the time for one, counted from now.
+    pub(crate) fn with_one_deadline(&self) -> Admin {
+        let (network, metadata) = (self.network.clone(), self.metadata.clone());
+        Admin { network, metadata, timeout: self.timeout, deadline: Some(self.deadline()) }
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
+        self.deadline.unwrap_or_else(|| Instant::now() + self.timeout)
     }
 
     /// What brokers are given to finish a change: a little less than we wait for them.
     fn broker_timeout_ms(&self) -> i32 {
-        i32::try_from((self.timeout * 5 / 6).as_millis()).unwrap_or(i32::MAX)
+        let left = self.deadline() - Instant::now();
+        i32::try_from((left * 5 / 6).as_millis()).unwrap_or(i32::MAX).max(1)
     }
 
     /// Asks something that changes nothing.
@@ -62,8 +80,20 @@ impl Admin {
         self.network.ask(destination, true, deadline, build).await.map_err(|failed| failed.error)
     }
 
-    /// Asks for a change. In clusters without KRaft only the controller makes it: where another broker refuses for that reason,
-    /// the controller is looked up and asked.
+    /// Asks a broker for a change of something of its own.
+    async fn change_at<R: Request>(
+        &self,
+        broker: NodeId,
+        build: impl Fn(i16) -> R + Clone + Send + 'static,
+    ) -> Result<R::Response, Error>
+    where
+        R::Response: HeaderVersion,
+    {
+        let answered = self.network.ask(Destination::Broker(broker), false, self.deadline(), build).await;
+        answered.map_err(unknown_outcome)
+    }
+
+    /// Asks for a change of what the whole cluster shares.
     async fn change<R: Request>(
         &self,
         build: impl Fn(i16) -> R + Clone + Send + 'static,
@@ -72,22 +102,29 @@ impl Admin {
     where
         R::Response: HeaderVersion,
     {
+        self.ask_controller(false, build, code).await.map_err(unknown_outcome)
+    }
+
+    /// Asks any broker. In clusters without KRaft only the controller answers: where another broker refuses for that reason, the
+    /// controller is looked up and asked.
+    async fn ask_controller<R: Request>(
+        &self,
+        repeatable: bool,
+        build: impl Fn(i16) -> R + Clone + Send + 'static,
+        code: impl Fn(&R::Response) -> Option<i16>,
+    ) -> Result<R::Response, CallError>
+    where
+        R::Response: HeaderVersion,
+    {
         let deadline = self.deadline();
         let mut destination = Destination::Any;
         loop {
-            let answered = self.network.ask(destination, false, deadline, build.clone()).await;
-            let response = answered.map_err(|failed| match failed.sent {
-                true => Error {
-                    message: format!("{}. Whether the change was made is not known", failed.error.message),
-                    ..failed.error
-                },
-                false => failed.error,
-            })?;
+            let response = self.network.ask(destination, repeatable, deadline, build.clone()).await?;
             let refused = code(&response).map(ErrorCode) == Some(ErrorCode::NOT_CONTROLLER);
             if !refused || Instant::now() >= deadline {
                 return Ok(response);
             }
-            self.describe_cluster().await?;
+            self.describe_cluster().await.map_err(|error| CallError { error, sent: false })?;
             if destination == Destination::Controller {
                 tokio::time::sleep(Duration::from_millis(100)).await; // another controller is being elected
             }
@@ -96,9 +133,33 @@ impl Admin {
     }
 }
 
+/// The error of a change without an answer: it says so where the change may have been made.
+fn unknown_outcome(failed: CallError) -> Error {
+    match failed.sent {
+        true => Error {
+            message: format!("{}. Whether the change was made is not known", failed.error.message),
+            ..failed.error
+        },
+        false => failed.error,
+    }
+}
+
+/// The result of a change: the broker's sentence, and for a broker that ran out of time that the change may still be made.
+fn changed(code: i16, sentence: Option<&StrBytes>) -> Result<(), Error> {
+    checked(code, sentence).map_err(|error| match ErrorCode(code) {
+        ErrorCode::REQUEST_TIMED_OUT => unknown_outcome(CallError { error, sent: true }),
+        _ => error, // nothing was changed
+    })
+}
+
 /// A name as the codecs take it.
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
+}
+
+/// A name as the codecs have it.
+fn parsed(name: &kafka_protocol::messages::TopicName) -> Option<TopicName> {
+    TopicName::parse(name).ok() // a cluster has no topics with illegal names
 }
 
 /// The name of a topic as the codecs take it.

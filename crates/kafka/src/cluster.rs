@@ -1,20 +1,24 @@
 //! The public face of this crate: every call, each one line long.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
 use crate::{
-    Admitted, ClusterDescription, ConfigEntry, Consumer, ConsumerSettings, CreatedTopic, Deliveries, Error, ErrorKind,
-    GroupMembers, NewTopic, NodeId, OffsetRange, PartitionId, Reader, Settings, TopicDescription, TopicName,
-    admin::Admin, metadata::Metadata, network::Network, producer::Producer,
+    Acl, AclFilter, Admitted, ClusterDescription, CommittedOffset, ConfigAlteration, ConfigEntry, ConfigResource,
+    Consumer, ConsumerSettings, CreatedTopic, Deliveries, Error, ErrorKind, GroupDescription, GroupMembers,
+    ListedGroup, NewTopic, Offset, OffsetRange, PartitionId, Reader, Reassignment, Settings, TopicDescription,
+    TopicName, admin::Admin, metadata::Metadata, network::Network, producer::Producer,
 };
 
 /// A Kafka cluster. Cheap to clone; clones share connections, metadata and the producer.
 ///
 /// When the last clone goes, records still under way are given up and answered so. [`Cluster::flush`] first to avoid that.
 #[derive(Clone)]
-pub struct Cluster(Arc<Inner>);
+pub struct Cluster {
+    inner: Arc<Inner>,
+    admin: Arc<Admin>,
+}
 
 struct Inner {
     settings: Settings,
@@ -22,7 +26,6 @@ struct Inner {
     network: Arc<Network>,
     metadata: Arc<Metadata>,
     producer: Producer,
-    admin: Arc<Admin>,
 }
 
 impl Cluster {
@@ -39,13 +42,19 @@ impl Cluster {
         let metadata = Arc::new(Metadata::new(network.clone(), settings.call_timeout, runtime.clone()));
         let producer = Producer::start(&settings, &network, &metadata, runtime.clone());
         let admin = Arc::new(Admin::new(network.clone(), metadata.clone(), &settings));
-        Ok(Cluster(Arc::new(Inner { settings, runtime, network, metadata, producer, admin })))
+        Ok(Cluster { inner: Arc::new(Inner { settings, runtime, network, metadata, producer }), admin })
+    }
+
+    /// The same cluster, for one request: the administrative calls that are made through it, and through its clones, all end within
+    /// the call timeout, counted from now.
+    pub fn with_one_deadline(&self) -> Cluster {
+        Cluster { inner: self.inner.clone(), admin: Arc::new(self.admin.with_one_deadline()) }
     }
 
     /// The partition count, if a fresh one is known: for the hot path. Sends no request and does not
     /// wait; a count that begins to age is renewed in the background.
     pub fn known_partitions(&self, topic: &TopicName) -> Option<i32> {
-        self.0.metadata.fresh(topic)
+        self.inner.metadata.fresh(topic)
     }
 
     /// The partition count, looked up for a produce: may create the topic where the cluster does that. Dropping the future
@@ -55,13 +64,13 @@ impl Cluster {
     /// `UnknownTopic` after the topic was missing for about 500 ms (longer, if it was created from here a moment ago); what the
     /// cluster says against the topic; no broker within the call timeout.
     pub async fn partitions_for_produce(&self, topic: &TopicName) -> Result<i32, Error> {
-        self.0.metadata.partitions(topic).await
+        self.inner.metadata.partitions(topic).await
     }
 
     /// Appends in the order given. Not async on purpose: order of records is order of calls. The topic should be known
     /// (`known_partitions`, `partitions_for_produce`); records of one that is not wait until it is.
     pub fn append(&self, topic: &TopicName, records: Admitted) -> Deliveries {
-        self.0.producer.append(topic, records)
+        self.inner.producer.append(topic, records)
     }
 
     /// The cluster's id and brokers.
@@ -70,7 +79,7 @@ impl Cluster {
     /// The cluster's refusal, or no answer within the call timeout; so with all calls below. A future that is dropped forgets
     /// the answer, but the cluster may still do what it was told.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription, Error> {
-        self.0.admin.describe_cluster().await
+        self.admin.describe_cluster().await
     }
 
     /// All topics, internal ones included, in no particular order.
@@ -78,7 +87,7 @@ impl Cluster {
     /// # Errors
     /// See [`Cluster::describe_cluster`].
     pub async fn topics(&self, authorized_operations: bool) -> Result<Vec<TopicDescription>, Error> {
-        self.0.admin.topics(authorized_operations).await
+        self.admin.topics(authorized_operations).await
     }
 
     /// One topic.
@@ -86,7 +95,7 @@ impl Cluster {
     /// # Errors
     /// `UnknownTopic`; see [`Cluster::describe_cluster`].
     pub async fn topic(&self, topic: &TopicName, authorized_operations: bool) -> Result<TopicDescription, Error> {
-        self.0.admin.topic(topic, authorized_operations).await
+        self.admin.topic(topic, authorized_operations).await
     }
 
     /// Creates a topic and reads back what is true, which may not be what was asked for.
@@ -94,9 +103,9 @@ impl Cluster {
     /// # Errors
     /// `TopicExists` and what else the cluster has against it; see [`Cluster::describe_cluster`].
     pub async fn create_topic(&self, topic: &NewTopic) -> Result<CreatedTopic, Error> {
-        let created = self.0.admin.create_topic(topic).await?;
+        let created = self.admin.create_topic(topic).await?;
         if !topic.validate_only {
-            self.0.metadata.created(&topic.name);
+            self.inner.metadata.created(&topic.name);
         }
         Ok(created)
     }
@@ -106,8 +115,8 @@ impl Cluster {
     /// # Errors
     /// `UnknownTopic`; see [`Cluster::describe_cluster`].
     pub async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
-        self.0.admin.delete_topic(topic).await?;
-        self.0.metadata.deleted(topic);
+        self.admin.delete_topic(topic).await?;
+        self.inner.metadata.deleted(topic);
         Ok(())
     }
 
@@ -116,25 +125,145 @@ impl Cluster {
     /// # Errors
     /// `InvalidRequest` where it has as many already; see [`Cluster::describe_cluster`].
     pub async fn add_partitions(&self, topic: &TopicName, total: i32) -> Result<(), Error> {
-        self.0.admin.add_partitions(topic, total).await?;
-        self.0.metadata.partitions_added(topic, total).await;
+        self.admin.add_partitions(topic, total).await?;
+        self.inner.metadata.partitions_added(topic, total).await;
         Ok(())
     }
 
-    /// The configs of a topic, defaults included.
+    /// The configs of a topic, a broker, or of all brokers.
     ///
     /// # Errors
-    /// `UnknownTopic`; see [`Cluster::describe_cluster`].
-    pub async fn topic_configs(&self, topic: &TopicName) -> Result<Vec<ConfigEntry>, Error> {
-        self.0.admin.topic_configs(topic).await
+    /// `UnknownTopic`, `UnknownBroker`; see [`Cluster::describe_cluster`].
+    pub async fn configs(&self, resource: &ConfigResource) -> Result<Vec<ConfigEntry>, Error> {
+        self.admin.configs(resource).await
     }
 
-    /// The configs of a broker, defaults included.
+    /// The configs of several topics, in the order of `topics`.
+    ///
+    /// # Errors
+    /// Of a single one: `UnknownTopic`; see [`Cluster::describe_cluster`].
+    pub async fn topics_configs(&self, topics: &[TopicName]) -> Result<Vec<Result<Vec<ConfigEntry>, Error>>, Error> {
+        self.admin.topics_configs(topics).await
+    }
+
+    /// Changes configs. Of each resource all changes are made or none; the results are in the order of `resources`.
+    ///
+    /// # Errors
+    /// Of a single one: `UnknownTopic`, `UnknownBroker`, `InvalidRequest`; see [`Cluster::describe_cluster`].
+    pub async fn alter_configs(
+        &self,
+        resources: &[(ConfigResource, Vec<ConfigAlteration>)],
+        validate_only: bool,
+    ) -> Vec<Result<(), Error>> {
+        self.admin.alter_configs(resources, validate_only).await
+    }
+
+    /// The partitions that are being moved, by topic and number.
     ///
     /// # Errors
     /// See [`Cluster::describe_cluster`].
-    pub async fn broker_configs(&self, broker: NodeId) -> Result<Vec<ConfigEntry>, Error> {
-        self.0.admin.broker_configs(broker).await
+    pub async fn reassignments(&self) -> Result<Vec<Reassignment>, Error> {
+        self.admin.reassignments().await
+    }
+
+    /// The ACLs that fit, sorted.
+    ///
+    /// # Errors
+    /// `InvalidRequest` where the cluster has no authorizer; see [`Cluster::describe_cluster`].
+    pub async fn acls(&self, filter: &AclFilter) -> Result<Vec<Acl>, Error> {
+        self.admin.acls(filter).await
+    }
+
+    /// Creates ACLs, each by itself; the results are in the order of `acls`. One that is there already is a success.
+    ///
+    /// # Errors
+    /// See [`Cluster::acls`].
+    pub async fn create_acls(&self, acls: &[Acl]) -> Result<Vec<Result<(), Error>>, Error> {
+        self.admin.create_acls(acls).await
+    }
+
+    /// Deletes the ACLs that fit, and returns them, sorted.
+    ///
+    /// # Errors
+    /// See [`Cluster::acls`].
+    pub async fn delete_acls(&self, filter: &AclFilter) -> Result<Vec<Acl>, Error> {
+        self.admin.delete_acls(filter).await
+    }
+
+    /// All groups of any kind, in no particular order.
+    ///
+    /// # Errors
+    /// See [`Cluster::describe_cluster`].
+    pub async fn groups(&self) -> Result<Vec<ListedGroup>, Error> {
+        self.admin.groups().await
+    }
+
+    /// All groups of consumers that we may describe, in no particular order.
+    ///
+    /// # Errors
+    /// See [`Cluster::describe_cluster`].
+    pub async fn consumer_groups(&self) -> Result<Vec<GroupDescription>, Error> {
+        self.admin.consumer_groups().await
+    }
+
+    /// A group of consumers; `None`: there is none of this id.
+    ///
+    /// # Errors
+    /// `Authorization`; see [`Cluster::describe_cluster`].
+    pub async fn consumer_group(&self, group: &str) -> Result<Option<GroupDescription>, Error> {
+        self.admin.consumer_group(group).await
+    }
+
+    /// What a group has committed, by topic and partition; nothing for a group that does not exist.
+    ///
+    /// # Errors
+    /// `Authorization`; see [`Cluster::describe_cluster`].
+    pub async fn committed_offsets(&self, group: &str) -> Result<Vec<CommittedOffset>, Error> {
+        self.admin.committed_offsets(group).await
+    }
+
+    /// Commits for a group without members, which comes to be where there is none; the result of each partition.
+    ///
+    /// # Errors
+    /// Of a single one: `InvalidRequest` where the group has members, `UnknownTopic`; see [`Cluster::describe_cluster`].
+    pub async fn set_group_offsets(
+        &self,
+        group: &str,
+        offsets: &[CommittedOffset],
+    ) -> Result<Vec<((TopicName, PartitionId), Result<(), Error>)>, Error> {
+        self.admin.set_group_offsets(group, offsets).await
+    }
+
+    /// Forgets what a group has committed of `partitions`; the result of each.
+    ///
+    /// # Errors
+    /// `UnknownGroup`; of a single one: `InvalidRequest` where a member is subscribed to the topic; see
+    /// [`Cluster::describe_cluster`].
+    pub async fn delete_group_offsets(
+        &self,
+        group: &str,
+        partitions: &[(TopicName, PartitionId)],
+    ) -> Result<Vec<((TopicName, PartitionId), Result<(), Error>)>, Error> {
+        self.admin.delete_group_offsets(group, partitions).await
+    }
+
+    /// Deletes a group without members, and what it has committed.
+    ///
+    /// # Errors
+    /// `UnknownGroup`; `InvalidRequest` where it has members; see [`Cluster::describe_cluster`].
+    pub async fn delete_group(&self, group: &str) -> Result<(), Error> {
+        self.admin.delete_group(group).await
+    }
+
+    /// The last stable offsets of `partitions` (sorted), of those among them that exist.
+    ///
+    /// # Errors
+    /// See [`Cluster::describe_cluster`].
+    pub async fn end_offsets(
+        &self,
+        partitions: &[(TopicName, PartitionId)],
+    ) -> Result<BTreeMap<(TopicName, PartitionId), Offset>, Error> {
+        self.admin.end_offsets(partitions).await
     }
 
     /// The members of a group, whatever they are members for; `None`: there is no such group.
@@ -142,7 +271,7 @@ impl Cluster {
     /// # Errors
     /// See [`Cluster::describe_cluster`].
     pub async fn group_members(&self, group: &str) -> Result<Option<GroupMembers>, Error> {
-        self.0.admin.group_members(group).await
+        self.admin.group_members(group).await
     }
 
     /// Where a partition begins and ends now.
@@ -150,7 +279,7 @@ impl Cluster {
     /// # Errors
     /// `UnknownTopic`, `UnknownPartition`; see [`Cluster::describe_cluster`].
     pub async fn offsets(&self, topic: &TopicName, partition: PartitionId) -> Result<OffsetRange, Error> {
-        self.0.admin.offsets(topic, partition).await
+        self.admin.offsets(topic, partition).await
     }
 
     /// A reader of many partitions, with a group. Asks nothing yet.
@@ -159,8 +288,8 @@ impl Cluster {
     /// `InvalidRequest`: a setting that cannot be used.
     pub fn consumer(&self, settings: ConsumerSettings) -> Result<Consumer, Error> {
         settings.check()?;
-        let _runtime = self.0.runtime.enter();
-        Ok(Consumer::start(self.0.network.clone(), self.0.metadata.clone(), settings))
+        let _runtime = self.inner.runtime.enter();
+        Ok(Consumer::start(self.inner.network.clone(), self.inner.metadata.clone(), settings))
     }
 
     /// Reads one partition from its beginning, without a group.
@@ -168,18 +297,18 @@ impl Cluster {
     /// # Errors
     /// None today: what the cluster has against reading is told by [`Reader::next`].
     pub fn reader(&self, topic: &TopicName, partition: PartitionId) -> Result<Reader, Error> {
-        let Inner { network, metadata, admin, .. } = &*self.0;
-        Ok(Reader::new(network.clone(), metadata.clone(), admin.clone(), topic, partition))
+        let Inner { network, metadata, .. } = &*self.inner;
+        Ok(Reader::new(network.clone(), metadata.clone(), self.admin.clone(), topic, partition))
     }
 
     /// Waits until everything appended is answered, at most for `limit`. True: nothing is left.
     pub async fn flush(&self, limit: Duration) -> bool {
-        self.0.producer.flush(limit).await
+        self.inner.producer.flush(limit).await
     }
 }
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Cluster").field(&self.0.settings.bootstrap_servers).finish()
+        f.debug_tuple("Cluster").field(&self.inner.settings.bootstrap_servers).finish()
     }
 }

@@ -16,6 +16,10 @@ pub enum ErrorKind {
     UnknownTopic,
     /// The topic has no such partition.
     UnknownPartition,
+    /// No broker of this id is up.
+    UnknownBroker,
+    /// There is no such group.
+    UnknownGroup,
     /// The topic to be created is there already.
     TopicExists,
     /// No topic can be called that.
@@ -155,12 +159,14 @@ impl ErrorCode {
     pub(crate) const UNKNOWN_MEMBER_ID: ErrorCode = ErrorCode(25);
     pub(crate) const REBALANCE_IN_PROGRESS: ErrorCode = ErrorCode(27);
     pub(crate) const INVALID_TIMESTAMP: ErrorCode = ErrorCode(32);
+    pub(crate) const UNSUPPORTED_VERSION: ErrorCode = ErrorCode(35);
     pub(crate) const NOT_CONTROLLER: ErrorCode = ErrorCode(41);
     pub(crate) const OUT_OF_ORDER_SEQUENCE_NUMBER: ErrorCode = ErrorCode(45);
     pub(crate) const DUPLICATE_SEQUENCE_NUMBER: ErrorCode = ErrorCode(46);
     pub(crate) const INVALID_PRODUCER_EPOCH: ErrorCode = ErrorCode(47);
     pub(crate) const KAFKA_STORAGE_ERROR: ErrorCode = ErrorCode(56);
     pub(crate) const UNKNOWN_PRODUCER_ID: ErrorCode = ErrorCode(59);
+    pub(crate) const NON_EMPTY_GROUP: ErrorCode = ErrorCode(68);
     pub(crate) const GROUP_ID_NOT_FOUND: ErrorCode = ErrorCode(69);
     pub(crate) const LISTENER_NOT_FOUND: ErrorCode = ErrorCode(72);
     pub(crate) const FENCED_LEADER_EPOCH: ErrorCode = ErrorCode(74);
@@ -181,8 +187,10 @@ impl ErrorCode {
             17 => ErrorKind::InvalidTopic,
             // Partitions, replication factor, config, request, policy; version or feature missing; security switched off.
             // -1 is what brokers answer to requests they could not make sense of.
-            37 | 38 | 40 | 42 | 44 | 35 | 54 | -1 => ErrorKind::InvalidRequest,
+            // A group with members or subscribed to the topic; no election or reassignment to be made; credentials.
+            37 | 38 | 40 | 42 | 44 | 35 | 54 | 68 | 84 | 85 | 86 | 91 | 92 | 93 | -1 => ErrorKind::InvalidRequest,
             39 => ErrorKind::InvalidReplicaAssignment,
+            69 => ErrorKind::UnknownGroup,
             33 | 34 | 58 => ErrorKind::Authentication,
             29 | 30 | 31 | 53 | 65 => ErrorKind::Authorization,
             10 | 18 => ErrorKind::RecordTooLarge,
@@ -248,6 +256,11 @@ impl ErrorCode {
             25 => "The group does not know this member, or no longer",
             26 => "The session timeout is outside of what the cluster allows",
             27 => "The group is rebalancing",
+            68 => "The group has members",
+            69 => "There is no such group",
+            84 => "The partition has the leader that it should have",
+            85 => "The partition is not being reassigned",
+            86 => "Members of the group are subscribed to the topic",
             56 => "The broker cannot write to its disk",
             81 => "The group has as many members as the cluster allows",
             82 => "Another member has taken over this group.instance.id",

@@ -38,8 +38,10 @@ mod settings;
 mod wire;
 
 pub use admin::{
-    ClusterDescription, ConfigEntry, ConfigSource, ConfigSynonym, CreatedTopic, GroupMembers, NewTopic, OffsetRange,
-    PartitionDescription, TopicDescription,
+    Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, ClusterDescription, CommittedOffset,
+    ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic,
+    GroupDescription, GroupMember, GroupMembers, GroupState, GroupType, ListedGroup, NewTopic, OffsetRange,
+    PartitionDescription, Reassignment, TopicDescription,
 };
 pub use cluster::Cluster;
 pub use consumer::{

@@ -1,15 +1,22 @@
-//! Administration: describing the cluster and its topics, creating topics, adding partitions, deleting topics.
+//! Administration: describing the cluster and its topics, creating topics, adding partitions, deleting topics; configs, groups of
+//! consumers and ACLs in files of their own.
 //!
 //! These operations sort what `kafka` returns and cache nothing but the id of the cluster.
 
+mod acls;
+mod configs;
+mod groups;
+
 use postern_kafka::{
-    ClusterDescription, ConfigEntry, CreatedTopic, Error as ClusterError, ErrorKind, NewTopic, OffsetRange,
-    PartitionId, TopicDescription, TopicName,
+    ClusterDescription, CreatedTopic, Error as ClusterError, NewTopic, OffsetRange, PartitionId, Reassignment,
+    TopicDescription, TopicName,
 };
 
 use tokio::sync::watch;
 
 use crate::{Error, Proxy};
+
+pub use groups::{GroupLags, PartitionLag};
 
 /// A request for the id of the cluster; `None` until it is answered.
 pub(crate) type PendingClusterId = watch::Receiver<Option<Result<String, ClusterError>>>;
@@ -49,7 +56,7 @@ impl Proxy {
             Some(request) if request.borrow().is_none() && request.has_changed().is_ok() => request.clone(),
             Some(_) | None => {
                 let (answer, request) = watch::channel(None);
-                let cluster = self.cluster().clone();
+                let cluster = self.0.cluster.clone();
                 tokio::spawn(async move {
                     answer.send_replace(Some(cluster.describe_cluster().await.map(|cluster| cluster.cluster_id)));
                 });
@@ -79,48 +86,20 @@ impl Proxy {
         Ok(topic)
     }
 
-    /// All settings of a topic, inherited and default ones included, sorted by name.
-    ///
-    /// # Errors
-    /// [`Error::Cluster`].
-    pub async fn topic_configs(&self, topic: &TopicName) -> Result<Vec<ConfigEntry>, Error> {
-        let mut entries = self.cluster().topic_configs(topic).await?;
-        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
-    }
-
-    /// The settings of every topic that is not internal, sorted by topic and name.
-    ///
-    /// # Errors
-    /// [`Error::Cluster`].
-    pub async fn configs_of_topics(&self) -> Result<Vec<(TopicName, Vec<ConfigEntry>)>, Error> {
-        let mut names: Vec<TopicName> = Vec::new();
-        for topic in self.cluster().topics(false).await? {
-            // A cluster has no topics with illegal names.
-            names.extend(TopicName::parse(&topic.name).ok().filter(|_| !topic.is_internal));
-        }
-        names.sort_unstable();
-        let mut configs = Vec::with_capacity(names.len());
-        for name in names {
-            match self.cluster().topic_configs(&name).await {
-                Ok(mut entries) => {
-                    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-                    configs.push((name, entries));
-                }
-                // Deleted since it was listed.
-                Err(error) if error.kind == ErrorKind::UnknownTopic => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(configs)
-    }
-
     /// The first offset and the one that the next record will get.
     ///
     /// # Errors
     /// [`Error::Cluster`].
     pub async fn offsets(&self, topic: &TopicName, partition: PartitionId) -> Result<OffsetRange, Error> {
         Ok(self.cluster().offsets(topic, partition).await?)
+    }
+
+    /// The partitions that are being moved to other brokers, by topic and number.
+    ///
+    /// # Errors
+    /// [`Error::Cluster`].
+    pub async fn reassignments(&self) -> Result<Vec<Reassignment>, Error> {
+        Ok(self.cluster().reassignments().await?)
     }
 
     /// Creates the topic `new`, or only validates it; returns the counts that hold afterwards.

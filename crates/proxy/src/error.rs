@@ -17,7 +17,7 @@ pub enum Error {
     },
     /// A change of the topic in which the registry of this process stores its schemas.
     #[error(
-        "Topic '{0}' holds the schemas of this server's registry: it is not deleted, given more partitions or produced to over HTTP. Use the registry's API. Nothing was done."
+        "Topic '{0}' holds the schemas of this server's registry: it is not deleted, altered, given more partitions or produced to over HTTP. Use the registry's API. Nothing was done."
     )]
     RegistryTopic(TopicName),
     /// The server is being stopped.
@@ -60,9 +60,39 @@ pub enum Error {
         asked = .0.requested.0, capacity = .0.capacity.0
     )]
     TooLarge(#[source] TooLarge),
+    /// A config that the resource does not have.
+    #[error("Config {config} cannot be found for {resource}. Nothing was changed.")]
+    UnknownConfig {
+        /// The name that was asked for.
+        config: String,
+        /// Whose configs: `TOPIC t`, `BROKER 1`, or all brokers.
+        resource: String,
+    },
+    /// There is no group of consumers of this id.
+    #[error("Consumer Group {0} could not be found: no group of consumers has this id.")]
+    UnknownGroup(String),
+    /// A group has no lag: it has committed nothing.
+    #[error("Consumer group offsets could not be found: group {0} has committed no offset.")]
+    NoOffsets(String),
+    /// A group has no lag: what it has committed belongs to partitions that are gone.
+    #[error("Consumer lags not found: no partition is left of which group {0} has committed offsets.")]
+    NoLags(String),
+    /// Some of several ACLs were not created.
+    #[error("{message}", message = acls_not_created(.refused, *.created))]
+    AclsNotCreated {
+        /// Positions in the request, from 0, and why.
+        refused: Vec<(usize, ClusterError)>,
+        /// How many of the others were created.
+        created: usize,
+    },
     /// The cluster refused, or could not be reached.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+}
+
+fn acls_not_created(refused: &[(usize, ClusterError)], created: usize) -> String {
+    let refused: Vec<_> = refused.iter().map(|(at, error)| format!("data[{at}]: {error}")).collect();
+    format!("{}. The other {created} of the request were created.", refused.join("; "))
 }
 
 fn remedy(similar: Option<&str>) -> String {

@@ -18,23 +18,27 @@ use postern_kafka::{Cluster, Inflight};
 
 use administer::PendingClusterId;
 
+pub use administer::{GroupLags, PartitionLag};
 pub use encode::Format;
 pub use error::Error;
 pub use large_work::run_large;
 pub use limits::Limits;
 pub use postern_kafka::{
-    AppendError, Broker, ByteCount, ClusterDescription, ConfigEntry, ConfigSource, ConfigSynonym, CreatedTopic,
-    Error as ClusterError, ErrorKind, Fate, InvalidTopicName, NewTopic, NodeId, Offset, OffsetRange,
-    PartitionDescription, PartitionId, Receipt, TooLarge, TopicDescription, TopicName,
+    Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, AppendError, Broker, ByteCount,
+    ClusterDescription, ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
+    CreatedTopic, Error as ClusterError, ErrorKind, Fate, GroupDescription, GroupMember, GroupState, GroupType,
+    InvalidTopicName, NewTopic, NodeId, Offset, OffsetRange, PartitionDescription, PartitionId, Reassignment, Receipt,
+    TooLarge, TopicDescription, TopicName,
 };
 pub use postern_registry::{Error as RegistryError, ResolveError, SchemaId, SchemaRef, Side};
 pub use postern_schema::SchemaKind;
 pub use produce::{JsonText, ProduceRequest, Produced, RecordSpec};
 pub use schemas::Schemas;
 
-/// All operations over one cluster and one registry. Cheap to clone.
+/// All operations over one cluster and one registry. Cheap to clone. The second member is there for one request: see
+/// [`Proxy::with_one_deadline`].
 #[derive(Clone)]
-pub struct Proxy(Arc<Parts>);
+pub struct Proxy(Arc<Parts>, Option<Cluster>);
 
 struct Parts {
     cluster: Cluster,
@@ -56,14 +60,21 @@ impl Proxy {
             Schemas::Embedded(registry) => Some(registry.topic().clone()),
             Schemas::Remote(_) => None,
         };
-        Proxy(Arc::new(Parts {
+        let parts = Parts {
             cluster,
             schemas,
             inflight: Inflight::new(limits.unacknowledged),
             cluster_id: OnceLock::new(),
             pending_cluster_id: Mutex::new(None),
             registry_topic,
-        }))
+        };
+        Proxy(Arc::new(parts), None)
+    }
+
+    /// The same for one administrative request: whatever it asks of the cluster, one call after the other, ends within the time for
+    /// one call, counted from now.
+    pub fn with_one_deadline(&self) -> Proxy {
+        Proxy(self.0.clone(), Some(self.0.cluster.with_one_deadline()))
     }
 
     /// Refuses changes to the topic of our own registry.
@@ -75,7 +86,7 @@ impl Proxy {
     }
 
     fn cluster(&self) -> &Cluster {
-        &self.0.cluster
+        self.1.as_ref().unwrap_or(&self.0.cluster)
     }
 
     fn schemas(&self) -> &Schemas {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use postern_proxy::{NodeId, PartitionDescription, PartitionId, Proxy, TopicDescription, TopicName};
+use postern_proxy::{ConfigResource, NodeId, PartitionDescription, PartitionId, Proxy, TopicDescription, TopicName};
 use serde::Serialize;
 
 use super::problem;
@@ -48,7 +48,7 @@ pub(super) async fn list(proxy: Proxy, _: RequestContext) -> Result<Reply, Probl
 pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let name = topic_name(&request.params)?;
     let topic = proxy.topic(&name, false).await.map_err(problem)?;
-    let configs = proxy.topic_configs(&name).await.map_err(problem)?;
+    let configs = proxy.configs(&ConfigResource::Topic(name.clone())).await.map_err(problem)?;
     let configs = configs.iter().map(|entry| (entry.name.as_str(), entry.value.as_deref())).collect();
     Ok(Reply::ok(&Topic {
         name: &topic.name,

@@ -1,17 +1,25 @@
-//! `GET …/topics/{topic}/configs`, `…/configs/{config}`, `GET …/topics/-/configs` — settings of topics (docs/reference/rest-v3.md §5).
+//! `…/topics/{topic}/configs`, `…/brokers/{broker}/configs`, `…/broker-configs`, and below — configs of topics, of brokers, and
+//! those that were set for all brokers (docs/reference/rest-v3.md §5).
 
-use postern_proxy::{ConfigEntry, ConfigSource, Proxy};
+mod alter;
+
+use hyper::StatusCode;
+use postern_proxy::{
+    ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, NodeId, Proxy, TopicName,
+};
 use serde::Serialize;
 
-use super::links::{Links, segment};
+use self::alter::{Alteration, TopicAlterations, value_of};
+use super::links::{ClusterPath, Links, segment};
 use super::resource::Metadata;
 use super::{problem, topic_name};
-use crate::problem::Problem;
+use crate::lenient_object::BODY_MAX;
+use crate::problem::{self as problems, Dialect, Problem};
 use crate::reply::Reply;
-use crate::request_context::RequestContext;
+use crate::request_context::{Params, RequestContext};
 
 #[derive(Serialize)]
-struct TopicConfig<'a> {
+struct Config<'a> {
     kind: &'static str,
     metadata: Metadata,
     cluster_id: &'a str,
@@ -22,11 +30,16 @@ struct TopicConfig<'a> {
     is_sensitive: bool,
     source: &'static str,
     synonyms: Vec<Synonym<'a>>,
-    topic_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broker_id: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config_type: Option<&'static str>,
     is_default: bool,
 }
 
-/// One of the sources that give a setting a value, the effective one first.
+/// One of the sources that give a config a value, the effective one first.
 #[derive(Serialize)]
 struct Synonym<'a> {
     name: &'a str,
@@ -34,57 +47,173 @@ struct Synonym<'a> {
     source: &'static str,
 }
 
-pub(super) async fn of_topic(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
-    let links = Links::of(&proxy, &request).await?;
-    let topic = topic_name(&request.params)?;
-    let entries = proxy.topic_configs(&topic).await.map_err(problem)?;
-    let configs = entries.iter().map(|entry| config_of(&links, topic.as_str(), entry));
-    Ok(Reply::ok(&links.list("KafkaTopicConfigList", format_args!("topics/{topic}/configs"), configs)))
+/// Reads the resource of a path.
+pub(super) type ResourceOf = fn(&Params) -> Result<ConfigResource, Problem>;
+
+/// A topic: an illegal name is a 400 (docs/reference/rest-v3.md §5.3).
+pub(super) fn topic(params: &Params) -> Result<ConfigResource, Problem> {
+    Ok(ConfigResource::Topic(topic_name(params)?))
 }
 
-pub(super) async fn one_of_topic(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+pub(super) fn broker(params: &Params) -> Result<ConfigResource, Problem> {
+    Ok(ConfigResource::Broker(NodeId(params.number("broker")?)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a ResourceOf")]
+pub(super) fn all_brokers(_: &Params) -> Result<ConfigResource, Problem> {
+    Ok(ConfigResource::AllBrokers)
+}
+
+pub(super) async fn list(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
+    let resource = resource(&request.params)?;
     let links = Links::of(&proxy, &request).await?;
-    let topic = topic_name(&request.params)?;
-    let name = request.params.get("config");
-    let entries = proxy.topic_configs(&topic).await.map_err(problem)?;
-    match entries.iter().find(|entry| entry.name == name) {
-        Some(entry) => Ok(Reply::ok(&config_of(&links, topic.as_str(), entry))),
-        None => Err(Problem::missing(format!(
-            "Config {name} cannot be found for topic {topic}: Kafka has no setting of this name."
-        ))),
+    let entries = proxy.configs(&resource).await.map_err(problem)?;
+    let configs = entries.iter().map(|entry| config_of(&links, &resource, entry));
+    Ok(Reply::ok(&links.list(list_kind(&resource), path_of(&resource), configs)))
+}
+
+pub(super) async fn show(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
+    let resource = resource(&request.params)?;
+    let links = Links::of(&proxy, &request).await?;
+    let entry = proxy.config(&resource, request.params.get("config")).await.map_err(problem)?;
+    Ok(Reply::ok(&config_of(&links, &resource, &entry)))
+}
+
+/// Without a body it is refused as other requests without one are, not with a 500.
+pub(super) async fn set(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
+    let resource = resource(&request.params)?;
+    let cluster_path = ClusterPath::of(&request);
+    let (params, body) = request.read_document(BODY_MAX).await?;
+    let change = ConfigChange::Set(value_of(&body)?);
+    cluster_path.links(&proxy).await?;
+    let alteration = ConfigAlteration { name: params.get("config").to_owned(), change };
+    proxy.alter_configs(resource, vec![alteration], false).await.map_err(problem)?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn reset(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
+    let resource = resource(&request.params)?;
+    Links::of(&proxy, &request).await?;
+    proxy.reset_config(resource, request.params.get("config")).await.map_err(problem)?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// All alterations or none.
+pub(super) async fn alter(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
+    let resource = resource(&request.params)?;
+    let cluster_path = ClusterPath::of(&request);
+    let (_, body) = request.read_document(BODY_MAX).await?;
+    let Alteration { alterations, validate_only } = Alteration::read(&body)?;
+    cluster_path.links(&proxy).await?;
+    proxy.alter_configs(resource, alterations, validate_only).await.map_err(problem)?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// `POST …/topics/-/configs:alter`: each topic by itself.
+pub(super) async fn alter_topics(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    #[derive(Serialize)]
+    struct Failures {
+        failures: Vec<Failure>,
     }
+    #[derive(Serialize)]
+    struct Failure {
+        topic_name: String,
+        error_code: u32,
+        message: String,
+    }
+    let cluster_path = ClusterPath::of(&request);
+    let (_, body) = request.read_document(BODY_MAX).await?;
+    let TopicAlterations { topics, validate_only } = TopicAlterations::read(&body)?;
+    cluster_path.links(&proxy).await?;
+    let names: Vec<TopicName> = topics.iter().map(|(topic, _)| topic.clone()).collect();
+    let results = proxy.alter_configs_of_topics(topics, validate_only).await.map_err(problem)?;
+    let mut failures = Vec::new();
+    for (topic, result) in names.iter().zip(results) {
+        let Err(error) = result else { continue };
+        let Problem { code, message, .. } = problems::problem(Dialect::V3, &error.into());
+        failures.push(Failure { topic_name: topic.to_string(), error_code: code, message });
+    }
+    Ok(match failures.is_empty() {
+        true => Reply::empty(StatusCode::NO_CONTENT),
+        false => Reply::json(StatusCode::MULTI_STATUS, &Failures { failures }),
+    })
 }
 
 pub(super) async fn of_all_topics(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;
     let topics = proxy.configs_of_topics().await.map_err(problem)?;
-    let configs =
-        topics.iter().flat_map(|(topic, entries)| entries.iter().map(|entry| config_of(&links, topic.as_str(), entry)));
-    Ok(Reply::ok(&links.list("KafkaTopicConfigList", "topics/-/configs", configs)))
+    let topics: Vec<_> = topics.into_iter().map(|(topic, entries)| (ConfigResource::Topic(topic), entries)).collect();
+    Ok(Reply::ok(&links.list("KafkaTopicConfigList", "topics/-/configs", flat(&links, &topics))))
 }
 
-fn config_of<'a>(links: &'a Links, topic: &'a str, entry: &'a ConfigEntry) -> TopicConfig<'a> {
+pub(super) async fn of_brokers(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let links = Links::of(&proxy, &request).await?;
+    let brokers = proxy.configs_of_brokers().await.map_err(problem)?;
+    let brokers: Vec<_> = brokers.into_iter().map(|(id, entries)| (ConfigResource::Broker(id), entries)).collect();
+    Ok(Reply::ok(&links.list("KafkaBrokerConfigList", "brokers/-/configs", flat(&links, &brokers))))
+}
+
+/// The configs of several resources in one list.
+fn flat<'a>(links: &'a Links, resources: &'a [(ConfigResource, Vec<ConfigEntry>)]) -> impl Iterator<Item = Config<'a>> {
+    resources
+        .iter()
+        .flat_map(move |(resource, entries)| entries.iter().map(move |entry| config_of(links, resource, entry)))
+}
+
+fn list_kind(resource: &ConfigResource) -> &'static str {
+    match resource {
+        ConfigResource::Topic(_) => "KafkaTopicConfigList",
+        ConfigResource::Broker(_) => "KafkaBrokerConfigList",
+        ConfigResource::AllBrokers => "KafkaClusterConfigList",
+    }
+}
+
+/// Where the list of the configs lies, below the cluster.
+fn path_of(resource: &ConfigResource) -> String {
+    match resource {
+        ConfigResource::Topic(topic) => format!("topics/{topic}/configs"),
+        ConfigResource::Broker(broker) => format!("brokers/{broker}/configs"),
+        ConfigResource::AllBrokers => "broker-configs".to_owned(),
+    }
+}
+
+fn config_of<'a>(links: &'a Links, resource: &'a ConfigResource, entry: &'a ConfigEntry) -> Config<'a> {
     let ConfigEntry { name, value, source, is_read_only, is_sensitive, synonyms } = entry;
-    let path = format!("topics/{topic}/configs/{}", segment(name));
-    TopicConfig {
-        kind: "KafkaTopicConfig",
-        metadata: links.metadata(path, format_args!("topic={topic}/config={name}")),
+    let path = format!("{}/{}", path_of(resource), segment(name));
+    let synonym = |place: &'a postern_proxy::ConfigSynonym| Synonym {
+        name: &place.name,
+        value: place.value.as_deref(),
+        source: source_name(place.source),
+    };
+    let config = Config {
+        kind: "KafkaClusterConfig",
+        metadata: links.metadata(&path, format_args!("broker-config={name}")),
         cluster_id: links.cluster_id(),
         name,
         value: value.as_deref(),
         is_read_only: *is_read_only,
         is_sensitive: *is_sensitive,
         source: source_name(*source),
-        synonyms: synonyms
-            .iter()
-            .map(|place| Synonym {
-                name: &place.name,
-                value: place.value.as_deref(),
-                source: source_name(place.source),
-            })
-            .collect(),
-        topic_name: topic,
+        synonyms: synonyms.iter().map(synonym).collect(),
+        topic_name: None,
+        broker_id: None,
+        config_type: None,
         is_default: *source == ConfigSource::Default,
+    };
+    match resource {
+        ConfigResource::Topic(topic) => Config {
+            kind: "KafkaTopicConfig",
+            metadata: links.metadata(path, format_args!("topic={topic}/config={name}")),
+            topic_name: Some(topic.as_str()),
+            ..config
+        },
+        ConfigResource::Broker(broker) => Config {
+            kind: "KafkaBrokerConfig",
+            metadata: links.metadata(path, format_args!("broker={broker}/config={name}")),
+            broker_id: Some(broker.0),
+            ..config
+        },
+        ConfigResource::AllBrokers => Config { config_type: Some("BROKER"), ..config },
     }
 }
 

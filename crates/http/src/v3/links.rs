@@ -95,7 +95,8 @@ impl Links {
         Collection::new(kind, self.url(path), data)
     }
 
-    fn url(&self, path: impl Display) -> String {
+    /// Of what lies at `path` below the cluster.
+    pub(super) fn url(&self, path: impl Display) -> String {
         format!("{}/{path}", self.url)
     }
 }

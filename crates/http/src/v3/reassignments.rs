@@ -1,82 +1,97 @@
 //! `GET …/partitions/{partition}/reassignment` and the same of a topic and of all — which partitions are being moved
 //! (docs/reference/rest-v3.md §8).
-//!
-//! The client library has no call to list reassignments. A partition that is being moved has the old and the new brokers
-//! among its replicas, so one with a single replica is not being moved. With more replicas the response is 501 rather than
-//! one that may be wrong.
 
-use postern_proxy::{ClusterError, Error, ErrorKind, PartitionDescription, PartitionId, Proxy, TopicName};
+use postern_proxy::{NodeId, Proxy, Reassignment};
+use serde::Serialize;
 
 use super::links::{Links, segment};
 use super::problem;
-use super::resource::Collection;
+use super::resource::{Metadata, Related};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
+#[derive(Serialize)]
+struct Resource<'a> {
+    kind: &'static str,
+    metadata: Metadata,
+    cluster_id: &'a str,
+    topic_name: &'a str,
+    partition_id: i32,
+    adding_replicas: Vec<i32>,
+    removing_replicas: Vec<i32>,
+    replicas: Related,
+}
+
+/// In lists the links of Confluent end in the plural, a path that exists here as well.
+const IN_LIST: &str = "reassignments";
+const SINGLE: &str = "reassignment";
+
 pub(super) async fn of_all_topics(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;
-    let topics = proxy.topics(false).await.map_err(problem)?;
-    check_single_replicas(topics.iter().flat_map(|topic| &topic.partitions))?;
-    Ok(Reply::ok(&empty_list(&links, "-")))
+    let all = proxy.reassignments().await.map_err(problem)?;
+    Ok(list(&links, "-", all.iter()))
 }
 
 /// An unknown topic has no reassignments, which is not an error.
 pub(super) async fn of_topic(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;
-    let name = request.params.get("topic");
-    check_single_replicas(&partitions(&proxy, name).await?)?;
-    Ok(Reply::ok(&empty_list(&links, name)))
+    let topic = request.params.get("topic");
+    let all = proxy.reassignments().await.map_err(problem)?;
+    Ok(list(&links, topic, all.iter().filter(|one| one.topic.as_str() == topic)))
 }
 
 pub(super) async fn of_partition(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
-    let id = PartitionId(request.params.number("partition")?);
-    Links::of(&proxy, &request).await?;
-    let name = request.params.get("topic");
-    check_single_replicas(partitions(&proxy, name).await?.iter().filter(|partition| partition.id == id))?;
-    Err(Problem::missing(format!("Partition {id} of topic '{name}' is not being reassigned.")))
-}
-
-/// The partitions of a topic; none if there is no such topic.
-async fn partitions(proxy: &Proxy, name: &str) -> Result<Vec<PartitionDescription>, Problem> {
-    let Ok(name) = TopicName::parse(name) else { return Ok(Vec::new()) };
-    match proxy.topic(&name, false).await {
-        Ok(topic) => Ok(topic.partitions),
-        Err(Error::Cluster(ClusterError { kind: ErrorKind::UnknownTopic, .. })) => Ok(Vec::new()),
-        Err(error) => Err(problem(error)),
+    let id: i32 = request.params.number("partition")?;
+    let links = Links::of(&proxy, &request).await?;
+    let topic = request.params.get("topic");
+    let all = proxy.reassignments().await.map_err(problem)?;
+    match all.iter().find(|one| one.topic.as_str() == topic && one.partition.0 == id) {
+        Some(one) => Ok(Reply::ok(&resource_of(&links, one, SINGLE))),
+        None => Err(Problem::missing(format!("Partition {id} of topic '{topic}' is not being reassigned."))),
     }
 }
 
-/// 501 if a partition has several replicas.
-fn check_single_replicas<'a>(partitions: impl IntoIterator<Item = &'a PartitionDescription>) -> Result<(), Problem> {
-    match partitions.into_iter().all(|partition| partition.replicas.len() < 2) {
-        true => Ok(()),
-        false => Err(Problem::not_built("Listing reassignments of partitions with several replicas")),
-    }
+fn list<'a>(links: &'a Links, topic: &str, reassignments: impl Iterator<Item = &'a Reassignment>) -> Reply {
+    let path = format!("topics/{}/partitions/-/{IN_LIST}", segment(topic));
+    let resources = reassignments.map(|one| resource_of(links, one, IN_LIST));
+    Reply::ok(&links.list("KafkaReassignmentList", path, resources))
 }
 
-/// The list's own link ends in the plural, as Confluent's does.
-fn empty_list(links: &Links, topic: &str) -> Collection<()> {
-    links.list("KafkaReassignmentList", format_args!("topics/{}/partitions/-/reassignments", segment(topic)), [])
+fn resource_of<'a>(links: &'a Links, reassignment: &'a Reassignment, end: &str) -> Resource<'a> {
+    let Reassignment { topic, partition, adding, removing } = reassignment;
+    let path = format!("topics/{topic}/partitions/{partition}");
+    let ids = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
+    Resource {
+        kind: "KafkaReassignment",
+        metadata: links
+            .metadata(format_args!("{path}/{end}"), format_args!("topic={topic}/partition={partition}/{end}")),
+        cluster_id: links.cluster_id(),
+        topic_name: topic.as_str(),
+        partition_id: partition.0,
+        adding_replicas: ids(adding),
+        removing_replicas: ids(removing),
+        replicas: links.related(format_args!("{path}/replicas")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use postern_proxy::NodeId;
+    use postern_proxy::{PartitionId, TopicName};
 
     use super::*;
 
     #[test]
-    fn with_several_replicas_it_is_not_built() {
-        let partition = |replicas: &[i32]| PartitionDescription {
-            id: PartitionId(0),
-            leader: None,
-            replicas: replicas.iter().copied().map(NodeId).collect(),
-            in_sync: Vec::new(),
+    fn a_partition_on_the_move_names_both_sides() {
+        let links = Links::new("http://p", "C");
+        let moving = Reassignment {
+            topic: TopicName::parse("t").expect("legal"),
+            partition: PartitionId(0),
+            adding: vec![NodeId(3), NodeId(4)],
+            removing: vec![NodeId(1)],
         };
-        assert!(check_single_replicas(&[]).is_ok());
-        assert!(check_single_replicas(&[partition(&[1]), partition(&[])]).is_ok());
-        let problem = check_single_replicas(&[partition(&[1]), partition(&[1, 2])]).expect_err("not built");
-        assert_eq!(problem.code, 501);
+        let json = serde_json::to_string(&resource_of(&links, &moving, SINGLE)).expect("writes");
+        let expected = r#"{"kind":"KafkaReassignment","metadata":{"self":"http://p/v3/clusters/C/topics/t/partitions/0/reassignment","resource_name":"crn:///kafka=C/topic=t/partition=0/reassignment"},"cluster_id":"C","topic_name":"t","partition_id":0,"adding_replicas":[3,4],"removing_replicas":[1],"replicas":{"related":"http://p/v3/clusters/C/topics/t/partitions/0/replicas"}}"#;
+        assert_eq!(json, expected);
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use hyper::Method;
 use postern_broker::{ApiKey, Fault};
+use serde_json::json;
 
 use crate::app::TestApp;
 
@@ -81,33 +82,33 @@ async fn with_kafka_away_no_request_waits_for_the_failure_of_another() {
 /// Every operation below a cluster, and whether it is there already.
 const OPERATIONS: &[(&str, &str, Built)] = &[
     ("GET", "", Built::Yes),
-    ("GET", "acls", Built::Later),
-    ("POST", "acls", Built::Later),
-    ("DELETE", "acls", Built::Later),
-    ("POST", "acls:batch", Built::Later),
-    ("GET", "broker-configs", Built::Later),
-    ("GET", "broker-configs/n", Built::Later),
-    ("PUT", "broker-configs/n", Built::Later),
-    ("DELETE", "broker-configs/n", Built::Later),
-    ("POST", "broker-configs:alter", Built::Later),
+    ("GET", "acls", Built::Yes),
+    ("POST", "acls", Built::Yes),
+    ("DELETE", "acls?resource_type=any&pattern_type=any&operation=any&permission=any", Built::Yes),
+    ("POST", "acls:batch", Built::Yes),
+    ("GET", "broker-configs", Built::Yes),
+    ("GET", "broker-configs/n", Built::Yes),
+    ("PUT", "broker-configs/n", Built::Yes),
+    ("DELETE", "broker-configs/n", Built::Yes),
+    ("POST", "broker-configs:alter", Built::Yes),
     ("GET", "brokers", Built::Yes),
     ("GET", "brokers/1", Built::Yes),
-    ("GET", "brokers/-/configs", Built::Later),
-    ("GET", "brokers/1/configs", Built::Later),
-    ("GET", "brokers/1/configs/n", Built::Later),
-    ("PUT", "brokers/1/configs/n", Built::Later),
-    ("DELETE", "brokers/1/configs/n", Built::Later),
-    ("POST", "brokers/1/configs:alter", Built::Later),
+    ("GET", "brokers/-/configs", Built::Yes),
+    ("GET", "brokers/1/configs", Built::Yes),
+    ("GET", "brokers/1/configs/n", Built::Yes),
+    ("PUT", "brokers/1/configs/n", Built::Yes),
+    ("DELETE", "brokers/1/configs/n", Built::Yes),
+    ("POST", "brokers/1/configs:alter", Built::Yes),
     ("GET", "brokers/1/partition-replicas", Built::Yes),
-    ("GET", "consumer-groups", Built::Later),
-    ("GET", "consumer-groups/g", Built::Later),
-    ("GET", "consumer-groups/g/consumers", Built::Later),
-    ("GET", "consumer-groups/g/consumers/m", Built::Later),
-    ("GET", "consumer-groups/g/consumers/m/assignments", Built::Later),
-    ("GET", "consumer-groups/g/consumers/m/assignments/t/partitions/0", Built::Later),
-    ("GET", "consumer-groups/g/lags", Built::Later),
-    ("GET", "consumer-groups/g/lags/t/partitions/0", Built::Later),
-    ("GET", "consumer-groups/g/lag-summary", Built::Later),
+    ("GET", "consumer-groups", Built::Yes),
+    ("GET", "consumer-groups/g", Built::Yes),
+    ("GET", "consumer-groups/g/consumers", Built::Yes),
+    ("GET", "consumer-groups/g/consumers/m", Built::Yes),
+    ("GET", "consumer-groups/g/consumers/m/assignments", Built::Yes),
+    ("GET", "consumer-groups/g/consumers/m/assignments/t/partitions/0", Built::Yes),
+    ("GET", "consumer-groups/g/lags", Built::Yes),
+    ("GET", "consumer-groups/g/lags/t/partitions/0", Built::Yes),
+    ("GET", "consumer-groups/g/lag-summary", Built::Yes),
     ("GET", "topics", Built::Yes),
     ("POST", "topics", Built::Yes),
     ("GET", "topics/t", Built::Yes),
@@ -115,11 +116,11 @@ const OPERATIONS: &[(&str, &str, Built)] = &[
     ("DELETE", "topics/t", Built::Yes),
     ("GET", "topics/t/configs", Built::Yes),
     ("GET", "topics/t/configs/n", Built::Yes),
-    ("PUT", "topics/t/configs/n", Built::Later),
-    ("DELETE", "topics/t/configs/n", Built::Later),
-    ("POST", "topics/t/configs:alter", Built::Later),
+    ("PUT", "topics/t/configs/n", Built::Yes),
+    ("DELETE", "topics/t/configs/n", Built::Yes),
+    ("POST", "topics/t/configs:alter", Built::Yes),
     ("GET", "topics/-/configs", Built::Yes),
-    ("POST", "topics/-/configs:alter", Built::Later),
+    ("POST", "topics/-/configs:alter", Built::Yes),
     ("GET", "topics/t/partitions", Built::Yes),
     ("GET", "topics/t/partitions/0", Built::Yes),
     ("GET", "topics/t/partitions/0/offset", Built::Yes),
@@ -135,7 +136,6 @@ const OPERATIONS: &[(&str, &str, Built)] = &[
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Built {
     Yes,
-    Later,
     LaterForAnyCluster,
 }
 
@@ -147,8 +147,15 @@ async fn every_operation_is_there_and_knows_its_cluster() {
     for (method, path, built) in OPERATIONS {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         // Good for the operations that want one, ignored by those that do not look at it.
-        let body = serde_json::json!({"topic_name": "t2", "partitions_count": 2});
-        let body = if *path == "topics/t" { serde_json::json!({"partitions_count": 2}) } else { body };
+        let body = match *path {
+            "topics/t" => json!({"partitions_count": 2}),
+            "acls" => {
+                json!({"resource_type": "TOPIC", "resource_name": "t", "pattern_type": "LITERAL", "principal": "User:a", "host": "*", "operation": "READ", "permission": "ALLOW"})
+            }
+            path if path.ends_with("/n") => json!({"value": "1"}),
+            path if path.ends_with(":alter") || path.ends_with(":batch") => json!({"data": []}),
+            _ => json!({"topic_name": "t2", "partitions_count": 2}),
+        };
         let elsewhere = app.request(method.clone(), &format!("/v3/clusters/nope/{path}")).json(&body).send().await;
         let expected = if *built == Built::LaterForAnyCluster { (501, 501) } else { (404, 404) };
         assert_eq!(elsewhere.refusal(), expected, "{method} {path}");

@@ -1,13 +1,15 @@
-//! Configs of topics, with where each value comes from. Source: KIP-226.
+//! Configs of topics and brokers, with where each value comes from. Source: KIP-226.
+
+use std::collections::HashMap;
 
 use kafka_protocol::messages::{
     DescribeConfigsRequest,
     describe_configs_request::DescribeConfigsResource,
-    describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsSynonym},
+    describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym},
 };
 
 use super::{Admin, checked, not_answered, text};
-use crate::{Error, NodeId, TopicName, network::Destination};
+use crate::{Error, ErrorKind, NodeId, TopicName, network::Destination};
 
 /// The kinds of resource that have configs.
 const TOPIC: i8 = 2;
@@ -78,31 +80,108 @@ impl ConfigSource {
     }
 }
 
+/// Whose configs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigResource {
+    /// Those of a topic, defaults included.
+    Topic(TopicName),
+    /// Those of a broker, defaults included.
+    Broker(NodeId),
+    /// Those that were set for all brokers while they run, and no others.
+    AllBrokers,
+}
+
+impl ConfigResource {
+    /// The number of the kind in the protocol.
+    pub(super) fn kind(&self) -> i8 {
+        match self {
+            ConfigResource::Topic(_) => TOPIC,
+            ConfigResource::Broker(_) | ConfigResource::AllBrokers => BROKER,
+        }
+    }
+
+    /// The name in the protocol.
+    pub(super) fn name(&self) -> String {
+        match self {
+            ConfigResource::Topic(topic) => topic.to_string(),
+            ConfigResource::Broker(broker) => broker.to_string(),
+            ConfigResource::AllBrokers => String::new(),
+        }
+    }
+}
+
+/// Topics in one request: the answer for each has some 10 KB.
+const TOPICS_PER_REQUEST: usize = 500;
+
 impl Admin {
-    pub(crate) async fn topic_configs(&self, topic: &TopicName) -> Result<Vec<ConfigEntry>, Error> {
-        let configs = self.configs(Destination::Any, TOPIC, topic.as_str()).await;
-        configs.map_err(|error| error.about(topic))
-    }
-
-    /// Only the broker itself knows its configs.
-    pub(crate) async fn broker_configs(&self, broker: NodeId) -> Result<Vec<ConfigEntry>, Error> {
-        self.describe_cluster().await?;
-        self.configs(Destination::Broker(broker), BROKER, &broker.to_string()).await
-    }
-
-    async fn configs(&self, destination: Destination, kind: i8, name: &str) -> Result<Vec<ConfigEntry>, Error> {
-        let name = text(name);
-        let build = move |_| {
-            let resource = DescribeConfigsResource::default()
-                .with_resource_type(kind)
-                .with_resource_name(name.clone())
-                .with_configuration_keys(None);
-            DescribeConfigsRequest::default().with_resources(vec![resource]).with_include_synonyms(true)
+    pub(crate) async fn configs(&self, resource: &ConfigResource) -> Result<Vec<ConfigEntry>, Error> {
+        let destination = match resource {
+            ConfigResource::Topic(_) | ConfigResource::AllBrokers => Destination::Any,
+            // Only the broker itself knows its configs.
+            ConfigResource::Broker(broker) => {
+                self.check_broker(*broker).await?;
+                Destination::Broker(*broker)
+            }
         };
+        let mut results = self.describe_configs(destination, resource.kind(), vec![resource.name()]).await?;
+        let configs = results.pop().unwrap_or_else(|| Err(not_answered()));
+        match resource {
+            ConfigResource::Topic(topic) => configs.map_err(|error| error.about(topic)),
+            ConfigResource::Broker(_) | ConfigResource::AllBrokers => configs,
+        }
+    }
+
+    /// The configs of several topics, in the order of `topics`.
+    pub(crate) async fn topics_configs(
+        &self,
+        topics: &[TopicName],
+    ) -> Result<Vec<Result<Vec<ConfigEntry>, Error>>, Error> {
+        let mut all = Vec::with_capacity(topics.len());
+        for some in topics.chunks(TOPICS_PER_REQUEST) {
+            let names = some.iter().map(ToString::to_string).collect();
+            let results = self.describe_configs(Destination::Any, TOPIC, names).await?;
+            all.extend(results.into_iter().zip(some).map(|(one, topic)| one.map_err(|error| error.about(topic))));
+        }
+        Ok(all)
+    }
+
+    /// That a broker is up: a request to one that is not would be repeated until the deadline.
+    pub(super) async fn check_broker(&self, broker: NodeId) -> Result<(), Error> {
+        let cluster = self.describe_cluster().await?;
+        match cluster.brokers.iter().any(|known| known.id == broker) {
+            true => Ok(()),
+            false => {
+                let message = format!("no broker with the id {broker} is up");
+                Err(Error::new(ErrorKind::UnknownBroker, "BROKER_ID_NOT_REGISTERED", message))
+            }
+        }
+    }
+
+    /// The configs of resources of one kind, in the order of `names`.
+    async fn describe_configs(
+        &self,
+        destination: Destination,
+        kind: i8,
+        names: Vec<String>,
+    ) -> Result<Vec<Result<Vec<ConfigEntry>, Error>>, Error> {
+        let resource = |name: &String| {
+            DescribeConfigsResource::default()
+                .with_resource_type(kind)
+                .with_resource_name(text(name))
+                .with_configuration_keys(None)
+        };
+        let resources: Vec<_> = names.iter().map(resource).collect();
+        let build =
+            move |_| DescribeConfigsRequest::default().with_resources(resources.clone()).with_include_synonyms(true);
         let response = self.read(destination, self.deadline(), build).await?;
-        let result = response.results.into_iter().next().ok_or_else(not_answered)?;
-        checked(result.error_code, result.error_message.as_ref())?;
-        Ok(result.configs.iter().map(config_entry).collect())
+        let mut answers: HashMap<String, DescribeConfigsResult> =
+            response.results.into_iter().map(|result| (result.resource_name.to_string(), result)).collect();
+        let configs = |name: &String| {
+            let result = answers.remove(name).ok_or_else(not_answered)?;
+            checked(result.error_code, result.error_message.as_ref())?;
+            Ok(result.configs.iter().map(config_entry).collect())
+        };
+        Ok(names.iter().map(configs).collect())
     }
 }
 

@@ -21,12 +21,12 @@ pub struct OffsetRange {
 }
 
 /// For how long a partition that exists may have no leader to ask; so it is just after the topic was created.
-const LEADER_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const LEADER_WITHIN: Duration = Duration::from_secs(3);
 /// The pause between two attempts.
-const RETRY_PAUSE: Duration = Duration::from_millis(25);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(25);
 
 /// Times that stand for an end of the log.
-const LATEST: i64 = -1;
+pub(super) const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 
 impl Admin {

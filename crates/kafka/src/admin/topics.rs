@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{Admin, checked, not_answered, text, topic_name};
+use super::{Admin, ConfigResource, changed, not_answered, text, topic_name};
 use crate::{Error, ErrorKind, NodeId, PartitionId, TopicName, error::ErrorCode, metadata, network::Destination};
 
 /// For how long what the cluster says of a topic may lag behind its creation or deletion.
@@ -72,7 +72,7 @@ pub struct CreatedTopic {
 
 impl Admin {
     pub(crate) async fn topics(&self, authorized_operations: bool) -> Result<Vec<TopicDescription>, Error> {
-        let described = self.describe(None, authorized_operations).await?;
+        let described = self.described(None, authorized_operations).await?;
         // One that is being deleted is no longer part of the answer.
         let is_gone = |described: &Result<TopicDescription, Error>| {
             matches!(described, Err(Error { kind: ErrorKind::UnknownTopic, .. }))
@@ -85,18 +85,18 @@ impl Admin {
         topic: &TopicName,
         authorized_operations: bool,
     ) -> Result<TopicDescription, Error> {
-        let described = self.describe(Some(topic), authorized_operations).await?;
+        let described = self.described(Some(std::slice::from_ref(topic)), authorized_operations).await?;
         let missing = || Err(Error::unknown_topic(String::new()));
         described.into_iter().next().unwrap_or_else(missing).map_err(|error| error.about(topic))
     }
 
-    /// One topic, or all.
-    async fn describe(
+    /// Some topics, or all.
+    pub(super) async fn described(
         &self,
-        topic: Option<&TopicName>,
+        topics: Option<&[TopicName]>,
         authorized_operations: bool,
     ) -> Result<Vec<Result<TopicDescription, Error>>, Error> {
-        let wanted = topic.map(|topic| vec![metadata::request_topic(topic)]);
+        let wanted = topics.map(|topics| topics.iter().map(metadata::request_topic).collect::<Vec<_>>());
         let build = move |version| {
             MetadataRequest::default()
                 .with_topics(wanted.clone())
@@ -119,7 +119,7 @@ impl Admin {
         };
         let response = self.change(build, |response| response.topics.first().map(|topic| topic.error_code)).await?;
         let created = response.topics.into_iter().next().ok_or_else(not_answered)?;
-        checked(created.error_code, created.error_message.as_ref())?;
+        changed(created.error_code, created.error_message.as_ref())?;
         let counts = match (created.num_partitions, i32::from(created.replication_factor)) {
             (partitions @ 1.., replication_factor @ 1..) => CreatedTopic { partitions, replication_factor },
             // Brokers before 2.4 do not say, nor does one that hides the configs of topics.
@@ -135,9 +135,9 @@ impl Admin {
             move |_| DeleteTopicsRequest::default().with_topic_names(vec![name.clone()]).with_timeout_ms(timeout_ms);
         let response = self.change(build, |response| response.responses.first().map(|topic| topic.error_code)).await?;
         let deleted = response.responses.into_iter().next().ok_or_else(not_answered)?;
-        checked(deleted.error_code, deleted.error_message.as_ref()).map_err(|error| error.about(topic))?;
+        changed(deleted.error_code, deleted.error_message.as_ref()).map_err(|error| error.about(topic))?;
         // A broker may list it for a moment longer; a look-up in that moment would believe it.
-        let end = Instant::now() + APPEARS_WITHIN;
+        let end = self.deadline().min(Instant::now() + APPEARS_WITHIN);
         while self.topic(topic, false).await.is_ok() && Instant::now() < end {
             sleep(RETRY_PAUSE).await;
         }
@@ -152,8 +152,8 @@ impl Admin {
             CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(timeout_ms)
         };
         let response = self.change(build, |response| response.results.first().map(|topic| topic.error_code)).await?;
-        let changed = response.results.into_iter().next().ok_or_else(not_answered)?;
-        checked(changed.error_code, changed.error_message.as_ref()).map_err(|error| error.about(topic))
+        let answer = response.results.into_iter().next().ok_or_else(not_answered)?;
+        changed(answer.error_code, answer.error_message.as_ref()).map_err(|error| error.about(topic))
     }
 
     /// The counts that a topic would have: those asked for, else the defaults among the configs of a broker.
@@ -162,7 +162,7 @@ impl Admin {
         let configs = async {
             let cluster = self.describe_cluster().await?;
             let broker = cluster.brokers.first().ok_or_else(not_answered)?;
-            self.broker_configs(broker.id).await
+            self.configs(&ConfigResource::Broker(broker.id)).await
         };
         match configs.await {
             Ok(configs) => {
@@ -185,7 +185,7 @@ impl Admin {
     /// A broker may not know for a moment what another has created. It was created in any case, so what cannot be seen in time
     /// is what the cluster said.
     async fn await_appearance(&self, topic: &NewTopic, counts: CreatedTopic) -> CreatedTopic {
-        let end = Instant::now() + APPEARS_WITHIN;
+        let end = self.deadline().min(Instant::now() + APPEARS_WITHIN);
         loop {
             match self.topic(&topic.name, false).await {
                 Ok(described) if !described.partitions.is_empty() => {

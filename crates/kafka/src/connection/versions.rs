@@ -30,6 +30,15 @@ pub(crate) fn versions_of(api: ApiKey) -> Option<RangeInclusive<i16>> {
         ApiKey::InitProducerId => 0..=4,
         ApiKey::DescribeConfigs => 1..=4,
         ApiKey::CreatePartitions => 0..=3,
+        ApiKey::IncrementalAlterConfigs => 0..=1,
+        ApiKey::ListGroups => 0..=5,
+        ApiKey::OffsetDelete => 0..=0,
+        ApiKey::DeleteGroups => 0..=2,
+        ApiKey::ConsumerGroupDescribe => 0..=1,
+        ApiKey::DescribeAcls => 1..=3,
+        ApiKey::CreateAcls => 1..=3,
+        ApiKey::DeleteAcls => 1..=3,
+        ApiKey::ListPartitionReassignments => 0..=0,
         _ => return None, // not asked by this client
     })
 }

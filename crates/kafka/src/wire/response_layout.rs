@@ -4,6 +4,8 @@
 //! from a port where no broker listens could ask for gigabytes. [`is_sound`] walks an answer first and lets nothing pass whose
 //! arrays and texts are longer than the bytes behind them. A test holds every layout against what `kafka-protocol` encodes.
 
+mod administration;
+
 use kafka_protocol::messages::ApiKey;
 
 use super::cursor::{Cursor, Malformed};
@@ -23,6 +25,10 @@ enum Form {
     Data,
     /// An array, perhaps null, of structures.
     Structures(&'static [Field]),
+    /// One structure.
+    Structure(&'static [Field]),
+    /// An array, perhaps null, of strings.
+    Texts,
     /// An array, perhaps null, of numbers of this many bytes.
     Numbers(usize),
 }
@@ -35,7 +41,7 @@ const fn since(version: i16, form: Form) -> Field {
     Field { versions: version..=i16::MAX, form }
 }
 
-use Form::{Data, Fixed, Numbers, Structures, Text};
+use Form::{Data, Fixed, Numbers, Structure, Structures, Text, Texts};
 
 const API_VERSIONS: &[Field] =
     &[all(Fixed(2)), all(Structures(&[all(Fixed(2)), all(Fixed(2)), all(Fixed(2))])), since(1, Fixed(4))];
@@ -177,7 +183,7 @@ fn layout(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::LeaveGroup => LEAVE_GROUP,
         ApiKey::OffsetCommit => OFFSET_COMMIT,
         ApiKey::OffsetFetch => OFFSET_FETCH,
-        _ => return None, // not asked by this client
+        other => return administration::layout(other),
     })
 }
 
@@ -202,6 +208,12 @@ fn structure(cursor: &mut Cursor<'_>, fields: &'static [Field], version: i16) ->
                 let count = cursor.array_length()?.unwrap_or(0);
                 cursor.take(count.checked_mul(bytes).ok_or(Malformed)?)?;
             }
+            Texts => {
+                for _ in 0..cursor.array_length()?.unwrap_or(0) {
+                    cursor.string()?;
+                }
+            }
+            Structure(fields) => structure(cursor, fields, version)?,
             Structures(fields) => {
                 for _ in 0..cursor.array_length()?.unwrap_or(0) {
                     structure(cursor, fields, version)?;
@@ -240,7 +252,7 @@ mod tests {
     use super::*;
     use crate::connection::versions_of;
 
-    fn check(api: ApiKey, response: impl Fn(i16) -> Box<dyn Fn(&mut BytesMut)>) {
+    pub(super) fn check(api: ApiKey, response: impl Fn(i16) -> Box<dyn Fn(&mut BytesMut)>) {
         for version in versions_of(api).expect("ours") {
             let mut bytes = BytesMut::new();
             response(version)(&mut bytes);
@@ -252,7 +264,7 @@ mod tests {
         }
     }
 
-    fn encoded<T: Encodable + 'static>(response: T, version: i16) -> Box<dyn Fn(&mut BytesMut)> {
+    pub(super) fn encoded<T: Encodable + 'static>(response: T, version: i16) -> Box<dyn Fn(&mut BytesMut)> {
         Box::new(move |bytes| response.encode(bytes, version).expect("encodes"))
     }
 

@@ -1,6 +1,7 @@
 //! One suite for every cluster: the embedded broker by default, or the one that `POSTERN_TEST_BOOTSTRAP` names (such as
 //! Apache Kafka). Topics get names of their own, so a cluster may be used again and again.
 
+mod administration;
 mod chaos;
 mod consuming;
 mod groups;

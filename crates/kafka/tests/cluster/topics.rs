@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use postern_kafka::{ConfigSource, ErrorKind, NewTopic, Offset, PartitionId, Record};
+use postern_kafka::{ConfigResource, ConfigSource, ErrorKind, NewTopic, Offset, PartitionId, Record};
 
 use crate::target::{Target, connect, fresh_name, new_topic, value};
 
@@ -91,7 +91,10 @@ async fn topics_are_created_described_widened_and_deleted() {
     assert_eq!(target.cluster.topic(&topic, false).await.expect_err("gone").kind, ErrorKind::UnknownTopic);
     assert_eq!(target.cluster.delete_topic(&topic).await.expect_err("gone").kind, ErrorKind::UnknownTopic);
     assert_eq!(target.cluster.add_partitions(&topic, 9).await.expect_err("gone").kind, ErrorKind::UnknownTopic);
-    assert_eq!(target.cluster.topic_configs(&topic).await.expect_err("gone").kind, ErrorKind::UnknownTopic);
+    assert_eq!(
+        target.cluster.configs(&ConfigResource::Topic(topic.clone())).await.expect_err("gone").kind,
+        ErrorKind::UnknownTopic
+    );
     assert_eq!(target.cluster.partitions_for_produce(&topic).await.expect_err("gone").kind, ErrorKind::UnknownTopic);
 
     // The same name again is another topic: it begins at 0 and takes records of the same producer.
@@ -188,7 +191,7 @@ async fn configs_tell_where_their_values_come_from() {
     let topic = fresh_name();
     let configs = vec![("cleanup.policy".into(), Some("compact".into()))];
     target.cluster.create_topic(&NewTopic { configs, ..new_topic(&topic, 1) }).await.expect("created");
-    let configs = target.cluster.topic_configs(&topic).await.expect("described");
+    let configs = target.cluster.configs(&ConfigResource::Topic(topic.clone())).await.expect("described");
     let entry = |name: &str| configs.iter().find(|c| c.name == name).unwrap_or_else(|| panic!("no {name}"));
 
     let set = entry("cleanup.policy");

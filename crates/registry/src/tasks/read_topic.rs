@@ -8,7 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_kafka::{ErrorKind, NewTopic, OffsetRange, PartitionDescription, PartitionId, Reader, StoredRecord};
+use postern_kafka::{
+    ConfigResource, ErrorKind, NewTopic, OffsetRange, PartitionDescription, PartitionId, Reader, StoredRecord,
+};
 use tokio::time::Instant;
 
 use crate::core::Core;
@@ -96,7 +98,7 @@ async fn check_partitions(core: &Core, partitions: &[PartitionDescription]) -> R
 
 async fn check_policy(core: &Core) -> Result<(), String> {
     let topic = &core.settings.topic;
-    let configs = match core.cluster.topic_configs(topic).await {
+    let configs = match core.cluster.configs(&ConfigResource::Topic(topic.clone())).await {
         Ok(configs) => configs,
         Err(error) if error.kind == ErrorKind::Authorization => {
             tracing::warn!(%topic, "not allowed to look at the configs of the topic; cleanup.policy=compact is assumed");

@@ -1,0 +1,135 @@
+//! `…/acls`, `…/acls:batch` — ACLs searched, created and deleted (docs/reference/rest-v3.md §9).
+
+mod request;
+
+use std::fmt::Display;
+
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, LOCATION};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use postern_proxy::{Acl, Proxy};
+use serde::Serialize;
+
+use self::request::{Search, read_acl, read_batch};
+use super::links::{ClusterPath, Links};
+use super::problem;
+use crate::lenient_object::BODY_MAX;
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::request_context::RequestContext;
+
+#[derive(Serialize)]
+struct Resource<'a> {
+    kind: &'static str,
+    metadata: Metadata,
+    cluster_id: &'a str,
+    resource_type: &'static str,
+    resource_name: &'a str,
+    pattern_type: &'static str,
+    principal: &'a str,
+    host: &'a str,
+    operation: &'static str,
+    permission: &'static str,
+}
+
+/// ACLs have no name.
+#[derive(Serialize)]
+struct Metadata {
+    #[serde(rename = "self")]
+    url: String,
+}
+
+pub(super) async fn search(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let search = Search::read(&request, false)?;
+    let links = Links::of(&proxy, &request).await?;
+    let acls = proxy.acls(&search.filter()).await.map_err(problem)?;
+    let resources = acls.iter().map(|acl| resource_of(&links, acl));
+    Ok(Reply::ok(&links.list("KafkaAclList", path_of(&search.values()), resources)))
+}
+
+pub(super) async fn create(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let cluster_path = ClusterPath::of(&request);
+    let (_, body) = request.read_document(BODY_MAX).await?;
+    let acl = read_acl(&body)?;
+    let links = cluster_path.links(&proxy).await?;
+    proxy.create_acls(std::slice::from_ref(&acl)).await.map_err(problem)?;
+    let reply = Reply::empty(StatusCode::CREATED);
+    Ok(match HeaderValue::try_from(links.url(path_of(&values_of(&acl)))) {
+        Ok(url) => reply.header(LOCATION, url),
+        // No link if the `Host` of the request cannot stand in one.
+        Err(_) => reply,
+    })
+}
+
+/// All are created where the cluster accepts all; otherwise the error says which were.
+pub(super) async fn create_batch(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let cluster_path = ClusterPath::of(&request);
+    let (_, body) = request.read_document(BODY_MAX).await?;
+    let acls = read_batch(&body)?;
+    cluster_path.links(&proxy).await?;
+    proxy.create_acls(&acls).await.map_err(problem)?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    #[derive(Serialize)]
+    struct Deleted<'a> {
+        data: Vec<Resource<'a>>,
+    }
+    let search = Search::read(&request, true)?;
+    let links = Links::of(&proxy, &request).await?;
+    let acls = proxy.delete_acls(&search.filter()).await.map_err(problem)?;
+    Ok(Reply::ok(&Deleted { data: acls.iter().map(|acl| resource_of(&links, acl)).collect() }))
+}
+
+fn resource_of<'a>(links: &'a Links, acl: &'a Acl) -> Resource<'a> {
+    Resource {
+        kind: "KafkaAcl",
+        metadata: Metadata { url: links.url(path_of(&values_of(acl))) },
+        cluster_id: links.cluster_id(),
+        resource_type: acl.resource_type.name(),
+        resource_name: &acl.resource_name,
+        pattern_type: acl.pattern_type.name(),
+        principal: &acl.principal,
+        host: &acl.host,
+        operation: acl.operation.name(),
+        permission: acl.permission.name(),
+    }
+}
+
+/// The names of the parameters, in the order of links.
+const PARAMETERS: [&str; 7] =
+    ["resource_type", "resource_name", "pattern_type", "principal", "host", "operation", "permission"];
+
+fn values_of(acl: &Acl) -> [&str; 7] {
+    [
+        acl.resource_type.name(),
+        &acl.resource_name,
+        acl.pattern_type.name(),
+        &acl.principal,
+        &acl.host,
+        acl.operation.name(),
+        acl.permission.name(),
+    ]
+}
+
+/// Where the ACLs with these values of all parameters are found, below the cluster.
+fn path_of(values: &[&str; 7]) -> impl Display {
+    /// As HTML forms are encoded, but for the space.
+    const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
+    let encoded = |value| utf8_percent_encode(value, FORM).to_string().replace("%20", "+");
+    let pairs = PARAMETERS.iter().zip(values).map(|(name, value)| format!("{name}={}", encoded(value)));
+    format!("acls?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_name_every_parameter() {
+        let path = path_of(&["TOPIC", "a b", "LITERAL", "User:ü", "*", "READ", "ALLOW"]).to_string();
+        let expected = "acls?resource_type=TOPIC&resource_name=a+b&pattern_type=LITERAL&principal=User%3A%C3%BC&host=*&operation=READ&permission=ALLOW";
+        assert_eq!(path, expected);
+    }
+}
