@@ -121,11 +121,11 @@ impl Consumer {
 
     /// The record that [`Consumer::take`] would hand out. `None`: nothing is fetched now, [`Consumer::poll`] waits for more.
     pub fn peek(&mut self) -> Option<&ConsumerRecord> {
-        self.fetcher.front()
+        self.fetcher.peek()
     }
 
-    /// Hands out the next record and moves the position past it. In order within a partition; never one of a partition that was
-    /// given up meanwhile.
+    /// Hands out the record that [`Consumer::peek`] has shown and moves the position past it. In order within a partition. `None`
+    /// where nothing is fetched now, and where the partition was given up or sought since: then another may be shown.
     pub fn take(&mut self) -> Option<ConsumerRecord> {
         self.fetcher.take()
     }

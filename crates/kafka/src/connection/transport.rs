@@ -48,6 +48,7 @@ pub(crate) struct Transport {
     written: u64,
     max_frame: usize,
     versions: BrokerVersions,
+    client_id: StrBytes,
     next_correlation_id: i32,
 }
 
@@ -73,6 +74,7 @@ impl Transport {
             written: 0,
             max_frame,
             versions: BrokerVersions::default(),
+            client_id: StrBytes::from_static_str(CLIENT_ID),
             next_correlation_id: 0,
         };
         transport.negotiate().await.map_err(|error| {
@@ -110,6 +112,11 @@ impl Transport {
         }
     }
 
+    /// Calls this client something else from now on.
+    pub(crate) fn set_client_id(&mut self, client_id: &str) {
+        self.client_id = StrBytes::from_string(client_id.to_owned());
+    }
+
     /// The version of `api` to be spoken here.
     pub(crate) fn version(&self, api: ApiKey) -> Result<i16, Error> {
         self.versions.choose(api)
@@ -127,7 +134,7 @@ impl Transport {
             .with_request_api_key(R::KEY)
             .with_request_api_version(version)
             .with_correlation_id(correlation_id)
-            .with_client_id(Some(StrBytes::from_static_str(CLIENT_ID)));
+            .with_client_id(Some(self.client_id.clone()));
         let mut frame = BytesMut::with_capacity(256);
         frame.put_i32(0);
         header.encode(&mut frame, R::header_version(version)).map_err(|error| error.to_string())?;

@@ -192,8 +192,13 @@ impl Fetcher {
 
     // === Records ===
 
-    /// The next record to be taken.
-    pub(super) fn front(&mut self) -> Option<&ConsumerRecord> {
+    /// The next record to be taken, if it has been fetched.
+    pub(super) fn peek(&mut self) -> Option<&ConsumerRecord> {
+        self.follow_assignment();
+        self.front()
+    }
+
+    fn front(&mut self) -> Option<&ConsumerRecord> {
         loop {
             let at = self.ready.front()?;
             let Some(reading) = self.partitions.get_mut(at) else {
@@ -232,21 +237,20 @@ impl Fetcher {
         self.partitions.get(at)?.fetched.as_ref()?.next.as_ref()
     }
 
+    /// Takes what [`Fetcher::peek`] has shown, and never another record: `None` where that was given up or sought meanwhile.
     pub(super) fn take(&mut self) -> Option<ConsumerRecord> {
-        loop {
-            self.front()?;
-            let at = self.ready.front()?;
-            let reading = self.partitions.get_mut(at)?;
-            let record = reading.fetched.as_mut()?.next.take()?;
-            let next = record.record.offset.0.saturating_add(1);
-            if self.assignment.advance(at, reading.stamp, next) {
-                return Some(record);
-            }
-            // Given up or sought meanwhile.
-            self.partitions.remove(at);
-            self.ready.pop_front();
-            self.followed = 0;
+        self.front()?;
+        let at = self.ready.front()?;
+        let reading = self.partitions.get_mut(at)?;
+        let record = reading.fetched.as_mut()?.next.take()?;
+        let next = record.record.offset.0.saturating_add(1);
+        if self.assignment.advance(at, reading.stamp, next) {
+            return Some(record);
         }
+        self.partitions.remove(at);
+        self.ready.pop_front();
+        self.followed = 0;
+        None
     }
 
     /// Forgets what was fetched, and closes the connections.

@@ -11,7 +11,7 @@ use crate::{ByteCount, Error, ErrorKind, TopicName};
 pub struct ConsumerSettings {
     /// `group.id`. Offsets are committed in this group, whether partitions come from it or are chosen by the caller.
     pub group: String,
-    /// `client.id`, as the group's coordinator is told it. `None`: that of this client.
+    /// `client.id`, by which the members of the group are listed. `None`: that of this client.
     pub client_id: Option<String>,
     /// `group.instance.id`: a static member (KIP-345). It does not leave its group when it is closed.
     pub group_instance_id: Option<String>,

@@ -28,8 +28,8 @@ struct State {
     /// Topics that the subscription names, or has matched so far.
     topics: Vec<TopicName>,
     partitions: BTreeMap<TopicPartition, Owned>,
-    /// What was given up for a rebalance, and in which generation. It is kept where the next generation gives it back: nobody
-    /// else has read it in between.
+    /// What was given up for a rebalance, and in which generation. It is kept where that generation or the next gives it back:
+    /// nobody else has read it in between.
     given_up: Option<(i32, BTreeMap<TopicPartition, Owned>)>,
     /// Offsets to be committed of what the caller has given up.
     left: BTreeMap<TopicPartition, i64>,
@@ -319,7 +319,7 @@ impl Assignment {
             return;
         }
         let kept = match state.given_up.take() {
-            Some((last, kept)) if last.checked_add(1) == Some(generation) => kept,
+            Some((last, kept)) if last == generation || last.checked_add(1) == Some(generation) => kept,
             _ => BTreeMap::new(),
         };
         let stamp = state.next_stamp();

@@ -72,10 +72,13 @@ pub(super) async fn join(
     let later = Refused::Later;
     let address = link.address(Instant::now() + LOOK_UP_TIMEOUT).await.map_err(refusal)?;
     let opened = Transport::open(&address, MAX_FRAME).await;
-    let transport = opened.map_err(|error| {
+    let mut transport = opened.map_err(|error| {
         link.forget();
         later(Error::unavailable(error.0))
     })?;
+    if let Some(client_id) = &settings.client_id {
+        transport.set_client_id(client_id);
+    }
     let mut round = Round { link, settings, transport };
     let joined = round.join_group(member_id, topics).await?;
     member_id.clear();

@@ -195,8 +195,23 @@ async fn positions_are_sought() {
     consumer.seek(&place, SeekTo::Beginning).expect("assigned");
     assert!(consumer.poll(soon()).await.expect("polled"));
     consumer.seek(&place, SeekTo::Offset(Offset(3))).expect("assigned");
+    assert_eq!(consumer.peek(), None);
     assert!(consumer.poll(soon()).await.expect("polled"));
     assert_eq!(consumer.take().map(|record| record.record.offset), Some(Offset(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_is_what_was_shown() {
+    let target = Target::start().await;
+    let topic = target.topic(2).await;
+    target.append(&topic, vec![record(0, "0"), record(1, "1")]).await;
+    let mut consumer = target.cluster.consumer(settings(&fresh_name())).expect("made");
+    consumer.assign(vec![at(&topic, 0), at(&topic, 1)]);
+    assert!(consumer.poll(soon()).await.expect("polled"));
+    let shown = consumer.peek().expect("fetched").partition;
+    consumer.seek(&at(&topic, shown.0), SeekTo::End).expect("assigned");
+    assert_eq!(consumer.take(), None, "not a record of the other partition");
+    assert_eq!(read(&mut consumer, 1).await, [(1 - shown.0).to_string()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

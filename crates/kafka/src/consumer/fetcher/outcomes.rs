@@ -44,22 +44,15 @@ impl Fetcher {
                 self.finding.under_way = false;
                 match found {
                     Ok(found) => {
-                        let mut all_found = true;
+                        self.finding.backoff.reset();
                         for (partition, found) in found {
                             let stamp = stamps.get(&partition).copied().unwrap_or(0);
                             match found {
                                 Ok(Found { offset, is_committed }) => {
                                     self.assignment.found(&partition, stamp, offset, is_committed);
                                 }
-                                Err(error) => {
-                                    all_found = false;
-                                    self.report_of(&partition, error);
-                                }
+                                Err(error) => self.report_of(&partition, error),
                             }
-                        }
-                        match all_found {
-                            true => self.finding.backoff.reset(),
-                            false => self.finding.failed(),
                         }
                     }
                     Err(error) => {
@@ -94,7 +87,6 @@ impl Fetcher {
             return self.disconnect(node);
         }
         attempts.backoff.reset();
-        self.leaders.backoff.reset();
         for answered in partitions {
             self.partition_answered(answered, &permit);
         }
@@ -106,6 +98,9 @@ impl Fetcher {
         let Some(reading) = self.partitions.get_mut(partition) else { return };
         if reading.stamp != *stamp || reading.position != Position::At(*from) {
             return; // sought or discarded meanwhile
+        }
+        if code == ErrorCode::NONE {
+            self.leaders.backoff.reset();
         }
         match code {
             ErrorCode::NONE if records.is_empty() => {}
