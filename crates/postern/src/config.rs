@@ -3,7 +3,7 @@
 //! Two steps. [`arguments`], [`variables`] and [`file`] collect the texts and where each was given ([`raw`]), and refuse unknown
 //! names; this file parses the texts and checks them against each other. A [`Config`] is consistent and need not be checked again. All errors are collected before
 //! any is reported, so that one start shows everything that has to be changed.
-//! Precedence: argument, then environment variable, then file, then default.
+//! Precedence: argument, then `POSTERN_*` variable, then file, then variables of Confluent's images, then their properties file, then default.
 //! Not here: what the settings do (each crate has its own `Settings`, filled in by `server.rs`).
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -17,14 +17,18 @@ use postern_registry_client::{Authorities, Credentials, RegistryUrl};
 use raw::RawConfig;
 
 mod arguments;
+mod confluent;
 mod declaration;
 #[cfg(test)]
 mod document;
 mod env;
 mod errors;
 mod file;
+mod foreign;
+mod properties;
 mod raw;
 mod setting;
+mod translate;
 mod value;
 mod variables;
 
@@ -33,6 +37,7 @@ mod tests;
 
 pub(crate) use env::{Env, Process};
 pub(crate) use errors::ConfigErrors;
+pub(crate) use raw::Note;
 
 /// What this start is for.
 #[derive(Debug, PartialEq)]
@@ -63,7 +68,7 @@ pub(crate) struct Config {
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) log: String,
     /// Values that were ignored, and why: to be logged once the log has started.
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<Note>,
 }
 
 /// What is chosen about the Kafka client; the meaning of each is that of the field of `postern_kafka::Settings`.
@@ -141,6 +146,28 @@ pub(crate) enum ClusterChoice {
     },
 }
 
+/// The arguments under another name of this program: `kafka-rest-start FILE` and `schema-registry-start FILE`, as the images of Confluent call
+/// their servers, name a properties file. As the first argument these names mean the same.
+pub(crate) fn as_called(program: &str, arguments: Vec<String>) -> Vec<String> {
+    let setting_of = |name: &str| match name.rsplit('/').next().unwrap_or_default() {
+        "kafka-rest-start" => Some(setting::KAFKA_REST_PROPERTIES),
+        "schema-registry-start" => Some(setting::SCHEMA_REGISTRY_PROPERTIES),
+        _ => None,
+    };
+    let (setting, skipped) = match (setting_of(program), arguments.first().and_then(|first| setting_of(first))) {
+        (Some(setting), _) => (setting, 0),
+        (None, Some(setting)) => (setting, 1),
+        (None, None) => return arguments,
+    };
+    let rest = arguments.into_iter().skip(skipped);
+    let is_help = |argument: &String| argument == "--help" || argument == "-h";
+    let mut rest = rest.peekable();
+    match rest.peek().is_some_and(is_help) {
+        true => rest.collect(),
+        false => std::iter::once(format!("--{}", setting.name)).chain(rest).collect(),
+    }
+}
+
 /// Reads the configuration of this start.
 pub(crate) fn read(arguments: &[String], env: &impl Env) -> Result<Command, ConfigErrors> {
     let mut errors = ConfigErrors::default();
@@ -152,6 +179,7 @@ pub(crate) fn read(arguments: &[String], env: &impl Env) -> Result<Command, Conf
     }
     variables::read(env, &mut raw, &mut errors);
     file::read(env, &mut raw, &mut errors);
+    foreign::read(env, &mut raw, &mut errors);
     let config = resolve(raw, env, &mut errors);
     if errors.is_empty() { Ok(Command::Run(Box::new(config))) } else { Err(errors) }
 }

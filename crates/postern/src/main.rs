@@ -24,8 +24,9 @@ mod server;
 
 fn main() -> ExitCode {
     // No setting has a name that is not UTF-8; such arguments are shown with those bytes replaced.
-    let arguments: Vec<String> =
-        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let mut arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let program = arguments.next().unwrap_or_default();
+    let arguments = config::as_called(&program, arguments.collect());
     match config::read(&arguments, &config::Process) {
         Ok(Command::Run(config)) => run(*config),
         Ok(Command::Print(text)) => {
@@ -48,7 +49,10 @@ fn run(config: Config) -> ExitCode {
         }
     };
     for note in &config.notes {
-        tracing::info!("{note}");
+        match note.is_warning {
+            true => tracing::warn!("{}", note.text),
+            false => tracing::info!("{}", note.text),
+        }
     }
     let outcome = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {

@@ -15,7 +15,8 @@ use std::{
 fn postern(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("POSTERN_") {
+        if ["POSTERN_", "KAFKA_REST_", "SCHEMA_REGISTRY_"].iter().any(|begin| name.to_string_lossy().starts_with(begin))
+        {
             command.env_remove(name);
         }
     }
@@ -341,6 +342,30 @@ fn a_service_of_its_name_in_kubernetes_does_not_keep_it_from_starting() {
     running.signal("-TERM");
     let (_, _, err) = running.end(Duration::from_secs(20));
     assert_eq!(err.lines().filter(|line| line.contains("POSTERN_PORT")).count(), 1, "{err}");
+}
+
+#[test]
+fn in_place_of_confluents_image_it_uses_the_cluster_that_is_named_and_no_broker_of_its_own() {
+    let (data, folder) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let cluster = Running::start(data.path());
+    let mut command = postern(&[]);
+    command.current_dir(folder.path());
+    command.env("KAFKA_REST_LISTENERS", "http://127.0.0.1:0").env("KAFKA_REST_HOST_NAME", "rest");
+    let (code, out, err) = output(&mut command);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("KAFKA_REST_BOOTSTRAP_SERVERS"), "{err}");
+    command.env("KAFKA_REST_BOOTSTRAP_SERVERS", format!("PLAINTEXT://{}", cluster.broker));
+    let rest = Running::spawn(&mut command);
+    create_topic(rest.rest, "through-the-image");
+    assert!(get(cluster.rest, "/topics").expect("an answer").contains("through-the-image"));
+    rest.signal("-TERM");
+    let (_, _, err) = rest.end(Duration::from_secs(20));
+    assert_eq!(
+        err.lines().filter(|line| line.contains("WARN") && line.contains("KAFKA_REST_HOST_NAME")).count(),
+        1,
+        "{err}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a directory").count(), 0);
 }
 
 /// Shells set a soft limit that is lower than what the system allows.

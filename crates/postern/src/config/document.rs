@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use super::setting::{self, Secret};
+use super::{
+    confluent::{Fate, Scope, TABLE},
+    setting::{self, Secret},
+};
 
 const OPENING: &str = "# Configuration
 
@@ -41,5 +44,42 @@ pub(crate) fn page() -> String {
         let secret = if setting.secret == Secret::Whole { " Secret: never shown." } else { "" };
         let _ = writeln!(page, "| `{}` | {value} | {default} | {}{secret} |", setting.name, setting.about);
     }
+    page.push_str(CONFLUENT);
+    for row in TABLE {
+        let whose = match row.scope {
+            Scope::Rest => "REST Proxy",
+            Scope::Registry => "Schema Registry",
+            Scope::Both => "both",
+            Scope::Client => "Kafka client",
+        };
+        let fate = match &row.fate {
+            Fate::Honoured(setting, _) => format!("is `{}`", setting.name),
+            Fate::Security => {
+                "only with `security.protocol` `PLAINTEXT`: TLS and SASL towards Kafka are not built".to_owned()
+            }
+            Fate::NoEffect(note) => format!("no effect, with a warning: {note}"),
+            Fate::Refused(reason) => format!("refused: {reason}"),
+            Fate::Only(allowed, reason) => format!("refused unless `{}`: {reason}", allowed.join("` or `")),
+        };
+        let _ = writeln!(page, "| `{}` | {whose} | {fate} |", row.name);
+    }
     page
 }
+
+const CONFLUENT: &str = "
+## Settings of Confluent's REST Proxy and Schema Registry
+
+The variables of the images cp-kafka-rest (`KAFKA_REST_…`) and cp-schema-registry (`SCHEMA_REGISTRY_…`), and the properties files of both
+servers (`kafka-rest-start FILE`, `schema-registry-start FILE`, or `--kafka-rest-properties FILE` and `--schema-registry-properties FILE`),
+mean here what they mean there. Settings of our own win over them.
+
+- Where any of them is set, the cluster is the one that they name; without one nothing starts. The embedded broker never takes its place.
+- The servers that are asked for listen, on all interfaces unless `listeners` says otherwise: the REST proxy on 8082, the registry on 8081. A
+  REST proxy without `schema.registry.url` has its registry in the process, which `registry-listen` makes reachable.
+- What would mean less protection or other data if it were ignored stops the start. What tunes Java has no effect and is told once.
+- Names that are not in this table have no effect, as there; the warning says which was meant, perhaps.
+- A setting of the Kafka client stands behind `client.`, `producer.`, `consumer.` or `admin.` (REST Proxy) or `kafkastore.` (registry).
+
+| Setting | Of | Here |
+|---|---|---|
+";

@@ -2,9 +2,12 @@
 
 use std::io;
 
+/// What variables begin with that are read: ours, and those of Confluent's images.
+pub(crate) const PREFIXES: [&str; 3] = ["POSTERN_", "KAFKA_REST_", "SCHEMA_REGISTRY_"];
+
 /// Where variables and files come from. A trait, so that tests pass maps.
 pub(crate) trait Env {
-    /// All variables whose name begins with `POSTERN_`, in any order.
+    /// All variables whose name begins with one of [`PREFIXES`], in any order.
     fn variables(&self) -> Vec<(String, String)>;
     /// The text of a file.
     fn file(&self, path: &str) -> io::Result<String>;
@@ -18,7 +21,7 @@ impl Env for Process {
     fn variables(&self) -> Vec<(String, String)> {
         std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-            .filter(|(name, _)| name.starts_with("POSTERN_"))
+            .filter(|(name, _)| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
             .collect()
     }
 

@@ -13,7 +13,15 @@ use super::{
 pub(super) struct RawConfig {
     values: BTreeMap<&'static str, RawValue>,
     /// What was ignored, and why: for the log.
-    notes: Vec<String>,
+    notes: Vec<Note>,
+}
+
+/// Something to be logged once the log has started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// Whether it may be against what was meant.
+    pub(crate) is_warning: bool,
+    pub(crate) text: String,
 }
 
 /// Parses a text; an error says what was expected.
@@ -27,6 +35,15 @@ struct RawValue {
 /// Where a value was given.
 #[derive(Clone)]
 pub(super) enum Source {
+    /// It follows from that setting of Confluent's servers.
+    Implied(String),
+    /// A setting of Confluent's servers in their properties file.
+    ConfluentFile {
+        name: String,
+        path: String,
+    },
+    /// A variable of Confluent's images.
+    ConfluentVariable(String),
     File(String),
     Variable(String),
     Argument(String),
@@ -36,10 +53,18 @@ impl Source {
     /// The source with the higher rank takes precedence.
     fn rank(&self) -> u8 {
         match self {
-            Source::File(_) => 0,
-            Source::Variable(_) => 1,
-            Source::Argument(_) => 2,
+            Source::Implied(_) => 0,
+            Source::ConfluentFile { .. } => 1,
+            Source::ConfluentVariable(_) => 2,
+            Source::File(_) => 3,
+            Source::Variable(_) => 4,
+            Source::Argument(_) => 5,
         }
+    }
+
+    /// Whether it is a setting of Confluent's servers.
+    pub(super) fn is_confluent(&self) -> bool {
+        matches!(self, Source::ConfluentFile { .. } | Source::ConfluentVariable(_))
     }
 }
 
@@ -47,7 +72,9 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Argument(name) => write!(f, "the argument {name}"),
-            Source::Variable(name) => write!(f, "the variable {name}"),
+            Source::Implied(name) => write!(f, "the default beside {name}"),
+            Source::ConfluentFile { name, path } => write!(f, "{name} in the file {path}"),
+            Source::Variable(name) | Source::ConfluentVariable(name) => write!(f, "the variable {name}"),
             Source::File(path) => write!(f, "the file {path}"),
         }
     }
@@ -113,19 +140,21 @@ impl RawConfig {
         let (rank, at) = (value.source.rank(), value.source.clone());
         let rivals: Vec<(Setting, Source)> =
             others.iter().filter_map(|other| Some((*other, self.values.get(other.name)?.source.clone()))).collect();
-        if let Some((winner, source)) = rivals.iter().find(|(_, source)| source.rank() > rank) {
-            self.notes.push(format!("{} in {at} is ignored: {} in {source} overrides it", one.name, winner.name));
+        // A cluster that the variables of Confluent's images name is never given up for a broker inside.
+        let is_kept = one == setting::BOOTSTRAP_SERVERS && at.is_confluent();
+        if let Some((winner, source)) = rivals.iter().find(|(_, source)| source.rank() > rank && !is_kept) {
+            self.note(format!("{} in {at} is ignored: {} in {source} overrides it", one.name, winner.name));
             self.values.remove(one.name);
             return;
         }
         for (other, source) in rivals {
-            if source.rank() == rank {
+            if source.rank() == rank || (is_kept && source.rank() > rank) {
                 errors.add(format!(
                     "{}: has no effect with {}, {because}: expected only one of {source} and {at}",
                     other.name, one.name
                 ));
             } else {
-                self.notes.push(format!("{} in {source} is ignored: {} in {at} overrides it", other.name, one.name));
+                self.note(format!("{} in {source} is ignored: {} in {at} overrides it", other.name, one.name));
             }
             self.values.remove(other.name);
         }
@@ -138,11 +167,16 @@ impl RawConfig {
 
     /// Something to be logged once the log has started.
     pub(super) fn note(&mut self, note: String) {
-        self.notes.push(note);
+        self.notes.push(Note { is_warning: false, text: note });
+    }
+
+    /// The same for what may be against what was meant.
+    pub(super) fn warn(&mut self, note: String) {
+        self.notes.push(Note { is_warning: true, text: note });
     }
 
     /// What was ignored, and why.
-    pub(super) fn into_notes(self) -> Vec<String> {
+    pub(super) fn into_notes(self) -> Vec<Note> {
         self.notes
     }
 

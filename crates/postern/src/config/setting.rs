@@ -247,6 +247,18 @@ settings! {
         about: "A TOML file with these settings, each under its own name, such as \
                 log = \"debug\".",
     }
+    KAFKA_REST_PROPERTIES = {
+        name: "kafka-rest-properties",
+        heading: PROCESS,
+        operand: Some("FILE"),
+        about: "A properties file of Confluent's REST Proxy, which is to be replaced: kafka-rest-start FILE means the same.",
+    }
+    SCHEMA_REGISTRY_PROPERTIES = {
+        name: "schema-registry-properties",
+        heading: PROCESS,
+        operand: Some("FILE"),
+        about: "A properties file of Confluent's Schema Registry, likewise: schema-registry-start FILE means the same.",
+    }
 }
 
 /// The setting of this name.

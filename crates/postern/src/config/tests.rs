@@ -2,6 +2,8 @@ use std::{collections::BTreeMap, io, time::Duration};
 
 use super::*;
 
+mod confluent;
+
 /// Variables and files from two maps.
 #[derive(Default)]
 struct Map {
@@ -267,7 +269,7 @@ fn variables_that_kubernetes_sets_for_services_are_ignored_with_one_note() {
     let config = config(&[], &SERVICE_LINKS, "");
     assert_eq!((config.cluster, config.rest_listen[0].port()), (embedded(), 8082));
     assert_eq!(config.notes.len(), 1);
-    assert!(config.notes[0].starts_with("12 environment variables that Kubernetes sets for services are ignored"));
+    assert!(config.notes[0].text.starts_with("12 environment variables that Kubernetes sets for services are ignored"));
     // What only looks a little like them is still a typing error.
     for (name, near) in [("POSTERN_PORTS", false), ("POSTERN_PORT_TCP", false), ("POSTERN_LGO", true)] {
         let found = errors(&[], &[(name, "1")], "");
@@ -419,7 +421,7 @@ fn of_contradicting_settings_the_source_of_higher_precedence_wins() {
     assert_eq!(remote.cluster, ClusterChoice::Remote { bootstrap_servers: "kafka:9092".into() });
     assert!(matches!(remote.schemas, SchemasChoice::Remote { .. }));
     assert_eq!(
-        remote.notes,
+        remote.notes.iter().map(|note| note.text.as_str()).collect::<Vec<_>>(),
         [
             "broker-listen in the file postern.toml is ignored: bootstrap-servers in the variable POSTERN_BOOTSTRAP_SERVERS overrides it",
             "broker-auto-create-topics in the file postern.toml is ignored: bootstrap-servers in the variable POSTERN_BOOTSTRAP_SERVERS overrides it",

@@ -11,11 +11,11 @@ pub(super) fn read(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigError
     let mut variables = env.variables();
     variables.sort();
     let mut service_links = Vec::new();
-    for (name, value) in variables {
+    for (name, value) in variables.into_iter().filter(|(name, _)| name.starts_with("POSTERN_")) {
         match setting::ALL.iter().copied().find(|setting| setting.variable() == name) {
             Some(_) if value.is_empty() => {}
             Some(setting) => raw.put(setting, value, Source::Variable(name)),
-            None if is_service_link(&name) => service_links.push(name),
+            None if is_service_link(&name, &value) => service_links.push(name),
             None => errors.add(unknown("variable", &name, setting::ALL.iter().map(|known| known.variable()))),
         }
     }
@@ -28,10 +28,10 @@ pub(super) fn read(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigError
     }
 }
 
-/// Whether Kubernetes sets a variable of this name in every pod beside a Service whose name begins with `postern`: `X_SERVICE_HOST`,
+/// Whether Kubernetes sets such a variable in every pod beside a Service of that name: `X_SERVICE_HOST`,
 /// `X_SERVICE_PORT`, `X_SERVICE_PORT_NAME`, `X_PORT`, `X_PORT_8082_TCP`, `X_PORT_8082_TCP_ADDR` and the like
 /// (Kubernetes documentation, "Service: Environment variables").
-fn is_service_link(name: &str) -> bool {
+pub(super) fn is_service_link(name: &str, value: &str) -> bool {
     let is_port = |rest: &str| {
         let (number, protocol) = rest.split_once('_').unwrap_or((rest, ""));
         let protocol = protocol.split('_').next().unwrap_or_default();
@@ -40,6 +40,6 @@ fn is_service_link(name: &str) -> bool {
     name.ends_with("_SERVICE_HOST")
         || name.ends_with("_SERVICE_PORT")
         || name.contains("_SERVICE_PORT_")
-        || name.ends_with("_PORT")
+        || (name.ends_with("_PORT") && value.contains("://"))
         || name.match_indices("_PORT_").any(|(at, mark)| is_port(&name[at + mark.len()..]))
 }

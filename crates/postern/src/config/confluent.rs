@@ -1,0 +1,374 @@
+//! What each setting of Confluent's REST Proxy and Schema Registry means here: one table.
+//!
+//! Sources: `docs/reference/schema-registry.md` and the published references of both servers' settings. Reading the variables and files that
+//! hold these names is the business of `foreign`; the sense of `security.protocol`, `ssl.*` and `sasl.*` is in `kafka_security`.
+
+use super::{
+    declaration::Setting,
+    setting::{
+        BOOTSTRAP_SERVERS, HTTP_CONNECTIONS, HTTP_IDLE_TIMEOUT, KAFKA_CALL_TIMEOUT, KAFKA_DELIVERY_TIMEOUT,
+        KAFKA_REQUEST_TIMEOUT, LOG, MAX_REQUEST_SIZE, REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER, REGISTRY_GROUP,
+        REGISTRY_LISTEN, REGISTRY_REPLICATION_FACTOR, REGISTRY_TOPIC, REGISTRY_WRITE_TIMEOUT, REST_LISTEN,
+        SCHEMA_REGISTRY_CA, SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL, SHUTDOWN_TIMEOUT,
+        UNACKNOWLEDGED_MEMORY,
+    },
+    translate::{self, Translate},
+};
+
+/// One setting of theirs.
+pub(super) struct Row {
+    pub(super) scope: Scope,
+    /// Its name as a property; with `*` at its end, all names that begin so.
+    pub(super) name: &'static str,
+    pub(super) fate: Fate,
+}
+
+/// Whose setting it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The REST Proxy's.
+    Rest,
+    /// The Schema Registry's.
+    Registry,
+    /// Of the framework that both are built with.
+    Both,
+    /// The Kafka client's: behind `client.`, `producer.`, `consumer.` or `admin.` of the REST Proxy, and behind `kafkastore.` of the
+    /// registry.
+    Client,
+}
+
+/// What happens when it is set.
+pub(super) enum Fate {
+    /// It means the same as this setting of ours, written otherwise.
+    Honoured(Setting, Translate),
+    /// Part of how connections to Kafka are secured.
+    Security,
+    /// Nothing, with a warning that says this.
+    NoEffect(&'static str),
+    /// The start stops, because ignoring it would mean less protection or other data.
+    Refused(&'static str),
+    /// The start stops unless it has one of these values, which ask for nothing that is not so anyway.
+    Only(&'static [&'static str], &'static str),
+}
+
+use Fate::{Honoured, NoEffect, Only, Refused, Security};
+use Scope::{Both, Client, Registry, Rest};
+
+const fn row(scope: Scope, name: &'static str, fate: Fate) -> Row {
+    Row { scope, name, fate }
+}
+
+const JVM: &str = "there is no Java virtual machine here";
+const THREADS: &str = "there are no thread pools here; http-connections and the memory settings bound the work";
+const JMX: &str = "there are no JMX metrics here";
+const PLUG_INS: &str = "Java plug-ins cannot be loaded";
+const AUTHENTICATION: &str = "callers are not authenticated here";
+const LIMITS: &str = "there are no rate limits here";
+const NO_HTTPS: &str = "HTTPS listeners are not built";
+const LINKS: &str = "links and base_uri carry the authority of the request";
+const CORS: &str = "CORS is not built: browsers refuse answers to pages of other origins";
+const CONSUMERS: &str = "consumer instances have bounds of their own";
+const WARN_START: &str = "the start does not wait for Kafka; requests are answered with 503 until it is there";
+const CACHES: &str = "caches have bounds of their own";
+const ELECTION: &str = "instances do not elect a leader here: each may write";
+const BATCHES: &str = "batches form while the one before is under way";
+const ENDPOINT_LISTS: &str = "operations cannot be switched off here";
+const SERIALIZER: &str = "the serializers here know one way only";
+
+/// All of them. Where two mean the same setting, the earlier row holds.
+pub(super) static TABLE: &[Row] = &[
+    // The cluster.
+    row(Rest, "bootstrap.servers", Honoured(BOOTSTRAP_SERVERS, translate::servers)),
+    row(Registry, "kafkastore.bootstrap.servers", Honoured(BOOTSTRAP_SERVERS, translate::servers)),
+    row(Rest, "zookeeper.connect", NoEffect("ZooKeeper is not used; bootstrap.servers names the cluster")),
+    row(
+        Registry,
+        "kafkastore.connection.url",
+        NoEffect("ZooKeeper is not used; kafkastore.bootstrap.servers names the cluster"),
+    ),
+    // Listeners.
+    row(Rest, "listeners", Honoured(REST_LISTEN, translate::listeners)),
+    row(Registry, "listeners", Honoured(REGISTRY_LISTEN, translate::listeners)),
+    row(Rest, "port", Honoured(REST_LISTEN, translate::port)),
+    row(Registry, "port", Honoured(REGISTRY_LISTEN, translate::port)),
+    row(Both, "listener.protocol.map", Refused("listeners are named http://HOST:PORT here")),
+    row(Both, "listener.name.*", NoEffect(NO_HTTPS)),
+    row(Both, "advertised.listeners", NoEffect(LINKS)),
+    row(Both, "host.name", NoEffect(LINKS)),
+    row(Registry, "host.port", NoEffect(LINKS)),
+    row(Both, "idle.timeout.ms", Honoured(HTTP_IDLE_TIMEOUT, translate::millis)),
+    row(Both, "server.connection.limit", Honoured(HTTP_CONNECTIONS, translate::limit)),
+    row(Both, "connector.connection.limit", Honoured(HTTP_CONNECTIONS, translate::limit)),
+    row(Both, "shutdown.graceful.ms", Honoured(SHUTDOWN_TIMEOUT, translate::millis)),
+    row(Both, "http2.enabled", NoEffect("HTTP/2 is always spoken to clients that ask for it")),
+    row(Both, "proxy.protocol.enabled", Only(&["false"], "the PROXY protocol is not spoken")),
+    row(Both, "proxy.protocol.*", NoEffect("the PROXY protocol is not spoken")),
+    row(Both, "network.forwarded.request.customizer.enable", NoEffect(LINKS)),
+    row(Both, "network.traffic.rate.limit.enable", Only(&["false"], LIMITS)),
+    row(Both, "network.traffic.rate.limit.*", NoEffect(LIMITS)),
+    row(Both, "compression.enable", NoEffect("answers are not compressed")),
+    row(Both, "max.request.header.size", NoEffect("headers may have 32 KiB")),
+    row(Both, "max.response.header.size", NoEffect("headers of answers have no bound")),
+    row(Both, "jetty.legacy.uri.compliance", NoEffect("paths with %2F are always taken")),
+    row(Both, "websocket.path.prefix", NoEffect("there are no web sockets")),
+    row(Both, "response.mediatype.*", NoEffect("media types are negotiated as by default")),
+    row(Both, "thread.pool.*", NoEffect(THREADS)),
+    row(Both, "request.queue.capacity*", NoEffect(THREADS)),
+    row(
+        Both,
+        "request.timeout.ms",
+        NoEffect("each operation has a deadline of its own: kafka-call-timeout, kafka-delivery-timeout"),
+    ),
+    row(Both, "request.timeout.interrupt.enable", NoEffect(THREADS)),
+    row(Both, "return.429.instead.of.500.for.jetty.response.errors", NoEffect("there is no Jetty here")),
+    // TLS of listeners. A listener with https is refused by its own row.
+    row(Both, "ssl.client.authentication", Only(&["none"], NO_HTTPS)),
+    row(Both, "ssl.client.auth", Only(&["false"], NO_HTTPS)),
+    row(Both, "ssl.spire.enabled", Only(&["false"], NO_HTTPS)),
+    row(Both, "ssl.spire.trust.only.enabled", Only(&["false"], NO_HTTPS)),
+    row(Both, "ssl.*", NoEffect(NO_HTTPS)),
+    row(Both, "sni.check.enabled", Only(&["false"], NO_HTTPS)),
+    row(Both, "sni.*", NoEffect(NO_HTTPS)),
+    row(Both, "prefix.sni.*", NoEffect(NO_HTTPS)),
+    row(Both, "expected.sni.headers", NoEffect(NO_HTTPS)),
+    row(Both, "reject.invalid.sni.headers", NoEffect(NO_HTTPS)),
+    // Who may do what.
+    row(Both, "authentication.method", Only(&["none"], AUTHENTICATION)),
+    row(Both, "authentication.*", NoEffect(AUTHENTICATION)),
+    row(Both, "csrf.prevention.enable", Only(&["false"], AUTHENTICATION)),
+    row(Both, "csrf.prevention.*", NoEffect(AUTHENTICATION)),
+    row(Rest, "kafka.rest.resource.extension.class", Refused(PLUG_INS)),
+    row(Registry, "schema.registry.resource.extension.class", Refused(PLUG_INS)),
+    row(Registry, "resource.extension.class", Refused(PLUG_INS)),
+    row(Registry, "init.resource.extension.class", Refused(PLUG_INS)),
+    row(Both, "resource.extension.classes", Refused(PLUG_INS)),
+    row(Both, "rest.servlet.initializor.classes", Refused(PLUG_INS)),
+    row(Both, "websocket.servlet.initializor.classes", Refused(PLUG_INS)),
+    row(Both, "confluent.rest.auth.*", Refused(AUTHENTICATION)),
+    row(Registry, "confluent.schema.registry.*", Refused(AUTHENTICATION)),
+    row(Rest, "api.endpoints.allowlist", Refused(ENDPOINT_LISTS)),
+    row(Rest, "api.endpoints.blocklist", Refused(ENDPOINT_LISTS)),
+    row(Rest, "api.v2.enable", Only(&["true"], ENDPOINT_LISTS)),
+    row(Rest, "api.v3.enable", Only(&["true"], ENDPOINT_LISTS)),
+    row(Rest, "rate.limit.enable", Only(&["false"], LIMITS)),
+    row(Rest, "rate.limit.*", NoEffect(LIMITS)),
+    row(Rest, "api.v3.produce.rate.limit.enabled", Only(&["false"], LIMITS)),
+    row(Rest, "api.v3.produce.rate.limit.*", NoEffect(LIMITS)),
+    row(Both, "dos.filter.enabled", Only(&["false"], LIMITS)),
+    row(Both, "dos.filter.*", NoEffect(LIMITS)),
+    row(Both, "access.control.*", NoEffect(CORS)),
+    row(Both, "reject.options.request", Only(&["false"], "OPTIONS is always answered")),
+    row(Both, "response.http.headers.config", Refused("headers cannot be added to answers here")),
+    row(Both, "nosniff.prevention.enable", Only(&["false"], "headers cannot be added to answers here")),
+    row(Both, "hsts.header.enable", Only(&["false"], "headers cannot be added to answers here")),
+    row(Both, "suppress.stack.trace.response", NoEffect("stack traces are never sent")),
+    // The REST Proxy.
+    row(Rest, "id", NoEffect("consumer instances get names of their own")),
+    row(Rest, "confluent.resource.name.authority", NoEffect("resource names have no authority here")),
+    row(Rest, "client.init.timeout.ms", NoEffect(WARN_START)),
+    row(Rest, "client.timeout.ms", NoEffect("it has no effect there, either")),
+    row(Rest, "simpleconsumer.pool.*", NoEffect("it has no effect there, either")),
+    row(Rest, "producer.threads", NoEffect("it has no effect there, either")),
+    row(Rest, "use.custom.request.logging", NoEffect("there is no request log yet")),
+    row(Both, "request.logger.name", NoEffect("there is no request log yet")),
+    row(Both, "debug", NoEffect("stack traces are never sent; log = debug shows more")),
+    row(Rest, "consumer.threads", NoEffect(THREADS)),
+    row(Rest, "consumer.request.timeout.ms", NoEffect(CONSUMERS)),
+    row(Rest, "consumer.request.max.bytes", NoEffect(CONSUMERS)),
+    row(Rest, "consumer.instance.timeout.ms", NoEffect(CONSUMERS)),
+    row(Rest, "consumer.iterator.*", NoEffect(THREADS)),
+    row(Rest, "fetch.min.bytes", NoEffect(CONSUMERS)),
+    row(
+        Rest,
+        "null.request.body.always.publishes.empty.record",
+        Only(&["false"], "null is always checked against the schema"),
+    ),
+    row(Rest, "api.v3.produce.*", NoEffect("streams and batches have bounds of their own")),
+    row(Rest, "streaming.connection.*", NoEffect("streams have bounds of their own")),
+    // The registry that the REST Proxy asks.
+    row(Rest, "schema.registry.url", Honoured(SCHEMA_REGISTRY_URL, translate::as_written)),
+    row(Rest, "schema.registry.basic.auth.user.info", Honoured(SCHEMA_REGISTRY_CREDENTIALS, translate::as_written)),
+    row(
+        Rest,
+        "schema.registry.basic.auth.credentials.source",
+        Only(&["url", "user_info"], "name user and password: schema-registry-credentials"),
+    ),
+    row(Rest, "schema.registry.bearer.auth.token", Honoured(SCHEMA_REGISTRY_TOKEN, translate::as_written)),
+    row(
+        Rest,
+        "schema.registry.bearer.auth.credentials.source",
+        Only(&["static_token"], "only a given token is supported: schema-registry-token"),
+    ),
+    row(Rest, "schema.registry.bearer.auth.*", Refused("only a given token is supported: schema-registry-token")),
+    row(Rest, "schema.registry.ssl.truststore.location", Honoured(SCHEMA_REGISTRY_CA, translate::as_written)),
+    row(Rest, "schema.registry.ssl.keystore.*", Refused("client certificates are not shown to that registry")),
+    row(Rest, "schema.registry.ssl.*", NoEffect("TLS to that registry is 1.2 or 1.3; schema-registry-ca takes PEM")),
+    row(Rest, "schema.registry.proxy.*", Refused("HTTP proxies are not used")),
+    row(Rest, "schema.registry.request.header.*", Refused("no headers are added to requests to that registry")),
+    row(Rest, "schema.registry.normalize.schemas", Only(&["false"], "schemas are registered as they are written")),
+    row(
+        Rest,
+        "schema.registry.key.subject.name.strategy",
+        Only(TOPIC_NAME_STRATEGY, "subjects are <topic>-key and <topic>-value"),
+    ),
+    row(
+        Rest,
+        "schema.registry.value.subject.name.strategy",
+        Only(TOPIC_NAME_STRATEGY, "subjects are <topic>-key and <topic>-value"),
+    ),
+    row(
+        Rest,
+        "schema.registry.context.name.strategy",
+        Only(
+            &["io.confluent.kafka.serializers.context.NullContextNameStrategy"],
+            "subjects stay in the default context",
+        ),
+    ),
+    row(Rest, "schema.registry.reference.subject.name.strategy", Refused(SERIALIZER)),
+    row(Rest, "schema.registry.key.schema.id.*", Refused(SERIALIZER)),
+    row(Rest, "schema.registry.value.schema.id.*", Refused(SERIALIZER)),
+    row(Rest, "schema.registry.use.schema.id", Only(&["-1"], SERIALIZER)),
+    row(Rest, "schema.registry.auto.register.schemas", NoEffect("requests say which schema they mean")),
+    row(Rest, "schema.registry.use.latest.version", NoEffect("requests say which schema they mean")),
+    row(Rest, "schema.registry.http.*", NoEffect("schema-registry-timeout bounds a call as a whole")),
+    row(Rest, "schema.registry.max.retries", NoEffect("schema-registry-timeout bounds a call as a whole")),
+    row(Rest, "schema.registry.retries.*", NoEffect("schema-registry-timeout bounds a call as a whole")),
+    row(Rest, "schema.registry.*", NoEffect(CACHES)),
+    // The registry.
+    row(Registry, "kafkastore.topic", Honoured(REGISTRY_TOPIC, translate::as_written)),
+    row(Registry, "kafkastore.topic.replication.factor", Honoured(REGISTRY_REPLICATION_FACTOR, translate::as_written)),
+    row(Registry, "kafkastore.topic.skip.validation", NoEffect("the topic is always checked")),
+    row(Registry, "kafkastore.topic.config.*", NoEffect("create the topic with these settings before the start")),
+    row(Registry, "schema.registry.group.id", Honoured(REGISTRY_GROUP, translate::as_written)),
+    row(Registry, "kafkastore.timeout.ms", Honoured(REGISTRY_WRITE_TIMEOUT, translate::at_least_ten_seconds)),
+    row(Registry, "kafkastore.init.timeout.ms", NoEffect(WARN_START)),
+    row(Registry, "kafkastore.group.id", NoEffect("the topic is read without a group")),
+    row(Registry, "kafkastore.write.max.retries", NoEffect("registry-write-timeout bounds a write as a whole")),
+    row(Registry, "kafkastore.init.wait.for.reader", NoEffect(WARN_START)),
+    row(Registry, "kafkastore.checkpoint.*", NoEffect("nothing is kept on disk")),
+    row(Registry, "kafkastore.update.handlers", Refused(PLUG_INS)),
+    row(Registry, "master.eligibility", Honoured(REGISTRY_FOLLOWER, translate::negated)),
+    row(Registry, "leader.eligibility", Honoured(REGISTRY_FOLLOWER, translate::negated)),
+    row(Registry, "leader.*", NoEffect(ELECTION)),
+    row(Registry, "kafkagroup.*", NoEffect(ELECTION)),
+    row(Registry, "inter.instance.*", NoEffect(ELECTION)),
+    row(Registry, "schema.registry.inter.instance.protocol", NoEffect(ELECTION)),
+    row(Registry, "avro.compatibility.level", Honoured(REGISTRY_COMPATIBILITY, translate::as_written)),
+    row(Registry, "schema.compatibility.level", Honoured(REGISTRY_COMPATIBILITY, translate::as_written)),
+    row(Registry, "mode.mutability", Only(&["true"], "modes can always be changed here")),
+    row(
+        Registry,
+        "schema.validate.fields",
+        Only(&["false"], "reserved names of fields are a rule of the subject's config here"),
+    ),
+    row(Registry, "schema.reject.empty.subject", Only(&["false"], "empty subjects are taken here")),
+    row(Registry, "schema.validate.new.schemas", NoEffect("new schemas are always checked")),
+    row(Registry, "schema.providers", Refused(PLUG_INS)),
+    row(Registry, "schema.providers.reference.versions.strict", NoEffect("versions of references are always checked")),
+    row(Registry, "schema.providers.json.fetch.remote.schemas", NoEffect("a $ref is never fetched over the network")),
+    row(Registry, "schema.providers.*", NoEffect(PLUG_INS)),
+    row(Registry, "schema.cache.*", NoEffect(CACHES)),
+    row(Registry, "schema.canonicalize.on.consume", NoEffect("schemas are answered as they are stored")),
+    row(Registry, "enable.store.health.check", NoEffect("the topic is always watched")),
+    row(Registry, "resource.static.locations", NoEffect("no files are served")),
+    row(Registry, "schema.search.*", NoEffect("pages have the original's defaults")),
+    row(Registry, "subject.*", NoEffect("pages have the original's defaults")),
+    row(Registry, "context.*", NoEffect("pages have the original's defaults")),
+    row(Registry, "size.limit.filter.*", NoEffect("bodies are always bounded: http-max-body")),
+    row(Registry, "associations.enable", NoEffect("associations are answered as far as they are built")),
+    row(Registry, "metadata.encoder.*", Refused("sensitive metadata would be written in clear")),
+    row(Registry, "enable.fips", Only(&["false"], "there is no FIPS mode")),
+    row(Registry, "enable.fips.mode", NoEffect("there is no FIPS mode")),
+    // How Kafka's connections are secured.
+    row(Client, "ssl.provider", Refused("TLS is rustls here")),
+    row(Client, "ssl.engine.factory.class", Refused(PLUG_INS)),
+    row(Client, "security.providers", Refused(PLUG_INS)),
+    row(Client, "ssl.cipher.suites", Refused("cipher suites cannot be chosen: those of rustls are used")),
+    row(Client, "ssl.keymanager.algorithm", NoEffect(JVM)),
+    row(Client, "ssl.trustmanager.algorithm", NoEffect(JVM)),
+    row(Client, "ssl.secure.random.implementation", NoEffect(JVM)),
+    row(Client, "ssl.keystore.type", NoEffect("stores are told apart by their content")),
+    row(Client, "ssl.truststore.type", NoEffect("stores are told apart by their content")),
+    row(Client, "sasl.kerberos.*", NoEffect("Kerberos is not spoken")),
+    row(Client, "sasl.client.callback.handler.class", Refused(PLUG_INS)),
+    row(Client, "sasl.login.class", Refused(PLUG_INS)),
+    row(Client, "sasl.login.callback.handler.class", Only(translate::OAUTH_HANDLERS, PLUG_INS)),
+    row(Client, "sasl.login.*", NoEffect("tokens are renewed before they end")),
+    row(Client, "ssl.*", Security),
+    row(Client, "sasl.*", Security),
+    row(Client, "security.protocol", Security),
+    // What the Kafka client does.
+    row(
+        Client,
+        "bootstrap.servers",
+        Refused("bootstrap.servers names the cluster; a second one behind a prefix cannot be used"),
+    ),
+    row(Client, "delivery.timeout.ms", Honoured(KAFKA_DELIVERY_TIMEOUT, translate::millis)),
+    row(Client, "request.timeout.ms", Honoured(KAFKA_REQUEST_TIMEOUT, translate::millis)),
+    row(Client, "default.api.timeout.ms", Honoured(KAFKA_CALL_TIMEOUT, translate::millis)),
+    row(Client, "max.request.size", Honoured(MAX_REQUEST_SIZE, translate::as_written)),
+    row(Client, "buffer.memory", Honoured(UNACKNOWLEDGED_MEMORY, translate::as_written)),
+    row(Client, "acks", NoEffect("records are acknowledged by all replicas in sync")),
+    row(Client, "enable.idempotence", NoEffect("records are written once")),
+    row(Client, "transactional.id", Refused("records are not written in transactions")),
+    row(Client, "interceptor.classes", Refused(PLUG_INS)),
+    row(Client, "partitioner.class", Refused("records with keys go where Java's default partitioner sends them")),
+    row(Client, "compression.type", NoEffect("records are not compressed")),
+    row(Client, "compression.*", NoEffect("records are not compressed")),
+    row(Client, "linger.ms", NoEffect(BATCHES)),
+    row(Client, "batch.size", NoEffect(BATCHES)),
+    row(Client, "max.in.flight.requests.per.connection", NoEffect(BATCHES)),
+    row(Client, "max.block.ms", NoEffect("kafka-delivery-timeout bounds a record as a whole")),
+    row(Client, "retries", NoEffect("kafka-delivery-timeout bounds a record as a whole")),
+    row(Client, "retry.backoff.*", NoEffect("pauses between attempts are fixed")),
+    row(Client, "reconnect.backoff.*", NoEffect("pauses between attempts are fixed")),
+    row(Client, "allow.auto.create.topics", NoEffect("topics are never created by a look-up")),
+    row(Client, "isolation.level", Only(&["read_uncommitted"], "read_committed cannot be chosen for all consumers")),
+    row(Client, "auto.offset.reset", NoEffect(CONSUMERS)),
+    row(Client, "partition.assignment.strategy", NoEffect(CONSUMERS)),
+    row(Client, "key.serializer", NoEffect("the format is chosen by each request")),
+    row(Client, "value.serializer", NoEffect("the format is chosen by each request")),
+    row(Client, "key.deserializer", NoEffect("the format is chosen by each request")),
+    row(Client, "value.deserializer", NoEffect("the format is chosen by each request")),
+    row(Client, "schema.registry.*", Refused("settings of the registry stand without this prefix")),
+    // The images and the Java virtual machine.
+    row(Both, "log4j.root.loglevel", Honoured(LOG, translate::log_level)),
+    row(Both, "log4j.*", NoEffect("log sets levels by part")),
+    row(Both, "heap.opts", NoEffect(JVM)),
+    row(Both, "opts", NoEffect(JVM)),
+    row(Both, "jvm.performance.opts", NoEffect(JVM)),
+    row(Both, "gc.log.opts", NoEffect(JVM)),
+    row(Both, "jmx.*", NoEffect(JMX)),
+    row(Both, "metric.reporters", NoEffect(JMX)),
+    row(Both, "metrics.*", NoEffect(JMX)),
+    row(Both, "confluent.telemetry.*", NoEffect(JMX)),
+    row(Both, "percentile.max.latency.ms", NoEffect(JMX)),
+    row(Both, "disable.response.size.metrics.collection", NoEffect(JMX)),
+    row(Both, "cub.kafka.*", NoEffect(WARN_START)),
+    row(
+        Both,
+        "config.providers*",
+        Refused("values are not fetched by config providers: write them, or mount them as variables"),
+    ),
+    // Not a setting of either server, but a name that programs around them use.
+    row(Both, "url", NoEffect("schema-registry-url names another registry")),
+    row(Rest, "home", NoEffect("it is not read by this program")),
+    row(Registry, "home", NoEffect("it is not read by this program")),
+];
+
+const TOPIC_NAME_STRATEGY: &[&str] = &["io.confluent.kafka.serializers.subject.TopicNameStrategy"];
+
+impl Row {
+    /// Whether it is about the setting `name`.
+    pub(super) fn is_for(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(begin) => name.starts_with(begin),
+            None => self.name == name,
+        }
+    }
+
+    /// Names that say nothing about what is to run: variables of images, and of programs that merely use a registry.
+    pub(super) fn is_incidental(&self) -> bool {
+        matches!(self.name, "url" | "home" | "heap.opts" | "opts" | "jvm.performance.opts" | "gc.log.opts" | "jmx.*")
+    }
+}

@@ -1,0 +1,302 @@
+//! The settings of Confluent's servers: each row of the table, and what is promised beyond it.
+
+use super::*;
+use crate::config::{
+    confluent::{Fate, Row, Scope, TABLE},
+    foreign::{Family, variable},
+};
+
+/// For each setting that is honoured: a value, and what it is as the value of a setting of ours.
+const HONOURED: [(&str, &str, &str); 34] = [
+    ("bootstrap.servers", "PLAINTEXT://a:1, b:2", "a:1,b:2"),
+    ("kafkastore.bootstrap.servers", "PLAINTEXT://a:1,b:2", "a:1,b:2"),
+    ("listeners", "http://127.0.0.1:7, http://[::1]:7", "127.0.0.1:7,[::1]:7"),
+    ("port", "7", "0.0.0.0:7"),
+    ("idle.timeout.ms", "7000", "7000ms"),
+    ("server.connection.limit", "7", "7"),
+    ("connector.connection.limit", "70000", "65535"),
+    ("shutdown.graceful.ms", "0", "1ms"),
+    ("schema.registry.url", "http://a:1,http://b:2", "http://a:1,http://b:2"),
+    ("schema.registry.basic.auth.user.info", "u:p", "u:p"),
+    ("schema.registry.bearer.auth.token", "abc", "abc"),
+    ("schema.registry.ssl.truststore.location", "ca.pem", "ca.pem"),
+    ("kafkastore.topic", "schemas", "schemas"),
+    ("kafkastore.topic.replication.factor", "1", "1"),
+    ("schema.registry.group.id", "g", "g"),
+    ("kafkastore.timeout.ms", "20000", "20000ms"),
+    ("master.eligibility", "false", "true"),
+    ("leader.eligibility", "true", "false"),
+    ("avro.compatibility.level", "full", "full"),
+    ("schema.compatibility.level", "NONE", "NONE"),
+    ("client.delivery.timeout.ms", "7000", "7000ms"),
+    ("producer.delivery.timeout.ms", "7000", "7000ms"),
+    ("kafkastore.delivery.timeout.ms", "7000", "7000ms"),
+    ("client.request.timeout.ms", "7000", "7000ms"),
+    ("kafkastore.request.timeout.ms", "7000", "7000ms"),
+    ("admin.default.api.timeout.ms", "7000", "7000ms"),
+    ("client.default.api.timeout.ms", "7000", "7000ms"),
+    ("kafkastore.default.api.timeout.ms", "7000", "7000ms"),
+    ("client.max.request.size", "2000000", "2000000"),
+    ("kafkastore.max.request.size", "2000000", "2000000"),
+    ("producer.max.request.size", "2000000", "2000000"),
+    ("client.buffer.memory", "33554432", "33554432"),
+    ("kafkastore.buffer.memory", "33554432", "33554432"),
+    ("log4j.root.loglevel", "FATAL", "error"),
+];
+
+/// The settings that a row is about, one for each server and prefix; `*` becomes a word.
+fn names(row: &Row) -> Vec<(Family, String)> {
+    let name = row.name.replace('*', "x");
+    match row.scope {
+        Scope::Rest => vec![(Family::Rest, name)],
+        Scope::Registry => vec![(Family::Registry, name)],
+        Scope::Both => vec![(Family::Rest, name.clone()), (Family::Registry, name)],
+        Scope::Client => {
+            let names =
+                vec![(Family::Rest, format!("client.{name}")), (Family::Registry, format!("kafkastore.{name}"))];
+            // The registry has settings of its own behind this prefix.
+            let is_of_client = |(family, name): &(Family, String)| {
+                family.row(name).is_some_and(|(_, _, found)| found.scope == Scope::Client)
+            };
+            names.into_iter().filter(is_of_client).collect()
+        }
+    }
+}
+
+/// What was collected of one setting of theirs beside a cluster: raw texts, errors.
+fn collected(family: Family, name: &str, value: &str) -> (RawConfig, ConfigErrors) {
+    let cluster = match family {
+        Family::Rest => "KAFKA_REST_BOOTSTRAP_SERVERS",
+        Family::Registry => "SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS",
+    };
+    let variables = BTreeMap::from([(cluster, "a:1,b:2"), (variable(family, name).leak(), value.to_owned().leak())]);
+    let (mut raw, mut errors) = (RawConfig::default(), ConfigErrors::default());
+    foreign::read(&Map { variables, files: BTreeMap::new() }, &mut raw, &mut errors);
+    (raw, errors)
+}
+
+#[test]
+fn every_row_of_the_table_has_its_fate() {
+    assert!(TABLE.iter().all(|row| !names(row).is_empty()));
+    for (row, (family, name)) in TABLE.iter().flat_map(|row| names(row).into_iter().map(move |name| (row, name))) {
+        let is_earlier = family.row(&name).is_some_and(|(_, _, found)| !std::ptr::eq(found, row));
+        assert!(!is_earlier, "{name}: an earlier row hides that of {}", row.name);
+        let written = variable(family, &name);
+        let warned = |raw: RawConfig| {
+            raw.into_notes().iter().filter(|note| note.is_warning && note.text.starts_with(&written)).count()
+        };
+        match &row.fate {
+            Fate::Honoured(setting, _) => {
+                let example = HONOURED.iter().find(|(known, ..)| *known == name);
+                let (_, value, ours) = example.unwrap_or_else(|| panic!("{name} has no example"));
+                let (raw, errors) = collected(family, &name, value);
+                assert_eq!(errors, ConfigErrors::default(), "{name}");
+                let (text, source) = raw.text(*setting).unwrap_or_else(|| panic!("{name} is not taken"));
+                assert_eq!((text.as_str(), source.to_string()), (*ours, format!("the variable {written}")), "{name}");
+            }
+            Fate::NoEffect(_) => {
+                let (raw, errors) = collected(family, &name, "canary");
+                assert_eq!(errors, ConfigErrors::default(), "{name}");
+                let shown = raw.into_notes().iter().any(|note| note.text.contains("canary"));
+                assert!(!shown, "the value of {name} may be a secret");
+                assert_eq!(warned(collected(family, &name, "canary").0), 1, "{name}");
+            }
+            Fate::Refused(_) => {
+                let errors = collected(family, &name, "canary").1.to_string();
+                assert!(errors.contains(&format!("  {written}: ")) && !errors.contains("canary"), "{name}: {errors}");
+            }
+            Fate::Only(allowed, _) => {
+                for value in *allowed {
+                    let (raw, errors) = collected(family, &name, &value.to_uppercase());
+                    assert_eq!((errors, warned(raw)), (ConfigErrors::default(), 0), "{name}");
+                }
+                let errors = collected(family, &name, "another").1.to_string();
+                assert!(errors.contains(&format!("  {written}: found \"another\" in the variable")), "{errors}");
+            }
+            Fate::Security if name.ends_with("security.protocol") => {
+                assert_eq!(collected(family, &name, "plaintext").1, ConfigErrors::default());
+                for protocol in ["SSL", "SASL_SSL", "SASL_PLAINTEXT", "PLAINTXT"] {
+                    let errors = collected(family, &name, protocol).1.to_string();
+                    assert!(errors.contains(&format!("  {written}: found {protocol:?}")), "{errors}");
+                }
+            }
+            Fate::Security => assert_eq!(warned(collected(family, &name, "canary").0), 1, "{name}"),
+        }
+    }
+    for (name, ..) in HONOURED {
+        let is_known = |family: Family| matches!(family.row(name), Some((_, _, Row { fate: Fate::Honoured(..), .. })));
+        assert!(is_known(Family::Rest) || is_known(Family::Registry), "{name}");
+    }
+}
+
+#[test]
+fn a_cluster_that_their_variables_name_is_followed_or_nothing_starts() {
+    let remote = ClusterChoice::Remote { bootstrap_servers: "kafka:9092".to_owned() };
+    for name in ["KAFKA_REST_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS"] {
+        assert_eq!(config(&[], &[(name, "PLAINTEXT://kafka:9092")], "").cluster, remote);
+        // Not even settings of ours about the broker inside bring it back.
+        let found = errors(&["--broker-listen=127.0.0.1:1"], &[(name, "kafka:9092")], "");
+        assert!(found[0].starts_with("broker-listen: has no effect with bootstrap-servers"), "{found:?}");
+        for wrong in ["kafka", "SSL://kafka:9092", "kafka:9092,SASL_SSL://kafka:9093"] {
+            assert_ne!(errors(&[], &[(name, wrong)], ""), Vec::<String>::new(), "{wrong}");
+        }
+    }
+    for (name, value) in [
+        ("KAFKA_REST_LISTENERS", "http://0.0.0.0:8082"),
+        ("KAFKA_REST_BOOTSTRAP_SERVER", "kafka:9092"),
+        ("KAFKA_REST_PROXY_BOOTSTRAP_SERVERS", "kafka:9092"),
+        ("KAFKA_REST_ZOOKEEPER_CONNECT", "zookeeper:2181"),
+        ("KAFKA_REST_SCHEMA_REGISTRY_URL", "http://registry:8081"),
+        ("KAFKA_REST_HOST_NAME", "rest"),
+        ("KAFKA_REST_CLIENT_SASL_JAAS_CONFIG", "x"),
+        ("SCHEMA_REGISTRY_KAFKASTORE_CONNECTION_URL", "zookeeper:2181"),
+        ("SCHEMA_REGISTRY_HOST_NAME", "registry"),
+    ] {
+        let found = errors(&[], &[(name, value)], "");
+        let says = |error: &String| error.starts_with(&format!("{name}: asks for Confluent's"));
+        assert!(found.iter().any(says), "{name}: {found:?}");
+        // A cluster named in our own way is a cluster.
+        let own = with(&["--bootstrap-servers=kafka:9092"], &[(name, value)], "");
+        assert!(matches!(own, Ok(Command::Run(config)) if config.cluster == remote), "{name}");
+    }
+    let found = errors(&["--kafka-rest-properties", "postern.toml"], &[], "# nothing\n");
+    assert!(
+        found[0].starts_with("kafka-rest-properties: asks for Confluent's REST Proxy, but no cluster"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn names_that_only_stand_around_do_not_ask_for_their_servers() {
+    for (name, value) in [
+        ("SCHEMA_REGISTRY_URL", "http://registry:8081"),
+        ("KAFKA_REST_URL", "http://rest:8082"),
+        ("SCHEMA_REGISTRY_PORT", "tcp://10.0.0.1:8081"),
+        ("SCHEMA_REGISTRY_SERVICE_HOST", "10.0.0.1"),
+        ("KAFKA_REST_PORT_8082_TCP_ADDR", "10.0.0.1"),
+        ("SCHEMA_REGISTRY_REMOTE_SERVICE_PORT_HTTP", "80"),
+        ("KAFKA_REST_HEAP_OPTS", "-Xmx1G"),
+        ("KAFKA_REST_BOOTSTRAP_SERVERS", ""),
+        ("SCHEMA_REGISTRY_SOMETHING_ELSE_ENTIRELY", "canary"),
+    ] {
+        let config = config(&[], &[(name, value)], "");
+        assert_eq!((config.cluster, config.rest_listen), (embedded(), vec![address("127.0.0.1:8082")]), "{name}");
+        assert!(config.notes.iter().all(|note| !note.text.contains("canary")), "{:?}", config.notes);
+    }
+}
+
+#[test]
+fn their_servers_listen_as_they_did_and_alone() {
+    let rest = config(&[], &[("KAFKA_REST_BOOTSTRAP_SERVERS", "a:1")], "");
+    assert_eq!((rest.rest_listen, rest.registry_listen), (vec![address("0.0.0.0:8082")], Vec::new()));
+    let registry = config(&[], &[("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "a:1")], "");
+    assert_eq!((registry.rest_listen, registry.registry_listen), (Vec::new(), vec![address("0.0.0.0:8081")]));
+    let names = [("KAFKA_REST_BOOTSTRAP_SERVERS", "a:1"), ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "a:1")];
+    let both = config(&[], &names, "");
+    assert_eq!((both.rest_listen[0].port(), both.registry_listen[0].port()), (8082, 8081));
+    let own = config(&["--registry-listen=127.0.0.1:5"], &names[..1], "");
+    assert_eq!(own.registry_listen, [address("127.0.0.1:5")]);
+    let url = [names[0], ("KAFKA_REST_SCHEMA_REGISTRY_URL", "http://a:1"), ("KAFKA_REST_LISTENERS", "http://[::]:5")];
+    let remote = config(&[], &url, "");
+    assert!(matches!(remote.schemas, SchemasChoice::Remote { .. }));
+    assert_eq!(remote.rest_listen, [address("[::]:5")]);
+    let two = [names[0], ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "b:1")];
+    let found = errors(&[], &two, "");
+    assert!(found[0].starts_with("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS: names another cluster"), "{found:?}");
+}
+
+#[test]
+fn listeners_that_would_be_less_protected_or_cannot_be_are_refused() {
+    for wrong in
+        ["https://0.0.0.0:8082", "http://a:1,https://b:2", "http://localhost", "0.0.0.0:8082", "http://a.invalid:1"]
+    {
+        let found = errors(
+            &[],
+            &[("KAFKA_REST_BOOTSTRAP_SERVERS", "a:1"), ("KAFKA_REST_LISTENERS", wrong.to_owned().leak())],
+            "",
+        );
+        assert!(found[0].starts_with("KAFKA_REST_LISTENERS: found "), "{found:?}");
+    }
+}
+
+#[test]
+fn a_properties_file_means_what_it_meant() {
+    let file = "# of the image\nbootstrap.servers = PLAINTEXT://a:1,\\\n   b:2\nlisteners=http://127.0.0.1:7\n\
+                schema.registry.url=\nproducer.delivery.timeout.ms=5000\nclient.delivery.timeout.ms=9000\n";
+    let arguments = |program: &str, arguments: &[&str]| {
+        as_called(program, arguments.iter().map(|argument| (*argument).to_owned()).collect())
+    };
+    for arguments in [
+        arguments("/usr/bin/kafka-rest-start", &["postern.toml"]),
+        arguments("postern", &["kafka-rest-start", "postern.toml"]),
+        arguments("postern", &["--kafka-rest-properties=postern.toml"]),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let config = config(&arguments, &[], file);
+        assert_eq!(config.cluster, ClusterChoice::Remote { bootstrap_servers: "a:1,b:2".to_owned() });
+        assert_eq!(config.rest_listen, [address("127.0.0.1:7")]);
+        assert!(matches!(config.schemas, SchemasChoice::Own { .. }));
+        // The setting of the producer wins over that of all clients.
+        assert_eq!(config.client.delivery_timeout, Duration::from_secs(5));
+        // Variables win over the file, as they are written over it in the images.
+        let variables = [("KAFKA_REST_LISTENERS", "http://127.0.0.1:8")];
+        let config = super::config(&arguments, &variables, file);
+        assert_eq!(config.rest_listen, [address("127.0.0.1:8")]);
+    }
+    let registry = arguments("schema-registry-start", &["postern.toml"]);
+    let registry: Vec<&str> = registry.iter().map(String::as_str).collect();
+    let config =
+        config(&registry, &[], "kafkastore.bootstrap.servers=a:1\nkafkastore.topic=t\nschema.compatibility.level=full");
+    assert!(
+        matches!(config.schemas, SchemasChoice::Own { topic: t, level: CompatibilityLevel::Full, .. } if t == topic("t"))
+    );
+    assert!(errors(&["--kafka-rest-properties=postern.toml"], &[], "a=\\u12")[0].contains("line 1"));
+    assert!(errors(&["--kafka-rest-properties=gone"], &[], "")[0].contains("cannot be read"));
+    assert!(
+        printed(&["--help"])
+            == super::printed(
+                &arguments("kafka-rest-start", &["--help"]).iter().map(String::as_str).collect::<Vec<_>>()
+            )
+    );
+}
+
+#[test]
+fn values_of_variables_are_read_as_the_images_read_them() {
+    let cluster = ("KAFKA_REST_BOOTSTRAP_SERVERS", " a:1\nlisteners=http://127.0.0.1:7");
+    let config = config(&[], &[cluster], "");
+    assert_eq!(config.cluster, ClusterChoice::Remote { bootstrap_servers: "a:1".to_owned() });
+    assert_eq!(config.rest_listen, [address("127.0.0.1:7")]);
+    let found = errors(&[], &[("KAFKA_REST_A____B", "x"), ("KAFKA_REST_HOST_NAME", "\\user")], "");
+    assert!(found[0].starts_with("KAFKA_REST_A____B: four underscores"), "{found:?}");
+    assert!(found[1].starts_with("KAFKA_REST_HOST_NAME: \\u without"), "{found:?}");
+    assert_eq!(variable(Family::Rest, "a.b_c-d"), "KAFKA_REST_A_B__C___D");
+}
+
+#[test]
+fn names_without_effect_are_told_once_with_what_was_meant() {
+    let variables = [("KAFKA_REST_BOOTSTRAP_SERVERS", "a:1"), ("KAFKA_REST_CLIENT_SECURITY_PROTOCL", "canary")];
+    let config = config(&[], &variables, "");
+    let warnings: Vec<&str> =
+        config.notes.iter().filter(|note| note.is_warning).map(|note| note.text.as_str()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "KAFKA_REST_CLIENT_SECURITY_PROTOCL has no effect: it is not known; perhaps KAFKA_REST_CLIENT_SECURITY_PROTOCOL was meant"
+        ]
+    );
+}
+
+#[test]
+fn secrets_of_theirs_are_not_told() {
+    let names = [
+        ("KAFKA_REST_BOOTSTRAP_SERVERS", "a:1"),
+        ("KAFKA_REST_SCHEMA_REGISTRY_URL", "canary:canary@"),
+        ("KAFKA_REST_SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO", "canary"),
+        ("KAFKA_REST_CLIENT_SASL_JAAS_CONFIG", "canary"),
+        ("KAFKA_REST_CLIENT_SECURITY_PROTOCOL", "SASL_SSL"),
+        ("KAFKA_REST_CLIENT_SSL_TRUSTSTORE_PASSWORD", "canary"),
+        ("SCHEMA_REGISTRY_METADATA_ENCODER_SECRET", "canary"),
+    ];
+    let found = errors(&[], &names, "");
+    assert!(found.len() >= 3 && found.iter().all(|error| !error.contains("canary")), "{found:?}");
+}

@@ -1,0 +1,95 @@
+//! From the values of Confluent's servers to ours: one small function for each way in which they differ.
+
+use std::net::ToSocketAddrs;
+
+/// The value as the setting of ours is written; `None`: it asks for what is so anyway. An error says what was expected.
+pub(super) type Translate = fn(&str) -> Result<Option<String>, String>;
+
+/// Classes that get OAuth tokens by client credentials, or from a file, as is done here.
+pub(super) const OAUTH_HANDLERS: &[&str] = &[
+    "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler",
+    "org.apache.kafka.common.security.oauthbearer.secured.OAuthBearerLoginCallbackHandler",
+];
+
+/// Both write it alike.
+pub(super) fn as_written(text: &str) -> Result<Option<String>, String> {
+    Ok(Some(text.trim().to_owned()))
+}
+
+/// Entries may have their protocol in front, which `kafka_security` compares.
+pub(super) fn servers(text: &str) -> Result<Option<String>, String> {
+    let servers =
+        text.split(',').map(|server| server.trim().rsplit_once("://").map_or(server.trim(), |(_, rest)| rest));
+    Ok(Some(servers.collect::<Vec<_>>().join(",")))
+}
+
+/// `http://HOST:PORT,…`. A name is looked up as the original does; all its addresses are listened on.
+pub(super) fn listeners(text: &str) -> Result<Option<String>, String> {
+    let mut addresses = Vec::new();
+    for listener in text.split(',').map(str::trim) {
+        if listener.to_ascii_lowercase().starts_with("https://") {
+            return Err(
+                "http://HOST:PORT: HTTPS listeners are not built, and plain HTTP instead would be less protection"
+                    .to_owned(),
+            );
+        }
+        let wrong = || "http://HOST:PORT, such as http://0.0.0.0:8082".to_owned();
+        let authority = listener.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
+        let (host, port) = authority.rsplit_once(':').ok_or_else(wrong)?;
+        let port: u16 = port.parse().map_err(|_| wrong())?;
+        let host = if host.is_empty() { "0.0.0.0" } else { host.trim_start_matches('[').trim_end_matches(']') };
+        let found =
+            (host, port).to_socket_addrs().map_err(|_| format!("a host that can be looked up, unlike {host}"))?;
+        addresses.extend(found.map(|address| address.to_string()));
+    }
+    addresses.sort();
+    addresses.dedup();
+    Ok(Some(addresses.join(",")))
+}
+
+/// A port on all interfaces.
+pub(super) fn port(text: &str) -> Result<Option<String>, String> {
+    let port: u16 = text.trim().parse().map_err(|_| "a port; better listeners = http://0.0.0.0:PORT".to_owned())?;
+    Ok(Some(format!("0.0.0.0:{port}")))
+}
+
+/// Milliseconds.
+pub(super) fn millis(text: &str) -> Result<Option<String>, String> {
+    let millis: u32 = text.trim().parse().map_err(|_| "a number of milliseconds".to_owned())?;
+    Ok(Some(format!("{}ms", millis.max(1))))
+}
+
+/// Milliseconds. The default there is too short for a cluster that is busy, ours is a floor.
+pub(super) fn at_least_ten_seconds(text: &str) -> Result<Option<String>, String> {
+    let millis: u32 = text.trim().parse().map_err(|_| "a number of milliseconds".to_owned())?;
+    Ok((millis > 10_000).then(|| format!("{millis}ms")))
+}
+
+/// A number of connections; 0: no limit.
+pub(super) fn limit(text: &str) -> Result<Option<String>, String> {
+    let limit: i64 = text.trim().parse().map_err(|_| "a whole number".to_owned())?;
+    Ok((limit > 0).then(|| limit.min(65_535).to_string()))
+}
+
+/// A boolean, the other way round.
+pub(super) fn negated(text: &str) -> Result<Option<String>, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" => Ok(Some("false".to_owned())),
+        "false" => Ok(Some("true".to_owned())),
+        _ => Err("true or false".to_owned()),
+    }
+}
+
+/// A level of log4j.
+pub(super) fn log_level(text: &str) -> Result<Option<String>, String> {
+    let level = match text.trim().to_ascii_uppercase().as_str() {
+        "OFF" => "off",
+        "FATAL" | "ERROR" => "error",
+        "WARN" => "warn",
+        "INFO" => "info",
+        "DEBUG" => "debug",
+        "TRACE" | "ALL" => "trace",
+        _ => return Err("OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE or ALL".to_owned()),
+    };
+    Ok(Some(level.to_owned()))
+}
