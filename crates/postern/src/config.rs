@@ -27,6 +27,7 @@ mod file;
 mod foreign;
 mod properties;
 mod raw;
+mod report;
 mod setting;
 mod translate;
 mod value;
@@ -46,6 +47,17 @@ pub(crate) enum Command {
     Run(Box<Config>),
     /// Print this: the list of settings, or the version.
     Print(String),
+    /// `check-config`.
+    Check {
+        /// What it prints.
+        report: String,
+        /// The configuration, if it can be used.
+        config: Option<Box<Config>>,
+        /// Whether to connect to the cluster.
+        connect: bool,
+    },
+    /// `healthcheck`, of the process with this management listener.
+    Healthcheck(Option<SocketAddr>),
 }
 
 /// A complete and consistent configuration.
@@ -63,12 +75,24 @@ pub(crate) struct Config {
     pub(crate) http: Http,
     /// The source of schemas.
     pub(crate) schemas: SchemasChoice,
+    /// Where health is asked for; `None`: nowhere.
+    pub(crate) management: Option<Management>,
+    /// How long requests are still taken after a signal, not ready any more.
+    pub(crate) shutdown_delay: Duration,
     /// How long an orderly shutdown may take.
     pub(crate) shutdown_timeout: Duration,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) log: String,
     /// Values that were ignored, and why: to be logged once the log has started.
     pub(crate) notes: Vec<Note>,
+}
+
+/// The listener for whoever supervises the process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Management {
+    pub(crate) listen: SocketAddr,
+    /// Whether the address was chosen: the default one may be in use by another process on this machine.
+    pub(crate) is_chosen: bool,
 }
 
 /// What is chosen about the Kafka client; the meaning of each is that of the field of `postern_kafka::Settings`.
@@ -173,20 +197,28 @@ pub(crate) fn read(arguments: &[String], env: &impl Env) -> Result<Command, Conf
     let mut errors = ConfigErrors::default();
     let mut raw = RawConfig::default();
     // In the order of precedence: the first text of a setting is kept.
-    match arguments::read(arguments, &mut raw, &mut errors) {
-        Request::Print(text) => return Ok(Command::Print(text)),
-        Request::Run => {}
+    let request = arguments::read(arguments, &mut raw, &mut errors);
+    if let Request::Print(text) = request {
+        return Ok(Command::Print(text));
     }
     variables::read(env, &mut raw, &mut errors);
     file::read(env, &mut raw, &mut errors);
     foreign::read(env, &mut raw, &mut errors);
-    let config = resolve(raw, env, &mut errors);
-    if errors.is_empty() { Ok(Command::Run(Box::new(config))) } else { Err(errors) }
+    let config = Box::new(resolve(&mut raw, env, &mut errors));
+    match request {
+        Request::Check { connect } => {
+            let report = report::report(&raw, &errors);
+            Ok(Command::Check { report, config: errors.is_empty().then_some(config), connect })
+        }
+        _ if !errors.is_empty() => Err(errors),
+        Request::Healthcheck => Ok(Command::Healthcheck(config.management.map(|management| management.listen))),
+        Request::Run | Request::Print(_) => Ok(Command::Run(config)),
+    }
 }
 
 /// Parses the raw values. Where one is invalid an error is added and the default stands in, so that the rest can be checked.
-fn resolve(mut raw: RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Config {
-    exclude(&mut raw, errors);
+fn resolve(raw: &mut RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Config {
+    exclude(raw, errors);
     let client = Client {
         unreachable_timeout: raw.take(setting::KAFKA_UNREACHABLE_TIMEOUT, value::time, errors),
         call_timeout: raw.take(setting::KAFKA_CALL_TIMEOUT, value::time, errors),
@@ -204,8 +236,12 @@ fn resolve(mut raw: RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Con
     let mut registry_listen = raw.take(setting::REGISTRY_LISTEN, value::addresses, errors);
     let shutdown_timeout = raw.take(setting::SHUTDOWN_TIMEOUT, value::time, errors);
     let log = raw.take(setting::LOG, value::filter, errors);
-    let cluster = cluster(&raw, errors);
-    let schemas = schemas(&raw, env, errors);
+    let cluster = cluster(raw, errors);
+    let schemas = schemas(raw, env, errors);
+    let management = raw.take(setting::MANAGEMENT_LISTEN, value::address_or_off, errors);
+    let is_chosen = raw.has(setting::MANAGEMENT_LISTEN);
+    let management = management.map(|listen| Management { listen, is_chosen });
+    let shutdown_delay = raw.find(setting::SHUTDOWN_DELAY, value::time, errors).unwrap_or_default();
     if let SchemasChoice::Remote { .. } = schemas {
         registry_listen.clear();
     }
@@ -220,10 +256,26 @@ fn resolve(mut raw: RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Con
     if let ClusterChoice::Embedded { listen, .. } = cluster {
         listeners.push((setting::BROKER_LISTEN, listen));
     }
-    refuse_shared_addresses(&listeners, &raw, errors);
+    warn_of_open_listeners(&listeners, raw);
+    if let Some(Management { listen, is_chosen: true }) = management {
+        listeners.push((setting::MANAGEMENT_LISTEN, listen));
+    }
+    refuse_shared_addresses(&listeners, raw, errors);
 
-    let notes = raw.into_notes();
-    Config { cluster, client, rest_listen, registry_listen, http, schemas, shutdown_timeout, log, notes }
+    let notes = raw.notes().to_vec();
+    Config {
+        cluster,
+        client,
+        rest_listen,
+        registry_listen,
+        http,
+        schemas,
+        management,
+        shutdown_delay,
+        shutdown_timeout,
+        log,
+        notes,
+    }
 }
 
 fn cluster(raw: &RawConfig, errors: &mut ConfigErrors) -> ClusterChoice {
@@ -282,6 +334,18 @@ fn schemas(raw: &RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Schema
     match urls {
         Some(urls) => SchemasChoice::Remote { urls, credentials: basic.or(token), authorities, timeout },
         None => SchemasChoice::Own { topic, group, level, follower, replication_factor, write_timeout },
+    }
+}
+
+/// Nobody is asked who they are, so whoever reaches a listener may do everything.
+fn warn_of_open_listeners(listeners: &[(Setting, SocketAddr)], raw: &mut RawConfig) {
+    let open = listeners.iter().filter(|(_, address)| !address.ip().to_canonical().is_loopback());
+    let open: Vec<String> = open.map(|(setting, address)| format!("{} {address}", setting.name)).collect();
+    if !open.is_empty() {
+        raw.warn(format!(
+            "whoever reaches this machine may read, write and delete: nobody is asked who they are at {}",
+            open.join(", ")
+        ));
     }
 }
 

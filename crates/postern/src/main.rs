@@ -8,6 +8,7 @@
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     process::ExitCode,
 };
 
@@ -17,7 +18,9 @@ use config::{Command, Config};
 use log::Log;
 use server::Server;
 
+mod commands;
 mod config;
+mod health;
 mod log;
 mod open_files;
 mod server;
@@ -33,9 +36,53 @@ fn main() -> ExitCode {
             print(&text);
             ExitCode::SUCCESS
         }
+        Ok(Command::Check { report, config, connect }) => check(&report, config.as_deref(), connect),
+        Ok(Command::Healthcheck(address)) => healthcheck(address),
         Err(errors) => {
             print_error(&errors);
             ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints what the configuration is. Connects only if it can be used and `connect` says so.
+fn check(report: &str, config: Option<&Config>, connect: bool) -> ExitCode {
+    print(report);
+    let Some(config) = config else { return ExitCode::FAILURE };
+    if !connect {
+        return ExitCode::SUCCESS;
+    }
+    match commands::connect(config) {
+        Ok(sentence) => {
+            print(&format!("{sentence}\n"));
+            ExitCode::SUCCESS
+        }
+        Err(sentence) => {
+            print_error(&sentence);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ends with 0 if the process with this management listener is ready.
+fn healthcheck(address: Option<SocketAddr>) -> ExitCode {
+    let Some(address) = address else {
+        print_error(&"management-listen is off: nothing can be asked");
+        return ExitCode::FAILURE;
+    };
+    let address = server::connectable(address);
+    match commands::healthcheck(address) {
+        Ok(Ok(ready)) => {
+            print(&ready);
+            ExitCode::SUCCESS
+        }
+        Ok(Err(not_ready)) => {
+            print(&not_ready);
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            print_error(&format_args!("nothing answers at {address}: {error}"));
+            ExitCode::FAILURE
         }
     }
 }
@@ -75,7 +122,7 @@ fn run(config: Config) -> ExitCode {
 
 /// Starts the server, runs it until a signal arrives, and shuts it down. Errors are complete messages for the terminal.
 async fn run_until_signal(config: Config, log: &Log) -> Result<(), String> {
-    let shutdown_timeout = config.shutdown_timeout;
+    let (shutdown_delay, shutdown_timeout) = (config.shutdown_delay, config.shutdown_timeout);
     let mut signals = Signals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let server = tokio::select! {
         server = Server::start(config) => server.map_err(|error| error.to_string())?,
@@ -84,6 +131,14 @@ async fn run_until_signal(config: Config, log: &Log) -> Result<(), String> {
     print(&server.startup_banner());
 
     let name = signals.next().await.name;
+    server.announce_shutdown();
+    if !shutdown_delay.is_zero() {
+        tracing::info!("{name}: not ready any more, but requests are taken for {} s", shutdown_delay.as_secs_f32());
+        tokio::select! {
+            () = tokio::time::sleep(shutdown_delay) => {}
+            second = signals.next() => exit_immediately(&second, log),
+        }
+    }
     tracing::info!("{name}: finishing what is under way, for {} s at most", shutdown_timeout.as_secs_f32());
     tokio::select! {
         finished = server.shutdown(shutdown_timeout) => {

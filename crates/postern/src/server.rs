@@ -21,12 +21,13 @@ use postern_registry_client::{Remote, RemoteSettings};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
-    task::JoinHandle,
+    task::{AbortHandle, JoinHandle},
     time::timeout,
 };
 
 use crate::{
-    config::{ClusterChoice, Config, Http, SchemasChoice},
+    config::{ClusterChoice, Config, Http, Management, SchemasChoice},
+    health::Health,
     open_files,
 };
 
@@ -41,6 +42,10 @@ pub(crate) struct Server {
     cluster: Cluster,
     /// Set once, on shutdown: the listeners stop accepting.
     stop: watch::Sender<bool>,
+    health: Health,
+    management_address: Option<SocketAddr>,
+    /// What answers and keeps up `health`; aborted at the very end.
+    management: Vec<AbortHandle>,
     /// The HTTP listeners; true: all their requests were answered.
     listeners: Vec<JoinHandle<bool>>,
 }
@@ -87,7 +92,9 @@ impl Server {
         let open_files = open_files::raise_limit();
         let rest_listeners = listen_all("REST proxy", "--rest-listen", &config.rest_listen)?;
         let registry_listeners = listen_all("Schema Registry", "--registry-listen", &config.registry_listen)?;
+        let management_listener = management_listener(config.management)?;
         let rest = rest_listeners.iter().map(address).collect();
+        let chosen = client_settings(&config, "");
         let (broker, data_dir, bootstrap) = match config.cluster {
             ClusterChoice::Remote { bootstrap_servers } => (None, None, bootstrap_servers),
             ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication, flush } => {
@@ -107,14 +114,7 @@ impl Server {
             }
         };
 
-        let settings = postern_kafka::Settings {
-            unreachable_timeout: config.client.unreachable_timeout,
-            call_timeout: config.client.call_timeout,
-            request_timeout: config.client.request_timeout,
-            delivery_timeout: config.client.delivery_timeout,
-            max_request_size: ByteCount(config.client.max_request_size),
-            ..postern_kafka::Settings::new(bootstrap.clone())
-        };
+        let settings = postern_kafka::Settings { bootstrap_servers: bootstrap.clone(), ..chosen };
         let cluster = Cluster::connect(settings).map_err(StartError::Clients)?;
         let (schemas, own, registry) = match config.schemas {
             SchemasChoice::Remote { urls, credentials, authorities, timeout } => {
@@ -142,6 +142,10 @@ impl Server {
                 (Schemas::from(registry.clone()), Some(registry), at)
             }
         };
+        let management_address = management_listener.as_ref().map(address);
+        let health = Health::new(own.clone());
+        let mut management = vec![health.probe(cluster.clone()).abort_handle()];
+        management.extend(management_listener.map(|listener| spawn_management(listener, health.clone())));
         let limits = Limits { unacknowledged: ByteCount(config.client.unacknowledged) };
         let proxy = Proxy::new(cluster.clone(), schemas, limits);
 
@@ -155,7 +159,19 @@ impl Server {
             .chain(registry_served)
             .map(|(listener, api)| spawn_listener(listener, api, bounds.clone(), stopped.clone()))
             .collect();
-        Ok(Server { rest, registry, data_dir, broker, bootstrap, cluster, stop, listeners })
+        Ok(Server {
+            rest,
+            registry,
+            data_dir,
+            broker,
+            bootstrap,
+            cluster,
+            stop,
+            health,
+            management_address,
+            management,
+            listeners,
+        })
     }
 
     /// The addresses, the data directory, and a command to try.
@@ -169,13 +185,21 @@ impl Server {
             Some(address) => format!("http://{}/topics", connectable(*address)),
             None => format!("{}/subjects", self.registry),
         };
+        let health = self
+            .management_address
+            .map_or_else(String::new, |address| format!("  Health           http://{}/ready\n", connectable(address)));
         format!(
-            "Postern {version}\n  REST proxy       {rest}\n  Schema Registry  {registry}\n  {kafka:<15}  {bootstrap}\n{data}\
+            "Postern {version}\n  REST proxy       {rest}\n  Schema Registry  {registry}\n  {kafka:<15}  {bootstrap}\n{data}{health}\
              Try:  curl {example}\n",
             version = env!("CARGO_PKG_VERSION"),
             registry = self.registry,
             bootstrap = self.bootstrap,
         )
+    }
+
+    /// From now on `/ready` says that it is being stopped.
+    pub(crate) fn announce_shutdown(&self) {
+        self.health.stop();
     }
 
     /// Stops accepting requests, completes those in progress and delivers their records, then closes. Returns whether all of them
@@ -195,6 +219,7 @@ impl Server {
             }
         }
         finished &= self.cluster.flush(left()).await;
+        self.management.iter().for_each(AbortHandle::abort);
         // The Kafka clients disconnect before the broker waits for its connections to end.
         drop(self.cluster);
         if let Some(broker) = self.broker {
@@ -214,6 +239,44 @@ const BROKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections that the kernel keeps until they are accepted. The default of the standard library, 128, makes clients that connect
 /// at the same time repeat their handshakes after a second. The kernel caps it (Linux: `net.core.somaxconn`, 4096).
 const LISTEN_BACKLOG: u32 = 4096;
+
+/// How the cluster behind `bootstrap_servers` is reached.
+pub(crate) fn client_settings(config: &Config, bootstrap_servers: &str) -> postern_kafka::Settings {
+    postern_kafka::Settings {
+        unreachable_timeout: config.client.unreachable_timeout,
+        call_timeout: config.client.call_timeout,
+        request_timeout: config.client.request_timeout,
+        delivery_timeout: config.client.delivery_timeout,
+        max_request_size: ByteCount(config.client.max_request_size),
+        ..postern_kafka::Settings::new(bootstrap_servers)
+    }
+}
+
+/// `None`: off, or its default address is in use, as where a second process runs on this machine.
+fn management_listener(chosen: Option<Management>) -> Result<Option<TcpListener>, StartError> {
+    let Some(Management { listen: address, is_chosen }) = chosen else { return Ok(None) };
+    match listen("management listener", "--management-listen", address) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if is_chosen => Err(error),
+        Err(_) => {
+            tracing::warn!(
+                "{address} is in use: /live and /ready are not answered; --management-listen chooses another address"
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// Answers until it is aborted. Its connections are few and its answers small.
+fn spawn_management(listener: TcpListener, health: Health) -> AbortHandle {
+    let bounds = Bounds { connections: 64, idle: Duration::from_secs(10), ..Bounds::default() };
+    let answer = move |request: hyper::Request<hyper::body::Incoming>| {
+        let response = health.answer(request.method(), request.uri().path());
+        async move { response }
+    };
+    let serve = postern_http::serve::serve_with(listener, answer, bounds, std::future::pending(), Duration::ZERO);
+    tokio::spawn(serve).abort_handle()
+}
 
 fn listen_all(
     what: &'static str,
@@ -255,7 +318,7 @@ fn urls(addresses: impl Iterator<Item = SocketAddr>) -> String {
 }
 
 /// An address that clients on this machine can connect to: the loopback address where `address` is unspecified.
-fn connectable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn connectable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

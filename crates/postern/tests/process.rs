@@ -220,7 +220,7 @@ fn a_start_says_what_listens_where() {
     assert_eq!(lines[1], format!("  REST proxy       http://{rest}"));
     assert_eq!(lines[3], format!("  embedded broker  {broker}"));
     assert_eq!(lines[4], format!("  Data             {}", data.path().display()));
-    assert_eq!(lines[5], format!("Try:  curl http://{rest}/topics"));
+    assert_eq!(lines.last(), Some(&format!("Try:  curl http://{rest}/topics").as_str()));
 }
 
 #[test]
@@ -366,6 +366,108 @@ fn in_place_of_confluents_image_it_uses_the_cluster_that_is_named_and_no_broker_
         "{err}"
     );
     assert_eq!(std::fs::read_dir(folder.path()).expect("a directory").count(), 0);
+}
+
+/// The status and the body of an answer.
+fn status(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: postern\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    (head[9..12].parse().expect("a status"), body.to_owned())
+}
+
+#[test]
+fn check_config_says_what_holds_and_starts_nothing() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let mut command = postern(&["check-config", "--kafka-call-timeout=7s"]);
+    command.current_dir(folder.path()).env("KAFKA_REST_BOOTSTRAP_SERVERS", "kafka:9092");
+    command
+        .env("POSTERN_SCHEMA_REGISTRY_URL", "http://user:canary@a")
+        .env("KAFKA_REST_SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO", "u:canary");
+    let (code, out, err) = output(command.env("KAFKA_REST_HEAP_OPTS", "canary"));
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    for line in [
+        "  bootstrap-servers = kafka:9092 (the variable KAFKA_REST_BOOTSTRAP_SERVERS)",
+        "  kafka-call-timeout = 7s (the argument --kafka-call-timeout)",
+        "  kafka-request-timeout = 30s (default)",
+        "  rest-listen = 0.0.0.0:8082 (the default beside KAFKA_REST_BOOTSTRAP_SERVERS)",
+        "  schema-registry-credentials = … (the variable KAFKA_REST_SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO)",
+        "  KAFKA_REST_HEAP_OPTS has no effect: there is no Java virtual machine here",
+        "The configuration can be used.",
+    ] {
+        assert!(out.lines().any(|found| found == line), "{line} is not in {out}");
+    }
+    assert!(!out.contains("canary"), "{out}");
+    let (code, out, _) = output(&mut postern(&["--rest-listen=8082", "check-config", "--broker-listn=x"]));
+    assert_eq!(code, Some(1));
+    assert!(out.contains("rest-listen: found") && out.contains("--broker-listn: unknown argument"), "{out}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a directory").count(), 0);
+}
+
+#[test]
+fn check_config_connects_only_when_asked_to() {
+    let data = tempfile::tempdir().expect("a directory");
+    let running = Running::start(data.path());
+    let cluster = format!("--bootstrap-servers={}", running.broker);
+    let (code, out, err) = output(&mut postern(&["check-config", "--connect", &cluster]));
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("Kafka answers: cluster ") && out.ends_with("brokers: 1.\n"), "{out}");
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").to_string();
+    let nowhere = ["check-config", "--bootstrap-servers", &closed, "--kafka-unreachable-timeout=100ms", "--connect"];
+    let (code, out, err) = output(&mut postern(&nowhere));
+    assert_eq!(code, Some(1), "{out}");
+    assert!(err.contains("Kafka: "), "{err}");
+    assert_eq!(output(&mut postern(&nowhere[..4])).0, Some(0));
+}
+
+#[test]
+fn health_is_told_on_a_listener_of_its_own_until_the_end() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut command = postern(&ANY_PORTS);
+    command.args(["--management-listen=127.0.0.1:0", "--shutdown-delay=1h", "--data-dir"]).arg(data.path());
+    let mut running = Running::spawn(&mut command);
+    let line = running.banner.iter().find_map(|line| line.strip_prefix("  Health           http://"));
+    let health: SocketAddr =
+        line.and_then(|line| line.strip_suffix("/ready")).expect("a line").parse().expect("an address");
+    let start = Instant::now();
+    while status(health, "/ready").0 != 200 {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", status(health, "/ready").1);
+        thread::sleep(Duration::from_millis(10));
+    }
+    let ask = |address: &str| output(&mut postern(&["healthcheck", "--management-listen", address]));
+    let (code, out, _) = ask(&health.to_string());
+    assert_eq!(code, Some(0));
+    assert!(out.contains(r#""kafka":{"ready":true,"reason":"it answers""#), "{out}");
+    assert!(out.contains(r#""schemas":{"ready":true,"reason":"they are read""#), "{out}");
+    assert_eq!(status(health, "/live").0, 200);
+    assert_eq!(ask("off").0, Some(1));
+
+    running.signal("-TERM");
+    running.wait_for_log("not ready any more");
+    let (code, out, _) = ask(&health.to_string());
+    assert_eq!(code, Some(1));
+    assert!(out.contains("it is being stopped"), "{out}");
+    assert_eq!((status(health, "/live").0, status(running.rest, "/topics").0), (200, 200));
+    running.signal("-TERM");
+    let (ended, _, err) = running.end(Duration::from_secs(20));
+    assert_eq!(ended.code(), Some(128 + 15), "{err}");
+    assert_eq!(ask(&health.to_string()).0, Some(1));
+}
+
+#[test]
+fn a_management_address_in_use_stops_the_start_only_if_it_was_chosen() {
+    let data = tempfile::tempdir().expect("a directory");
+    let held = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = format!("--management-listen={}", held.local_addr().expect("its address"));
+    let (code, _, err) = output(postern(&ANY_PORTS).arg(&taken).arg("--data-dir").arg(data.path()));
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("--management-listen"), "{err}");
+    // Whether the default one is free or not: these two run at the same time.
+    let first = Running::start(&data.path().join("first"));
+    let second = Running::start(&data.path().join("second"));
+    assert!(get(first.rest, "/topics").is_some() && get(second.rest, "/topics").is_some());
 }
 
 /// Shells set a soft limit that is lower than what the system allows.

@@ -23,11 +23,18 @@ use super::{
 /// Width of the help, in columns.
 const WIDTH: usize = 96;
 
+/// The argument of `check-config` besides the settings.
+const CONNECT: &str = "connect";
+
 /// What the arguments request.
 #[derive(Debug, PartialEq)]
 pub(super) enum Request {
     /// Run.
     Run,
+    /// Say what the configuration is, and with `connect` whether the cluster answers.
+    Check { connect: bool },
+    /// Ask a running process whether it is ready.
+    Healthcheck,
     /// Print this.
     Print(String),
 }
@@ -54,6 +61,22 @@ pub(crate) fn definition() -> Definition {
                 .long("version")
                 .action(ArgAction::Version)
                 .help("Print the version"),
+        )
+        .subcommand(
+            Definition::new("check-config")
+                .about("Print what holds, where it comes from and what is wrong, without a start")
+                .arg(
+                    Arg::new(CONNECT)
+                        .long(CONNECT)
+                        .action(ArgAction::SetTrue)
+                        .help("Connect to the Kafka cluster, to see whether it answers"),
+                )
+                .args(setting::ALL.iter().map(argument)),
+        )
+        .subcommand(
+            Definition::new("healthcheck")
+                .about("Ask the process with these settings whether it is ready; ends with 0 or 1")
+                .args(setting::ALL.iter().map(argument)),
         )
         .subcommand(Definition::new("version").about("Print the version"))
         .subcommand(
@@ -123,6 +146,14 @@ pub(super) fn read(arguments: &[String], raw: &mut RawConfig, errors: &mut Confi
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut definition(), "postern", &mut text);
             Request::Print(String::from_utf8_lossy(&text).into_owned())
+        }
+        Some(("check-config", matches)) => {
+            take(matches, raw, errors);
+            Request::Check { connect: matches.get_flag(CONNECT) }
+        }
+        Some(("healthcheck", matches)) => {
+            take(matches, raw, errors);
+            Request::Healthcheck
         }
         Some(("version", _)) => Request::Print(format!("postern {}\n", env!("CARGO_PKG_VERSION"))),
         Some(_) | None => Request::Run,

@@ -176,8 +176,8 @@ impl RawConfig {
     }
 
     /// What was ignored, and why.
-    pub(super) fn into_notes(self) -> Vec<Note> {
-        self.notes
+    pub(super) fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// Keeps the first value of each name: sources are read in order of precedence.

@@ -225,6 +225,20 @@ settings! {
                 such as 200ms or 5s, at the latest so long after; \"system\", when the operating system sees fit. A killed \
                 process loses nothing in any case; this is about the power.",
     }
+    MANAGEMENT_LISTEN = {
+        name: "management-listen",
+        heading: PROCESS,
+        operand: Some("IP:PORT"),
+        default: "127.0.0.1:8083",
+        about: "Where /live and /ready are answered. \"off\": nowhere. Where the default address is in use, it is off, too.",
+    }
+    SHUTDOWN_DELAY = {
+        name: "shutdown-delay",
+        heading: PROCESS,
+        operand: Some("TIME"),
+        about: "After a signal to end, how long requests are still taken while /ready says 503, so that whoever distributes \
+                them can look elsewhere. Without it none.",
+    }
     SHUTDOWN_TIMEOUT = {
         name: "shutdown-timeout",
         heading: PROCESS,

@@ -115,9 +115,15 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             unacknowledged: 1000,
         },
         http: Http { connections: 5, idle: Duration::from_secs(30), body: 64 << 20 },
+        management: Some(Management { listen: address("127.0.0.1:4"), is_chosen: true }),
+        shutdown_delay: Duration::from_secs(1),
         shutdown_timeout: Duration::from_secs(5),
         log: "debug".into(),
-        notes: Vec::new(),
+        notes: vec![Note {
+            is_warning: true,
+            text: "whoever reaches this machine may read, write and delete: nobody is asked who they are at rest-listen 0.0.0.0:1"
+                .to_owned(),
+        }],
     };
     let arguments = [
         "--rest-listen",
@@ -141,6 +147,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         "--max-request-size=2MiB",
         "--unacknowledged-memory=1000",
         "--http-connections=5",
+        "--management-listen=127.0.0.1:4",
+        "--shutdown-delay=1s",
         "--log",
         "debug",
     ];
@@ -163,6 +171,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         ("POSTERN_MAX_REQUEST_SIZE", "2048KiB"),
         ("POSTERN_UNACKNOWLEDGED_MEMORY", "1000"),
         ("POSTERN_HTTP_CONNECTIONS", "5"),
+        ("POSTERN_MANAGEMENT_LISTEN", "127.0.0.1:4"),
+        ("POSTERN_SHUTDOWN_DELAY", "1s"),
         ("POSTERN_LOG", "debug"),
     ];
     assert_eq!(config(&[], &variables, ""), wanted);
@@ -184,6 +194,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         max-request-size = 2097152
         unacknowledged-memory = 1000
         http-connections = 5
+        management-listen = "127.0.0.1:4"
+        shutdown-delay = "1s"
         log = "debug"
     "#;
     assert_eq!(config(&["--config", "postern.toml"], &[], file), wanted);

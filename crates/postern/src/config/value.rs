@@ -32,6 +32,14 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| EXPECTED)
 }
 
+/// An address to listen on, or `off`.
+pub(super) fn address_or_off(text: &str) -> Result<Option<SocketAddr>, &'static str> {
+    match text {
+        "off" => Ok(None),
+        _ => address(text).map(Some),
+    }
+}
+
 /// When the embedded broker's disk is to have what was acknowledged.
 pub(super) fn flush(text: &str) -> Result<Flush, &'static str> {
     match text {
