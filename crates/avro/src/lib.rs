@@ -65,6 +65,14 @@ impl AvroSchema {
         self.model.kind(self.model.root).definition().map(|definition| definition.name.full())
     }
 
+    /// The full name of the root, if it is a record: an enum or a fixed has a name, too, but is no record.
+    pub fn record_name(&self) -> Option<&str> {
+        match self.model.kind(self.model.root) {
+            model::Kind::Record(_) => self.full_name(),
+            _ => None, // no other type is a record
+        }
+    }
+
     /// Whether the root is a record with a field of this name.
     pub fn has_top_field(&self, name: &str) -> bool {
         match self.model.kind(self.model.root) {

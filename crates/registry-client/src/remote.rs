@@ -71,8 +71,8 @@ impl Remote {
         let compiled = compile(kind, text, &[], Strictness::Stored).map_err(invalid)?;
         match self.look_up(subject, kind, text).await.map_err(invalid)? {
             None => Ok(PreparedSchema::unregistered(kind, compiled)),
-            Some(id) => {
-                let serializer = Arc::new(RecordSerializer { id, kind, schema: compiled });
+            Some((id, version)) => {
+                let serializer = Arc::new(RecordSerializer { id, version, kind, schema: compiled });
                 self.0.cache.keep(subject, schema, CachedAnswer::Found(serializer.clone()), None);
                 Ok(PreparedSchema::registered(serializer))
             }
@@ -141,8 +141,8 @@ impl Remote {
         let (described, serializer) = self.fetch(subject, id).await?;
         let path = format!("/subjects/{}", percent_encoded(subject.as_str()));
         let looked_up = self.call("POST", &path, Some(&described.to_json())).await;
-        looked_up.map_err(|error| refused(fetching_text(subject, &described.text), error))?;
-        Ok(serializer)
+        let found = looked_up.map_err(|error| refused(fetching_text(subject, &described.text), error))?;
+        Ok(with_version(&serializer, version_in(&found)))
     }
 
     async fn fetch(
@@ -162,11 +162,12 @@ impl Remote {
 
     async fn by_version(&self, subject: &Subject, version: VersionRef) -> Result<Arc<RecordSerializer>, ResolveError> {
         let found = self.version(subject, version).await;
-        let (id, described) = found.map_err(|error| refused(fetching_version(subject, version), error))?;
-        match self.0.cache.schema(subject.context(), id) {
-            Some(serializer) => Ok(serializer),
-            None => self.compile_and_keep(subject, id, &described).await,
-        }
+        let (id, number, described) = found.map_err(|error| refused(fetching_version(subject, version), error))?;
+        let serializer = match self.0.cache.schema(subject.context(), id) {
+            Some(serializer) => serializer,
+            None => self.compile_and_keep(subject, id, &described).await?,
+        };
+        Ok(with_version(&serializer, number))
     }
 
     /// Looks a text up, and registers it if it is not found. A text that is not a schema is not sent at all.
@@ -178,22 +179,28 @@ impl Remote {
     ) -> Result<Arc<RecordSerializer>, ResolveError> {
         let invalid = |error| invalid_text(subject, kind, text, error);
         let schema = compile(kind, text, &[], Strictness::Stored).map_err(invalid)?;
-        let id = match self.look_up(subject, kind, text).await.map_err(invalid)? {
-            Some(id) => id,
+        let (id, version) = match self.look_up(subject, kind, text).await.map_err(invalid)? {
+            Some(found) => found,
             None => {
                 let path = format!("/subjects/{}/versions", percent_encoded(subject.as_str()));
-                let answer = self.call("POST", &path, Some(&submission(kind, text))).await;
-                answer.and_then(|answer| id_in(&answer)).map_err(invalid)?
+                let answer = self.call("POST", &path, Some(&submission(kind, text))).await.map_err(invalid)?;
+                // Older registries answer without the version.
+                (id_in(&answer).map_err(invalid)?, version_in(&answer))
             }
         };
-        Ok(Arc::new(RecordSerializer { id, kind, schema }))
+        Ok(Arc::new(RecordSerializer { id, version, kind, schema }))
     }
 
-    /// The id of a text under a subject. `None`: it is not registered there.
-    async fn look_up(&self, subject: &Subject, kind: SchemaKind, text: &str) -> Result<Option<SchemaId>, Error> {
+    /// The id and version of a text under a subject. `None`: it is not registered there.
+    async fn look_up(
+        &self,
+        subject: &Subject,
+        kind: SchemaKind,
+        text: &str,
+    ) -> Result<Option<(SchemaId, Option<u32>)>, Error> {
         let path = format!("/subjects/{}", percent_encoded(subject.as_str()));
         match self.call("POST", &path, Some(&submission(kind, text))).await {
-            Ok(answer) => id_in(&answer).map(Some),
+            Ok(answer) => Ok(Some((id_in(&answer)?, version_in(&answer)))),
             Err(error) if is_not_found(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -210,16 +217,20 @@ impl Remote {
         let schema = fetcher.compile(subject.clone(), described.clone(), 0).await;
         let schema =
             schema.map_err(|error| refused(format!("Error when reading the stored schema with id {id}"), error))?;
-        let serializer = Arc::new(RecordSerializer { id, kind: described.kind, schema });
+        let serializer = Arc::new(RecordSerializer { id, version: None, kind: described.kind, schema });
         self.0.cache.keep_schema(subject.context(), id, &serializer);
         Ok(serializer)
     }
 
-    async fn version(&self, subject: &Subject, version: VersionRef) -> Result<(SchemaId, RemoteSchema), Error> {
+    async fn version(
+        &self,
+        subject: &Subject,
+        version: VersionRef,
+    ) -> Result<(SchemaId, Option<u32>, RemoteSchema), Error> {
         let path = format!("/subjects/{}/versions/{version}?deleted=true", percent_encoded(subject.as_str()));
         let path = if version == VersionRef::Latest { path.replace("?deleted=true", "") } else { path };
         let answer = self.call("GET", &path, None).await?;
-        Ok((id_in(&answer)?, RemoteSchema::from_json(&answer)?))
+        Ok((id_in(&answer)?, version_in(&answer), RemoteSchema::from_json(&answer)?))
     }
 
     async fn call(&self, method: &'static str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
@@ -295,6 +306,16 @@ fn id_in(answer: &Value) -> Result<SchemaId, Error> {
     id.map(SchemaId).ok_or_else(|| malformed("an id", answer))
 }
 
+fn version_in(answer: &Value) -> Option<u32> {
+    answer["version"].as_u64().and_then(|version| u32::try_from(version).ok())
+}
+
+/// The same serializer; what is cached by id belongs to no version of a subject.
+fn with_version(serializer: &RecordSerializer, version: Option<u32>) -> Arc<RecordSerializer> {
+    let RecordSerializer { id, kind, schema, .. } = serializer;
+    Arc::new(RecordSerializer { id: *id, version, kind: *kind, schema: schema.clone() })
+}
+
 fn malformed(expected: &str, answer: &Value) -> Error {
     let found: String = answer.to_string().chars().take(100).collect();
     Error::Unreachable(format!("the schema registry answers without {expected}: {found}"))
@@ -342,7 +363,7 @@ impl ReferenceFetcher<'_> {
             ))
         })?;
         let version = VersionRef::Number(u32::try_from(reference.version).unwrap_or(0));
-        let (_, described) = self.remote.version(&place.0, version).await?;
+        let (_, _, described) = self.remote.version(&place.0, version).await?;
         let schema = self.compile(place.0.clone(), described, depth + 1).await?;
         self.compiled.insert(place, schema.clone());
         Ok(postern_schema::Reference { name, schema })

@@ -208,8 +208,8 @@ mod tests {
     #[test]
     fn what_was_resolved_ends_with_its_subject_and_no_other() {
         let cache = ResolvedCache::default();
-        let serializer =
-            Arc::new(RecordSerializer { id: SchemaId(1), kind: SchemaKind::Avro, schema: schema("\"int\"") });
+        let (id, kind) = (SchemaId(1), SchemaKind::Avro);
+        let serializer = Arc::new(RecordSerializer { id, version: Some(1), kind, schema: schema("\"int\"") });
         let (a, b) = (Subject::parse("a"), Subject::parse("b"));
         let named = SchemaRef::Inline { kind: SchemaKind::Avro, text: "\"int\"" };
         let (mut of_a, of_b) = (Validity::default(), Validity::default());

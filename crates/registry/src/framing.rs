@@ -16,6 +16,8 @@ const WITH_GUID: u8 = 1;
 pub struct RecordSerializer {
     /// The id written before every payload.
     pub id: SchemaId,
+    /// Under which version of its subject it was found; `None` where it was looked up without one, or the other registry does not say.
+    pub version: Option<u32>,
     /// Its type, which decides how values look in JSON.
     pub kind: SchemaKind,
     /// Encodes the values.
@@ -59,7 +61,7 @@ impl PreparedSchema {
 
     /// One that has no id yet.
     pub fn unregistered(kind: SchemaKind, schema: Schema) -> PreparedSchema {
-        let serializer = Arc::new(RecordSerializer { id: SchemaId(0), kind, schema });
+        let serializer = Arc::new(RecordSerializer { id: SchemaId(0), version: None, kind, schema });
         PreparedSchema { serializer, is_registered: false }
     }
 }

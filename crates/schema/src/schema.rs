@@ -126,6 +126,15 @@ impl Schema {
         md5::Md5::digest(self.canonical()).into()
     }
 
+    /// What names a record by its schema: as [`Schema::full_name`], but in Avro of records only.
+    pub fn record_name(&self) -> Option<&str> {
+        match &self.0 {
+            Compiled::Avro(schema) => schema.record_name(),
+            Compiled::Json(schema) => schema.full_name(),
+            Compiled::Protobuf(schema) => schema.full_name(),
+        }
+    }
+
     /// Full name of the root, when it is a named type; in JSON Schema its title, in Protobuf the name of the first message.
     pub fn full_name(&self) -> Option<&str> {
         match &self.0 {

@@ -87,7 +87,7 @@ impl Registry {
         let refused = |error| ResolveError::Refused { step: schema_ref::fetching_id(id), error };
         let stored = self.schema(id, Some(subject)).map_err(refused)?;
         let schema = self.compiled(&stored).map_err(refused)?;
-        Ok(Arc::new(RecordSerializer { id, kind: stored.content.kind(), schema }))
+        Ok(Arc::new(RecordSerializer { id, version: None, kind: stored.content.kind(), schema }))
     }
 
     /// Right after the start it is better to wait than to make a producer send its records again.
@@ -106,7 +106,9 @@ impl Registry {
             step: format!("Error when reading the stored schema with id {}", stored.id),
             error,
         })?;
-        let serializer = Arc::new(RecordSerializer { id: stored.id, kind: stored.content.kind(), schema: compiled });
+        let version = Some(stored.version);
+        let serializer =
+            Arc::new(RecordSerializer { id: stored.id, version, kind: stored.content.kind(), schema: compiled });
         let core = self.core();
         let state = core.state.read();
         if let Some(validity) = state.validity(&stored.subject).filter(|_| still_holds(&state, schema, &stored)) {
