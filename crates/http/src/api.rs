@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
@@ -19,7 +18,7 @@ use crate::body::{BodyReader, Bounds};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
 use crate::path;
 use crate::problem::Problem;
-use crate::reply::Reply;
+use crate::reply::{Reply, ReplyBody};
 use crate::request_context::{Params, RequestContext};
 use crate::router::{Handler, Media, Route};
 use crate::{registry as dialect, v2, v3};
@@ -76,7 +75,7 @@ const REGISTRY_PATHS: &[&str] =
 /// The REST proxy: API v2 and v3 side by side.
 pub fn rest(proxy: Proxy, bounds: &Bounds) -> Api {
     let mut routes = v2::routes(proxy.clone());
-    routes.extend(v3::routes(proxy));
+    routes.extend(v3::routes(proxy, &bounds.produce));
     let profile = Profile {
         server: "the REST proxy",
         paths: REST_PATHS,
@@ -122,7 +121,7 @@ impl Api {
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Bytes> {
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let Some(add_headers) = self.0.profile.add_headers else { return self.route(request).await };
         let headers = request.headers().clone();
         let mut response = self.route(request).await;
@@ -130,7 +129,7 @@ impl Api {
         response
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response<Bytes> {
+    async fn route(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let (head, body) = request.into_parts();
         if let Some(reply) = malformed(&head) {
             return reply.into_response(JSON);
@@ -173,7 +172,7 @@ impl Api {
         reply.into_response(media_type)
     }
 
-    fn unsupported(&self, headers: &HeaderMap, named: &str, known: &[&str]) -> Response<Bytes> {
+    fn unsupported(&self, headers: &HeaderMap, named: &str, known: &[&str]) -> Response<ReplyBody> {
         let message =
             format!("HTTP 415 Unsupported Media Type: Content-Type is {named}, expected one of {}", known.join(", "));
         let media_type = negotiate(accepted(headers).as_deref(), self.0.profile.errors).unwrap_or(JSON);
@@ -228,7 +227,7 @@ impl Endpoint {
     }
 
     /// The methods in `Allow`, and also as the body unless the client prefers JSON.
-    fn options(&self, accept: Option<&str>) -> Response<Bytes> {
+    fn options(&self, accept: Option<&str>) -> Response<ReplyBody> {
         let methods = match negotiate(accept, OPTIONS_ANSWER) {
             Some(JSON) => String::new(),
             Some(_) | None => self.methods(),

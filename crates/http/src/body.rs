@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::budget::{ByteBudget, Growth, Permit};
 use crate::problem::Problem;
+use crate::produce_bounds::ProduceBounds;
 
 /// The bounds of one listener.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Bounds {
     /// Memory for responses above 16 KiB that clients have not read yet, in bytes. Without it a read waits for some seconds and is then
     /// answered with 503. Default 64 MiB.
     pub responses: usize,
+    /// Those of producing through API v3.
+    pub produce: ProduceBounds,
 }
 
 impl Default for Bounds {
@@ -38,6 +41,7 @@ impl Default for Bounds {
             body: 64 << 20,
             bodies: 256 << 20,
             responses: 64 << 20,
+            produce: ProduceBounds::default(),
         }
     }
 }
@@ -168,6 +172,65 @@ impl BodyReader {
                 }
             }
         }
+    }
+}
+
+impl BodyReader {
+    /// The body piece by piece, to be worked on as it comes.
+    pub(crate) fn stream(self, body: Incoming) -> BodyStream {
+        BodyStream { body, reader: self, permit: Permit::default() }
+    }
+}
+
+/// Bytes of a stream that are not accounted: connections and streams are bounded in number.
+const STREAM_SMALL: usize = 64 << 10;
+
+/// A body that is worked on as it comes. It may pause for as long as it likes; what is kept of it counts against the budget of all bodies.
+pub(crate) struct BodyStream {
+    body: Incoming,
+    reader: BodyReader,
+    permit: Permit,
+}
+
+impl BodyStream {
+    /// Whether it is known to have no bytes at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    /// The most bytes that one request may be kept of.
+    pub(crate) fn max(&self) -> usize {
+        self.reader.max
+    }
+
+    /// How long a client may take to read or send nothing.
+    pub(crate) fn idle(&self) -> Duration {
+        self.reader.idle
+    }
+
+    /// The next piece of data; trailers are ignored. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+        loop {
+            match self.body.frame().await.transpose()? {
+                None => return Ok(None),
+                Some(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Accounts for `bytes` that are kept from now on, instead of what was kept before. False: the budget did not have them in time.
+    pub(crate) async fn account(&mut self, bytes: usize) -> bool {
+        if bytes <= STREAM_SMALL {
+            self.permit = Permit::default();
+            return true;
+        }
+        let BodyReader { budget, idle, .. } = &self.reader;
+        let mut waited = Duration::ZERO;
+        budget.grow(&mut self.permit, bytes, &mut waited, *idle).await != Growth::TimedOut
     }
 }
 

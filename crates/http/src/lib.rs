@@ -7,16 +7,19 @@
 //! The path of a request: [`serve`] accepts and bounds connections, [`router`] matches, [`negotiate`] chooses media types, [`body`] reads,
 //! a file of `v2/`, `v3/` or `registry/` translates, [`problem`] and [`reply`] write the response.
 
+mod answer_stream;
 pub mod api;
 mod body;
 mod budget;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod idle_timeout;
+mod json_member;
 mod lenient_object;
 mod negotiate;
 mod path;
 mod problem;
+mod produce_bounds;
 mod registry;
 mod reply;
 mod request_context;
@@ -28,3 +31,4 @@ mod v3;
 
 pub use api::{Api, registry, rest};
 pub use body::Bounds;
+pub use produce_bounds::ProduceBounds;

@@ -6,10 +6,12 @@
 use std::fmt;
 
 use hyper::StatusCode;
-use postern_proxy::{AppendError, ClusterError, Error, ErrorKind, Fate, RegistryError as Refusal, ResolveError};
+use postern_proxy::{
+    AppendError, ClusterError, Error, ErrorKind, Fate, InvalidTopicName, RegistryError as Refusal, ResolveError,
+};
 use serde::Serialize;
 
-use crate::reply::Reply;
+use crate::reply::{Reply, to_json};
 
 /// Bytes of the text of a schema: the largest record of Kafka by default, as which a registry stores it.
 pub(crate) const SCHEMA_MAX: usize = 1 << 20;
@@ -74,6 +76,11 @@ impl Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, 42205, message)
     }
 
+    /// 422/42208: a batch of which no entry can be answered by itself.
+    pub(crate) fn bad_batch(message: impl fmt::Display) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, 42208, message)
+    }
+
     /// 400/400.
     pub(crate) fn bad_request(message: impl fmt::Display) -> Problem {
         Problem::generic(StatusCode::BAD_REQUEST, message)
@@ -93,12 +100,17 @@ impl Problem {
     }
 
     pub(crate) fn into_reply(self) -> Reply {
+        Reply::bytes(self.status, self.into_json())
+    }
+
+    /// The body of the response.
+    pub(crate) fn into_json(self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Body<'a> {
             error_code: u32,
             message: &'a str,
         }
-        Reply::json(self.status, &Body { error_code: self.code, message: &self.message })
+        to_json(&Body { error_code: self.code, message: &self.message })
     }
 }
 
@@ -113,6 +125,10 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
         (_, Error::MissingSchema(postern_proxy::Side::Key)) => Problem::new(status(422), 42201, error),
         (_, Error::MissingSchema(postern_proxy::Side::Value)) => Problem::new(status(422), 42202, error),
         (_, Error::NegativePartition { .. }) => Problem::unprocessable(error),
+        (_, Error::NegativePartitionId(_)) => Problem::no_such_partition(error),
+        (_, Error::NoSuchVersion { .. } | Error::SubjectNeedsSchema { .. }) => Problem::bad_request(error),
+        (_, Error::UnnamedSchema { .. }) => Problem::new(status(422), 42207, error),
+        (_, Error::NotText { .. }) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
         (_, Error::Schema(_, ResolveError::InvalidSchema { .. })) => {
             Problem::new(status(422), 42205, format!("{error} Nothing was written."))
         }
@@ -191,4 +207,40 @@ pub(crate) fn record_problem(failed: &AppendError) -> (u32, String) {
         Fate::Unknown => "Whether the record was written is not known.",
     };
     (code, format!("{} {fate}", failed.error))
+}
+
+/// Error code and message of a record of API v3 that was refused before it was appended (docs/reference/rest-v3.md §11.6).
+pub(crate) fn refused_record(error: &Error) -> (u32, String) {
+    let Problem { code, message, .. } = problem(Dialect::V3, error);
+    match (error, code) {
+        (Error::NoSuchTopic { .. }, _) => (40401, message),
+        // The numbers of the registry are not told apart here.
+        (_, 42205 | 42207) => (422, message),
+        (_, code) => (code, message),
+    }
+}
+
+/// The same of a record that was appended and failed; the message says whether it was written.
+pub(crate) fn failed_record(failed: &AppendError) -> (u32, String) {
+    let code = match failed.error.kind {
+        ErrorKind::UnknownTopic => 40401,
+        ErrorKind::UnknownPartition => 40402,
+        ErrorKind::TopicExists
+        | ErrorKind::InvalidTopic
+        | ErrorKind::InvalidRequest
+        | ErrorKind::InvalidReplicaAssignment => 40002,
+        ErrorKind::Authentication => 40101,
+        ErrorKind::Authorization => 40301,
+        ErrorKind::RecordTooLarge => 413,
+        ErrorKind::Throttled => 42901,
+        ErrorKind::BrokerUnavailable => 50302,
+        ErrorKind::Retriable => 50003,
+        ErrorKind::UnknownBroker | ErrorKind::UnknownGroup | ErrorKind::NoOffset | ErrorKind::Other => 50002,
+    };
+    (code, record_problem(failed).1)
+}
+
+/// 40002: a name that no topic can have, on each record.
+pub(crate) fn illegal_topic(name: &str, error: &InvalidTopicName) -> (u32, String) {
+    (40002, format!("'{name}' is no legal name of a topic: {error}. The record was not written."))
 }

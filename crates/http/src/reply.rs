@@ -1,4 +1,4 @@
-//! Responses: a status, headers, and a complete body.
+//! Responses: a status, headers, and a body, which is complete or comes piece by piece.
 //!
 //! JSON is written as Confluent writes it: compact, UTF-8, and characters outside the basic plane as two escapes
 //! (docs/reference/rest-v2.md §3.3).
@@ -11,12 +11,29 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
+use crate::answer_stream::AnswerStream;
+
+/// The body of a response on its way to the server.
+#[derive(Debug)]
+pub enum ReplyBody {
+    /// Complete.
+    Bytes(Bytes),
+    /// Piece by piece, while the request is worked on.
+    Stream(AnswerStream),
+}
+
+impl From<Bytes> for ReplyBody {
+    fn from(bytes: Bytes) -> ReplyBody {
+        ReplyBody::Bytes(bytes)
+    }
+}
+
 /// A response before its media type is added.
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
-    body: Bytes,
+    body: ReplyBody,
 }
 
 impl Reply {
@@ -32,7 +49,12 @@ impl Reply {
 
     /// `status` with an encoded body.
     pub(crate) fn bytes(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-        Reply { status, headers: Vec::new(), body: body.into() }
+        Reply { status, headers: Vec::new(), body: ReplyBody::Bytes(body.into()) }
+    }
+
+    /// 200 with a body that comes piece by piece.
+    pub(crate) fn stream(answers: AnswerStream) -> Reply {
+        Reply { status: StatusCode::OK, headers: Vec::new(), body: ReplyBody::Stream(answers) }
     }
 
     /// `status` without a body.
@@ -47,8 +69,11 @@ impl Reply {
     }
 
     /// The response for hyper, in `media_type`. Without a body there is no `Content-Type`.
-    pub(crate) fn into_response(self, media_type: &'static str) -> Response<Bytes> {
-        let has_body = !self.body.is_empty();
+    pub(crate) fn into_response(self, media_type: &'static str) -> Response<ReplyBody> {
+        let has_body = match &self.body {
+            ReplyBody::Bytes(bytes) => !bytes.is_empty(),
+            ReplyBody::Stream(_) => true,
+        };
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         if has_body {

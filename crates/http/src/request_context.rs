@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, HOST};
 use hyper::http::request::Parts;
 
-use crate::body::{Body, BodyKind, BodyReader};
+use crate::body::{Body, BodyKind, BodyReader, BodyStream};
 use crate::path;
 use crate::problem::Problem;
 
@@ -78,13 +78,24 @@ impl RequestContext {
 
     /// Reads the body and returns it with the parameters. Compressed bodies are refused.
     pub(crate) async fn read(self, kind: BodyKind) -> Result<(Params, Body), Problem> {
+        self.refuse_compressed()?;
+        Ok((self.params, self.reader.read(self.body, kind).await?))
+    }
+
+    /// The body piece by piece, with the parameters. Compressed bodies are refused.
+    pub(crate) fn stream(self) -> Result<(Params, BodyStream), Problem> {
+        self.refuse_compressed()?;
+        Ok((self.params, self.reader.stream(self.body)))
+    }
+
+    fn refuse_compressed(&self) -> Result<(), Problem> {
         let encoding = self.head.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
         if let Some(other) = encoding.filter(|encoding| !matches!(*encoding, "" | "identity")) {
             let message =
                 format!("HTTP 415 Unsupported Media Type: Content-Encoding is {other}; send the body as it is.");
             return Err(Problem::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        Ok((self.params, self.reader.read(self.body, kind).await?))
+        Ok(())
     }
 }
 

@@ -5,7 +5,6 @@
 //! stream while the connection looks alive: bodies are handed to hyper in chunks there, and one that makes no progress is dropped
 //! ([`Streams`]).
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
@@ -16,12 +15,14 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode, Version};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::answer_stream::{AnswerStream, Stalled};
 use crate::budget::{ByteBudget, Growth, Permit};
 use crate::negotiate::JSON;
 use crate::problem::Problem;
+use crate::reply::ReplyBody;
 
 /// Bodies up to so many bytes are not accounted: connections and streams are bounded in number.
 const SMALL: usize = 16 << 10;
@@ -48,13 +49,20 @@ impl ResponseBudget {
     /// (RFC 9110 §9.2.1), as the client can repeat it; otherwise the client has to learn what was done, and gets the response all the same.
     pub(crate) async fn admit(
         &self,
-        response: Response<Bytes>,
+        response: Response<ReplyBody>,
         is_safe: bool,
         version: Version,
         streams: &Streams,
+        stopped: watch::Receiver<bool>,
     ) -> Response<ResponseBody> {
         let mut permit = Permit::default();
-        let mut response = response;
+        let (head, body) = response.into_parts();
+        let mut response = match body {
+            ReplyBody::Bytes(bytes) => Response::from_parts(head, bytes),
+            ReplyBody::Stream(answers) => {
+                return Response::from_parts(head, ResponseBody::Stream(answers.until(stopped)));
+            }
+        };
         let length = response.body().len();
         if length > SMALL && !self.grow(&mut permit, length).await && is_safe {
             refuse(&mut response);
@@ -80,10 +88,10 @@ impl ResponseBudget {
 fn refuse(response: &mut Response<Bytes>) {
     const MESSAGE: &str =
         "Too much memory is in use for responses that other clients have not read yet. Send the request again later.";
-    let refusal = Problem::generic(StatusCode::SERVICE_UNAVAILABLE, MESSAGE).into_reply().into_response(JSON);
-    *response.status_mut() = refusal.status();
+    let refusal = Problem::generic(StatusCode::SERVICE_UNAVAILABLE, MESSAGE);
+    *response.status_mut() = refusal.status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-    *response.body_mut() = refusal.into_body();
+    *response.body_mut() = refusal.into_json().into();
 }
 
 /// Bytes whose memory is given back to the budget when the last reference is dropped.
@@ -142,29 +150,24 @@ pub(crate) enum ResponseBody {
     Whole(Option<Bytes>),
     /// In chunks, as the client reads them.
     Chunks(Arc<Stream>),
-}
-
-/// The client has not read its response in time: its stream is reset.
-#[derive(Debug, thiserror::Error)]
-#[error("the client does not read its response")]
-pub(crate) struct Stalled;
-
-impl From<Infallible> for Stalled {
-    fn from(never: Infallible) -> Stalled {
-        match never {}
-    }
+    /// Piece by piece, while the request is worked on.
+    Stream(AnswerStream),
 }
 
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Stalled;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stalled>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stalled>>> {
         Poll::Ready(match self.get_mut() {
             ResponseBody::Whole(bytes) => {
                 bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))
             }
             ResponseBody::Chunks(stream) => stream.next().transpose().map(|chunk| chunk.map(Frame::data)),
+            ResponseBody::Stream(answers) => match answers.poll_next(context) {
+                Poll::Ready(piece) => piece.transpose().map(|piece| piece.map(Frame::data)),
+                Poll::Pending => return Poll::Pending,
+            },
         })
     }
 
@@ -177,6 +180,7 @@ impl Body for ResponseBody {
             ResponseBody::Whole(bytes) => bytes.as_ref().map_or(0, Bytes::len) as u64,
             // A response that was dropped is not at its end: the error comes next.
             ResponseBody::Chunks(stream) => stream.0.lock().rest.as_ref().map_or(1, |rest| rest.bytes.len()) as u64,
+            ResponseBody::Stream(_) => return SizeHint::default(),
         })
     }
 }
@@ -198,14 +202,19 @@ mod tests {
 
     use super::*;
 
-    fn response(length: usize) -> Response<Bytes> {
-        Response::new(Bytes::from(vec![b'x'; length]))
+    fn response(length: usize) -> Response<ReplyBody> {
+        Response::new(Bytes::from(vec![b'x'; length]).into())
+    }
+
+    fn never() -> watch::Receiver<bool> {
+        watch::channel(false).1
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_memory_reads_are_refused_and_writes_are_answered() {
         let (budget, streams) = (ResponseBudget::new(100_000), Streams::default());
-        let admit = async |length, is_safe| budget.admit(response(length), is_safe, Version::HTTP_11, &streams).await;
+        let admit =
+            async |length, is_safe| budget.admit(response(length), is_safe, Version::HTTP_11, &streams, never()).await;
         // One response may exceed the budget, beside those within it.
         let held = [admit(90_000, true).await, admit(200_000, true).await];
         assert_eq!(admit(SMALL, true).await.status(), 200);
@@ -223,7 +232,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn memory_is_given_back_when_the_bytes_are_gone_not_when_the_body_is() {
         let (budget, streams) = (ResponseBudget::new(100_000), Streams::default());
-        let admit = async |length| budget.admit(response(length), true, Version::HTTP_11, &streams).await;
+        let admit = async |length| budget.admit(response(length), true, Version::HTTP_11, &streams, never()).await;
         let overflow = admit(200_000).await;
         let bytes = admit(100_000).await.into_body().collect().await.expect("not stalled").to_bytes();
         assert_eq!(admit(90_000).await.status(), 503);
@@ -236,7 +245,8 @@ mod tests {
     async fn a_response_that_is_not_read_is_dropped_and_its_stream_ends_with_an_error() {
         const IDLE: Duration = Duration::from_secs(30);
         let (budget, streams) = (ResponseBudget::new(1 << 20), Streams::default());
-        let admit = async |length| budget.admit(response(length), true, Version::HTTP_2, &streams).await.into_body();
+        let admit =
+            async |length| budget.admit(response(length), true, Version::HTTP_2, &streams, never()).await.into_body();
         let (mut read, mut stalled) = (admit(100_000).await, admit(100_000).await);
         let mut length = 0;
         for _ in 0..2 {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
@@ -19,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
 use crate::idle_timeout::IdleTimeoutStream;
+use crate::reply::ReplyBody;
 use crate::response_body::{ResponseBudget, Streams};
 use crate::{Api, Bounds};
 
@@ -53,7 +53,7 @@ pub async fn serve(
 }
 
 /// The same for any function from request to response: the benches compare the API with a trivial one.
-pub async fn serve_with<F, A>(
+pub async fn serve_with<F, A, B>(
     listener: TcpListener,
     answer: F,
     bounds: Bounds,
@@ -62,7 +62,8 @@ pub async fn serve_with<F, A>(
 ) -> bool
 where
     F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
-    A: Future<Output = Response<Bytes>> + Send + 'static,
+    A: Future<Output = Response<B>> + Send + 'static,
+    B: Into<ReplyBody>,
 {
     let connections_max = bounds.connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
     let connections = Arc::new(Semaphore::new(connections_max));
@@ -130,10 +131,11 @@ struct Server<F> {
     stopped: watch::Receiver<bool>,
 }
 
-impl<F, A> Server<F>
+impl<F, A, B> Server<F>
 where
     F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
-    A: Future<Output = Response<Bytes>> + Send + 'static,
+    A: Future<Output = Response<B>> + Send + 'static,
+    B: Into<ReplyBody>,
 {
     fn new(answer: F, bounds: &Bounds, stopped: watch::Receiver<bool>) -> Server<F> {
         let mut http = auto::Builder::new(TokioExecutor::new());
@@ -165,11 +167,11 @@ where
                 let answered = answer(request);
                 let (responses, streams, stopped) = (responses.clone(), streams.clone(), stopped.clone());
                 async move {
-                    let mut response = answered.await;
+                    let mut response = answered.await.map(Into::into);
                     if version < Version::HTTP_2 && *stopped.borrow() {
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                     }
-                    Ok::<_, Infallible>(responses.admit(response, is_safe, version, &streams).await)
+                    Ok::<_, Infallible>(responses.admit(response, is_safe, version, &streams, stopped).await)
                 }
             })
         };

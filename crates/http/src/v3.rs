@@ -10,18 +10,18 @@ mod configs;
 mod groups;
 mod lags;
 mod links;
-mod not_built;
 mod partitions;
 mod reassignments;
+mod records;
 mod replicas;
 mod resource;
 mod topics;
 
 use postern_proxy::{Error, Proxy, TopicDescription, TopicName};
 
-use self::not_built::not_built_for_any_cluster;
 use crate::negotiate::{JSON, MediaType};
 use crate::problem::{self, Dialect, Problem};
+use crate::produce_bounds::ProduceBounds;
 use crate::request_context::{Params, RequestContext};
 use crate::router::{Media, Route, Table};
 
@@ -33,8 +33,13 @@ const WRITE: Media = Media { consumes: Some(&[JSON]), produces: ANSWER };
 
 /// All operations of the API (docs/reference/rest-v3.md §1).
 #[rustfmt::skip]
-pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
-    Table::with(proxy, Proxy::with_one_deadline)
+pub(crate) fn routes(proxy: Proxy, bounds: &ProduceBounds) -> Vec<Route> {
+    // A stream may last for hours: as a whole it has no deadline.
+    let records = Table::new(proxy.clone())
+        .post("/v3/clusters/{cluster}/topics/{topic}/records", WRITE, records::stream(bounds))
+        .post("/v3/clusters/{cluster}/topics/{topic}/records:batch", WRITE, records::batch(bounds))
+        .routes;
+    let mut routes = Table::with(proxy, Proxy::with_one_deadline)
         .get("/v3/clusters", READ, clusters::list)
         .get("/v3/clusters/{cluster}", READ, clusters::show)
         .get("/v3/clusters/{cluster}/acls", READ, acls::search)
@@ -88,9 +93,9 @@ pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
         .get("/v3/clusters/{cluster}/topics/-/partitions/-/reassignments", READ, reassignments::of_all_topics)
         .get("/v3/clusters/{cluster}/topics/{topic}/partitions/-/reassignments", READ, reassignments::of_topic)
         .get("/v3/clusters/{cluster}/topics/{topic}/partitions/{partition}/reassignments", READ, reassignments::of_partition)
-        .post("/v3/clusters/{cluster}/topics/{topic}/records", WRITE, not_built_for_any_cluster("Producing through API v3"))
-        .post("/v3/clusters/{cluster}/topics/{topic}/records:batch", WRITE, not_built_for_any_cluster("Producing through API v3"))
-        .routes
+        .routes;
+    routes.extend(records);
+    routes
 }
 
 /// A handler that serves configs of several kinds of resource, for one of them.

@@ -9,7 +9,8 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use postern_registry::{RecordSerializer, Side};
-use postern_schema::{EncodeError, Encoded, SchemaKind, json};
+use postern_schema::json::{self, JsonError, Reader, Token};
+use postern_schema::{EncodeError, Encoded, SchemaKind};
 
 use crate::Error;
 use crate::limits::JSON_SCHEMA_VALUES_MAX;
@@ -21,6 +22,8 @@ pub enum Format {
     Binary,
     /// Any JSON; its compact text goes into the record.
     Json,
+    /// A JSON string; its characters go into the record as UTF-8.
+    Text,
     /// JSON in the encoding of a schema of this kind; framed bytes go into the record.
     Schema(SchemaKind),
 }
@@ -29,6 +32,7 @@ pub enum Format {
 pub(crate) enum Encoder<'a> {
     Binary,
     Json,
+    Text,
     Schema(&'a RecordSerializer),
     /// A schema format without a schema for this side: only nulls can be written.
     OnlyNull(Side),
@@ -46,13 +50,21 @@ impl Encoder<'_> {
         let json = json.unwrap_or("null");
         let is_null = json == "null";
         match self {
-            Encoder::Binary | Encoder::Json | Encoder::OnlyNull(_) if is_null => Ok(false),
+            Encoder::Binary | Encoder::Json | Encoder::Text | Encoder::OnlyNull(_) if is_null => Ok(false),
             Encoder::Binary => {
                 decode_base64(json, out).map(|()| true).map_err(|message| Error::NotBase64 { path: place(), message })
             }
             Encoder::Json => json::rewrite(json.as_bytes(), out)
                 .map(|()| true)
                 .map_err(|error| Error::DoesNotFit(EncodeError::from(error).within(&place()))),
+            Encoder::Text => match string_of(json) {
+                Some(Ok(text)) => {
+                    out.extend_from_slice(text.as_bytes());
+                    Ok(true)
+                }
+                Some(Err(error)) => Err(Error::DoesNotFit(EncodeError::from(error).within(&place()))),
+                None => Err(Error::NotText { path: place(), found: excerpt(json) }),
+            },
             Encoder::Schema(writer) if writer.kind == SchemaKind::Json && has_too_many_values(json) => {
                 Err(Error::TooManyValues(place()))
             }
@@ -93,10 +105,27 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+/// The characters of a JSON string; `None`: the text is another value.
+fn string_of(json: &str) -> Option<Result<Cow<'_, str>, JsonError>> {
+    match Reader::over(json, 0).next_token() {
+        Ok(Token::String(text)) => Some(text.unescaped()),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// The beginning of a value, for messages.
+fn excerpt(json: &str) -> String {
+    let mut shown: String = json.chars().take(40).collect();
+    if shown.len() < json.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 fn decode_base64(json: &str, out: &mut Vec<u8>) -> Result<(), String> {
-    let found = || json.chars().take(40).collect::<String>();
-    let text: Cow<'_, str> =
-        sonic_rs::from_str(json).map_err(|_| format!("expected a base64 string, found {}", found()))?;
+    let found = || excerpt(json);
+    let text =
+        string_of(json).and_then(Result::ok).ok_or_else(|| format!("expected a base64 string, found {}", found()))?;
     // More padding than needed is accepted; nothing may follow it.
     BASE64.decode_vec(text.trim_end_matches('='), out).map_err(|error| {
         format!(

@@ -1,7 +1,7 @@
 //! Why a request was refused as a whole.
 
 use postern_kafka::{Error as ClusterError, TooLarge, TopicName};
-use postern_registry::{ResolveError, Side};
+use postern_registry::{ResolveError, Side, Subject};
 use postern_schema::EncodeError;
 
 /// A refused request: nothing of it was written. (What became of single records are outcomes, not errors.)
@@ -34,6 +34,44 @@ pub enum Error {
         /// The partition that it names.
         partition: i32,
     },
+    /// A record by itself names a partition below 0.
+    #[error("partition_id: expected 0 or more, found {0}. The record was not written.")]
+    NegativePartitionId(i32),
+    /// The subject has no such version.
+    #[error(
+        "{side}: the subject '{}' has no version {version}. The record was not written.", .subject.as_str(),
+        side = side_name(*.side)
+    )]
+    NoSuchVersion {
+        /// Whose schema.
+        side: Side,
+        /// The subject.
+        subject: Subject,
+        /// The version that it does not have.
+        version: i32,
+    },
+    /// A subject that is made of the name of a record, and no schema in which it could stand.
+    #[error(
+        "{side}: subject_name_strategy {strategy} takes the name of the record from its schema: give schema_id, or type and schema. The record was not written.",
+        side = side_name(*.side)
+    )]
+    SubjectNeedsSchema {
+        /// Whose schema.
+        side: Side,
+        /// How the subject is made.
+        strategy: &'static str,
+    },
+    /// A subject that is made of the name of a record, and a schema that has none.
+    #[error(
+        "{side}: subject_name_strategy {strategy} takes the name of the record from its schema, and this schema is not that of a named record. The record was not written.",
+        side = side_name(*.side)
+    )]
+    UnnamedSchema {
+        /// Whose schema.
+        side: Side,
+        /// How the subject is made.
+        strategy: &'static str,
+    },
     /// The schema of one side cannot be used.
     #[error("{side}_schema: {1}", side = side_name(*.0))]
     Schema(Side, #[source] ResolveError),
@@ -47,6 +85,14 @@ pub enum Error {
         path: String,
         /// What is wrong, as a sentence.
         message: String,
+    },
+    /// A key or value that should be a string is another value.
+    #[error("{path}: expected a string, found {found}")]
+    NotText {
+        /// `value.data`
+        path: String,
+        /// The beginning of what was found.
+        found: String,
     },
     /// A value under a JSON Schema consists of too many values to be checked in memory.
     #[error(

@@ -10,6 +10,7 @@ mod large_work;
 mod limits;
 mod produce;
 mod schemas;
+mod subjects;
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +18,7 @@ use parking_lot::Mutex;
 use postern_kafka::{Cluster, Inflight};
 
 use administer::PendingClusterId;
+use subjects::RecordNames;
 
 pub use administer::{GroupLags, PartitionLag};
 pub use encode::Format;
@@ -30,10 +32,14 @@ pub use postern_kafka::{
     InvalidTopicName, NewTopic, NodeId, Offset, OffsetRange, PartitionDescription, PartitionId, Reassignment, Receipt,
     TooLarge, TopicDescription, TopicName,
 };
-pub use postern_registry::{Error as RegistryError, ResolveError, SchemaId, SchemaRef, Side};
+pub use postern_registry::{Error as RegistryError, ResolveError, SchemaId, SchemaRef, Side, Subject};
 pub use postern_schema::SchemaKind;
-pub use produce::{JsonText, ProduceRequest, Produced, RecordSpec};
+pub use produce::{
+    AppendedRecord, DataFormat, JsonText, ProduceRequest, Produced, RecordData, RecordSpec, SingleRecord, WrittenData,
+    WrittenSchema,
+};
 pub use schemas::Schemas;
+pub use subjects::{SchemaSource, SubjectNameStrategy, SubjectRef};
 
 /// All operations over one cluster and one registry. Cheap to clone. The second member is there for one request: see
 /// [`Proxy::with_one_deadline`].
@@ -44,6 +50,7 @@ struct Parts {
     cluster: Cluster,
     schemas: Schemas,
     inflight: Inflight,
+    record_names: RecordNames,
     /// The id of the cluster, which never changes, once it is known.
     cluster_id: OnceLock<String>,
     /// The question for it, while it is not answered.
@@ -64,6 +71,7 @@ impl Proxy {
             cluster,
             schemas,
             inflight: Inflight::new(limits.unacknowledged),
+            record_names: RecordNames::default(),
             cluster_id: OnceLock::new(),
             pending_cluster_id: Mutex::new(None),
             registry_topic,
@@ -91,6 +99,10 @@ impl Proxy {
 
     fn schemas(&self) -> &Schemas {
         &self.0.schemas
+    }
+
+    fn record_names(&self) -> &RecordNames {
+        &self.0.record_names
     }
 
     fn inflight(&self) -> &Inflight {

@@ -1,8 +1,10 @@
 //! Produce: the records of one request to one topic.
 //!
 //! All records are encoded before the first is appended. Memory is taken from the budget once for all of them, because a request must not
-//! wait for memory that it holds itself; then they are appended in order. A stream of records will go through the same steps with one record
-//! at a time.
+//! wait for memory that it holds itself; then they are appended in order. A record that stands by itself, as in a stream, goes through
+//! [`record`].
+
+mod record;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,6 +15,8 @@ use postern_registry::{PreparedSchema, RecordSerializer, ResolveError, SchemaId,
 
 use crate::encode::{Encoder, Format};
 use crate::{Error, Proxy, run_large};
+
+pub use record::{AppendedRecord, DataFormat, RecordData, SingleRecord, WrittenData, WrittenSchema};
 
 /// The JSON text of one value: a slice of the request's body (a copy only of a bare string with escapes).
 pub type JsonText<'a> = Cow<'a, str>;
@@ -204,6 +208,7 @@ fn encode(
     let encoder = |writer, side| match (request.format, writer) {
         (Format::Binary, _) => Encoder::Binary,
         (Format::Json, _) => Encoder::Json,
+        (Format::Text, _) => Encoder::Text,
         (Format::Schema(_), Some(writer)) => Encoder::Schema(writer),
         (Format::Schema(_), None) => Encoder::OnlyNull(side),
     };

@@ -70,7 +70,7 @@ impl<'a> Envelope<'a> {
         }
         let (key_schema, value_schema) = match format {
             Format::Schema(kind) => (self.key.choice("key", kind)?, self.value.choice("value", kind)?),
-            Format::Binary | Format::Json => (None, None),
+            Format::Binary | Format::Json | Format::Text => (None, None),
         };
         Ok(ProduceRequest { format, key_schema, value_schema, records })
     }
