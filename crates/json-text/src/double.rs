@@ -1,77 +1,134 @@
 //! Floats and doubles as Java prints them (`Double.toString` since JDK 19): the shortest digits that read back as the same value.
 
-use std::fmt::{LowerExp, Write as _};
+use std::fmt::LowerExp;
 use std::str::FromStr;
 
 /// Appends `value` as Java prints it: `1.0`, `0.001`, `1.0E10`, `1.0E-8`, `4.9E-324`, `NaN`, `-Infinity`.
 pub fn java_double(value: f64, out: &mut String) {
-    print(value, value.abs(), out);
+    push(value, append_f64, out);
 }
 
 /// The same for a float, whose digits are fewer: `1.1`, where the double of that float is 1.100000023841858.
 pub fn java_float(value: f32, out: &mut String) {
-    print(value.into(), value.abs(), out);
+    push(value, append_f32, out);
 }
 
-/// `magnitude` is `value` without its sign, in its own precision.
-fn print<T: LowerExp + FromStr + PartialEq>(value: f64, magnitude: T, out: &mut String) {
+fn push<T>(value: T, append: fn(T, &mut Vec<u8>), out: &mut String) {
+    let mut bytes = Vec::with_capacity(32);
+    append(value, &mut bytes);
+    out.push_str(std::str::from_utf8(&bytes).expect("digits, letters and signs are ASCII"));
+}
+
+/// Where one digit is enough Java takes the closest of two digits (4.9E-324, not 5.0E-324). Only among the smallest numbers, which
+/// lie far apart, is that another one than the one with a zero.
+const F64_FAR_APART: f64 = 1e-320;
+const F32_FAR_APART: f32 = 1e-43;
+
+/// As [`java_double`], into bytes.
+#[inline]
+pub(crate) fn append_f64(value: f64, out: &mut Vec<u8>) {
+    let magnitude = value.abs();
+    if (1e-3..1e7).contains(&magnitude) {
+        return append_plain(value, out);
+    }
+    match append_special(value, out) {
+        true => {}
+        false if magnitude < F64_FAR_APART => append_shortest(&smallest(magnitude), out),
+        false => append_shortest(zmij::Buffer::new().format_finite(magnitude), out),
+    }
+}
+
+/// As [`java_float`], into bytes.
+#[inline]
+pub(crate) fn append_f32(value: f32, out: &mut Vec<u8>) {
+    let magnitude = value.abs();
+    if (1e-3..1e7).contains(&magnitude) {
+        return append_plain(value, out);
+    }
+    match append_special(value.into(), out) {
+        true => {}
+        false if magnitude < F32_FAR_APART => append_shortest(&smallest(magnitude), out),
+        false => append_shortest(zmij::Buffer::new().format_finite(magnitude), out),
+    }
+}
+
+/// Numbers that Java prints without an exponent; so does `zmij`, with the same digits.
+#[inline]
+fn append_plain<T: zmij::Float>(value: T, out: &mut Vec<u8>) {
+    out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+}
+
+/// Appends what has no digits, or only zeros, and returns true; appends the sign of other numbers.
+fn append_special(value: f64, out: &mut Vec<u8>) -> bool {
     if value.is_nan() {
-        return out.push_str("NaN");
+        out.extend_from_slice(b"NaN");
+        return true;
     }
     if value.is_sign_negative() {
-        out.push('-');
+        out.push(b'-');
     }
-    if value.is_infinite() {
-        return out.push_str("Infinity");
-    }
-    if value == 0.0 {
-        return out.push_str("0.0");
-    }
-    let (digits, exponent) = shortest(magnitude);
-    let (first, rest) = digits.split_at(1);
-    match exponent {
-        0..=6 => {
-            let whole = exponent as usize + 1;
-            if digits.len() <= whole {
-                out.push_str(&digits);
-                out.extend(std::iter::repeat_n('0', whole - digits.len()));
-                out.push_str(".0");
-            } else {
-                let (whole, fraction) = digits.split_at(whole);
-                let _ = write!(out, "{whole}.{fraction}");
-            }
-        }
-        -3..=-1 => {
-            out.push_str("0.");
-            out.extend(std::iter::repeat_n('0', (-exponent - 1) as usize));
-            out.push_str(&digits);
-        }
-        _ => {
-            let rest = if rest.is_empty() { "0" } else { rest };
-            let _ = write!(out, "{first}.{rest}E{exponent}");
-        }
-    }
+    let text: &[u8] = match value.abs() {
+        0.0 => b"0.0",
+        f64::INFINITY => b"Infinity",
+        _ => return false,
+    };
+    out.extend_from_slice(text);
+    true
 }
 
-/// Digits without a point, and the power of ten of the first.
-///
-/// Where one digit is enough Java takes the closest of two digits (4.9E-324, not 5.0E-324).
-fn shortest<T: LowerExp + FromStr + PartialEq>(value: T) -> (String, i32) {
-    let mut text = format!("{value:e}");
-    if !text.contains('.') {
-        let two = format!("{value:.1e}");
-        if two.parse().is_ok_and(|read: T| read == value) {
-            text = two;
-        }
-    }
-    let (mantissa, exponent) = text.split_once('e').expect("`{:e}` writes an exponent");
-    let digits = mantissa.replace('.', "");
-    let digits = digits.trim_end_matches('0');
-    (digits.to_owned(), exponent.parse().expect("`{:e}` writes a small whole exponent"))
+/// Appends a positive number with an exponent, from its shortest digits in any layout.
+fn append_shortest(text: &str, out: &mut Vec<u8>) {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent = exponent.parse::<i32>().expect("a shortest text has a small whole exponent");
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits = whole.bytes().chain(fraction.bytes());
+    let leading = digits.clone().take_while(|digit| *digit == b'0').count();
+    let significant = digits.clone().skip(leading).collect::<Vec<_>>();
+    let count = significant.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
+    let exponent = exponent + whole.len() as i32 - 1 - leading as i32;
+    out.extend(digits.nth(leading));
+    out.push(b'.');
+    out.extend_from_slice(if count > 1 { &significant[1..count] } else { b"0" });
+    out.push(b'E');
+    out.extend_from_slice(itoa::Buffer::new().format(exponent).as_bytes());
+}
+
+#[cold]
+fn smallest<T: LowerExp + FromStr + PartialEq>(value: T) -> String {
+    let shortest = format!("{value:e}");
+    let two = format!("{value:.1e}");
+    let is_one_digit = !shortest.contains('.');
+    if is_one_digit && two.parse().is_ok_and(|read: T| read == value) { two } else { shortest }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_double_reads_back_and_is_laid_out_as_java_does(bits: u64) {
+            let value = f64::from_bits(bits);
+            let text = java(value);
+            let magnitude = value.abs();
+            prop_assert!(value.is_nan() || text.parse::<f64>()? == value, "{}", text);
+            prop_assert_eq!(text.contains('E'), magnitude.is_finite() && magnitude != 0.0 && !(1e-3..1e7).contains(&magnitude));
+            if value.is_finite() {
+                // No more digits than Rust needs, one before and one after the point at least.
+                let digits = |text: &str| text.split(['e', 'E']).next().unwrap_or_default().replace(['.', '-'], "").trim_matches('0').len();
+                prop_assert!(digits(&text) <= digits(&format!("{value:e}")).max(2), "{} {:e}", text, value);
+            }
+        }
+
+        #[test]
+        fn plain_doubles_have_a_point(value in -1e7..1e7_f64) {
+            let text = java(value);
+            prop_assert_eq!(text.parse::<f64>()?, value);
+            let (whole, fraction) = text.split_once('.').expect("a point");
+            prop_assert!(!whole.is_empty() && !fraction.is_empty());
+        }
+    }
+
     fn java(value: f64) -> String {
         let mut out = String::new();
         super::java_double(value, &mut out);

@@ -6,18 +6,13 @@
 //!
 //! It builds no tree. It recurses, up to [`MAX_DEPTH`].
 
-use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
-use std::ops::Range;
-
-use super::{JsonString, Number, Piece, Reader, Token, java_double};
+use super::{JsonString, Number, Piece, Reader, Token, write_f64};
 use crate::JsonError;
+use crate::members::Members;
+use crate::write::{write_character, write_unit};
 
 /// Arrays and objects within one another; Jackson has the same bound.
 const MAX_DEPTH: usize = 1000;
-
-/// With more members than these, a hash set finds duplicates faster than comparing all pairs.
-const FEW_MEMBERS: usize = 12;
 
 /// Rewrites one JSON value and appends it to `out`.
 ///
@@ -25,36 +20,54 @@ const FEW_MEMBERS: usize = 12;
 /// The text is not one JSON value, nests deeper than 1000 levels, or has a number that no double holds; `out` is then
 /// as it was before.
 pub fn rewrite(json: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), JsonError> {
-    let json_length = json.len();
+    rewritten(json, TooLarge::Refused, out, |json| json.end())
+}
+
+/// Rewrites the first JSON value of a text that somebody else wrote, and appends it to `out`. What follows the value is ignored, as
+/// Jackson ignores it, and a number that no double holds keeps its digits.
+///
+/// # Errors
+/// The text does not begin with a JSON value, is not UTF-8, or nests deeper than 1000 levels; `out` is then as it was before.
+pub fn rewrite_first(json: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), JsonError> {
+    rewritten(json, TooLarge::Kept, out, |_| Ok(()))
+}
+
+fn rewritten(json: &[u8], too_large: TooLarge, out: &mut Vec<u8>, end: fn(Reader<'_>) -> Result) -> Result {
+    let start = out.len();
+    out.reserve(json.len());
     let json = Reader::new(json, MAX_DEPTH)?;
-    let mut rewriter = Rewriter { json, out: String::with_capacity(json_length), members: Vec::new() };
-    rewriter.value()?;
-    let Rewriter { json, out: rewritten, .. } = rewriter;
-    json.end()?;
-    out.extend_from_slice(rewritten.as_bytes());
-    Ok(())
+    let mut rewriter = Rewriter { json, too_large, out, members: Members::default() };
+    let written = rewriter.value();
+    let Rewriter { json, out, .. } = rewriter;
+    let written = written.and_then(|()| end(json));
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
 }
 
-struct Rewriter<'t> {
+/// What becomes of a number that no double holds.
+#[derive(Clone, Copy)]
+enum TooLarge {
+    Refused,
+    Kept,
+}
+
+struct Rewriter<'t, 'o> {
     json: Reader<'t>,
-    out: String,
-    /// A stack: names and whole members of the objects being written, as ranges of `out`.
-    members: Vec<Member>,
-}
-
-struct Member {
-    name: Range<usize>,
-    end: usize,
+    too_large: TooLarge,
+    out: &'o mut Vec<u8>,
+    members: Members,
 }
 
 type Result = std::result::Result<(), JsonError>;
 
-impl Rewriter<'_> {
+impl Rewriter<'_, '_> {
     fn value(&mut self) -> Result {
         match self.json.next_token()? {
-            Token::Null => self.out.push_str("null"),
-            Token::Bool(true) => self.out.push_str("true"),
-            Token::Bool(false) => self.out.push_str("false"),
+            Token::Null => self.out.extend_from_slice(b"null"),
+            Token::Bool(true) => self.out.extend_from_slice(b"true"),
+            Token::Bool(false) => self.out.extend_from_slice(b"false"),
             Token::Number(number) => self.number(number)?,
             Token::String(text) => self.string(text),
             Token::Array => self.list()?,
@@ -64,132 +77,85 @@ impl Rewriter<'_> {
     }
 
     fn object(&mut self) -> Result {
-        let (start, base) = (self.out.len(), self.members.len());
-        self.out.push('{');
+        let base = self.members.open();
+        self.out.push(b'{');
+        let start = self.out.len();
         while let Some(name) = self.json.next_member()? {
-            if self.members.len() > base {
-                self.out.push(',');
+            if self.out.len() > start {
+                self.out.push(b',');
             }
             let from = self.out.len();
             self.string(name);
             let name = from..self.out.len();
-            self.out.push(':');
+            self.out.push(b':');
             self.value()?;
-            self.members.push(Member { name, end: self.out.len() });
+            self.members.push(name, self.out.len());
         }
-        if self.has_duplicates(base) {
-            self.keep_last_of_each(start, base);
-        }
-        self.out.push('}');
-        self.members.truncate(base);
+        self.members.close(base, self.out);
+        self.out.push(b'}');
         Ok(())
     }
 
-    fn has_duplicates(&self, base: usize) -> bool {
-        let members = &self.members[base..];
-        let name = |member: &Member| &self.out[member.name.clone()];
-        if members.len() <= FEW_MEMBERS {
-            let earlier = |index: usize, one| members[..index].iter().any(|other| name(other) == name(one));
-            return members.iter().enumerate().any(|(index, one)| earlier(index, one));
-        }
-        let mut seen = HashSet::with_capacity(members.len());
-        !members.iter().all(|member| seen.insert(name(member)))
-    }
-
-    /// Writes the object that began at `start` anew, each name once: where it first stood, with what it was given last.
-    fn keep_last_of_each(&mut self, start: usize, base: usize) {
-        let members = &self.members[base..];
-        let mut places = HashMap::with_capacity(members.len());
-        let mut kept = Vec::<&Member>::with_capacity(members.len());
-        for member in members {
-            let place = *places.entry(&self.out[member.name.clone()]).or_insert(kept.len());
-            match kept.get_mut(place) {
-                Some(earlier) => *earlier = member,
-                None => kept.push(member),
-            }
-        }
-        let texts = kept.iter().map(|member| &self.out[member.name.start..member.end]).collect::<Vec<_>>();
-        let packed = texts.join(",");
-        self.out.truncate(start + 1);
-        self.out.push_str(&packed);
-    }
-
     fn list(&mut self) -> Result {
-        self.out.push('[');
+        self.out.push(b'[');
         let start = self.out.len();
         while self.json.next_element()? {
             if self.out.len() > start {
-                self.out.push(',');
+                self.out.push(b',');
             }
             self.value()?;
         }
-        self.out.push(']');
+        self.out.push(b']');
         Ok(())
     }
 
     fn string(&mut self, string: JsonString<'_>) {
-        self.out.push('"');
+        self.out.push(b'"');
         for piece in string.pieces() {
             match piece {
                 Piece::Plain(text) => self.plain(text),
-                Piece::Character(character) => self.character(character),
-                Piece::LoneSurrogate(unit) => self.unit(unit),
+                Piece::Character(character) => write_character(character, self.out),
+                Piece::LoneSurrogate(unit) => write_unit(unit, self.out),
             }
         }
-        self.out.push('"');
+        self.out.push(b'"');
     }
 
     /// What stands for itself where it is read; characters outside the basic plane do not where it is written.
     fn plain(&mut self, text: &str) {
         let outside = |character: char| character >= '\u{10000}';
         if text.bytes().all(|byte| byte < 0xf0) {
-            return self.out.push_str(text);
+            return self.out.extend_from_slice(text.as_bytes());
         }
         for part in text.split_inclusive(outside) {
             let last = part.chars().next_back().filter(|last| outside(*last));
-            self.out.push_str(&part[..part.len() - last.map_or(0, char::len_utf8)]);
-            last.into_iter().for_each(|last| self.character(last));
+            self.out.extend_from_slice(&part.as_bytes()[..part.len() - last.map_or(0, char::len_utf8)]);
+            last.into_iter().for_each(|last| write_character(last, self.out));
         }
-    }
-
-    fn character(&mut self, character: char) {
-        match character {
-            '"' => self.out.push_str("\\\""),
-            '\\' => self.out.push_str("\\\\"),
-            '\u{8}' => self.out.push_str("\\b"),
-            '\t' => self.out.push_str("\\t"),
-            '\n' => self.out.push_str("\\n"),
-            '\u{c}' => self.out.push_str("\\f"),
-            '\r' => self.out.push_str("\\r"),
-            '\0'..='\u{1f}' | '\u{10000}'.. => {
-                character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| self.unit(*unit));
-            }
-            _ => self.out.push(character),
-        }
-    }
-
-    fn unit(&mut self, unit: u16) {
-        let _ = write!(self.out, "\\u{unit:04X}");
     }
 
     fn number(&mut self, number: Number<'_>) -> Result {
         if number.is_whole {
-            self.out.push_str(if number.digits == "-0" { "0" } else { number.digits });
+            let digits = if number.digits == "-0" { "0" } else { number.digits };
+            self.out.extend_from_slice(digits.as_bytes());
             return Ok(());
         }
         let value = number.as_f64();
-        if value.is_infinite() {
-            let shown = number.digits.chars().take(40).collect::<String>();
-            return Err(JsonError::new("a number that a 64-bit float can hold", shown, None));
+        match self.too_large {
+            _ if value.is_finite() => write_f64(value, self.out),
+            TooLarge::Kept => self.out.extend_from_slice(number.digits.as_bytes()),
+            TooLarge::Refused => {
+                let shown = number.digits.chars().take(40).collect::<String>();
+                return Err(JsonError::new("a number that a 64-bit float can hold", shown, None));
+            }
         }
-        java_double(value, &mut self.out);
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::rewrite;
+    use super::{rewrite, rewrite_first};
 
     fn rewritten(json: &str) -> Result<String, String> {
         let mut out = b"kept".to_vec();
@@ -245,6 +211,22 @@ mod tests {
             ("1e999", "expected a number that a 64-bit float can hold, found 1e999"),
         ] {
             assert_eq!(rewritten(json), Err(error.to_owned()), "{json}");
+        }
+    }
+
+    #[test]
+    fn of_what_others_wrote_the_first_value_counts() {
+        let first = |json: &[u8]| {
+            let mut out = b"kept".to_vec();
+            let result = rewrite_first(json, &mut out).map_err(|error| error.to_string());
+            result.map(|()| String::from_utf8(out).expect("only text is written"))
+        };
+        assert_eq!(first(b" {\"a\" : 1.50} {]").as_deref(), Ok("kept{\"a\":1.5}"));
+        assert_eq!(first(b"[1e999, -1e999]").as_deref(), Ok("kept[1e999,-1e999]"));
+        for bad in [&b""[..], b" ", b"{\"a\":", b"[1,]", b"\xff", b"nul"] {
+            let mut out = b"kept".to_vec();
+            assert!(rewrite_first(bad, &mut out).is_err(), "{bad:?}");
+            assert_eq!(out, b"kept");
         }
     }
 
