@@ -1,12 +1,13 @@
-//! Avro: parse, canonical text, comparison, and JSON text to Avro binary.
+//! Avro: parse, canonical text, comparison, JSON text to Avro binary and back.
 //!
 //! A text is read once into a [`model`] that loses nothing. The model yields the canonical text ([`print`]), the comparison
-//! ([`compat`]) and the [`plan`], which is all that encoding ([`encode`]) looks at.
+//! ([`compat`]) and the [`plan`], which is all that encoding ([`encode`]) and decoding ([`decode`]) look at.
 //!
 //! Sources: the Avro specification, 1.12; where it leaves freedom, Avro for Java 1.12 and Confluent's registry
 //! (`docs/reference/schema-registry.md §5`, `docs/reference/serialization.md §5`).
 
 mod compat;
+mod decode;
 mod defaults;
 mod describe;
 mod encode;
@@ -15,6 +16,7 @@ mod memory;
 mod model;
 mod names;
 mod parse;
+mod path;
 mod plan;
 mod print;
 
@@ -22,7 +24,7 @@ use model::Model;
 use plan::Plan;
 use print::Style;
 
-use postern_schema_core::{CompileError, EncodeError, Encoded, Incompatibility, Strictness};
+use postern_schema_core::{CompileError, DecodeError, EncodeError, Encoded, Incompatibility, Strictness};
 
 /// One compiled Avro schema.
 #[derive(Debug)]
@@ -88,6 +90,15 @@ impl AvroSchema {
     /// The first place where the value does not fit; `out` is then as it was before.
     pub fn encode(&self, json: &[u8], out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         encode::encode(&self.plan, json, out)
+    }
+
+    /// Appends the JSON text of the value in `payload` to `out`: Avro's JSON encoding, except that a union at the top has no wrapper.
+    /// What follows the value in the payload is ignored, as it is by Confluent's deserializers.
+    ///
+    /// # Errors
+    /// The first place where the bytes do not fit; `out` is then as it was before.
+    pub fn decode(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        decode::decode(&self.plan, payload, out)
     }
 
     /// About how many bytes of memory this schema takes, with all that it keeps of its references.

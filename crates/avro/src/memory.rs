@@ -8,7 +8,7 @@ use postern_json_text::heap_size_of_map;
 
 use crate::model::{Definition, Field, Kind, Model, Node, NodeId};
 use crate::names::Name;
-use crate::plan::{self, NameIndex, Plan, PlanNode};
+use crate::plan::{self, JsonText, NameIndex, Plan, PlanNode};
 
 pub(crate) fn model(model: &Model) -> usize {
     // A table keeps a byte of metadata beside each slot, and one slot in eight free.
@@ -65,10 +65,11 @@ pub(crate) fn plan(plan: &Plan) -> usize {
         | PlanNode::Array(_)
         | PlanNode::Map(_) => 0,
         PlanNode::Fixed { name, .. } => name.len(),
-        PlanNode::Enum { name, symbols } => name.len() + index(symbols),
-        PlanNode::Union(union) => size_of_val(&*union.branches) + index(&union.labels),
+        PlanNode::Enum { name, symbols, texts } => name.len() + index(symbols) + json(texts),
+        PlanNode::Union(union) => size_of_val(&*union.branches) + index(&union.labels) + json(&union.wrappers),
         PlanNode::Record(record) => {
-            let fields = record.fields.iter().map(|field| size_of::<plan::Field>() + field.name.len()).sum::<usize>();
+            let field = |field: &plan::Field| size_of::<plan::Field>() + field.name.len() + field.opening.len();
+            let fields = record.fields.iter().map(field).sum::<usize>();
             record.name.len() + fields + index(&record.names)
         }
     };
@@ -77,4 +78,8 @@ pub(crate) fn plan(plan: &Plan) -> usize {
 
 fn index(index: &NameIndex) -> usize {
     index.names().map(|name| size_of::<(Box<str>, usize)>() + name.len()).sum()
+}
+
+fn json(texts: &[JsonText]) -> usize {
+    size_of_val(texts) + texts.iter().map(|text| text.len()).sum::<usize>()
 }

@@ -1,11 +1,13 @@
-//! What encoding needs to know of a schema: built once, read for every record.
+//! What encoding and decoding need to know of a schema: built once, read for every record.
 //!
-//! Nodes are in one flat list and refer to each other by index. Names are looked up in sorted tables.
+//! Nodes are in one flat list and refer to each other by index. Names are looked up in sorted tables; the JSON text of those that
+//! decoding writes is made beforehand.
 
 use super::logical::LogicalType;
 use super::model::{Kind, Model, Node, NodeId, Primitive};
+use postern_json_text::write_string;
 
-/// A schema prepared for encoding.
+/// A schema prepared for encoding and decoding.
 #[derive(Debug)]
 pub(crate) struct Plan {
     nodes: Box<[PlanNode]>,
@@ -35,6 +37,8 @@ pub(crate) enum PlanNode {
     Enum {
         name: Box<str>,
         symbols: NameIndex,
+        /// The symbols as JSON, by their positions.
+        texts: Box<[JsonText]>,
     },
     Array(NodeId),
     Map(NodeId),
@@ -49,6 +53,8 @@ pub(crate) struct Union {
     pub(crate) labels: NameIndex,
     /// Position of the null branch.
     pub(crate) null: Option<usize>,
+    /// What stands before the value of each branch in JSON: `{"string":`. Empty for null, which has no wrapper.
+    pub(crate) wrappers: Box<[JsonText]>,
 }
 
 #[derive(Debug)]
@@ -64,7 +70,12 @@ pub(crate) struct Field {
     pub(crate) name: Box<str>,
     pub(crate) node: NodeId,
     pub(crate) has_default: bool,
+    /// What stands before its value in JSON: `{"a":` for the first field, `,"b":` for others.
+    pub(crate) opening: JsonText,
 }
+
+/// A piece of JSON.
+pub(crate) type JsonText = Box<[u8]>;
 
 /// Positions by name.
 #[derive(Debug)]
@@ -115,7 +126,7 @@ impl Plan {
             PlanNode::Fixed { name, size, logical_type } => {
                 format!("fixed {name} (a string of {size} characters up to U+00FF){}", meaning(*logical_type))
             }
-            PlanNode::Enum { name, symbols } => {
+            PlanNode::Enum { name, symbols, .. } => {
                 format!("enum {name} ({})", symbols.listed(|symbol| format!("\"{symbol}\"")))
             }
             PlanNode::Array(_) => "array".to_owned(),
@@ -154,6 +165,7 @@ fn plan_node(model: &Model, node: &Node) -> PlanNode {
         Kind::Enum(enumeration) => PlanNode::Enum {
             name: enumeration.definition.name.full().into(),
             symbols: NameIndex::new(enumeration.symbols.iter().map(String::as_str).zip(0..)),
+            texts: enumeration.symbols.iter().map(|symbol| json_text("", symbol, "")).collect(),
         },
         Kind::Array(items) => PlanNode::Array(*items),
         Kind::Map(values) => PlanNode::Map(*values),
@@ -163,13 +175,17 @@ fn plan_node(model: &Model, node: &Node) -> PlanNode {
                 branches: branches.as_slice().into(),
                 labels: NameIndex::new(labels().zip(0..)),
                 null: labels().position(|label| label == "null"),
+                wrappers: labels()
+                    .map(|label| if label == "null" { JsonText::default() } else { json_text("{", label, ":") })
+                    .collect(),
             })
         }
         Kind::Record(record) => {
-            let fields = record.fields.iter().map(|field| Field {
+            let fields = record.fields.iter().enumerate().map(|(position, field)| Field {
                 name: field.name.as_str().into(),
                 node: field.node,
                 has_default: field.default.is_some(),
+                opening: json_text(if position == 0 { "{" } else { "," }, &field.name, ":"),
             });
             let own = record.fields.iter().map(|field| field.name.as_str()).zip(0..);
             let aliases = record
@@ -184,6 +200,14 @@ fn plan_node(model: &Model, node: &Node) -> PlanNode {
             })
         }
     }
+}
+
+/// A name as a JSON string, between what stands around it.
+fn json_text(before: &str, name: &str, after: &str) -> JsonText {
+    let mut text = before.as_bytes().to_vec();
+    write_string(name, &mut text);
+    text.extend_from_slice(after.as_bytes());
+    text.into()
 }
 
 impl Record {

@@ -1,4 +1,4 @@
-//! Bounds on the texts of schemas.
+//! Bounds on the texts of schemas, and on what becomes of the bytes of a record.
 //!
 //! A JSON tree takes up to fifty times the memory of its text, so texts are measured before they are read. What can be stored is a
 //! question of the registry's topic, whose records hold 1 MiB unless a cluster is set otherwise; here every text may be four times
@@ -43,4 +43,15 @@ pub fn check_values(json: &str, strictness: Strictness) -> Result<(), CompileErr
     }
     let expected = format!("a schema of at most {max} JSON values");
     Err(CompileError::new(String::new(), expected, "more").remedy("split it, and refer to the parts by references"))
+}
+
+/// The most JSON that a payload of so many bytes may become, in bytes.
+///
+/// Names of fields make JSON many times as long as its bytes; but a list of 2^60 nulls takes ten bytes, and only a bound like this one
+/// ends it. A record of the default maximum size, 1 MiB, may become 128 MiB.
+pub fn json_len_max(payload: usize) -> usize {
+    const PER_BYTE: usize = 256;
+    const MIN: usize = 1 << 20;
+    const MAX: usize = 128 << 20;
+    payload.saturating_mul(PER_BYTE).clamp(MIN, MAX)
 }

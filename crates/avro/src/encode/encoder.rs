@@ -5,8 +5,9 @@ mod record;
 
 use super::block::{self, Block};
 use crate::model::NodeId;
+use crate::path::{element, member};
 use crate::plan::{Plan, PlanNode, Union};
-use messages::{describe_token, element, member, quoted, truncated};
+use messages::{describe_token, quoted, truncated};
 use postern_json_text::{Number, Reader, Token};
 use postern_schema_core::EncodeError;
 

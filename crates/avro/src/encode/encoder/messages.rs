@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use postern_json_text::{JsonString, Number, Reader, Token, quote};
 
 use crate::model::NodeId;
-use crate::names;
 use crate::plan::{Plan, PlanNode, Record, Union};
 
 const NO_NAN: &str = "JSON has no such number: send null, under the type [\"null\", \"double\"], where other numbers are \
@@ -114,26 +113,6 @@ fn is_number(text: &str) -> bool {
 
 fn unescaped(text: JsonString<'_>) -> Cow<'_, str> {
     text.unescaped().unwrap_or(Cow::Borrowed("…"))
-}
-
-/// A field or a union's branch as a step of a path: `name`, or `["x.y.Name"]` because of the dots.
-#[cold]
-pub(super) fn member(name: &str) -> String {
-    if names::is_valid(name, false) { name.to_owned() } else { key(name) }
-}
-
-/// A key of a map as a step of a path: `["a b"]`.
-#[cold]
-pub(super) fn key(name: &str) -> String {
-    let mut step = "[".to_owned();
-    quote(name, &mut step);
-    step + "]"
-}
-
-/// An element of an array as a step of a path: `[2]`.
-#[cold]
-pub(super) fn element(position: usize) -> String {
-    format!("[{position}]")
 }
 
 /// A string in quotes, shortened for a message.

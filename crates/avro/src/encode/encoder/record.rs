@@ -5,9 +5,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::messages::{key, member, missing_remedy};
+use super::messages::missing_remedy;
 use super::{Block, Encoder, Result, Span, block};
 use crate::model::NodeId;
+use crate::path::{key, member};
 use crate::plan::Record;
 use postern_schema_core::EncodeError;
 
