@@ -6,7 +6,7 @@
 //! Source: Protocol Buffers documentation, "ProtoJSON Format"; docs/reference/serialization.md §1.2 and §6, docs/reference/rest-v2.md §6.7.
 
 mod numbers;
-mod well_known;
+pub(super) mod well_known;
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -337,7 +337,7 @@ fn wire_type(kind: ValueKind) -> WireType {
 fn constant(kind: &EnumPlan, value: &Value) -> Result<i32, EncodeError> {
     let numbered = |digits: &str| {
         let number = numbers::whole(digits).and_then(|number| i32::try_from(number).ok())?;
-        (!kind.closed || kind.numbers.contains(&number)).then_some(number)
+        (!kind.closed || kind.numbers.contains_key(&number)).then_some(number)
     };
     let number = match value {
         Value::String(name) => kind.constants.get(name).copied().or_else(|| numbered(name)),

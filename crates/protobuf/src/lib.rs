@@ -1,9 +1,9 @@
-//! Protobuf: parse, canonical text, comparison, and JSON text to Protobuf binary.
+//! Protobuf: parse, canonical text, comparison, JSON text to Protobuf binary and back.
 //!
 //! A text, or a descriptor in base64, is read into a [`model`] that keeps names and options as they were written; from it
 //! comes the canonical text ([`print`]). [`names`] resolves names, through imports, for the strict check
 //! ([`check`]), the normalized form ([`normalize`]), the comparison ([`compat`]) and the [`plan`] that encoding
-//! ([`encode`]) follows.
+//! ([`encode`]) and decoding ([`decode`]) follow.
 //!
 //! The parser is our own: existing ones refuse texts that Confluent takes, and forget what it prints (the order of options,
 //! whether there was a syntax line, how the name of a type was written).
@@ -14,6 +14,7 @@
 mod bundled;
 mod check;
 mod compat;
+mod decode;
 mod descriptor;
 mod encode;
 mod lex;
@@ -37,7 +38,7 @@ use plan::Plan;
 use print::Style;
 use unit::Unit;
 
-use postern_schema_core::{CompileError, EncodeError, Encoded, Incompatibility, Strictness};
+use postern_schema_core::{CompileError, DecodeError, EncodeError, Encoded, Incompatibility, Strictness};
 
 /// What a file without a name of its own is called in descriptors.
 const DEFAULT_NAME: &str = "default";
@@ -51,6 +52,7 @@ pub struct ProtobufSchema {
     /// Made on first use: most schemas are neither compared nor written with.
     types: OnceLock<Types>,
     plan: OnceLock<Result<Plan, EncodeError>>,
+    decoding_plan: OnceLock<Plan>,
 }
 
 impl ProtobufSchema {
@@ -65,8 +67,8 @@ impl ProtobufSchema {
         let full_name = file.top.messages.first().map(|id| file.messages[*id].full_name.clone());
         let references = references.iter().map(|(name, schema)| ((*name).to_owned(), Arc::clone(&schema.unit)));
         let unit = Unit::new(file, references.collect(), bundled::unit);
-        let (types, plan) = (OnceLock::new(), OnceLock::new());
-        let schema = ProtobufSchema { unit: Arc::new(unit), canonical, full_name, types, plan };
+        let (types, plan, decoding_plan) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let schema = ProtobufSchema { unit: Arc::new(unit), canonical, full_name, types, plan, decoding_plan };
         if strictness == Strictness::New {
             check::check(schema.types())?;
         }
@@ -121,6 +123,19 @@ impl ProtobufSchema {
             Ok(plan) => encode::encode(plan, json, out),
             Err(error) => Err(error.clone()),
         }
+    }
+
+    /// Appends the JSON text of the message in `payload`, which may be any of the file, to `out`: ProtoJSON, with the fields that are
+    /// not on the wire where they have a default.
+    ///
+    /// # Errors
+    /// The first place where the bytes do not fit; `out` is then as it was before.
+    pub fn decode(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        let types = self.types();
+        let plan = self.decoding_plan.get_or_init(|| Plan::for_decoding(types));
+        let file = plan::file_of_messages(types).map(|file| types.file(file));
+        let file = file.ok_or_else(|| DecodeError::new("a schema with a message", "one without"))?;
+        decode::decode(plan, file, payload, out)
     }
 
     /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.

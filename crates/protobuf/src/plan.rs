@@ -1,10 +1,14 @@
-//! What encoding needs to know of a schema: messages with their fields in order of numbers, found by their JSON names.
+//! What encoding and decoding need to know of a schema: messages with their fields in order of numbers, found by their JSON names.
 //!
-//! Only what the first message of the file can hold is in it. Made on first use: most schemas are only stored and
+//! For encoding, only what the first message of the file can hold is in it; for decoding, what any message of the file can hold. Made on first use: most schemas are only stored and
 //! compared. A schema that no message can be written with (a type that is missing, a field number that is none) has no
 //! plan but an error.
 
-use std::collections::{HashMap, HashSet};
+mod absent;
+
+use std::collections::HashMap;
+
+pub(super) use absent::zero;
 
 use super::model::{self, Field, Group, Label, MAX_FIELD_NUMBER, Message, ProtoOption, Scalar};
 use super::names::{EnumId, Kind, MessageId, Shape, TypeName, Types};
@@ -43,7 +47,14 @@ pub(super) struct FieldPlan {
     /// Position among [`MessagePlan::oneofs`].
     pub(super) oneof: Option<usize>,
     required: bool,
+    /// What stands before its value in JSON: `"myField":`.
+    pub(super) opening: JsonText,
+    /// Its value in JSON where it has none on the wire. `None`: it is left out.
+    pub(super) absent: Option<JsonText>,
 }
+
+/// A piece of JSON.
+pub(super) type JsonText = Box<[u8]>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldShape {
@@ -75,7 +86,10 @@ pub(super) enum ValueKind {
 pub(super) struct EnumPlan {
     pub(super) full_name: String,
     pub(super) constants: HashMap<String, i32>,
-    pub(super) numbers: HashSet<i32>,
+    /// The names as JSON; of several with one number the first.
+    pub(super) numbers: HashMap<i32, JsonText>,
+    /// The first constant.
+    pub(super) default: i32,
     /// Numbers without a name are no values: an enum of proto2.
     pub(super) closed: bool,
 }
@@ -124,28 +138,35 @@ impl Plan {
     /// # Errors
     /// Nothing can be written with this schema.
     pub(super) fn new(types: &Types) -> Result<Plan, EncodeError> {
-        let root = first_message(types).ok_or_else(|| unusable("a schema with a message", "one without"))?;
-        let mut planner = Planner {
-            types,
-            plan: Plan { messages: Vec::new(), enums: Vec::new() },
-            messages: HashMap::new(),
-            enums: HashMap::new(),
-            waiting: Vec::new(),
-        };
-        planner.message(root);
-        while let Some((position, id)) = planner.waiting.pop() {
-            planner.fill(position, id)?;
-        }
+        let file = file_of_messages(types).ok_or_else(|| unusable("a schema with a message", "one without"))?;
+        let mut planner = Planner::new(types, Purpose::Encoding);
+        planner.message(MessageId { file, index: types.file(file).top.messages[0] });
+        planner.fill_all()?;
         Ok(planner.plan)
+    }
+
+    /// For all messages of the file that `types` is about, which come first in [`Plan::messages`] and in the order of the file. What is
+    /// wrong with a field makes it an unknown one.
+    pub(super) fn for_decoding(types: &Types) -> Plan {
+        let mut planner = Planner::new(types, Purpose::Decoding);
+        if let Some(file) = file_of_messages(types) {
+            for index in 0..types.file(file).messages.len() {
+                planner.message(MessageId { file, index });
+            }
+        }
+        match planner.fill_all() {
+            Ok(()) => planner.plan,
+            Err(error) => unreachable!("wrong fields are left out: {error}"),
+        }
     }
 }
 
-/// A file that declares nothing and imports one file publicly stands for that file.
-fn first_message(types: &Types) -> Option<MessageId> {
+/// The file that declares the messages. One that declares nothing and imports one file publicly stands for that file.
+pub(super) fn file_of_messages(types: &Types) -> Option<usize> {
     let mut file = 0;
     loop {
-        if let Some(index) = types.file(file).top.messages.first() {
-            return Some(MessageId { file, index: *index });
+        if !types.file(file).top.messages.is_empty() {
+            return Some(file);
         }
         let unit = types.unit(file);
         let next = &unit.imports[unit.stands_for?].unit;
@@ -153,8 +174,15 @@ fn first_message(types: &Types) -> Option<MessageId> {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Encoding,
+    Decoding,
+}
+
 struct Planner<'t> {
     types: &'t Types,
+    purpose: Purpose,
     plan: Plan,
     messages: HashMap<MessageId, usize>,
     enums: HashMap<EnumId, usize>,
@@ -162,6 +190,27 @@ struct Planner<'t> {
 }
 
 impl<'t> Planner<'t> {
+    fn new(types: &'t Types, purpose: Purpose) -> Planner<'t> {
+        let plan = Plan { messages: Vec::new(), enums: Vec::new() };
+        Planner { types, purpose, plan, messages: HashMap::new(), enums: HashMap::new(), waiting: Vec::new() }
+    }
+
+    fn fill_all(&mut self) -> Result<(), EncodeError> {
+        while let Some((position, id)) = self.waiting.pop() {
+            self.fill(position, id)?;
+        }
+        Ok(())
+    }
+
+    /// A field that is wrong is an error where values are to be written, and no field where they are read.
+    fn unless_wrong<T>(&self, field: Result<T, EncodeError>) -> Result<Option<T>, EncodeError> {
+        match (field, self.purpose) {
+            (Ok(field), _) => Ok(Some(field)),
+            (Err(_), Purpose::Decoding) => Ok(None),
+            (Err(error), Purpose::Encoding) => Err(error),
+        }
+    }
+
     fn message(&mut self, id: MessageId) -> usize {
         if let Some(position) = self.messages.get(&id) {
             return *position;
@@ -186,9 +235,13 @@ impl<'t> Planner<'t> {
         }
         let kind = self.types.enumeration(id);
         let constants = kind.constants.iter().map(|constant| (constant.name.clone(), constant.number)).collect();
-        let numbers = kind.constants.iter().map(|constant| constant.number).collect();
+        let mut numbers = HashMap::new();
+        for constant in &kind.constants {
+            numbers.entry(constant.number).or_insert_with(|| json_string(&constant.name));
+        }
+        let default = kind.constants.first().map_or(0, |constant| constant.number);
         let closed = !self.types.file(id.file).is_proto3();
-        self.plan.enums.push(EnumPlan { full_name: kind.full_name.clone(), constants, numbers, closed });
+        self.plan.enums.push(EnumPlan { full_name: kind.full_name.clone(), constants, numbers, default, closed });
         self.enums.insert(id, self.plan.enums.len() - 1);
         self.plan.enums.len() - 1
     }
@@ -198,11 +251,13 @@ impl<'t> Planner<'t> {
         let proto3 = self.types.file(id.file).is_proto3();
         let mut fields = Vec::new();
         for (field, oneof) in message.all_fields() {
-            let plan = self.field(message, field, oneof, proto3)?;
+            let plan = self.field(message, field, oneof, proto3);
+            let Some(plan) = self.unless_wrong(plan)? else { continue };
             fields.push((plan, model::text(&field.options, "json_name").map(str::to_owned)));
         }
         for (group, oneof) in message.all_groups() {
-            fields.push((self.group(message, group, oneof, proto3)?, None));
+            let plan = self.group(message, group, oneof, proto3);
+            fields.extend(self.unless_wrong(plan)?.map(|plan| (plan, None)));
         }
         let oneofs = message.oneofs.iter().map(|oneof| oneof.name.clone()).collect();
         self.finish(position, fields, oneofs)
@@ -215,13 +270,17 @@ impl<'t> Planner<'t> {
         oneofs: Vec<String>,
     ) -> Result<(), EncodeError> {
         fields.sort_by_key(|(field, _)| field.number);
+        if self.purpose == Purpose::Decoding {
+            fields.dedup_by_key(|(field, _)| field.number);
+        }
         let message = &mut self.plan.messages[position];
         if let Some([(a, _), (b, _)]) = fields.windows(2).find(|pair| pair[0].0.number == pair[1].0.number) {
             let found = format!("`{}` and `{}` of {}, which share one", a.name, b.name, message.full_name);
             return Err(unusable("a schema whose fields have different numbers", found));
         }
-        for (index, (field, json_name)) in fields.iter().enumerate() {
+        for (index, (field, json_name)) in fields.iter_mut().enumerate() {
             let json_name = json_name.clone().unwrap_or_else(|| camel_case(&field.name));
+            field.opening = [&*json_string(&json_name), b":"].concat().into();
             if json_name != field.name {
                 message.by_name.entry(json_name).or_insert(index);
             }
@@ -269,12 +328,21 @@ impl<'t> Planner<'t> {
             }
         };
         let required = field.label == Some(Label::Required);
+        let has_presence = oneof.is_some() || required || proto3 && field.label == Some(Label::Optional);
+        let absent = match shape {
+            FieldShape::Single { .. } if has_presence => None,
+            FieldShape::Single { value, .. } => absent::value(&self.plan, value, &field.options),
+            FieldShape::List { .. } => Some((*b"[]").into()),
+            FieldShape::Map { .. } => Some((*b"{}").into()),
+        };
         Ok(FieldPlan {
             name: field.name.clone(),
             number: number(message, &field.name, field.number)?,
             shape,
             oneof,
             required,
+            opening: JsonText::default(),
+            absent,
         })
     }
 
@@ -290,7 +358,8 @@ impl<'t> Planner<'t> {
         let mut fields = Vec::new();
         for field in &group.fields {
             let json_name = model::text(&field.options, "json_name").map(str::to_owned);
-            fields.push((self.field(&inner, field, None, proto3)?, json_name));
+            let plan = self.field(&inner, field, None, proto3);
+            fields.extend(self.unless_wrong(plan)?.map(|plan| (plan, json_name)));
         }
         self.finish(position, fields, Vec::new())?;
         let value = ValueKind::Group(position);
@@ -300,7 +369,9 @@ impl<'t> Planner<'t> {
         };
         let name = group.name.to_lowercase();
         let number = number(message, &name, group.number)?;
-        Ok(FieldPlan { name, number, shape, oneof, required: group.label == Some(Label::Required) })
+        let absent = matches!(shape, FieldShape::List { .. }).then(|| (*b"[]").into());
+        let (required, opening) = (group.label == Some(Label::Required), JsonText::default());
+        Ok(FieldPlan { name, number, shape, oneof, required, opening, absent })
     }
 
     fn value(&mut self, scope: &str, written: TypeName<'_>) -> Result<ValueKind, EncodeError> {
@@ -336,8 +407,14 @@ fn unusable(expected: &str, found: impl Into<String>) -> EncodeError {
     EncodeError::new(String::new(), expected, found)
 }
 
+fn json_string(name: &str) -> JsonText {
+    let mut text = Vec::with_capacity(name.len() + 2);
+    postern_json_text::write_string(name, &mut text);
+    text.into()
+}
+
 /// `my_field` as `myField`.
-fn camel_case(name: &str) -> String {
+pub(super) fn camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut after_underscore = false;
     for character in name.chars() {

@@ -131,7 +131,7 @@ pub(super) fn varints(bytes: &[u8]) -> Option<Vec<u64>> {
     Some(numbers)
 }
 
-fn read_varint(rest: &mut &[u8]) -> Option<u64> {
+pub(super) fn read_varint(rest: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let (byte, after) = rest.split_first()?;

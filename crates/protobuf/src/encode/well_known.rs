@@ -11,10 +11,10 @@ use crate::wire::{self, WireType};
 use postern_schema_core::EncodeError;
 
 /// Seconds of the first and the last moment that a timestamp can name: years 1 to 9999.
-const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+pub(crate) const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
 /// A duration is at most so many seconds, about 10,000 years.
-const DURATION_SECONDS_MAX: i64 = 315_576_000_000;
+pub(crate) const DURATION_SECONDS_MAX: i64 = 315_576_000_000;
 
 pub(super) fn encode(known: WellKnown, value: &Value, out: &mut Vec<u8>) -> EncodeResult {
     match known {
