@@ -45,6 +45,7 @@ const TARGETS: &[Target] = &[
     target("protobuf", schema::good_protobuf, schema::read_protobuf, PROTOBUF),
     target("protobuf-descriptors", schema::good_descriptors, schema::read_descriptor, ""),
     target("protobuf-values", schema::good_protobuf_values, schema::read_protobuf_values, PROTOBUF),
+    target("record-bytes", schema::good_record_bytes, schema::read_record_bytes, ""),
     target("plain-json", schema::good_plain_json, schema::read_plain_json, NUMBERS),
     target("schemas-topic", topic::good_records, topic::read_records, TOPIC),
     target("produce-envelope", envelope::good_envelopes, envelope::read_envelope, ENVELOPE),

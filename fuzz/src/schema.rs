@@ -1,4 +1,4 @@
-//! Texts of schemas, and values under them, as anybody may send them.
+//! Texts of schemas, values under them, and bytes of records, as anybody may send them.
 //!
 //! The inputs to begin with are those of the corpus of `postern-schema`: texts, pairs of versions, values with their schemas. Two parts of an
 //! input are parted by a zero byte, so both are changed.
@@ -166,6 +166,54 @@ pub(crate) fn good_json_values() -> Vec<Vec<u8>> {
 
 pub(crate) fn good_protobuf_values() -> Vec<Vec<u8>> {
     good(read_protobuf_values, &["protobuf/values.json", "protobuf/better.json"])
+}
+
+// === Bytes of records ===
+
+const KINDS: [(u8, SchemaKind); 3] = [(b'a', SchemaKind::Avro), (b'j', SchemaKind::Json), (b'p', SchemaKind::Protobuf)];
+
+/// Bytes that no encoder wrote, under a schema: a letter for its language, its text, a separator, and the bytes. They are JSON then, or
+/// leave nothing behind.
+pub(crate) fn read_record_bytes(input: &[u8]) -> usize {
+    let Some((letter, rest)) = input.split_first() else { return 0 };
+    let Some((_, kind)) = KINDS.iter().find(|(known, _)| known == letter) else { return 0 };
+    let mut parts = rest.splitn(2, |byte| *byte == SEPARATOR);
+    let (text, payload) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let Ok(text) = std::str::from_utf8(text) else { return 0 };
+    let Ok(schema) = Schema::compile(*kind, text, &[], Strictness::Stored) else { return 0 };
+    let mut out = b"before".to_vec();
+    match schema.decode(payload, &mut out) {
+        Ok(()) => {
+            let decoded = out.strip_prefix(b"before").expect("what was there before stays");
+            let mut reader =
+                json::Reader::new(decoded, 2000).unwrap_or_else(|error| panic!("{error}, in what was decoded"));
+            let read = reader.skip_value().and_then(|_| reader.end());
+            read.unwrap_or_else(|error| panic!("{error}, in {}", String::from_utf8_lossy(decoded)));
+            2
+        }
+        Err(error) => {
+            assert_eq!(out, b"before", "refused bytes leave nothing behind");
+            assert!(!error.to_string().is_empty());
+            1
+        }
+    }
+}
+
+/// What the values of the corpus are encoded as.
+pub(crate) fn good_record_bytes() -> Vec<Vec<u8>> {
+    let values = [good_avro_values(), good_json_values(), good_protobuf_values()];
+    let mut inputs = Vec::new();
+    for ((letter, kind), values) in KINDS.iter().zip(values) {
+        for value in values {
+            let Some((text, Some(value))) = parts(&value) else { continue };
+            let Ok(schema) = Schema::compile(*kind, text, &[], Strictness::Stored) else { continue };
+            let mut input = [&[*letter], text.as_bytes(), &[SEPARATOR]].concat();
+            if schema.encode(value.as_bytes(), &mut input).is_ok() {
+                inputs.push(input);
+            }
+        }
+    }
+    inputs
 }
 
 /// JSON without a schema: what is written once is written the same again.

@@ -33,7 +33,7 @@ use print::{Keys, printed};
 use resolver::SchemaResolver;
 use tree::Tree;
 
-use postern_schema_core::{CompileError, EncodeError, Encoded, Incompatibility, Policy, Strictness};
+use postern_schema_core::{CompileError, DecodeError, EncodeError, Encoded, Incompatibility, Policy, Strictness};
 
 /// One compiled JSON Schema.
 #[derive(Debug)]
@@ -101,6 +101,15 @@ impl JsonSchema {
             .validator
             .get_or_init(|| ValueValidator::new(&SchemaResolver::new(&self.document, &self.references)).map(Box::new));
         validator.as_ref().map_err(EncodeError::clone)?.encode(json, out)
+    }
+
+    /// Appends the value in `payload`, which is JSON text, to `out` in compact form. It is not validated again. What follows the value is
+    /// ignored.
+    ///
+    /// # Errors
+    /// The payload does not begin with JSON; `out` is then as it was before.
+    pub fn decode(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        postern_json_text::rewrite_first(payload, out).map_err(DecodeError::from)
     }
 
     /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use postern_avro::AvroSchema;
 use postern_json_schema::JsonSchema;
 use postern_protobuf::ProtobufSchema;
-use postern_schema_core::{self as core, CompileError, EncodeError, Encoded, Incompatibility, Policy, Strictness};
+use postern_schema_core::{
+    self as core, CompileError, DecodeError, EncodeError, Encoded, Incompatibility, Policy, Strictness,
+};
 
 /// The language a schema is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -175,6 +177,19 @@ impl Schema {
             Compiled::Avro(schema) => schema.encode(json, out),
             Compiled::Json(schema) => schema.encode(json, out),
             Compiled::Protobuf(schema) => schema.encode(json, out),
+        }
+    }
+
+    /// Appends the JSON text of the value in `payload` to `out`: the other direction of [`Schema::encode`], also for payloads that others
+    /// wrote. A Protobuf payload may hold any message of the file. Time and memory are bounded by the payload's length.
+    ///
+    /// # Errors
+    /// The first place where the bytes do not fit the schema; `out` is then as it was before.
+    pub fn decode(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        match &self.0 {
+            Compiled::Avro(schema) => schema.decode(payload, out),
+            Compiled::Json(schema) => schema.decode(payload, out),
+            Compiled::Protobuf(schema) => schema.decode(payload, out),
         }
     }
 

@@ -1,9 +1,10 @@
-//! For any Protobuf file: its canonical text is its own canonical text, it reads what it wrote itself, and a descriptor
-//! of it says the same.
+//! For any Protobuf file: its canonical text is its own canonical text, it reads what it wrote itself, a descriptor of it says the
+//! same, and values come back as they were.
 
-use postern_schema::{Schema, SchemaKind, Strictness};
+use postern_schema::{Encoded, Schema, SchemaKind, Strictness};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use serde_json::{Map, Value, json};
 
 /// A message: fields, oneofs, nested messages, nested enums. Names come from positions, so that they are unique.
 #[derive(Clone, Debug)]
@@ -93,6 +94,61 @@ fn literal(text: &str) -> String {
     literal.replace("\" \"", "''")
 }
 
+/// Picks by random bytes; at their end, always the first.
+struct Choices<'c>(std::slice::Iter<'c, u8>);
+
+impl Choices<'_> {
+    fn next(&mut self) -> usize {
+        self.0.next().copied().unwrap_or_default().into()
+    }
+}
+
+impl Message {
+    /// A value in JSON, with the fields that are chosen.
+    fn value(&self, root: &Message, choices: &mut Choices<'_>) -> Value {
+        let mut members = Map::new();
+        for (position, (kind, label, _)) in self.fields.iter().enumerate() {
+            let value = match label {
+                _ if choices.next().is_multiple_of(2) => continue,
+                0 | 1 => scalar(TYPES[*kind], root, choices),
+                2 => (0..choices.next() % 4).map(|_| scalar(TYPES[*kind], root, choices)).collect(),
+                _ => Value::Object(
+                    (0..choices.next() % 4)
+                        .map(|_| {
+                            (["", "a", "\"é😀"][choices.next() % 3].to_owned(), scalar(TYPES[*kind], root, choices))
+                        })
+                        .collect(),
+                ),
+            };
+            members.insert(format!("f{position}"), value);
+        }
+        for (position, kinds) in self.oneofs.iter().enumerate() {
+            if let Some(kind) = (choices.next() % 4).checked_sub(1).and_then(|member| kinds.get(member)) {
+                let member = kinds.iter().position(|other| other == kind).unwrap_or_default();
+                members.insert(format!("o{position}_{member}"), scalar(TYPES[*kind], root, choices));
+            }
+        }
+        Value::Object(members)
+    }
+}
+
+fn scalar(kind: &str, root: &Message, choices: &mut Choices<'_>) -> Value {
+    let choice = choices.next();
+    let number = [0, 1, -1, i64::from(i32::MAX), i64::from(i32::MIN), 300][choice % 6];
+    match kind {
+        "double" | "float" => {
+            [json!(0.0), json!(1.5), json!(-1e10), json!("NaN"), json!("-Infinity")][choice % 5].clone()
+        }
+        "bool" => json!(choice % 2 == 1),
+        "string" => json!(["", "x", "\u{0}\"\\é😀"][choice % 3]),
+        "bytes" => json!(["", "AP8=", "////"][choice % 3]),
+        "uint32" | "uint64" | "fixed32" | "fixed64" => json!(number.unsigned_abs()),
+        "p.T" => json!({}),
+        ".p.M" | "M" => root.value(root, choices),
+        _ => json!(number),
+    }
+}
+
 fn compile(text: &str) -> Schema {
     Schema::compile(SchemaKind::Protobuf, text, &[], Strictness::New).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
@@ -126,6 +182,33 @@ proptest! {
         let normal = compile(&new.normalized());
         prop_assert_eq!(new.cannot_read(&old).is_empty(), normal.cannot_read(&old).is_empty());
         prop_assert_eq!(old.cannot_read(&new).is_empty(), old.cannot_read(&normal).is_empty());
+    }
+
+    #[test]
+    fn what_is_written_is_read_back(message in message(), bytes in vec(any::<u8>(), 0..60)) {
+        // Names of the outermost message only, which `M` means everywhere.
+        let message = Message { nested: Vec::new(), ..message };
+        let schema = compile(&format!("syntax = 'proto3'; package p; {} message T {{}}", message.write("M")));
+        let json = message.value(&message, &mut Choices(bytes.iter())).to_string();
+        let (mut payload, mut decoded, mut again) = (Vec::new(), b"before".to_vec(), Vec::new());
+        prop_assert_eq!(schema.encode(json.as_bytes(), &mut payload), Ok(Encoded::Payload), "{}", json);
+        prop_assert_eq!(schema.decode(&payload, &mut decoded), Ok(()));
+        let decoded = &decoded["before".len()..];
+        prop_assert!(schema.encode(decoded, &mut again).is_ok(), "{}", String::from_utf8_lossy(decoded));
+        prop_assert_eq!(again, payload, "{} became {}", json, String::from_utf8_lossy(decoded));
+    }
+
+    #[test]
+    fn no_bytes_are_too_strange(message in message(), bytes in vec(any::<u8>(), 0..60)) {
+        let schema = compile(&format!("syntax = 'proto3'; package p; {} message T {{}}", message.write("M")));
+        let mut out = vec![1, 2];
+        match schema.decode(&bytes, &mut out) {
+            Ok(()) => prop_assert!(serde_json::from_slice::<Value>(&out[2..]).is_ok()),
+            Err(error) => {
+                prop_assert!(!error.to_string().is_empty());
+                prop_assert_eq!(&out, &[1, 2]);
+            }
+        }
     }
 
     #[test]
