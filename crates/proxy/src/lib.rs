@@ -4,6 +4,7 @@
 //! Nothing here knows how a record reaches a broker: that is `kafka`'s. Callers are not told apart yet: there is no authentication.
 
 mod administer;
+mod decode;
 mod encode;
 mod error;
 mod large_work;
@@ -21,6 +22,7 @@ use administer::PendingClusterId;
 use subjects::RecordNames;
 
 pub use administer::{GroupLags, PartitionLag};
+pub use decode::{DecodeError, Decoder, EncodedValue};
 pub use encode::Format;
 pub use error::Error;
 pub use large_work::run_large;
@@ -32,7 +34,10 @@ pub use postern_kafka::{
     InvalidTopicName, NewTopic, NodeId, Offset, OffsetRange, PartitionDescription, PartitionId, Reassignment, Receipt,
     TooLarge, TopicDescription, TopicName,
 };
-pub use postern_registry::{Error as RegistryError, ResolveError, SchemaId, SchemaRef, Side, Subject};
+pub use postern_registry::{
+    Error as RegistryError, ResolveError, SchemaId, SchemaIdentifier, SchemaRef, Side, Subject,
+    header_name as schema_header_name,
+};
 pub use postern_schema::SchemaKind;
 pub use produce::{
     AppendedRecord, DataFormat, JsonText, ProduceRequest, Produced, RecordData, RecordSpec, SingleRecord, WrittenData,

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use postern_registry::{PreparedSchema, RecordSerializer, Registry, ResolveError, SchemaId, SchemaRef, Subject};
+use postern_registry::{
+    PreparedSchema, RecordSerializer, Registry, ResolveError, SchemaId, SchemaIdentifier, SchemaRef, Subject,
+};
 use postern_registry_client::Remote;
+use postern_schema::Schema;
+use tokio::time::Instant;
 
 /// Either of the two.
 #[derive(Clone)]
@@ -67,7 +71,7 @@ impl Schemas {
         }
     }
 
-    /// What an id names in the context of `subject`, whatever subject it is registered under: for reading records.
+    /// What an id names in the context of `subject`, whatever subject it is registered under.
     ///
     /// # Errors
     /// There is no such id, its schema is not valid any more, or the registry does not answer.
@@ -75,6 +79,24 @@ impl Schemas {
         match self {
             Schemas::Embedded(registry) => registry.serializer_by_id(subject, id),
             Schemas::Remote(remote) => remote.by_id(subject, id).await,
+        }
+    }
+
+    /// The schemas that records of `subject` name, by id or guid, in the order of the names. Nearly always from memory.
+    ///
+    /// Dropping the future does nothing.
+    ///
+    /// # Errors
+    /// Of each name: there is no such schema, it is not valid any more, or the registry has not answered until `deadline`.
+    pub async fn of_records(
+        &self,
+        subject: &Subject,
+        names: &[SchemaIdentifier],
+        deadline: Instant,
+    ) -> Vec<Result<Schema, ResolveError>> {
+        match self {
+            Schemas::Embedded(registry) => registry.schemas_of_records(subject, names, deadline).await,
+            Schemas::Remote(remote) => remote.schemas_of_records(subject, names, deadline).await,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use postern_registry::{OwnedSchemaRef, RecordSerializer, ResolveError, SchemaId, SchemaRef, Subject};
-use postern_schema::SchemaKind;
+use postern_registry::{OwnedSchemaRef, RecordSerializer, ResolveError, SchemaIdentifier, SchemaRef, Subject};
+use postern_schema::{Schema, SchemaKind};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use tokio::time::Instant;
@@ -15,6 +15,8 @@ const ANSWERS_MAX: (usize, u64) = (16_384, 64 << 20);
 const SCHEMAS_MAX: (usize, u64) = (16_384, 32 << 20);
 /// What an entry costs besides its text and its schema.
 const ENTRY_OVERHEAD: usize = 256;
+/// About what a refusal of the other registry takes.
+const MESSAGE_BYTES: usize = 512;
 
 /// What a call found.
 #[derive(Clone, Debug)]
@@ -26,12 +28,19 @@ pub(crate) enum CachedAnswer {
 pub(crate) struct AnswerCache {
     /// By a hash of subject and schema, so that a look-up allocates nothing; the entry says whether it is the right one.
     answers: Cache<u64, Arc<AnswerEntry>, AnswerWeighter>,
-    schemas: Cache<IdInContext, Arc<RecordSerializer>, AnswerWeighter>,
+    schemas: Cache<NameInContext, CachedSchema, AnswerWeighter>,
     hasher: foldhash::fast::RandomState,
 }
 
 /// Ids are given out per context.
-type IdInContext = (Box<str>, SchemaId);
+type NameInContext = (Box<str>, SchemaIdentifier);
+
+/// What an id or a guid names: for good, or nothing until then.
+#[derive(Clone)]
+enum CachedSchema {
+    Found(Schema),
+    Missing(ResolveError, Instant),
+}
 
 struct AnswerEntry {
     subject: Subject,
@@ -48,7 +57,7 @@ struct AnswerWeighter;
 impl Weighter<u64, Arc<AnswerEntry>> for AnswerWeighter {
     fn weight(&self, _: &u64, entry: &Arc<AnswerEntry>) -> u64 {
         let answer = match &entry.answer {
-            CachedAnswer::Found(serializer) => memory_of(serializer),
+            CachedAnswer::Found(serializer) => memory_of(&serializer.schema),
             // Messages of the other registry may repeat the text.
             CachedAnswer::Missing(_) => 2 * entry.text_bytes,
         };
@@ -56,20 +65,24 @@ impl Weighter<u64, Arc<AnswerEntry>> for AnswerWeighter {
     }
 }
 
-impl Weighter<IdInContext, Arc<RecordSerializer>> for AnswerWeighter {
-    fn weight(&self, (context, _): &IdInContext, serializer: &Arc<RecordSerializer>) -> u64 {
-        (context.len() + memory_of(serializer) + ENTRY_OVERHEAD) as u64
+impl Weighter<NameInContext, CachedSchema> for AnswerWeighter {
+    fn weight(&self, (context, _): &NameInContext, schema: &CachedSchema) -> u64 {
+        let schema = match schema {
+            CachedSchema::Found(schema) => memory_of(schema),
+            CachedSchema::Missing(..) => MESSAGE_BYTES,
+        };
+        (context.len() + schema + ENTRY_OVERHEAD) as u64
     }
 }
 
 /// The bytes that a compiled schema with its encoder holds, estimated from its canonical text by measured factors.
-fn memory_of(serializer: &RecordSerializer) -> usize {
-    let factor = match serializer.kind {
+fn memory_of(schema: &Schema) -> usize {
+    let factor = match schema.kind() {
         SchemaKind::Avro => 16,
         SchemaKind::Json => 104,
         SchemaKind::Protobuf => 24,
     };
-    serializer.schema.canonical().len() * factor
+    schema.canonical().len() * factor
 }
 
 impl Default for AnswerCache {
@@ -112,11 +125,19 @@ impl AnswerCache {
         self.answers.insert(hash, Arc::new(entry));
     }
 
-    pub(crate) fn schema(&self, context: &str, id: SchemaId) -> Option<Arc<RecordSerializer>> {
-        self.schemas.get(&(Box::from(context), id))
+    /// What is known of an id or a guid.
+    pub(crate) fn schema(&self, context: &str, name: SchemaIdentifier) -> Option<Result<Schema, ResolveError>> {
+        match self.schemas.get(&(Box::from(context), name))? {
+            CachedSchema::Found(schema) => Some(Ok(schema)),
+            CachedSchema::Missing(error, until) => (Instant::now() < until).then_some(Err(error)),
+        }
     }
 
-    pub(crate) fn keep_schema(&self, context: &str, id: SchemaId, serializer: &Arc<RecordSerializer>) {
-        self.schemas.insert((context.into(), id), serializer.clone());
+    pub(crate) fn keep_schema(&self, context: &str, name: SchemaIdentifier, schema: &Schema) {
+        self.schemas.insert((context.into(), name), CachedSchema::Found(schema.clone()));
+    }
+
+    pub(crate) fn keep_missing(&self, context: &str, name: SchemaIdentifier, error: &ResolveError, until: Instant) {
+        self.schemas.insert((context.into(), name), CachedSchema::Missing(error.clone(), until));
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postern_registry::{
-    Error, PreparedSchema, RecordSerializer, ResolveError, SchemaId, SchemaRef, SchemaReference, Subject, VersionRef,
-    fetching_id, fetching_text, fetching_version, invalid_text, kind_name, kind_of,
+    Error, PreparedSchema, RecordSerializer, ResolveError, SchemaId, SchemaIdentifier, SchemaRef, SchemaReference,
+    Subject, VersionRef, fetching_guid, fetching_id, fetching_text, fetching_version, invalid_text, kind_name, kind_of,
 };
 use postern_schema::{Schema, SchemaKind, Strictness};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::cache::{AnswerCache, CachedAnswer};
 use crate::http::{HttpClient, percent_encoded};
@@ -125,49 +125,99 @@ impl Remote {
         }
     }
 
-    /// The schema that an id names in the context of `subject`, whatever subject it is registered under: what records are read with.
+    /// The schema that an id names in the context of `subject`, whatever subject it is registered under.
     ///
     /// # Errors
     /// As [`Remote::resolve`].
     pub async fn by_id(&self, subject: &Subject, id: SchemaId) -> Result<Arc<RecordSerializer>, ResolveError> {
-        if let Some(serializer) = self.0.cache.schema(subject.context(), id) {
-            return Ok(serializer);
+        let name = SchemaIdentifier::Id(id);
+        let schema = match self.0.cache.schema(subject.context(), name) {
+            Some(known) => known?,
+            None => self.schema_of_records(subject, name).await?,
+        };
+        Ok(serializer(id, None, schema))
+    }
+
+    /// As [`Registry::schemas_of_records`](postern_registry::Registry::schemas_of_records). What was not found is not asked for again
+    /// for a while.
+    ///
+    /// # Errors
+    /// Of each name: as [`Remote::resolve`].
+    pub async fn schemas_of_records(
+        &self,
+        subject: &Subject,
+        names: &[SchemaIdentifier],
+        deadline: Instant,
+    ) -> Vec<Result<Schema, ResolveError>> {
+        let mut found = Vec::with_capacity(names.len());
+        for name in names {
+            let schema = match self.0.cache.schema(subject.context(), *name) {
+                Some(known) => known,
+                None => timeout_at(deadline, self.schema_of_records(subject, *name)).await.unwrap_or_else(|_| {
+                    let error = Error::Unreachable("the schema registry does not answer in time".to_owned());
+                    Err(refused(fetching(*name), error))
+                }),
+            };
+            found.push(schema);
         }
-        Ok(self.fetch(subject, id).await?.1)
+        found
+    }
+
+    async fn schema_of_records(&self, subject: &Subject, name: SchemaIdentifier) -> Result<Schema, ResolveError> {
+        let _permit = self.0.permits.acquire().await.expect("the semaphore is never closed");
+        if let Some(known) = self.0.cache.schema(subject.context(), name) {
+            return known;
+        }
+        let found = match name {
+            SchemaIdentifier::Id(id) => self.fetch(subject, id).await.map(|(_, schema)| schema),
+            SchemaIdentifier::Guid(guid) => {
+                let described = self.describe(&format!("/schemas/guids/{guid}"), name).await;
+                match described {
+                    Ok(described) => self.compile_and_keep(subject, name, &described).await,
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        if let Some(error) = found.as_ref().err().filter(|error| is_missing(error)) {
+            self.0.cache.keep_missing(subject.context(), name, error, Instant::now() + self.0.freshness);
+        }
+        found
     }
 
     /// An id must be registered under the subject.
     async fn by_id_under(&self, subject: &Subject, id: SchemaId) -> Result<Arc<RecordSerializer>, ResolveError> {
-        let (described, serializer) = self.fetch(subject, id).await?;
+        let (described, schema) = self.fetch(subject, id).await?;
         let path = format!("/subjects/{}", percent_encoded(subject.as_str()));
         let looked_up = self.call("POST", &path, Some(&described.to_json())).await;
         let found = looked_up.map_err(|error| refused(fetching_text(subject, &described.text), error))?;
-        Ok(with_version(&serializer, version_in(&found)))
+        Ok(serializer(id, version_in(&found), schema))
     }
 
-    async fn fetch(
-        &self,
-        subject: &Subject,
-        id: SchemaId,
-    ) -> Result<(RemoteSchema, Arc<RecordSerializer>), ResolveError> {
+    async fn fetch(&self, subject: &Subject, id: SchemaId) -> Result<(RemoteSchema, Schema), ResolveError> {
+        let name = SchemaIdentifier::Id(id);
         let path = format!("/schemas/ids/{id}?subject={}", percent_encoded(subject.as_str()));
-        let described = async { RemoteSchema::from_json(&self.call("GET", &path, None).await?) };
-        let described = described.await.map_err(|error| refused(fetching_id(id), error))?;
-        let serializer = match self.0.cache.schema(subject.context(), id) {
-            Some(serializer) => serializer,
-            None => self.compile_and_keep(subject, id, &described).await?,
+        let described = self.describe(&path, name).await?;
+        let schema = match self.0.cache.schema(subject.context(), name) {
+            Some(Ok(schema)) => schema,
+            Some(Err(_)) | None => self.compile_and_keep(subject, name, &described).await?,
         };
-        Ok((described, serializer))
+        Ok((described, schema))
+    }
+
+    async fn describe(&self, path: &str, name: SchemaIdentifier) -> Result<RemoteSchema, ResolveError> {
+        let described = async { RemoteSchema::from_json(&self.call("GET", path, None).await?) };
+        described.await.map_err(|error| refused(fetching(name), error))
     }
 
     async fn by_version(&self, subject: &Subject, version: VersionRef) -> Result<Arc<RecordSerializer>, ResolveError> {
         let found = self.version(subject, version).await;
         let (id, number, described) = found.map_err(|error| refused(fetching_version(subject, version), error))?;
-        let serializer = match self.0.cache.schema(subject.context(), id) {
-            Some(serializer) => serializer,
-            None => self.compile_and_keep(subject, id, &described).await?,
+        let name = SchemaIdentifier::Id(id);
+        let schema = match self.0.cache.schema(subject.context(), name) {
+            Some(Ok(schema)) => schema,
+            Some(Err(_)) | None => self.compile_and_keep(subject, name, &described).await?,
         };
-        Ok(with_version(&serializer, number))
+        Ok(serializer(id, number, schema))
     }
 
     /// Looks a text up, and registers it if it is not found. A text that is not a schema is not sent at all.
@@ -206,20 +256,19 @@ impl Remote {
         }
     }
 
-    /// Compiles what an id names, and caches it.
+    /// Compiles what an id or a guid names, and caches it.
     async fn compile_and_keep(
         &self,
         subject: &Subject,
-        id: SchemaId,
+        name: SchemaIdentifier,
         described: &RemoteSchema,
-    ) -> Result<Arc<RecordSerializer>, ResolveError> {
+    ) -> Result<Schema, ResolveError> {
         let mut fetcher = ReferenceFetcher { remote: self, compiled: HashMap::new(), remaining: REFERENCES_MAX };
         let schema = fetcher.compile(subject.clone(), described.clone(), 0).await;
         let schema =
-            schema.map_err(|error| refused(format!("Error when reading the stored schema with id {id}"), error))?;
-        let serializer = Arc::new(RecordSerializer { id, version: None, kind: described.kind, schema });
-        self.0.cache.keep_schema(subject.context(), id, &serializer);
-        Ok(serializer)
+            schema.map_err(|error| refused(format!("Error when reading the stored schema with {name}"), error))?;
+        self.0.cache.keep_schema(subject.context(), name, &schema);
+        Ok(schema)
     }
 
     async fn version(
@@ -235,6 +284,17 @@ impl Remote {
 
     async fn call(&self, method: &'static str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
         self.0.http.call(method, path, body).await
+    }
+}
+
+fn serializer(id: SchemaId, version: Option<u32>, schema: Schema) -> Arc<RecordSerializer> {
+    Arc::new(RecordSerializer { id, version, kind: schema.kind(), schema })
+}
+
+fn fetching(name: SchemaIdentifier) -> String {
+    match name {
+        SchemaIdentifier::Id(id) => fetching_id(id),
+        SchemaIdentifier::Guid(guid) => fetching_guid(guid),
     }
 }
 
@@ -308,12 +368,6 @@ fn id_in(answer: &Value) -> Result<SchemaId, Error> {
 
 fn version_in(answer: &Value) -> Option<u32> {
     answer["version"].as_u64().and_then(|version| u32::try_from(version).ok())
-}
-
-/// The same serializer; what is cached by id belongs to no version of a subject.
-fn with_version(serializer: &RecordSerializer, version: Option<u32>) -> Arc<RecordSerializer> {
-    let RecordSerializer { id, kind, schema, .. } = serializer;
-    Arc::new(RecordSerializer { id: *id, version, kind: *kind, schema: schema.clone() })
 }
 
 fn malformed(expected: &str, answer: &Value) -> Error {

@@ -2,11 +2,12 @@
 //!
 //! Source: docs/reference/serialization.md §1.1.
 
+use std::fmt;
 use std::sync::Arc;
 
 use postern_schema::{EncodeError, Encoded, Schema, SchemaKind};
 
-use crate::model::names::{Guid, SchemaId};
+use crate::model::names::{Guid, SchemaId, Side};
 
 const WITH_ID: u8 = 0;
 const WITH_GUID: u8 = 1;
@@ -67,12 +68,30 @@ impl PreparedSchema {
 }
 
 /// How a framed record names its schema.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SchemaIdentifier {
     /// By id, in the context of the reader.
     Id(SchemaId),
     /// By guid.
     Guid(Guid),
+}
+
+impl fmt::Display for SchemaIdentifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SchemaIdentifier::Id(id) => write!(f, "id {id}"),
+            SchemaIdentifier::Guid(guid) => write!(f, "guid {guid}"),
+        }
+    }
+}
+
+/// The name of the record header that names the schema of one side, where the producer did not put it before the payload. Of several
+/// headers of this name the last one counts. Its value is framed as payloads are; only the message indexes of Protobuf follow in it.
+pub fn header_name(side: Side) -> &'static str {
+    match side {
+        Side::Key => "__key_schema_id",
+        Side::Value => "__value_schema_id",
+    }
 }
 
 /// Splits a framed key, value or header into the name of its schema and what follows. `None`: it is not framed.

@@ -27,7 +27,7 @@ mod settings;
 mod state;
 mod tasks;
 
-pub use framing::{PreparedSchema, RecordSerializer, SchemaIdentifier, unframe};
+pub use framing::{PreparedSchema, RecordSerializer, SchemaIdentifier, header_name, unframe};
 pub use model::config::{CompatibilityLevel, CompatibilityPolicy, Config, ConfigChange};
 pub use model::content::{SchemaContent, SchemaReference, kind_name, kind_of};
 pub use model::error::{Error, NotPermitted};
@@ -36,7 +36,7 @@ pub use model::mode::Mode;
 pub use model::names::{DEFAULT_CONTEXT, Guid, SchemaId, Side, Subject, VersionRef};
 pub use model::rule_set::{RuleSetError, check_rule_set, check_rule_set_shape};
 pub use model::schema_ref::{
-    OwnedSchemaRef, ResolveError, SchemaRef, fetching_id, fetching_text, fetching_version, invalid_text,
+    OwnedSchemaRef, ResolveError, SchemaRef, fetching_guid, fetching_id, fetching_text, fetching_version, invalid_text,
 };
 pub use model::stored::{StoredSchema, Visible};
 pub use model::submission::SchemaSubmission;

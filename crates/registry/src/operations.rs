@@ -11,6 +11,7 @@ mod format;
 mod lookup;
 mod mode;
 mod read;
+mod record_schemas;
 mod register;
 mod reserved;
 mod resolve;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use postern_broker::Broker;
 use postern_kafka::{ByteCount, Cluster, Inflight, PartitionId, Record};
 use postern_registry::{
-    CompatibilityLevel, ConfigChange, Error, Mode, NotPermitted, Page, RegisterOptions, Registry, ResolveError,
-    SchemaRef, SchemaReference, SchemaSubmission, Settings, Subject, VersionRef, Visible,
+    CompatibilityLevel, ConfigChange, Error, Guid, Mode, NotPermitted, Page, RegisterOptions, Registry, ResolveError,
+    SchemaId, SchemaIdentifier, SchemaRef, SchemaReference, SchemaSubmission, Settings, Subject, VersionRef, Visible,
 };
 use postern_schema::{Encoded, SchemaKind};
 
@@ -408,4 +408,39 @@ async fn while_a_registry_that_elects_leads_nothing_is_written() {
         registered = register(&registry, "s", V1).await;
     }
     assert_eq!(registered, Ok((1, 1)), "it takes over");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schemas_of_records_are_found_wherever_they_are_registered() {
+    let bench = Bench::start().await;
+    let (registry, other) = (bench.registry().await, bench.registry().await);
+    let (id, _) = register(&registry, "elsewhere", V1).await.expect("registered");
+    let guid = registry.schema(SchemaId(id), None).expect("it is there").content.guid();
+    registry.delete_version(&subject("elsewhere"), VersionRef::Number(1), false).await.expect("softly deleted");
+    let (later, _) = register(&registry, "elsewhere", V2).await.expect("registered");
+
+    // The other registry catches up where it lacks one.
+    let names = [
+        SchemaIdentifier::Id(SchemaId(later)),
+        SchemaIdentifier::Guid(guid),
+        SchemaIdentifier::Id(SchemaId(id)),
+        SchemaIdentifier::Id(SchemaId(77)),
+        SchemaIdentifier::Guid(Guid([7; 16])),
+    ];
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let found = other.schemas_of_records(&subject("t-value"), &names, deadline).await;
+    let found = found.iter().map(|found| found.as_ref().map(|schema| schema.canonical()).map_err(ToString::to_string));
+    let missing = |text: &str| Err(text.to_owned());
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [
+            Ok(V2),
+            Ok(V1),
+            Ok(V1),
+            missing("Schema 77 not found. (Error when fetching schema by id. schemaId = 77)"),
+            missing(
+                "Schema 07070707-0707-0707-0707-070707070707 not found. (Error when fetching schema by guid. guid = 07070707-0707-0707-0707-070707070707)"
+            ),
+        ]
+    );
 }

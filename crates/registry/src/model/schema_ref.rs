@@ -6,7 +6,7 @@ use postern_schema::SchemaKind;
 
 use super::content::kind_name;
 use super::error::{Error, Truncated};
-use super::names::{SchemaId, Subject, VersionRef};
+use super::names::{Guid, SchemaId, Subject, VersionRef};
 
 /// The schema that a producer chose, decided once where the request comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -131,6 +131,11 @@ pub fn invalid_text(subject: &Subject, kind: SchemaKind, text: &str, error: Erro
 /// A look-up by id.
 pub fn fetching_id(id: SchemaId) -> String {
     format!("(Error when fetching schema by id. schemaId = {id})")
+}
+
+/// A look-up by guid.
+pub fn fetching_guid(guid: Guid) -> String {
+    format!("(Error when fetching schema by guid. guid = {guid})")
 }
 
 /// A look-up of a version.

@@ -79,7 +79,7 @@ impl Registry {
         self.keep(subject, schema, stored)
     }
 
-    /// What an id names in the context of `subject`, whatever subject it is registered under: for reading records.
+    /// What an id names in the context of `subject`, whatever subject it is registered under.
     ///
     /// # Errors
     /// There is no such id, or its schema is not valid any more.
