@@ -21,7 +21,7 @@ use crate::problem::Problem;
 use crate::reply::{Reply, ReplyBody};
 use crate::request_context::{Params, RequestContext};
 use crate::router::{Handler, Media, Route};
-use crate::{registry as dialect, v2, v3};
+use crate::{administration, registry as dialect, v2, v3};
 
 const TEXT: &str = "text/plain";
 /// Bytes of the request line: method, path with query, version.
@@ -68,14 +68,15 @@ struct Endpoint {
 }
 
 /// The first segments of the paths of the REST proxy and of the registry.
-const REST_PATHS: &[&str] = &["/topics", "/brokers", "/consumers", "/v3/clusters"];
+const REST_PATHS: &[&str] = &["/topics", "/brokers", "/consumers", "/v3/clusters", "/admin/v1/clusters"];
 const REGISTRY_PATHS: &[&str] =
     &["/subjects", "/schemas", "/compatibility", "/config", "/mode", "/contexts", "/associations", "/v1/metadata"];
 
 /// The REST proxy: API v2 and v3 side by side.
 pub fn rest(proxy: Proxy, bounds: &Bounds) -> Api {
     let mut routes = v2::routes(proxy.clone());
-    routes.extend(v3::routes(proxy, &bounds.produce));
+    routes.extend(v3::routes(proxy.clone(), &bounds.produce));
+    routes.extend(administration::routes(proxy));
     let profile = Profile {
         server: "the REST proxy",
         paths: REST_PATHS,

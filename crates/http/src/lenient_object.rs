@@ -76,6 +76,11 @@ impl<'a> LenientObject<'a> {
         self.int(name, "a 32 bit integer")
     }
 
+    /// A 64 bit integer.
+    pub(crate) fn int64(&mut self, name: &'static str) -> Result<Option<i64>, Problem> {
+        self.int(name, "an integer")
+    }
+
     /// A 16 bit integer.
     pub(crate) fn int16(&mut self, name: &'static str) -> Result<Option<i16>, Problem> {
         self.int(name, "a 16 bit integer")

@@ -9,6 +9,7 @@ mod alter_configs;
 mod alter_groups;
 mod cluster;
 mod configs;
+mod delete_records;
 mod group_offsets;
 mod groups;
 mod offsets;
@@ -24,7 +25,7 @@ pub use acls::{Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclR
 pub use alter_configs::{ConfigAlteration, ConfigChange};
 pub use cluster::ClusterDescription;
 pub use configs::{ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
-pub use group_offsets::CommittedOffset;
+pub use group_offsets::{CommittedOffset, OffsetTime};
 pub use groups::{GroupDescription, GroupMember, GroupMembers, GroupState, GroupType, ListedGroup};
 pub use offsets::OffsetRange;
 pub use reassignments::Reassignment;

@@ -7,8 +7,8 @@ use tokio::runtime::Handle;
 use crate::{
     Acl, AclFilter, Admitted, ClusterDescription, CommittedOffset, ConfigAlteration, ConfigEntry, ConfigResource,
     Consumer, ConsumerSettings, CreatedTopic, Deliveries, Error, ErrorKind, GroupDescription, GroupMembers,
-    ListedGroup, NewTopic, Offset, OffsetRange, PartitionId, Reader, Reassignment, Settings, TopicDescription,
-    TopicName, admin::Admin, metadata::Metadata, network::Network, producer::Producer,
+    ListedGroup, NewTopic, Offset, OffsetRange, OffsetTime, PartitionId, Reader, Reassignment, Settings,
+    TopicDescription, TopicName, admin::Admin, metadata::Metadata, network::Network, producer::Producer,
 };
 
 /// A Kafka cluster. Cheap to clone; clones share connections, metadata and the producer.
@@ -255,15 +255,28 @@ impl Cluster {
         self.admin.delete_group(group).await
     }
 
-    /// The last stable offsets of `partitions` (sorted), of those among them that exist.
+    /// An offset of each of `partitions` (sorted), of those among them that exist.
     ///
     /// # Errors
     /// See [`Cluster::describe_cluster`].
-    pub async fn end_offsets(
+    pub async fn list_offsets(
         &self,
         partitions: &[(TopicName, PartitionId)],
+        time: OffsetTime,
     ) -> Result<BTreeMap<(TopicName, PartitionId), Offset>, Error> {
-        self.admin.end_offsets(partitions).await
+        self.admin.list_offsets(partitions, time).await
+    }
+
+    /// Deletes the records of `topic` before the given offsets, -1 for all; where each partition begins afterwards.
+    ///
+    /// # Errors
+    /// `UnknownTopic`; of a single one: `UnknownPartition`, `InvalidRequest` beyond its end; see [`Cluster::describe_cluster`].
+    pub async fn delete_records(
+        &self,
+        topic: &TopicName,
+        before: &BTreeMap<PartitionId, Offset>,
+    ) -> Result<BTreeMap<PartitionId, Result<Offset, Error>>, Error> {
+        self.admin.delete_records(topic, before).await
     }
 
     /// The members of a group, whatever they are members for; `None`: there is no such group.

@@ -40,7 +40,7 @@ mod wire;
 pub use admin::{
     Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, ClusterDescription, CommittedOffset,
     ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic,
-    GroupDescription, GroupMember, GroupMembers, GroupState, GroupType, ListedGroup, NewTopic, OffsetRange,
+    GroupDescription, GroupMember, GroupMembers, GroupState, GroupType, ListedGroup, NewTopic, OffsetRange, OffsetTime,
     PartitionDescription, Reassignment, TopicDescription,
 };
 pub use cluster::Cluster;

@@ -4,6 +4,7 @@
 //! These operations sort what `kafka` returns and cache nothing but the id of the cluster.
 
 mod acls;
+mod alter_groups;
 mod configs;
 mod groups;
 
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::{Error, Proxy};
 
+pub use alter_groups::{OffsetReset, ResetTo};
 pub use groups::{GroupLags, PartitionLag};
 
 /// A request for the id of the cluster; `None` until it is answered.

@@ -21,7 +21,7 @@ use postern_kafka::{Cluster, Inflight};
 use administer::PendingClusterId;
 use subjects::RecordNames;
 
-pub use administer::{GroupLags, PartitionLag};
+pub use administer::{GroupLags, OffsetReset, PartitionLag, ResetTo};
 pub use decode::{DecodeError, Decoder, EncodedValue};
 pub use encode::Format;
 pub use error::Error;

@@ -1,6 +1,7 @@
 //! The API from outside: real HTTP, the embedded broker behind it. One binary, because each would link the C library
 //! anew.
 
+mod administration;
 mod app;
 mod http_bounds;
 mod http_responses;

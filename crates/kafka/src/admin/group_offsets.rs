@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     Admin, checked, not_answered,
-    offsets::{LATEST, LEADER_WITHIN, RETRY_PAUSE},
+    offsets::{EARLIEST, LATEST, LEADER_WITHIN, RETRY_PAUSE},
     parsed, text, topic_name,
 };
 use crate::{
@@ -29,6 +29,17 @@ pub struct CommittedOffset {
     pub partition: PartitionId,
     /// The offset of the record that is to be read next.
     pub offset: Offset,
+}
+
+/// Which offset of a partition is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OffsetTime {
+    /// Of the first record that is there.
+    Earliest,
+    /// Of the record that comes next; open transactions, and what is behind them, left out.
+    Latest,
+    /// Of the first record of this time (milliseconds since 1970) or later; -1 where there is none.
+    Timestamp(i64),
 }
 
 /// Records of open transactions, and behind them, do not count.
@@ -62,12 +73,16 @@ impl Admin {
         Ok(offsets)
     }
 
-    /// The last stable offsets of partitions, of those among them that exist.
-    pub(crate) async fn end_offsets(&self, partitions: &[(TopicName, PartitionId)]) -> Result<Offsets, Error> {
+    /// An offset of each of `partitions` (sorted), of those among them that exist.
+    pub(crate) async fn list_offsets(
+        &self,
+        partitions: &[(TopicName, PartitionId)],
+        time: OffsetTime,
+    ) -> Result<Offsets, Error> {
         let deadline = self.deadline();
         let leader_deadline = deadline.min(Instant::now() + LEADER_WITHIN);
         loop {
-            match self.ask_leaders(partitions, deadline).await {
+            match self.ask_leaders(partitions, time, deadline).await {
                 Err(error) if error.kind == ErrorKind::Retriable && Instant::now() < leader_deadline => {
                     sleep(RETRY_PAUSE).await;
                 }
@@ -76,7 +91,12 @@ impl Admin {
         }
     }
 
-    async fn ask_leaders(&self, partitions: &[(TopicName, PartitionId)], deadline: Instant) -> Result<Offsets, Error> {
+    async fn ask_leaders(
+        &self,
+        partitions: &[(TopicName, PartitionId)],
+        time: OffsetTime,
+        deadline: Instant,
+    ) -> Result<Offsets, Error> {
         let mut names: Vec<_> = partitions.iter().map(|(topic, _)| topic.clone()).collect();
         names.dedup();
         let mut leaders = BTreeMap::new();
@@ -103,7 +123,7 @@ impl Admin {
         let mut asked = JoinSet::new();
         for (leader, topics) in by_leader {
             let network = Arc::clone(&self.network);
-            let topics: Vec<_> = topics.iter().map(|(topic, partitions)| wanted(topic, partitions)).collect();
+            let topics: Vec<_> = topics.iter().map(|(topic, partitions)| wanted(topic, partitions, time)).collect();
             asked.spawn(async move {
                 let build = move |_| {
                     ListOffsetsRequest::default()
@@ -133,8 +153,12 @@ impl Admin {
     }
 }
 
-fn wanted(topic: &TopicName, partitions: &[PartitionId]) -> ListOffsetsTopic {
-    let partition =
-        |id: &PartitionId| ListOffsetsPartition::default().with_partition_index(id.0).with_timestamp(LATEST);
+fn wanted(topic: &TopicName, partitions: &[PartitionId], time: OffsetTime) -> ListOffsetsTopic {
+    let time = match time {
+        OffsetTime::Earliest => EARLIEST,
+        OffsetTime::Latest => LATEST,
+        OffsetTime::Timestamp(ms) => ms,
+    };
+    let partition = |id: &PartitionId| ListOffsetsPartition::default().with_partition_index(id.0).with_timestamp(time);
     ListOffsetsTopic::default().with_name(topic_name(topic)).with_partitions(partitions.iter().map(partition).collect())
 }

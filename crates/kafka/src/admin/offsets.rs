@@ -27,7 +27,7 @@ pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(25);
 
 /// Times that stand for an end of the log.
 pub(super) const LATEST: i64 = -1;
-const EARLIEST: i64 = -2;
+pub(super) const EARLIEST: i64 = -2;
 
 impl Admin {
     pub(crate) async fn offsets(&self, topic: &TopicName, partition: PartitionId) -> Result<OffsetRange, Error> {

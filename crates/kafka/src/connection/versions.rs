@@ -34,6 +34,7 @@ pub(crate) fn versions_of(api: ApiKey) -> Option<RangeInclusive<i16>> {
         ApiKey::ListGroups => 0..=5,
         ApiKey::OffsetDelete => 0..=0,
         ApiKey::DeleteGroups => 0..=2,
+        ApiKey::DeleteRecords => 0..=2,
         ApiKey::ConsumerGroupDescribe => 0..=1,
         ApiKey::DescribeAcls => 1..=3,
         ApiKey::CreateAcls => 1..=3,

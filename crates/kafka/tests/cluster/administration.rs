@@ -1,11 +1,14 @@
 //! Configs, groups seen from outside, ACLs, reassignments.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use postern_kafka::{
     AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, Cluster, CommittedOffset,
     ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ErrorKind, GroupState, GroupType,
-    NodeId, Offset, PartitionId, Record, Settings, TopicName,
+    NodeId, Offset, OffsetTime, PartitionId, Record, Settings, TopicName,
 };
 
 use crate::target::{Target, fresh_name, new_topic, value};
@@ -145,7 +148,7 @@ async fn a_group_that_only_commits_is_found_its_offsets_set_and_deleted() {
     let committed = cluster.committed_offsets(&id).await.expect("fetched");
     assert_eq!(committed[..].iter().filter(|o| o.topic == topic).cloned().collect::<Vec<_>>(), wanted[..2]);
     let ends = [(gone, PartitionId(0)), (topic.clone(), PartitionId(0)), (topic.clone(), PartitionId(1))];
-    let ends: Vec<_> = cluster.end_offsets(&ends).await.expect("listed").into_iter().collect();
+    let ends: Vec<_> = cluster.list_offsets(&ends, OffsetTime::Latest).await.expect("listed").into_iter().collect();
     assert_eq!(ends, [((topic.clone(), PartitionId(0)), Offset(0)), ((topic.clone(), PartitionId(1)), Offset(3))]);
 
     let partition = (topic.clone(), PartitionId(0));
@@ -155,6 +158,27 @@ async fn a_group_that_only_commits_is_found_its_offsets_set_and_deleted() {
     assert!(left.contains(&wanted[1]) && !left.contains(&wanted[0]), "{left:?}");
     cluster.delete_group(&id).await.expect("deleted");
     assert_eq!(cluster.consumer_group(&id).await, Ok(None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_deleted_up_to_an_offset() {
+    let target = Target::start().await;
+    let topic = target.topic(1).await;
+    target.append(&topic, vec![value("a"), value("b"), value("c")]).await.remove(2).expect("written");
+    let delete = async |partition, offset| {
+        let before = BTreeMap::from([(PartitionId(partition), Offset(offset))]);
+        let results = target.cluster.delete_records(&topic, &before).await.expect("answered");
+        results[&PartitionId(partition)].clone()
+    };
+    assert_eq!(delete(0, 2).await, Ok(Offset(2)));
+    assert_eq!(target.range(&topic, 0).await, (2, 3));
+    assert_eq!(delete(0, 4).await.expect_err("beyond the end").kind, ErrorKind::InvalidRequest);
+    assert_eq!(delete(1, 0).await.expect_err("no such partition").kind, ErrorKind::UnknownPartition);
+    assert_eq!(target.range(&topic, 0).await, (2, 3));
+    assert_eq!(delete(0, -1).await, Ok(Offset(3)));
+    let partition = [(topic, PartitionId(0))];
+    let earliest = target.cluster.list_offsets(&partition, OffsetTime::Earliest).await.expect("listed");
+    assert_eq!(earliest[&partition[0]], Offset(3));
 }
 
 #[tokio::test(flavor = "multi_thread")]

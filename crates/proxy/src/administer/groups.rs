@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use postern_kafka::{GroupDescription, GroupMember, Offset, PartitionId, TopicName};
+use postern_kafka::{GroupDescription, GroupMember, Offset, OffsetTime, PartitionId, TopicName};
 
 use crate::{Error, Proxy};
 
@@ -75,7 +75,7 @@ impl Proxy {
             return Err(Error::NoOffsets(id.to_owned()));
         }
         let wanted: Vec<_> = committed.iter().map(|offset| (offset.topic.clone(), offset.partition)).collect();
-        let ends = self.cluster().end_offsets(&wanted).await?;
+        let ends = self.cluster().list_offsets(&wanted, OffsetTime::Latest).await?;
         let mut readers = HashMap::new();
         for (at, member) in group.members.iter().enumerate() {
             for (topic, partitions) in &member.assignment {

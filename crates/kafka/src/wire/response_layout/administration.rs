@@ -17,6 +17,9 @@ const LIST_GROUPS: &[Field] =
 const OFFSET_DELETE: &[Field] =
     &[all(Fixed(2)), all(Fixed(4)), all(Structures(&[all(Text), all(Structures(&[all(Fixed(4)), all(Fixed(2))]))]))];
 
+const DELETE_RECORDS: &[Field] =
+    &[all(Fixed(4)), all(Structures(&[all(Text), all(Structures(&[all(Fixed(4)), all(Fixed(8)), all(Fixed(2))]))]))];
+
 const DELETE_GROUPS: &[Field] = &[all(Fixed(4)), all(Structures(&[all(Text), all(Fixed(2))]))];
 
 const ASSIGNMENT: &[Field] = &[all(Structures(&[all(Fixed(16)), all(Text), all(Numbers(4))]))];
@@ -91,6 +94,7 @@ pub(super) fn layout(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::ListGroups => LIST_GROUPS,
         ApiKey::OffsetDelete => OFFSET_DELETE,
         ApiKey::DeleteGroups => DELETE_GROUPS,
+        ApiKey::DeleteRecords => DELETE_RECORDS,
         ApiKey::ConsumerGroupDescribe => CONSUMER_GROUP_DESCRIBE,
         ApiKey::DescribeAcls => DESCRIBE_ACLS,
         ApiKey::CreateAcls => CREATE_ACLS,
@@ -104,11 +108,12 @@ pub(super) fn layout(api: ApiKey) -> Option<&'static [Field]> {
 mod tests {
     use kafka_protocol::messages::{
         BrokerId, ConsumerGroupDescribeResponse, CreateAclsResponse, DeleteAclsResponse, DeleteGroupsResponse,
-        DescribeAclsResponse, IncrementalAlterConfigsResponse, ListGroupsResponse, ListPartitionReassignmentsResponse,
-        OffsetDeleteResponse, TopicName, consumer_group_describe_response as group,
+        DeleteRecordsResponse, DescribeAclsResponse, IncrementalAlterConfigsResponse, ListGroupsResponse,
+        ListPartitionReassignmentsResponse, OffsetDeleteResponse, TopicName, consumer_group_describe_response as group,
         create_acls_response::AclCreationResult,
         delete_acls_response::{DeleteAclsFilterResult, DeleteAclsMatchingAcl},
         delete_groups_response::DeletableGroupResult,
+        delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
         describe_acls_response::{AclDescription, DescribeAclsResource},
         incremental_alter_configs_response::AlterConfigsResourceResponse,
         list_groups_response::ListedGroup,
@@ -136,6 +141,12 @@ mod tests {
         });
         check(ApiKey::DeleteGroups, |version| {
             encoded(DeleteGroupsResponse::default().with_results(vec![DeletableGroupResult::default(); 2]), version)
+        });
+        check(ApiKey::DeleteRecords, |version| {
+            let topic = DeleteRecordsTopicResult::default()
+                .with_name(TopicName("topic".into()))
+                .with_partitions(vec![DeleteRecordsPartitionResult::default(); 2]);
+            encoded(DeleteRecordsResponse::default().with_topics(vec![topic]), version)
         });
         check(ApiKey::ConsumerGroupDescribe, |version| {
             let partitions = group::TopicPartitions::default()

@@ -1,0 +1,62 @@
+//! `/admin/v1/clusters/{cluster}/…` — administration for which Confluent has no paths: records and offsets deleted, offsets of groups
+//! reset, groups deleted. In `application/json`; described in `docs/administration.md`.
+//!
+//! Names and error codes are those of API v3. What concerns several partitions is answered for each of them: 200 where all went
+//! well, 207 where some did not, whose entries then have `error_code` and `message`.
+
+mod groups;
+mod records;
+
+use postern_proxy::{ClusterError, Error, Proxy};
+use serde::Serialize;
+
+use crate::negotiate::{JSON, MediaType};
+use crate::problem::{self, Dialect, Problem};
+use crate::request_context::Params;
+use crate::router::{Media, Route, Table};
+
+const ANSWER: &[MediaType] = &[MediaType { name: JSON, weight: 1000 }];
+const READ: Media = Media { consumes: None, produces: ANSWER };
+const WRITE: Media = Media { consumes: Some(&[JSON]), produces: ANSWER };
+
+#[rustfmt::skip]
+pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
+    Table::with(proxy, Proxy::with_one_deadline)
+        .delete("/admin/v1/clusters/{cluster}/consumer-groups/{group}", READ, groups::delete)
+        .post("/admin/v1/clusters/{cluster}/consumer-groups/{group}/offsets:reset", WRITE, groups::reset)
+        .post("/admin/v1/clusters/{cluster}/consumer-groups/{group}/offsets:delete", WRITE, groups::delete_offsets)
+        .post("/admin/v1/clusters/{cluster}/topics/{topic}/records:delete", WRITE, records::delete)
+        .routes
+}
+
+fn problem(error: Error) -> Problem {
+    problem::problem(Dialect::V3, &error)
+}
+
+/// 404 unless the path names the cluster of this proxy.
+async fn check_cluster(proxy: &Proxy, params: &Params) -> Result<(), Problem> {
+    let (ours, asked) = (proxy.cluster_id().await.map_err(problem)?, params.get("cluster"));
+    match ours == asked {
+        true => Ok(()),
+        false => {
+            Err(Problem::missing(format!("Cluster {asked} cannot be found. The cluster of this proxy is {ours}.")))
+        }
+    }
+}
+
+/// Why one of several was refused; nothing where it was not.
+#[derive(Default, Serialize)]
+struct Refusal {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl Refusal {
+    fn of(error: Option<ClusterError>) -> Refusal {
+        let Some(error) = error else { return Refusal::default() };
+        let Problem { code, message, .. } = problem(error.into());
+        Refusal { error_code: Some(code), message: Some(message) }
+    }
+}

@@ -1,0 +1,165 @@
+//! Groups of consumers: offsets reset and deleted, groups deleted.
+
+use hyper::StatusCode;
+use postern_proxy::{ClusterError, PartitionId, Proxy, ResetTo, TopicName};
+use serde::Serialize;
+
+use super::{Refusal, check_cluster, problem};
+use crate::lenient_object::{BODY_MAX, LenientObject};
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::request_context::RequestContext;
+
+#[derive(Serialize)]
+struct Reset {
+    consumer_group_id: String,
+    dry_run: bool,
+    data: Vec<ResetOffset>,
+}
+
+#[derive(Serialize)]
+struct ResetOffset {
+    topic_name: String,
+    partition_id: i32,
+    /// Null where nothing is committed.
+    current_offset: Option<i64>,
+    new_offset: i64,
+    #[serde(flatten)]
+    refusal: Refusal,
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    consumer_group_id: String,
+    data: Vec<DeletedOffset>,
+}
+
+#[derive(Serialize)]
+struct DeletedOffset {
+    topic_name: String,
+    partition_id: i32,
+    #[serde(flatten)]
+    refusal: Refusal,
+}
+
+/// The group must have no members.
+pub(super) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    check_cluster(&proxy, &request.params).await?;
+    proxy.delete_group(request.params.get("group")).await.map_err(problem)?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// Changes nothing unless `dry_run` is false.
+pub(super) async fn reset(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let (params, body) = request.read_document(BODY_MAX).await?;
+    let ResetRequest { to, topics, dry_run } = ResetRequest::read(&body)?;
+    check_cluster(&proxy, &params).await?;
+    let group = params.get("group");
+    let resets = proxy.reset_group_offsets(group, to, topics.as_deref(), dry_run).await.map_err(problem)?;
+    let status = status_of(resets.iter().map(|reset| &reset.result));
+    let data = resets.into_iter().map(|reset| ResetOffset {
+        topic_name: reset.topic.to_string(),
+        partition_id: reset.partition.0,
+        current_offset: reset.from.map(|offset| offset.0),
+        new_offset: reset.to.0,
+        refusal: Refusal::of(reset.result.err()),
+    });
+    Ok(Reply::json(status, &Reset { consumer_group_id: group.to_owned(), dry_run, data: data.collect() }))
+}
+
+/// No member of the group may be subscribed to the topics.
+pub(super) async fn delete_offsets(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let (params, body) = request.read_document(BODY_MAX).await?;
+    let partitions = read_partitions(&body)?;
+    check_cluster(&proxy, &params).await?;
+    let group = params.get("group");
+    let results = proxy.delete_group_offsets(group, &partitions).await.map_err(problem)?;
+    let status = status_of(results.iter().map(|(_, result)| result));
+    let data = results.into_iter().map(|((topic, partition), result)| DeletedOffset {
+        topic_name: topic.to_string(),
+        partition_id: partition.0,
+        refusal: Refusal::of(result.err()),
+    });
+    Ok(Reply::json(status, &Deleted { consumer_group_id: group.to_owned(), data: data.collect() }))
+}
+
+fn status_of<'a>(mut results: impl Iterator<Item = &'a Result<(), ClusterError>>) -> StatusCode {
+    if results.all(Result::is_ok) { StatusCode::OK } else { StatusCode::MULTI_STATUS }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct ResetRequest {
+    to: ResetTo,
+    topics: Option<Vec<TopicName>>,
+    dry_run: bool,
+}
+
+impl ResetRequest {
+    /// `{"to":"earliest"}`, `{"to":"latest"}`, `{"offset":7}` or `{"timestamp_ms":1767225600000}`, with `topics` and `dry_run`.
+    fn read(body: &[u8]) -> Result<ResetRequest, Problem> {
+        const EXPECTED: &str = "an object with to (earliest or latest), offset or timestamp_ms";
+        let mut object = LenientObject::read(body, EXPECTED)?;
+        let end = object.choice("to", &[("earliest", ResetTo::Earliest), ("latest", ResetTo::Latest)])?;
+        let offset = object.int64("offset")?.map(ResetTo::Offset);
+        let time = object.int64("timestamp_ms")?.map(ResetTo::Timestamp);
+        let topics = object.contains("topics").then(|| object.texts("topics")).transpose()?;
+        let dry_run = object.flag("dry_run")?.unwrap_or(true);
+        object.end()?;
+        let mut wanted = [end, offset, time].into_iter().flatten();
+        let (Some(to), None) = (wanted.next(), wanted.next()) else {
+            return Err(Problem::bad_request(
+                "Expected exactly one of to, offset and timestamp_ms, which say where to.",
+            ));
+        };
+        if let ResetTo::Offset(negative @ ..0) | ResetTo::Timestamp(negative @ ..0) = to {
+            return Err(Problem::bad_request(format!("Expected 0 or more, found {negative}.")));
+        }
+        let topics = topics.map(|names| names.iter().map(|name| topic(name)).collect()).transpose()?;
+        Ok(ResetRequest { to, topics, dry_run })
+    }
+}
+
+/// `{"partitions":[{"topic_name":"t","partition_id":0}]}`
+fn read_partitions(body: &[u8]) -> Result<Vec<(TopicName, PartitionId)>, Problem> {
+    let mut object = LenientObject::read(body, "an object with partitions")?;
+    let partitions = object.objects("partitions")?;
+    let partitions = object.required("partitions", partitions)?;
+    object.end()?;
+    let partition = |mut object: LenientObject| {
+        let name = object.text("topic_name")?;
+        let id = object.int32("partition_id")?;
+        let (name, id) = (object.required("topic_name", name)?, object.required("partition_id", id)?);
+        object.end()?;
+        Ok((topic(&name)?, PartitionId(id)))
+    };
+    partitions.into_iter().map(partition).collect()
+}
+
+fn topic(name: &str) -> Result<TopicName, Problem> {
+    TopicName::parse(name)
+        .map_err(|error| Problem::invalid_request(format!("'{name}' is no legal name of a topic: {error}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_says_where_to_once_and_is_tried_first() {
+        let read = |body: &str| ResetRequest::read(body.as_bytes()).map_err(|problem| problem.message);
+        let expected = ResetRequest { to: ResetTo::Earliest, topics: None, dry_run: true };
+        assert_eq!(read(r#"{"to":"earliest"}"#), Ok(expected));
+        let topics = Some(vec![TopicName::parse("t").expect("legal")]);
+        let expected = ResetRequest { to: ResetTo::Timestamp(5_000_000_000), topics, dry_run: false };
+        assert_eq!(read(r#"{"timestamp_ms":5000000000,"topics":["t"],"dry_run":false}"#), Ok(expected));
+        for body in [
+            "{}",
+            r#"{"to":"latest","offset":1}"#,
+            r#"{"offset":-1}"#,
+            r#"{"to":"now"}"#,
+            r#"{"to":"latest","topic":"t"}"#,
+        ] {
+            assert!(read(body).is_err(), "{body}");
+        }
+    }
+}
