@@ -37,8 +37,13 @@ pub(super) async fn describe(
     context: &CallContext<'_>,
     request: DescribeConfigsRequest,
 ) -> Result<DescribeConfigsResponse, Disconnect> {
-    let mut results = Vec::with_capacity(request.resources.len());
+    let mut results = Vec::new();
+    // A resource that is named twice gets one result: a response has some kilobytes for each.
+    let mut seen = HashSet::new();
     for requested in request.resources {
+        if !seen.insert((requested.resource_type, requested.resource_name.clone())) {
+            continue;
+        }
         let fault = context
             .injected_fault(node, ApiKey::DescribeConfigs, topic_of(requested.resource_type, &requested.resource_name))
             .await?;
