@@ -5,6 +5,7 @@
 //! two.
 
 mod depth;
+mod unfolded;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
@@ -24,6 +25,10 @@ pub(super) const MATCHES: &str = "x-matches";
 /// What the names of a value's properties cost to be looked at is to be spent; the validator is taught this keyword.
 pub(super) const LOOKS_AT_NAMES: &str = "x-looks-at-names";
 
+/// What it costs to hold a value to a schema is to be spent before that is done; the validator is taught this keyword. Its
+/// value says how many schemas are about the value itself, how many about each of its parts, and whether parts are compared.
+pub(super) const COSTS: &str = "x-costs";
+
 /// A document for the validator.
 #[derive(Debug)]
 pub(super) struct BundledSchema {
@@ -41,11 +46,18 @@ impl BundledSchema {
     pub(super) const DEFINITIONS: &str = "definitions";
 
     pub(super) fn new(resolver: &SchemaResolver<'_>) -> BundledSchema {
+        let (bundle, is_small) = BundledSchema::write(resolver, false);
+        if is_small { bundle } else { BundledSchema::write(resolver, true).0 }
+    }
+
+    /// Returns it, and whether it is so small that nothing has to count what it costs to hold values to it.
+    fn write(resolver: &SchemaResolver<'_>, counts_costs: bool) -> (BundledSchema, bool) {
         let classic = resolver.draft(0).is_classic();
         let (places, pending, definitions) = Default::default();
         let mut writer = Writer {
             resolver,
             classic,
+            counts_costs,
             places,
             pending,
             named: 0,
@@ -66,8 +78,10 @@ impl BundledSchema {
             true => usize::MAX,
             false => depth::depth(&writer.definitions),
         };
+        let first = reference.rsplit('/').next().unwrap_or_default();
+        let is_small = unfolded::is_at_most(MAX_UNCOUNTED, &writer.definitions, first);
         let document = json!({ "$ref": reference, Self::DEFINITIONS: writer.definitions });
-        BundledSchema { document, classic, has_defaults: writer.has_defaults, depth }
+        (BundledSchema { document, classic, has_defaults: writer.has_defaults, depth }, is_small)
     }
 
     /// The schema that a reference in the document leads to.
@@ -76,6 +90,10 @@ impl BundledSchema {
         self.document[Self::DEFINITIONS].get(name)
     }
 }
+
+/// So many JSON values of a schema may be looked at for each part of a value without being counted, which costs a fifth of the
+/// speed.
+const MAX_UNCOUNTED: usize = 200;
 
 /// Schemas of the document, where dynamic references make several of one.
 const MAX_DEFINITIONS: usize = 10_000;
@@ -90,6 +108,8 @@ struct Writer<'d, 'l> {
     resolver: &'l SchemaResolver<'d>,
     /// Whether the document is to be one of draft-07.
     classic: bool,
+    /// Whether schemas are to have [`COSTS`].
+    counts_costs: bool,
     places: HashMap<Seen, usize>,
     pending: Vec<(usize, Place<'d>, usize)>,
     /// So many definitions have names.
@@ -250,10 +270,7 @@ impl<'d> Writer<'d, '_> {
             let all = out.entry("allOf").or_insert_with(|| json!([]));
             all.as_array_mut().expect("an allOf is written as a list").extend(also);
         }
-        match out.get("patternProperties").and_then(Value::as_object) {
-            Some(patterns) if !patterns.is_empty() => paid_for(out),
-            _ => Value::Object(out),
-        }
+        paid_for(out, self.counts_costs)
     }
 
     fn keyword(
@@ -397,15 +414,57 @@ impl<'d> Writer<'d, '_> {
     }
 }
 
-/// A schema that looks at the names of properties, after one that spends what this costs.
-fn paid_for(mut schema: Map<String, Value>) -> Value {
+/// The schema, after one that spends what it costs to hold a value to it, if that is more than a few comparisons. The
+/// validator takes such keywords last, hence a schema of their own.
+fn paid_for(mut schema: Map<String, Value>, counts_costs: bool) -> Value {
+    let has_patterns =
+        schema.get("patternProperties").and_then(Value::as_object).is_some_and(|names| !names.is_empty());
+    if !counts_costs && !has_patterns {
+        return Value::Object(schema);
+    }
+    let (mut own, mut for_each) = (0, 0);
+    let mut compares = false;
+    for (keyword, value) in &schema {
+        let parts = value.as_array().map_or(0, Vec::len) + value.as_object().map_or(0, Map::len);
+        match keyword.as_str() {
+            "allOf" | "anyOf" | "oneOf" | "prefixItems" | "properties" | "dependencies" | "dependentSchemas" => {
+                own += parts
+            }
+            "patternProperties" => for_each += parts,
+            "not" | "if" => own += 1,
+            "items" if value.is_array() => own += parts,
+            "items" | "additionalItems" | "contains" | "propertyNames" | "additionalProperties" => for_each += 1,
+            // They hold values to the other keywords once more.
+            "unevaluatedItems" | "unevaluatedProperties" => for_each += 1 + schema.len(),
+            // Names are found at once, anything else is compared with one after the other.
+            "enum" if !value.as_array().into_iter().flatten().all(Value::is_string) => own += nodes(value) / 2,
+            "const" => own += nodes(value) / 2,
+            "required" => own += parts / 8,
+            "uniqueItems" => compares = value == &Value::Bool(true),
+            _ => {}
+        }
+    }
+    if own + for_each == 0 && !compares {
+        return Value::Object(schema);
+    }
     let default = schema.remove("default");
-    let patterns: Value =
-        schema["patternProperties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-    let mut out = json!({ "allOf": [{ LOOKS_AT_NAMES: patterns }, schema] });
+    let mut costs = json!({ COSTS: [own + 1, for_each, compares] });
+    if let Some(Value::Object(patterns)) = schema.get("patternProperties") {
+        costs[LOOKS_AT_NAMES] = patterns.keys().map(String::as_str).collect();
+    }
+    let mut out = json!({ "allOf": [costs, schema] });
     // Where it is looked for.
     default.into_iter().for_each(|default| out["default"] = default);
     out
+}
+
+/// How many values a value consists of.
+pub(super) fn nodes(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(nodes).sum::<usize>(),
+        Value::Object(members) => 1 + members.values().map(nodes).sum::<usize>(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
 }
 
 /// The schema for `type`: one type or one of several, each at most once.

@@ -3,7 +3,8 @@
 //! The `jsonschema` crate decides whether it fits; only for yes or no, since collecting all its reasons may take
 //! for ever under schemas that are made for it. Why a value does not fit is found by [`explain`], with a bound.
 //!
-//! Regular expressions are matched here, not by the validator, where they can be: what they cost is bounded ([`effort`]).
+//! What this costs is bounded ([`effort`]): schemas that refer to one another can double the work with each reference. The
+//! validator is taught keywords that count it. Regular expressions are matched here, not by the validator, where they can be.
 //!
 //! All of it recurses with the value and the schemas about it; [`with_stack`] provides the stack for it.
 //!
@@ -21,7 +22,7 @@ use serde_json::{Map, Value};
 
 use branches::Branches;
 
-use super::bundled_schema::{BundledSchema, LOOKS_AT_NAMES, MATCHES, WRITTEN_WHOLE};
+use super::bundled_schema::{BundledSchema, COSTS, LOOKS_AT_NAMES, MATCHES, WRITTEN_WHOLE, nodes};
 use super::decimal::Decimal;
 use super::effort::{self, Exhausted};
 use super::pattern::{self, Pattern};
@@ -60,7 +61,7 @@ impl ValueValidator {
         json::rewrite(text, &mut written)?;
         let mut value = serde_json::from_slice::<Value>(&written).map_err(|error| unread(&error))?;
         let frames = self.schema_bundle.depth.saturating_mul(levels(&value) + 1);
-        let filled = with_stack(frames.saturating_mul(FRAME), || self.validate(&mut value))??;
+        let filled = with_stack(frames.saturating_mul(FRAME), || self.validate(text.len(), &mut value))??;
         if filled {
             written.clear();
             json::rewrite(value.to_string().as_bytes(), &mut written)?;
@@ -71,8 +72,8 @@ impl ValueValidator {
 
     /// Validates the value, then fills in defaults. Returns whether the value is to be written with them: not where they do
     /// not fit themselves.
-    fn validate(&self, value: &mut Value) -> Result<bool, EncodeError> {
-        let result = effort::bounded(|| {
+    fn validate(&self, bytes: usize, value: &mut Value) -> Result<bool, EncodeError> {
+        let result = effort::bounded_by(bytes, || {
             if !self.validator.is_valid(value) {
                 return Err(explain::explain(&self.schema_bundle, value));
             }
@@ -97,6 +98,7 @@ fn build(document: &Value, classic: bool) -> Result<Validator, EncodeError> {
         .with_keyword(WRITTEN_WHOLE, written_whole)
         .with_keyword(LOOKS_AT_NAMES, looks_at_names)
         .with_keyword(MATCHES, matches)
+        .with_keyword(COSTS, costs)
         .offline();
     let build = || options.build(document).map_err(|error| error.to_string());
     let built = with_stack(BUILD_STACK, || effort::bounded(build))?;
@@ -155,8 +157,8 @@ fn too_deep() -> EncodeError {
 }
 
 fn takes_too_long(value: &Value) -> EncodeError {
-    let expected = "a value that can be held to the regular expressions of the schema in time";
-    EncodeError::new(String::new(), expected, format!("{}, too long for them", describe(value)))
+    let expected = "a value that can be held to the schema and its regular expressions in time";
+    EncodeError::new(String::new(), expected, format!("{}, which takes too long", describe(value)))
 }
 
 // === Keywords ===
@@ -207,6 +209,44 @@ fn matches<'a>(
 ) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
     let pattern = value.as_str().and_then(Pattern::new).ok_or_else(|| no_expression(value))?;
     Ok(Box::new(Matches(pattern)))
+}
+
+/// Spends what it costs to hold a value to a schema, without those within it that do so themselves.
+struct Costs {
+    own: u64,
+    for_each: u64,
+    compares: bool,
+}
+
+impl<'i> Keyword<'i> for Costs {
+    fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
+        Keyword::is_valid(self, value);
+        Ok(())
+    }
+
+    fn is_valid(&self, value: &'i Value) -> bool {
+        let parts = match value {
+            Value::Array(items) => items.len(),
+            Value::Object(members) => members.len(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+        };
+        let compared = if self.compares && value.is_array() { COMPARISONS * nodes(value) as u64 } else { 0 };
+        let schemas = self.own + self.for_each.saturating_mul(parts as u64) + compared;
+        effort::spend(schemas.saturating_mul(effort::SCHEMA));
+        true
+    }
+}
+
+/// What it costs to find a value among others, in values that are held to a schema.
+const COMPARISONS: u64 = 10;
+
+fn costs<'a>(
+    _schema: &'a Map<String, Value>,
+    value: &'a Value,
+    _path: Location,
+) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+    let number = |at: usize| value[at].as_u64().unwrap_or(u64::MAX);
+    Ok(Box::new(Costs { own: number(0), for_each: number(1), compares: value[2] == Value::Bool(true) }))
 }
 
 /// Spends what the expressions of a `patternProperties` cost, before they are matched.

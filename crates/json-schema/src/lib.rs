@@ -35,6 +35,8 @@ use tree::Tree;
 
 use postern_schema_core::{CompileError, DecodeError, EncodeError, Encoded, Incompatibility, Policy, Strictness};
 
+pub use effort::bounded_together;
+
 /// One compiled JSON Schema.
 #[derive(Debug)]
 pub struct JsonSchema {

@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 use std::thread::available_parallelism;
 
+use postern_schema::bounded_together;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
@@ -18,10 +19,12 @@ const LARGE: usize = 100 << 10;
 static PROCESSORS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
 
-/// Runs `work` on `bytes` of a request; if they are many, not on the threads that answer.
+/// Runs `work` on `bytes` of a request; if they are many, not on the threads that answer. What it may cost to hold the values in them to
+/// JSON Schemas is bounded for all of them together.
 ///
 /// Dropping the future before the work has begun cancels it.
 pub async fn run_large<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    let work = || bounded_together(bytes, work);
     if bytes <= LARGE {
         return work();
     }

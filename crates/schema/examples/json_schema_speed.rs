@@ -17,8 +17,8 @@ const WITHOUT_DEFAULT: &str =
     r#"{"timestamp": 1681248783000000, "band": "y", "meanSky": -213.75839364883444, "stdevSky": 2328.906118708811}"#;
 
 const ROUNDS: usize = 7;
-/// Properties and definitions of the large schema, about 5 MB of text.
-const LARGE: usize = 60_000;
+/// Properties and definitions of the large schema, about 4 MB of text.
+const LARGE: usize = 45_000;
 
 fn main() {
     let per_round = std::env::args().nth(1).and_then(|records| records.parse().ok()).unwrap_or(200_000);

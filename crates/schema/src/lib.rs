@@ -8,6 +8,7 @@
 
 mod schema;
 
+pub use postern_json_schema::bounded_together;
 pub use postern_json_text as json;
 pub use postern_schema_core::{CompileError, DecodeError, EncodeError, Encoded, Incompatibility, Policy, Strictness};
 pub use schema::{Reference, Schema, SchemaKind};

@@ -106,6 +106,34 @@ fn alternatives_within_alternatives_end() {
     });
 }
 
+/// The work doubles with each reference, whatever the value.
+#[test]
+fn references_that_double_the_work_end() {
+    soon(|| {
+        for keyword in ["allOf", "anyOf", "oneOf"] {
+            let doubling = |depth: usize| {
+                let mut text = r##"{"$ref":"#/definitions/0","definitions":{"##.to_owned();
+                for position in 0..depth {
+                    let next = position + 1;
+                    let _ = write!(
+                        text,
+                        r##""{position}":{{"{keyword}":[{{"$ref":"#/definitions/{next}"}},{{"allOf":[{{"$ref":"#/definitions/{next}"}}]}}]}},"##
+                    );
+                }
+                text + &format!(r#""{depth}":{{"type":"string"}}}}}}"#)
+            };
+            let results = [r#""x""#, "1"].map(|value| schema(&doubling(45)).encode(value.as_bytes(), &mut Vec::new()));
+            let refused = results.iter().filter_map(|result| result.as_ref().err()).map(ToString::to_string);
+            assert!(refused.into_iter().any(|error| error.contains("takes too long")), "{keyword}");
+            assert_eq!(encodes(&doubling(8), r#""x""#), keyword != "oneOf");
+        }
+        let compared = (0..5000).map(|n| format!(r#"{{"a":{n}}}"#)).collect::<Vec<_>>().join(",");
+        let text = format!(r#"{{"items":{{"enum":[{compared}]}}}}"#);
+        assert!(encodes(&text, r#"[{"a":4999}]"#));
+        assert!(!encodes(&text, &format!("[{}]", vec![r#"{"a":4999}"#; 200_000].join(","))));
+    });
+}
+
 #[test]
 fn many_alternatives_end() {
     soon(|| {
