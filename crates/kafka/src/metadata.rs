@@ -440,14 +440,17 @@ impl Metadata {
                     listener(name, &topic);
                 }
             }
-            Err(error) if error.is_transient() || !settled => {
+            // Neither a broker that is away nor one that refuses our credentials says anything of the topic.
+            Err(error) if error.is_transient() || error.kind == ErrorKind::Authentication || !settled => {
                 if let Some(known) = known.get(name) {
                     known.renewing.store(false, Ordering::Relaxed);
                 }
             }
-            Err(_) => {
+            Err(error) => {
                 known.remove(name);
-                remember(&mut rest.missing, name, MISSING_FOR);
+                if error.kind == ErrorKind::UnknownTopic {
+                    remember(&mut rest.missing, name, MISSING_FOR);
+                }
             }
         }
     }
