@@ -29,16 +29,17 @@ struct Inner {
 }
 
 impl Cluster {
-    /// Starts the client; needs no reachable broker. To be called inside a tokio runtime, which then carries its tasks.
+    /// Starts the client; needs no reachable broker. To be called inside a tokio runtime, which then carries its tasks. Reads
+    /// certificates and secrets, which blocks on the file system.
     ///
     /// # Errors
-    /// `InvalidRequest`: a setting that cannot be used; no runtime.
+    /// `InvalidRequest`: a setting that cannot be used, a store that cannot be read; no runtime.
     pub fn connect(settings: Settings) -> Result<Cluster, Error> {
         settings.check()?;
         let runtime = Handle::try_current().map_err(|error| {
             Error::new(ErrorKind::Other, "INVALID_CONFIG", format!("no runtime to run in: {error}"))
         })?;
-        let network = Arc::new(Network::start(&settings));
+        let network = Arc::new(Network::start(&settings)?);
         let metadata = Arc::new(Metadata::new(network.clone(), settings.call_timeout, runtime.clone()));
         let producer = Producer::start(&settings, &network, &metadata, runtime.clone());
         let admin = Arc::new(Admin::new(network.clone(), metadata.clone(), &settings));

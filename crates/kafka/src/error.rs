@@ -28,7 +28,7 @@ pub enum ErrorKind {
     InvalidRequest,
     /// A replica assignment that the cluster cannot follow.
     InvalidReplicaAssignment,
-    /// The cluster does not accept our credentials.
+    /// The cluster does not accept our credentials, or we do not trust its certificate.
     Authentication,
     /// The cluster does not permit us to do this.
     Authorization,
@@ -165,6 +165,7 @@ impl ErrorCode {
     pub(crate) const DUPLICATE_SEQUENCE_NUMBER: ErrorCode = ErrorCode(46);
     pub(crate) const INVALID_PRODUCER_EPOCH: ErrorCode = ErrorCode(47);
     pub(crate) const KAFKA_STORAGE_ERROR: ErrorCode = ErrorCode(56);
+    pub(crate) const SASL_AUTHENTICATION_FAILED: ErrorCode = ErrorCode(58);
     pub(crate) const UNKNOWN_PRODUCER_ID: ErrorCode = ErrorCode(59);
     pub(crate) const NON_EMPTY_GROUP: ErrorCode = ErrorCode(68);
     pub(crate) const GROUP_ID_NOT_FOUND: ErrorCode = ErrorCode(69);

@@ -4,6 +4,7 @@
 //!
 //! - `wire`: the protocol as bytes: batches, requests and answers, bounds. No IO.
 //! - `connection`: one connection; frames, versions, deadlines, backoff.
+//! - `tls`, `sasl`: certificates and credentials, for connections.
 //! - `network`: the brokers, and which of them to ask.
 //! - `coordinator`: which broker coordinates a group.
 //! - `metadata`: topics, partitions, leaders; shared look-ups.
@@ -16,8 +17,8 @@
 //! Records are counted against a memory budget ([`Inflight`]) before they may be appended: [`Cluster::append`] takes
 //! [`Admitted`] records and nothing else. A record that failed says whether it may stand in the log all the same ([`Fate`]).
 //!
-//! Not here: who may do what, how values are encoded, what a client is told over HTTP. Not yet: TLS and SASL, compression of what
-//! is produced, transactions.
+//! Not here: who may do what, how values are encoded, what a client is told over HTTP. Not yet: compression of what is produced,
+//! transactions.
 
 mod admin;
 mod cluster;
@@ -34,7 +35,9 @@ mod network;
 mod producer;
 mod reader;
 mod record;
+mod sasl;
 mod settings;
+mod tls;
 mod wire;
 
 pub use admin::{
@@ -55,4 +58,7 @@ pub use names::{ByteCount, InvalidTopicName, NodeId, Offset, PartitionId, TopicN
 pub use network::Broker;
 pub use reader::Reader;
 pub use record::{Receipt, Record, StoredRecord};
-pub use settings::Settings;
+pub use settings::{
+    ClientCredentials, KeyStore, Mechanism, Sasl, ScramHash, Secret, Security, Settings, Source, Tls, TokenSource,
+    TrustStore,
+};

@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep};
 
 pub(crate) use crate::connection::CallError;
 use crate::{
-    NodeId, Settings,
-    connection::{Backoff, Health, Link, LinkState},
+    Error, NodeId, Settings,
+    connection::{Backoff, Health, Link, LinkState, Protection, Transport},
 };
 
 /// A broker, as it wants to be reached.
@@ -40,6 +40,7 @@ pub(crate) struct Network {
     bootstrap: Vec<Arc<Link>>,
     next_bootstrap: AtomicUsize,
     known: Mutex<KnownBrokers>,
+    protection: Protection,
     health: Arc<Health>,
     request_timeout: Duration,
     unreachable_timeout: Duration,
@@ -61,23 +62,45 @@ pub(crate) enum Destination {
 }
 
 impl Network {
-    /// Starts the links to the bootstrap addresses, which connect when they are used. Must be called inside a runtime.
-    pub(crate) fn start(settings: &Settings) -> Network {
+    /// Starts the links to the bootstrap addresses, which connect when they are used. Must be called inside a runtime. Reads
+    /// certificates and secrets, which blocks on the file system.
+    ///
+    /// # Errors
+    /// `InvalidRequest`: they cannot be read or used.
+    pub(crate) fn start(settings: &Settings) -> Result<Network, Error> {
         let request_timeout = settings.request_timeout.min(settings.call_timeout);
         let health = Arc::new(Health::default());
-        let link = |address: &str| Arc::new(Link::start(address.to_owned(), request_timeout, health.clone()));
-        Network {
+        let protection = Protection::new(&settings.security)?;
+        let link = |address: &str| {
+            Arc::new(Link::start(address.to_owned(), protection.clone(), request_timeout, health.clone()))
+        };
+        Ok(Network {
             bootstrap: settings.bootstrap_addresses().map(link).collect(),
             next_bootstrap: AtomicUsize::new(0),
             known: Mutex::default(),
+            protection,
             health,
             request_timeout,
             unreachable_timeout: settings.unreachable_timeout,
-        }
+        })
     }
 
     pub(crate) fn health(&self) -> &Arc<Health> {
         &self.health
+    }
+
+    /// A connection to `address` for the caller alone, on which requests may wait at the broker. A frame of more than `max_frame`
+    /// bytes will end it.
+    ///
+    /// # Errors
+    /// `BrokerUnavailable`; `Authentication`. The log is told.
+    pub(crate) async fn open(&self, address: &str, max_frame: usize) -> Result<Transport, Error> {
+        let opened = Transport::open(&self.protection, address, max_frame).await;
+        match &opened {
+            Ok(_) => self.health.reached(address),
+            Err(error) => self.health.failed(address, &error.message),
+        }
+        opened
     }
 
     /// The brokers that a metadata answer named. A broker that has moved gets a new link.
@@ -101,7 +124,7 @@ impl Network {
     fn insert(&self, known: &mut KnownBrokers, broker: &Broker) {
         let address = address_of(&broker.host, broker.port);
         if known.brokers.get(&broker.id).is_none_or(|link| link.address() != address) {
-            let link = Link::start(address, self.request_timeout, self.health.clone());
+            let link = Link::start(address, self.protection.clone(), self.request_timeout, self.health.clone());
             known.brokers.insert(broker.id, Arc::new(link));
         }
     }

@@ -208,12 +208,7 @@ impl Reader {
         };
         let address = leader.node.and_then(|node| self.network.address(node));
         let Some(address) = address else { return Err(ErrorCode::LEADER_NOT_AVAILABLE.error(None)) };
-        let opened = Transport::open(&address, MAX_FRAME).await;
-        let transport = opened.map_err(|error| {
-            self.network.health().failed(&address, &error.0);
-            Error::unavailable(error.0)
-        })?;
-        self.network.health().reached(&address);
+        let transport = self.network.open(&address, MAX_FRAME).await?;
         let version = transport.version(ApiKey::Fetch)?;
         let mut connection =
             Connection { transport, version, leader_epoch: leader.epoch, correlation_id: 0, asked: Instant::now() };

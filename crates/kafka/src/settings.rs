@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use crate::{ByteCount, Error, ErrorKind};
 
+mod security;
+
+pub use security::{
+    ClientCredentials, KeyStore, Mechanism, Sasl, ScramHash, Secret, Security, Source, Tls, TokenSource, TrustStore,
+};
+
 /// How the cluster is reached.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -20,6 +26,8 @@ pub struct Settings {
     pub delivery_timeout: Duration,
     /// A record may be this large, reckoned as Java reckons for `max.request.size`. Default 1048576.
     pub max_request_size: ByteCount,
+    /// TLS and SASL. Default: neither.
+    pub security: Security,
 }
 
 impl Settings {
@@ -32,6 +40,7 @@ impl Settings {
             request_timeout: Duration::from_secs(30),
             delivery_timeout: Duration::from_secs(120),
             max_request_size: ByteCount(1_048_576),
+            security: Security::default(),
         }
     }
 

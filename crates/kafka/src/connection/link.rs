@@ -21,8 +21,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Backoff, Health, Transport, transport};
-use crate::Error;
+use super::{Backoff, Health, Protection, Transport, transport};
+use crate::{Error, wire::response_layout::decode};
 
 /// Calls that wait for an answer at the same time, on the connection and before it.
 const MAX_IN_FLIGHT: usize = 16;
@@ -70,10 +70,16 @@ pub(crate) struct Link {
 
 impl Link {
     /// Starts the task of the connection, which connects with the first call. Must be called inside a runtime.
-    pub(crate) fn start(address: String, request_timeout: Duration, health: Arc<Health>) -> Link {
+    pub(crate) fn start(
+        address: String,
+        protection: Protection,
+        request_timeout: Duration,
+        health: Arc<Health>,
+    ) -> Link {
         let (calls, waiting) = mpsc::channel(MAX_WAITING);
         let state = Arc::new(AtomicU8::new(LinkState::Closed as u8));
-        let task = LinkTask { address: address.clone(), waiting, state: state.clone(), request_timeout, health };
+        let task =
+            LinkTask { address: address.clone(), protection, waiting, state: state.clone(), request_timeout, health };
         tokio::spawn(task.run());
         Link { address, calls, state }
     }
@@ -118,7 +124,7 @@ impl Link {
             Ok(answered) => answered?,
             Err(_) => return Err(CallError::lost(format!("{} did not answer in time", self.address))),
         };
-        transport::decode(api, version, bytes).map_err(|reason| CallError::lost(format!("{}: {reason}", self.address)))
+        decode(api, version, bytes).map_err(|reason| CallError::lost(format!("{}: {reason}", self.address)))
     }
 }
 
@@ -148,6 +154,7 @@ struct Unanswered {
 
 struct LinkTask {
     address: String,
+    protection: Protection,
     waiting: mpsc::Receiver<Call>,
     state: Arc<AtomicU8>,
     request_timeout: Duration,
@@ -157,16 +164,16 @@ struct LinkTask {
 impl LinkTask {
     async fn run(mut self) {
         let mut backoff = Backoff::RECONNECT;
-        let mut failed: Option<(Instant, String)> = None;
+        let mut failed: Option<(Instant, Error)> = None;
         while let Some(call) = self.waiting.recv().await {
-            if let Some((until, reason)) = &failed
+            if let Some((until, error)) = &failed
                 && Instant::now() < *until
             {
                 // Who waits for an answer may ask another broker; and comes again.
-                let _ = call.reply.send(Err(CallError::not_sent(reason)));
+                let _ = call.reply.send(Err(CallError { error: error.clone(), sent: false }));
                 continue;
             }
-            match Transport::open(&self.address, MAX_FRAME).await {
+            match Transport::open(&self.protection, &self.address, MAX_FRAME).await {
                 Ok(transport) => {
                     backoff.reset();
                     failed = None;
@@ -177,9 +184,9 @@ impl LinkTask {
                 }
                 Err(error) => {
                     self.set(LinkState::Failing);
-                    self.health.failed(&self.address, &error.0);
-                    failed = Some((Instant::now() + backoff.next(), error.0.clone()));
-                    let _ = call.reply.send(Err(CallError::not_sent(error.0)));
+                    self.health.failed(&self.address, &error.message);
+                    failed = Some((Instant::now() + backoff.next(), error.clone()));
+                    let _ = call.reply.send(Err(CallError { error, sent: false }));
                 }
             }
         }

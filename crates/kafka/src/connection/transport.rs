@@ -1,8 +1,10 @@
-//! One open connection: frames out, frames in.
+//! One open connection: frames out, frames in. TLS and SASL are part of opening it; requests of the SASL exchange that renews a session
+//! go between those of the owner, who does not see them.
 
 use std::{
     collections::VecDeque,
     fmt,
+    future::poll_fn,
     io::{self, IoSlice},
     task::{Context, Poll, Waker, ready},
     time::Duration,
@@ -11,12 +13,19 @@ use std::{
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::{
     messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, RequestHeader},
-    protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes},
+    protocol::{Encodable, Request, StrBytes},
 };
 use tokio::{net::TcpStream, time::Instant};
 
-use super::{CLIENT_ID, versions::BrokerVersions, versions_of};
-use crate::{Error, wire::response_layout};
+use super::{
+    CLIENT_ID,
+    protection::Protection,
+    session::{Progress, Session, SessionRequest},
+    socket::Socket,
+    versions::BrokerVersions,
+    versions_of,
+};
+use crate::{Error, tls, wire::response_layout::decode};
 
 /// Reading asks for so many bytes at a time.
 const READ_BYTES: usize = 16 << 10;
@@ -24,26 +33,32 @@ const READ_BYTES: usize = 16 << 10;
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// What is said of a connection that ends without a reason.
 const CLOSED: &str = "the broker closed the connection";
+/// The same at the first request after ApiVersions, which a listener that wants SASL answers to anybody.
+const CLOSED_AT_ONCE: &str = "the broker closed the connection at the first request: its listener may want SASL, or another \
+                              security protocol than is set";
 /// Pieces handed to the kernel in one call.
 const MAX_SLICES: usize = 16;
 
-/// Why a connection could not be opened, or ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ConnectError(pub(crate) String);
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// A part of a frame on its way out.
+struct Piece {
+    bytes: Bytes,
+    /// It belongs to a SASL exchange, which the owner does not see.
+    of_session: bool,
 }
 
 /// One open connection. Owned by one task; requests are answered in the order in which they are queued.
-#[derive(Debug)]
 pub(crate) struct Transport {
-    socket: TcpStream,
+    address: String,
+    socket: Socket,
+    session: Option<Session>,
     input: BytesMut,
-    output: VecDeque<Bytes>,
-    /// Bytes queued, and bytes that the kernel has taken, since the beginning.
+    output: VecDeque<Piece>,
+    /// The socket may hold bytes that the kernel has not taken.
+    unflushed: bool,
+    /// The broker has answered something beyond ApiVersions, so it does not close the connection for how it was opened.
+    is_proven: bool,
+    /// Bytes of the owner's requests that were queued, and that the kernel (over TLS: the encryption) has taken, since the
+    /// beginning.
     queued: u64,
     written: u64,
     max_frame: usize,
@@ -53,23 +68,37 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Opens a connection to `address` (`host:port`) and asks which versions the broker speaks. All addresses of the name are
+    /// Opens a connection to `address` (`host:port`): TLS, which versions the broker speaks, SASL. All addresses of the name are
     /// tried in turn. A frame of more than `max_frame` bytes will end the connection.
-    pub(crate) async fn open(address: &str, max_frame: usize) -> Result<Transport, ConnectError> {
-        match tokio::time::timeout(OPEN_TIMEOUT, Transport::open_without_limit(address, max_frame)).await {
+    ///
+    /// # Errors
+    /// `Authentication`: one side does not accept the other; `BrokerUnavailable`.
+    pub(crate) async fn open(protection: &Protection, address: &str, max_frame: usize) -> Result<Transport, Error> {
+        match tokio::time::timeout(OPEN_TIMEOUT, Transport::open_without_limit(protection, address, max_frame)).await {
             Ok(opened) => opened,
-            Err(_) => Err(ConnectError(format!("{address} did not answer within {} s", OPEN_TIMEOUT.as_secs()))),
+            Err(_) => Err(Error::unavailable(format!("{address} did not answer within {} s", OPEN_TIMEOUT.as_secs()))),
         }
     }
 
-    async fn open_without_limit(address: &str, max_frame: usize) -> Result<Transport, ConnectError> {
-        let failed = |error: &io::Error| ConnectError(format!("{address} cannot be reached: {}", reason(error)));
-        let socket = TcpStream::connect(address).await.map_err(|error| failed(&error))?;
-        socket.set_nodelay(true).map_err(|error| failed(&error))?;
+    async fn open_without_limit(protection: &Protection, address: &str, max_frame: usize) -> Result<Transport, Error> {
+        let failed = |error: &io::Error| Error::unavailable(format!("{address} cannot be reached: {}", reason(error)));
+        if let Some(authenticator) = &protection.sasl {
+            authenticator.check().await?;
+        }
+        let tcp = TcpStream::connect(address).await.map_err(|error| failed(&error))?;
+        tcp.set_nodelay(true).map_err(|error| failed(&error))?;
+        let socket = match &protection.tls {
+            None => Socket::Plain(tcp),
+            Some(tls) => Socket::Tls(Box::new(tls.connect(address, tcp).await?)),
+        };
         let mut transport = Transport {
+            address: address.to_owned(),
             socket,
+            session: None,
             input: BytesMut::new(),
             output: VecDeque::new(),
+            unflushed: false,
+            is_proven: false,
             queued: 0,
             written: 0,
             max_frame,
@@ -77,9 +106,16 @@ impl Transport {
             client_id: StrBytes::from_static_str(CLIENT_ID),
             next_correlation_id: 0,
         };
-        transport.negotiate().await.map_err(|error| {
-            ConnectError(format!("{address} does not answer as a Kafka broker: {}", reason(&error)))
+        transport.negotiate().await.map_err(|error| match tls::rustls_error(&error) {
+            // In TLS 1.3 a client certificate is refused after the handshake.
+            Some(_) => tls::failure(address, &error),
+            None => Error::unavailable(format!("{address} does not answer as a Kafka broker: {}", reason(&error))),
         })?;
+        if let Some(authenticator) = &protection.sasl {
+            transport.session = Some(Session::start(authenticator.clone(), address));
+            poll_fn(|context| transport.poll_authentication(context)).await?;
+            transport.is_proven = true;
+        }
         Ok(transport)
     }
 
@@ -92,7 +128,7 @@ impl Transport {
                 .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
             let request = if version >= 3 { request } else { ApiVersionsRequest::default() };
             self.queue_request(&request, version).map_err(io::Error::other)?;
-            let frame = std::future::poll_fn(|context| self.poll_frame(context)).await?;
+            let frame = poll_fn(|context| self.poll_frame(context)).await?;
             let body = frame.get(4..).ok_or_else(|| io::Error::other("its answer is too short"))?;
             let refused = body.starts_with(&35_i16.to_be_bytes());
             let answered_in = if refused { 0 } else { version };
@@ -108,6 +144,7 @@ impl Transport {
             }
             let keys = response.api_keys.iter();
             self.versions = BrokerVersions::new(keys.map(|api| (api.api_key, api.min_version, api.max_version)));
+            self.is_proven = false;
             return Ok(());
         }
     }
@@ -122,7 +159,15 @@ impl Transport {
         self.versions.choose(api)
     }
 
+    /// The correlation id of a request that is about to be queued.
     pub(crate) fn next_correlation_id(&mut self) -> i32 {
+        if let Some(session) = &mut self.session {
+            session.renew_if_due();
+        }
+        self.take_correlation_id()
+    }
+
+    fn take_correlation_id(&mut self) -> i32 {
         self.next_correlation_id = self.next_correlation_id.wrapping_add(1) & i32::MAX;
         self.next_correlation_id
     }
@@ -130,25 +175,75 @@ impl Transport {
     /// Queues a request; returns its correlation id. [`Transport::poll_frame`] sends it.
     pub(crate) fn queue_request<R: Request>(&mut self, request: &R, version: i16) -> Result<i32, String> {
         let correlation_id = self.next_correlation_id();
-        let header = RequestHeader::default()
-            .with_request_api_key(R::KEY)
-            .with_request_api_version(version)
-            .with_correlation_id(correlation_id)
-            .with_client_id(Some(self.client_id.clone()));
-        let mut frame = BytesMut::with_capacity(256);
-        frame.put_i32(0);
-        header.encode(&mut frame, R::header_version(version)).map_err(|error| error.to_string())?;
-        request.encode(&mut frame, version).map_err(|error| error.to_string())?;
-        let length = i32::try_from(frame.len() - 4).map_err(|_| "a request of more than 2 GiB".to_owned())?;
-        frame[..4].copy_from_slice(&length.to_be_bytes());
-        self.queue(frame.freeze());
+        self.queue(frame(request, version, correlation_id, &self.client_id)?);
         Ok(correlation_id)
     }
 
     /// Queues a piece of a frame.
     pub(crate) fn queue(&mut self, piece: Bytes) {
         self.queued += piece.len() as u64;
-        self.output.push_back(piece);
+        let held_back = match &mut self.session {
+            Some(session) => session.hold(piece),
+            None => Some(piece),
+        };
+        self.output.extend(held_back.map(|bytes| Piece { bytes, of_session: false }));
+    }
+
+    /// Goes on with the SASL exchange, if there is one under way: its requests join the queue.
+    fn poll_session(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        loop {
+            let Some(session) = &mut self.session else { return Ok(()) };
+            let (request, reply) = match session.poll(context)? {
+                Progress::Waiting => return Ok(()),
+                Progress::Done(held) => {
+                    self.output.extend(held.into_iter().map(|bytes| Piece { bytes, of_session: false }));
+                    return Ok(());
+                }
+                Progress::Send(request, reply) => (request, reply),
+            };
+            let correlation_id = self.take_correlation_id();
+            let (api, version, bytes) = match request {
+                SessionRequest::Handshake(request) => {
+                    let version = self.versions.choose(ApiKey::SaslHandshake)?;
+                    (ApiKey::SaslHandshake, version, frame(&request, version, correlation_id, &self.client_id))
+                }
+                SessionRequest::Authenticate(request) => {
+                    let version = self.versions.choose(ApiKey::SaslAuthenticate)?;
+                    (ApiKey::SaslAuthenticate, version, frame(&request, version, correlation_id, &self.client_id))
+                }
+            };
+            self.output.push_back(Piece { bytes: bytes.map_err(Error::unavailable)?, of_session: true });
+            if let Some(session) = &mut self.session {
+                session.sent(correlation_id, api, version, reply);
+            }
+        }
+    }
+
+    /// Ends with the exchange that is under way.
+    fn poll_authentication(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let address = self.address.clone();
+        let ended = |error: io::Error| {
+            Error::unavailable(format!("{address}: the connection ended during authentication: {}", reason(&error)))
+        };
+        loop {
+            self.poll_session(context)?;
+            if !self.session.as_ref().is_some_and(Session::is_busy) {
+                return Poll::Ready(Ok(()));
+            }
+            self.poll_send(context).map_err(ended)?;
+            let frame = ready!(self.poll_receive(context)).map_err(ended)?;
+            if self.for_owner(frame).map_err(ended)?.is_some() {
+                return Poll::Ready(Err(ended(io::Error::other("the broker answered without being asked"))));
+            }
+        }
+    }
+
+    /// The frame, unless it is the session's.
+    fn for_owner(&mut self, frame: Bytes) -> io::Result<Option<Bytes>> {
+        match &mut self.session {
+            Some(session) => session.take_answer(frame).map_err(io::Error::other),
+            None => Ok(Some(frame)),
+        }
     }
 
     /// Bytes queued since the beginning: the end of what was queued last.
@@ -165,7 +260,26 @@ impl Transport {
     /// Sends what is queued, as far as that goes at once, and hands out the next frame (without its length) when it is there
     /// whole. Nothing is lost when the caller stops polling in between.
     pub(crate) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        self.poll_send(context)?;
+        loop {
+            self.poll_renewal(context)?;
+            self.poll_send(context)?;
+            let frame = ready!(self.poll_receive(context))?;
+            if let Some(frame) = self.for_owner(frame)? {
+                self.is_proven = true;
+                return Poll::Ready(Ok(frame));
+            }
+        }
+    }
+
+    /// [`Transport::poll_session`] for those who only know that a connection can end.
+    fn poll_renewal(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.session {
+            Some(_) => self.poll_session(context).map_err(|error| io::Error::other(error.message)),
+            None => Ok(()),
+        }
+    }
+
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         loop {
             if let Some(frame) = self.take_frame()? {
                 return Poll::Ready(Ok(frame));
@@ -177,27 +291,34 @@ impl Transport {
     /// Sends what is queued, as far as that goes at once, and tells the length of the next frame when that has arrived. Of the
     /// frame itself no more is read than a first piece: whoever wants all of it goes on with [`Transport::poll_frame`].
     pub(crate) fn poll_announced(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.poll_send(context)?;
-        while self.input.len() < 4 {
-            ready!(self.poll_input(context))?;
+        loop {
+            self.poll_renewal(context)?;
+            self.poll_send(context)?;
+            let is_busy = self.session.as_ref().is_some_and(Session::is_busy);
+            // With the correlation id, which tells whose the frame is.
+            while self.input.len() < if is_busy { 8 } else { 4 } {
+                ready!(self.poll_input(context))?;
+            }
+            let id = self.input.get(4..8);
+            if !self.session.as_ref().is_some_and(|session| session.awaits(id)) {
+                return Poll::Ready(Ok(self.announced()));
+            }
+            let frame = ready!(self.poll_receive(context))?;
+            self.for_owner(frame)?;
         }
-        Poll::Ready(Ok(self.announced()))
     }
 
     /// Waits for a piece of input.
     fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            if self.input.capacity() - self.input.len() < READ_BYTES / 2 {
-                self.input.reserve(self.announced().saturating_sub(self.input.len()).max(READ_BYTES));
+        if self.input.capacity() - self.input.len() < READ_BYTES / 2 {
+            self.input.reserve(self.announced().saturating_sub(self.input.len()).max(READ_BYTES));
+        }
+        match ready!(self.socket.poll_read(context, &mut self.input))? {
+            0 => {
+                let reason = if self.is_proven { CLOSED } else { CLOSED_AT_ONCE };
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason)))
             }
-            match self.socket.try_read_buf(&mut self.input) {
-                Ok(0) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, CLOSED))),
-                Ok(_) => return Poll::Ready(Ok(())),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.socket.poll_read_ready(context))?
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+            _ => Poll::Ready(Ok(())),
         }
     }
 
@@ -212,30 +333,33 @@ impl Transport {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = self.output.len().min(MAX_SLICES);
             for (slice, piece) in slices.iter_mut().zip(&self.output) {
-                *slice = IoSlice::new(piece);
+                *slice = IoSlice::new(&piece.bytes);
             }
-            let written = match self.socket.try_write_vectored(&slices[..count]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    match self.socket.poll_write_ready(context) {
-                        Poll::Ready(ready) => ready?,
-                        Poll::Pending => return Ok(()),
-                    }
-                    continue;
-                }
-                Err(error) => return Err(error),
+            let written = match self.socket.poll_write(context, &slices[..count]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(written) => written?,
+                Poll::Pending => return Ok(()),
             };
-            self.written += written as u64;
+            self.unflushed = true;
             let mut rest = written;
             while let Some(piece) = self.output.front_mut() {
-                if rest < piece.len() {
-                    piece.advance(rest);
+                let taken = rest.min(piece.bytes.len());
+                if !piece.of_session {
+                    self.written += taken as u64;
+                }
+                rest -= taken;
+                if taken < piece.bytes.len() {
+                    piece.bytes.advance(taken);
                     break;
                 }
-                rest -= piece.len();
                 self.output.pop_front();
             }
+        }
+        if self.unflushed
+            && let Poll::Ready(flushed) = self.socket.poll_flush(context)
+        {
+            flushed?;
+            self.unflushed = false;
         }
         Ok(())
     }
@@ -263,28 +387,36 @@ impl Transport {
 fn not_a_frame(bytes: [u8; 4]) -> String {
     match &bytes {
         [0x15, 0x03, ..] => {
-            "it answers with a TLS alert, so its listener speaks TLS, which is not supported yet".to_owned()
+            "it answers with a TLS alert: its listener speaks TLS, and no TLS is set for this client".to_owned()
         }
         b"HTTP" => "it answers with HTTP".to_owned(),
         _ => format!("it announces an answer of {} bytes", u32::from_be_bytes(bytes)),
     }
 }
 
-/// The answer to a request, from behind its correlation id. Checked against the bytes before anything is reserved.
-pub(crate) fn decode<T: Decodable + HeaderVersion>(api: ApiKey, version: i16, bytes: Bytes) -> Result<T, String> {
-    let flexible = api.request_header_version(version) >= 2;
-    let tagged_header = api.response_header_version(version) >= 1;
-    if !response_layout::is_sound(api, version, flexible, tagged_header, &bytes) {
-        return Err(format!("an answer to {api:?} that is not one"));
+/// A request as it goes over the wire.
+fn frame<R: Request>(request: &R, version: i16, correlation_id: i32, client_id: &StrBytes) -> Result<Bytes, String> {
+    let header = RequestHeader::default()
+        .with_request_api_key(R::KEY)
+        .with_request_api_version(version)
+        .with_correlation_id(correlation_id)
+        .with_client_id(Some(client_id.clone()));
+    let mut frame = BytesMut::with_capacity(256);
+    frame.put_i32(0);
+    header.encode(&mut frame, R::header_version(version)).map_err(|error| error.to_string())?;
+    request.encode(&mut frame, version).map_err(|error| error.to_string())?;
+    let length = i32::try_from(frame.len() - 4).map_err(|_| "a request of more than 2 GiB".to_owned())?;
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    Ok(frame.freeze())
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("address", &self.address)
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
     }
-    let mut body = bytes;
-    if tagged_header {
-        let mut header = crate::wire::cursor::Cursor::new(&body, true);
-        header.skip_tagged_fields().map_err(|_| format!("an answer to {api:?} without a header"))?;
-        let skipped = body.len() - header.remaining();
-        body.advance(skipped);
-    }
-    T::decode(&mut body, version).map_err(|error| format!("an answer to {api:?} that cannot be read: {error}"))
 }
 
 /// Why IO failed, in words for people: "Connection refused" without the number that follows.

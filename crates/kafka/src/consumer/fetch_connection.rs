@@ -22,6 +22,7 @@ use crate::{
     Error, TopicName, TopicPartition,
     connection::Transport,
     error::ErrorCode,
+    network::Network,
     wire::{cursor::Malformed, fetch},
 };
 
@@ -81,8 +82,8 @@ pub(super) struct Answered<'a> {
 impl FetchConnection {
     /// # Errors
     /// The broker cannot be reached, or cannot be fetched from.
-    pub(super) async fn open(address: &str) -> Result<FetchConnection, Error> {
-        let transport = Transport::open(address, MAX_FRAME).await.map_err(|error| Error::unavailable(error.0))?;
+    pub(super) async fn open(network: &Network, address: &str) -> Result<FetchConnection, Error> {
+        let transport = network.open(address, MAX_FRAME).await?;
         let version = transport.version(ApiKey::Fetch)?;
         Ok(FetchConnection { transport, version, in_flight: None, muted: Duration::ZERO })
     }

@@ -414,13 +414,9 @@ impl Fetcher {
             return;
         };
         broker.connection = Connection::Opening;
-        let health = self.positions.network.health().clone();
+        let network = self.positions.network.clone();
         self.jobs.spawn(async move {
-            let opened = FetchConnection::open(&address).await;
-            match &opened {
-                Ok(_) => health.reached(&address),
-                Err(error) => health.failed(&address, &error.message),
-            }
+            let opened = FetchConnection::open(&network, &address).await;
             Done::Connected(node, opened.map(Box::new))
         });
     }

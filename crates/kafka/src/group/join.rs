@@ -26,10 +26,11 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, TopicName,
-    connection::{Transport, decode, reason},
+    connection::{Transport, reason},
     consumer::{Assignor, ConsumerSettings},
     error::ErrorCode,
     metadata::Metadata,
+    wire::response_layout::decode,
 };
 
 /// Answers of groups are smaller than this; one of a leader holds the subscriptions of all members.
@@ -71,10 +72,10 @@ pub(super) async fn join(
 ) -> Result<Joined, Refused> {
     let later = Refused::Later;
     let address = link.address(Instant::now() + LOOK_UP_TIMEOUT).await.map_err(refusal)?;
-    let opened = Transport::open(&address, MAX_FRAME).await;
+    let opened = link.network().open(&address, MAX_FRAME).await;
     let mut transport = opened.map_err(|error| {
         link.forget();
-        later(Error::unavailable(error.0))
+        refusal(error)
     })?;
     if let Some(client_id) = &settings.client_id {
         transport.set_client_id(client_id);

@@ -48,6 +48,10 @@ impl GroupLink {
         GroupLink { network, group, instance, known: Mutex::default(), committing: tokio::sync::Mutex::default() }
     }
 
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
     pub(super) fn group_id(&self) -> GroupId {
         GroupId(text(&self.group))
     }

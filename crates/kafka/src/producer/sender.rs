@@ -96,10 +96,8 @@ pub(super) async fn run(shared: Arc<Shared>, ready: Arc<ReadyList>) {
         match open(&shared, ready.node).await {
             Ok(transport) => serve(&shared, &ready, transport).await,
             Err(error) => {
-                for partition in ready.drain() {
-                    let step = partition.unreachable(ready.node, &error);
-                    shared.follow(&partition, step);
-                }
+                // A refusal of credentials ends what waits for this broker; a broker that is away does not.
+                refuse(&shared, &ready, &error);
             }
         }
     }
@@ -110,17 +108,9 @@ async fn open(shared: &Shared, node: NodeId) -> Result<Transport, Error> {
     let Some(address) = network.address(node) else {
         return Err(Error::unavailable(format!("broker {node} is not part of the cluster, or is away")));
     };
-    match Transport::open(&address, MAX_FRAME).await {
-        Ok(transport) => {
-            network.health().reached(&address);
-            transport.version(ApiKey::Produce)?;
-            Ok(transport)
-        }
-        Err(error) => {
-            network.health().failed(&address, &error.0);
-            Err(Error::unavailable(error.0))
-        }
-    }
+    let transport = network.open(&address, MAX_FRAME).await?;
+    transport.version(ApiKey::Produce)?;
+    Ok(transport)
 }
 
 /// Sends until the connection ends or the client is closed.
@@ -279,7 +269,7 @@ fn is_about(answer: &produce::PartitionAnswer<'_>, partition: &Partition) -> boo
     answer.partition == partition.index && answer.topic == partition.topic.as_str()
 }
 
-/// No producer id can be had: what is ready waits, or fails where the cluster refuses.
+/// No connection or no producer id can be had: what is ready waits, or fails where the cluster refuses.
 fn refuse(shared: &Arc<Shared>, ready: &ReadyList, error: &Error) {
     for partition in ready.drain() {
         let step = partition.unreachable(ready.node, error);

@@ -6,7 +6,11 @@
 
 mod administration;
 
-use kafka_protocol::messages::ApiKey;
+use bytes::{Buf, Bytes};
+use kafka_protocol::{
+    messages::ApiKey,
+    protocol::{Decodable, HeaderVersion},
+};
 
 use super::cursor::{Cursor, Malformed};
 
@@ -42,6 +46,10 @@ const fn since(version: i16, form: Form) -> Field {
 }
 
 use Form::{Data, Fixed, Numbers, Structure, Structures, Text, Texts};
+
+const SASL_HANDSHAKE: &[Field] = &[all(Fixed(2)), all(Structures(&[all(Text)]))];
+
+const SASL_AUTHENTICATE: &[Field] = &[all(Fixed(2)), all(Text), all(Data), since(1, Fixed(8))];
 
 const API_VERSIONS: &[Field] =
     &[all(Fixed(2)), all(Structures(&[all(Fixed(2)), all(Fixed(2)), all(Fixed(2))])), since(1, Fixed(4))];
@@ -167,6 +175,8 @@ const OFFSET_FETCH: &[Field] = &[
 
 fn layout(api: ApiKey) -> Option<&'static [Field]> {
     Some(match api {
+        ApiKey::SaslHandshake => SASL_HANDSHAKE,
+        ApiKey::SaslAuthenticate => SASL_AUTHENTICATE,
         ApiKey::ApiVersions => API_VERSIONS,
         ApiKey::Metadata => METADATA,
         ApiKey::ListOffsets => LIST_OFFSETS,
@@ -185,6 +195,23 @@ fn layout(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::OffsetFetch => OFFSET_FETCH,
         other => return administration::layout(other),
     })
+}
+
+/// The answer to a request, from behind its correlation id. Checked against the bytes before anything is reserved.
+pub(crate) fn decode<T: Decodable + HeaderVersion>(api: ApiKey, version: i16, bytes: Bytes) -> Result<T, String> {
+    let flexible = api.request_header_version(version) >= 2;
+    let tagged_header = api.response_header_version(version) >= 1;
+    if !is_sound(api, version, flexible, tagged_header, &bytes) {
+        return Err(format!("an answer to {api:?} that is not one"));
+    }
+    let mut body = bytes;
+    if tagged_header {
+        let mut header = Cursor::new(&body, true);
+        header.skip_tagged_fields().map_err(|_| format!("an answer to {api:?} without a header"))?;
+        let skipped = body.len() - header.remaining();
+        body.advance(skipped);
+    }
+    T::decode(&mut body, version).map_err(|error| format!("an answer to {api:?} that cannot be read: {error}"))
 }
 
 /// Whether an answer (from behind its correlation id) has the layout of this API: safe to be decoded.
@@ -232,7 +259,8 @@ mod tests {
             ApiVersionsResponse, BrokerId, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse,
             DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse, HeartbeatResponse,
             InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListOffsetsResponse, MetadataResponse,
-            OffsetCommitResponse, OffsetFetchResponse, SyncGroupResponse,
+            OffsetCommitResponse, OffsetFetchResponse, SaslAuthenticateResponse, SaslHandshakeResponse,
+            SyncGroupResponse,
             api_versions_response::ApiVersion,
             create_partitions_response::CreatePartitionsTopicResult,
             create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
@@ -320,6 +348,14 @@ mod tests {
                 .with_synonyms(vec![DescribeConfigsSynonym::default()]);
             let result = DescribeConfigsResult::default().with_configs(vec![config; 2]);
             encoded(DescribeConfigsResponse::default().with_results(vec![result]), version)
+        });
+        check(ApiKey::SaslHandshake, |version| {
+            let mechanisms = vec!["PLAIN".into(), "SCRAM-SHA-512".into()];
+            encoded(SaslHandshakeResponse::default().with_mechanisms(mechanisms), version)
+        });
+        check(ApiKey::SaslAuthenticate, |version| {
+            let response = SaslAuthenticateResponse::default().with_error_message(Some("refused".into()));
+            encoded(response.with_auth_bytes(Bytes::from_static(b"v=")), version)
         });
         check(ApiKey::DescribeGroups, |version| {
             let group = DescribedGroup::default().with_members(vec![DescribedGroupMember::default(); 2]);

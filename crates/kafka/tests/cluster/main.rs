@@ -8,5 +8,6 @@ mod groups;
 mod outages;
 mod reading;
 mod records;
+mod secured;
 mod target;
 mod topics;
