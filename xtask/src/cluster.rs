@@ -100,6 +100,8 @@ pub(crate) struct Kafka {
     server: Server,
     /// `127.0.0.1:…`
     pub(crate) bootstrap: String,
+    /// The listener that wants client certificates, where there is one.
+    pub(crate) mutual_tls: Option<String>,
 }
 
 /// How the Apache Kafka is configured.
@@ -109,6 +111,8 @@ pub(crate) enum KafkaProfile {
     LikeEmbedded,
     /// Unknown topics are created and there is an authorizer.
     LikeRecorded,
+    /// Every listener wants TLS and either a password or a certificate, and there is an authorizer.
+    Secured,
 }
 
 /// The version that is downloaded.
@@ -155,17 +159,21 @@ impl Kafka {
     pub(crate) fn start(name: &str, like: KafkaProfile) -> Outcome<Kafka> {
         let jars = Kafka::jars()?;
         let folder = workspace::scratch(name)?;
-        let (port, controller) = (free_port()?, free_port()?);
+        let (port, controller, mutual_tls) = (free_port()?, free_port()?, free_port()?);
         let properties = folder.join("server.properties");
         let data = folder.join("data");
+        let listeners = match like {
+            KafkaProfile::LikeEmbedded | KafkaProfile::LikeRecorded => format!("PLAINTEXT://127.0.0.1:{port}"),
+            KafkaProfile::Secured => format!("SASL_SSL://127.0.0.1:{port},SSL://127.0.0.1:{mutual_tls}"),
+        };
         let text = format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             listeners={listeners},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners={listeners}\n\
              controller.listener.names=CONTROLLER\n\
-             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL\n\
              log.dirs={data}\n\
              offsets.topic.replication.factor=1\n\
              transaction.state.log.replication.factor=1\n\
@@ -174,12 +182,14 @@ impl Kafka {
              {further}",
             data = data.display(),
             further = match like {
-                KafkaProfile::LikeEmbedded => "auto.create.topics.enable=false\n",
+                KafkaProfile::LikeEmbedded => "auto.create.topics.enable=false\n".to_owned(),
                 KafkaProfile::LikeRecorded => {
                     "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
                      allow.everyone.if.no.acl.found=true\n\
                      super.users=User:ANONYMOUS\n"
+                        .to_owned()
                 }
+                KafkaProfile::Secured => secured(),
             },
         );
         fs::write(&properties, text).map_err(|error| format!("{}: {error}", properties.display()))?;
@@ -193,12 +203,49 @@ impl Kafka {
         let cluster = "cG9zdGVybi10ZXN0LTAwMQ";
         let mut format = java();
         format.args(["kafka.tools.StorageTool", "format", "-t", cluster, "-c"]).arg(&properties);
+        if like == KafkaProfile::Secured {
+            for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+                format.arg("--add-scram").arg(format!("{mechanism}=[name={USER},password={PASSWORD},iterations=4096]"));
+            }
+        }
         process::output(&mut format)?;
         let mut server =
             Server::start("Apache Kafka", java().arg("kafka.Kafka").arg(&properties), &folder.join("kafka.log"))?;
         server.wait_for(port, Duration::from_secs(60))?;
-        Ok(Kafka { server, bootstrap: format!("127.0.0.1:{port}") })
+        let mutual_tls = (like == KafkaProfile::Secured).then(|| format!("127.0.0.1:{mutual_tls}"));
+        Ok(Kafka { server, bootstrap: format!("127.0.0.1:{port}"), mutual_tls })
     }
+}
+
+/// Who the tests of `crates/kafka` are on a secured cluster; `tests/cluster/target.rs` there says the same.
+const USER: &str = "postern";
+const PASSWORD: &str = "postern-secret";
+
+/// The properties of [`KafkaProfile::Secured`], on the stores that the tests of `crates/kafka` read. Sessions are short, so that they are
+/// renewed while the tests run.
+fn secured() -> String {
+    let stores = workspace::root().join("crates/kafka/tests/stores");
+    let jaas = "org.apache.kafka.common.security.scram.ScramLoginModule required";
+    format!(
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         super.users=User:ANONYMOUS;User:{USER};User:CN=client\n\
+         auto.create.topics.enable=false\n\
+         inter.broker.listener.name=SASL_SSL\n\
+         sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512\n\
+         sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512\n\
+         listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={jaas};\n\
+         listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={jaas} username=\"{USER}\" password=\"{PASSWORD}\";\n\
+         listener.name.sasl_ssl.connections.max.reauth.ms=2000\n\
+         listener.name.ssl.ssl.client.auth=required\n\
+         ssl.keystore.type=PKCS12\n\
+         ssl.keystore.location={stores}/broker.p12\n\
+         ssl.keystore.password=changeit\n\
+         ssl.key.password=changeit\n\
+         ssl.truststore.type=PKCS12\n\
+         ssl.truststore.location={stores}/trust.p12\n\
+         ssl.truststore.password=changeit\n",
+        stores = stores.display()
+    )
 }
 
 fn jars() -> Outcome<PathBuf> {

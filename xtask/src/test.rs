@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Every step, in order: the quickest first, so that a failure shows early.
-const STEPS: [&str; 17] = [
+const STEPS: [&str; 18] = [
     "format",
     "tidy",
     "clippy",
@@ -28,6 +28,7 @@ const STEPS: [&str; 17] = [
     "embedded: kill -9",
     "embedded: java tools",
     APACHE_TESTS,
+    APACHE_SECURED,
     APACHE_CLIENTS,
     APACHE_NODE,
     APACHE_TOOLS,
@@ -35,6 +36,7 @@ const STEPS: [&str; 17] = [
 ];
 
 const APACHE_TESTS: &str = "apache: tests";
+const APACHE_SECURED: &str = "apache: secured tests";
 const APACHE_CLIENTS: &str = "apache: clients";
 const APACHE_NODE: &str = "apache: clients in Node";
 const APACHE_TOOLS: &str = "apache: java tools";
@@ -106,6 +108,18 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
         let mut suite = process::cargo();
         suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster", "--test", "answers"]);
         process::run_within(TESTS_TIMEOUT, suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))
+    });
+    // The client's half of it by password over TLS, and by certificate.
+    steps.step(APACHE_SECURED, || {
+        let kafka = Kafka::start("apache-kafka-secured", KafkaProfile::Secured)?;
+        let mutual_tls = kafka.mutual_tls.as_ref().ok_or("no listener for client certificates")?;
+        for (security, bootstrap) in [("scram", &kafka.bootstrap), ("mtls", mutual_tls)] {
+            let mut suite = process::cargo();
+            suite.args(["test", "--release", "--locked", "-p", "postern-kafka", "--test", "cluster"]);
+            suite.env("POSTERN_TEST_BOOTSTRAP", bootstrap).env("POSTERN_TEST_SECURITY", security);
+            process::run_within(TESTS_TIMEOUT, &mut suite)?;
+        }
+        Ok(())
     });
     if ![APACHE_CLIENTS, APACHE_NODE, APACHE_TOOLS, APACHE_SCENARIOS].iter().any(|name| steps.wants(name)) {
         return;

@@ -1,16 +1,20 @@
 //! The cluster that the suite runs on.
 
-use std::{env, time::Duration};
+use std::{env, path::Path, time::Duration};
 
 use bytes::Bytes;
 use postern_broker::Broker;
 use postern_kafka::{
-    AppendError, ByteCount, Cluster, Inflight, NewTopic, OffsetRange, PartitionId, Receipt, Record, Settings,
-    StoredRecord, TopicName,
+    AppendError, ByteCount, Cluster, Inflight, KeyStore, NewTopic, OffsetRange, PartitionId, Receipt, Record, Sasl,
+    ScramHash, Security, Settings, Source, StoredRecord, Tls, TopicName, TrustStore,
 };
 
 /// Names a cluster to run on instead of the embedded broker.
 const FOREIGN: &str = "POSTERN_TEST_BOOTSTRAP";
+
+/// How that cluster is secured: `scram` is SASL_SSL with SCRAM-SHA-512, `mtls` is SSL with a client certificate, both with the stores
+/// in `tests/stores` and the user that `xtask/src/cluster.rs` adds; not set: not at all.
+const SECURITY: &str = "POSTERN_TEST_SECURITY";
 
 /// A cluster, and our way to it.
 pub(crate) struct Target {
@@ -24,7 +28,14 @@ impl Target {
     /// The foreign cluster, or a broker of our own that creates no topics by itself.
     pub(crate) async fn start() -> Target {
         match env::var(FOREIGN) {
-            Ok(address) => Target { cluster: connect(&address), address, _embedded: None },
+            Ok(address) => {
+                let settings = Settings { security: security(), ..Settings::for_test(&address) };
+                Target {
+                    cluster: Cluster::connect(settings).expect("the settings are sound"),
+                    address,
+                    _embedded: None,
+                }
+            }
             Err(_) => Target::embedded(Embedded::start().await),
         }
     }
@@ -36,6 +47,12 @@ impl Target {
             return None;
         }
         Some(Target::embedded(Embedded::with(|settings| settings.auto_create_topics = true).await))
+    }
+
+    /// Another client of it.
+    pub(crate) fn another(&self) -> Cluster {
+        let security = if self._embedded.is_some() { Security::default() } else { security() };
+        Cluster::connect(Settings { security, ..Settings::for_test(&self.address) }).expect("the settings are sound")
     }
 
     fn embedded(embedded: Embedded) -> Target {
@@ -106,6 +123,29 @@ impl Stopped {
         let Stopped { settings, data } = self;
         let broker = Broker::start(settings.clone()).await.expect("the broker starts again");
         Embedded { broker, settings, data }
+    }
+}
+
+/// What `POSTERN_TEST_SECURITY` says.
+fn security() -> Security {
+    let stored = |name: &str| Source::File(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores").join(name));
+    let password = || Some(Source::inline("changeit"));
+    let trust = || Some(TrustStore { store: stored("trust.p12"), password: password() });
+    match env::var(SECURITY).as_deref() {
+        Err(_) => Security::default(),
+        Ok("scram") => Security {
+            tls: Some(Tls { trust: trust(), ..Tls::default() }),
+            sasl: Some(Sasl::Scram {
+                hash: ScramHash::Sha512,
+                user: "postern".to_owned(),
+                password: Source::inline("postern-secret"),
+            }),
+        },
+        Ok("mtls") => {
+            let key = KeyStore { store: stored("client.p12"), key: None, password: password(), key_password: None };
+            Security { tls: Some(Tls { trust: trust(), key: Some(key), ..Tls::default() }), sasl: None }
+        }
+        Ok(other) => panic!("{SECURITY}: expected scram or mtls, found {other}"),
     }
 }
 

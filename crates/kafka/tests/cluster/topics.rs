@@ -107,7 +107,7 @@ async fn topics_are_created_described_widened_and_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_do_with_a_topic_is_noticed() {
     let target = Target::start().await;
-    let others = connect(&target.address);
+    let others = target.another();
     let topic = target.topic(1).await;
     assert_eq!(target.cluster.partitions_for_produce(&topic).await, Ok(1));
 
