@@ -11,7 +11,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use arguments::Request;
 use declaration::Setting;
 use postern_broker::Flush;
-use postern_kafka::TopicName;
+use postern_kafka::{Security, TopicName};
 use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Authorities, Credentials, RegistryUrl};
 use raw::RawConfig;
@@ -28,6 +28,8 @@ mod foreign;
 mod properties;
 mod raw;
 mod report;
+mod security;
+mod security_settings;
 mod setting;
 mod translate;
 mod value;
@@ -39,6 +41,7 @@ mod tests;
 pub(crate) use env::{Env, Process};
 pub(crate) use errors::ConfigErrors;
 pub(crate) use raw::Note;
+pub(crate) use security::RegistryKafka;
 
 /// What this start is for.
 #[derive(Debug, PartialEq)]
@@ -81,6 +84,10 @@ pub(crate) struct Config {
     pub(crate) shutdown_delay: Duration,
     /// How long an orderly shutdown may take.
     pub(crate) shutdown_timeout: Duration,
+    /// TLS and SASL towards the cluster; neither for the broker in this process.
+    pub(crate) security: Security,
+    /// The registry's own way to its schemas; `None`: the same as everything else's.
+    pub(crate) registry_kafka: Option<RegistryKafka>,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) log: String,
     /// Values that were ignored, and why: to be logged once the log has started.
@@ -237,6 +244,7 @@ fn resolve(raw: &mut RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Co
     let shutdown_timeout = raw.take(setting::SHUTDOWN_TIMEOUT, value::time, errors);
     let log = raw.take(setting::LOG, value::filter, errors);
     let cluster = cluster(raw, errors);
+    let (security, registry_kafka) = security::both(raw, errors);
     let schemas = schemas(raw, env, errors);
     let management = raw.take(setting::MANAGEMENT_LISTEN, value::address_or_off, errors);
     let is_chosen = raw.has(setting::MANAGEMENT_LISTEN);
@@ -273,6 +281,8 @@ fn resolve(raw: &mut RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Co
         management,
         shutdown_delay,
         shutdown_timeout,
+        security,
+        registry_kafka,
         log,
         notes,
     }
@@ -294,9 +304,9 @@ fn cluster(raw: &RawConfig, errors: &mut ConfigErrors) -> ClusterChoice {
 fn exclude(raw: &mut RawConfig, errors: &mut ConfigErrors) {
     use setting::{
         BOOTSTRAP_SERVERS, BROKER_AUTO_CREATE_TOPICS, BROKER_FLUSH, BROKER_LISTEN, BROKER_STRICT_REPLICATION,
-        REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER, REGISTRY_GROUP, REGISTRY_LISTEN, REGISTRY_REPLICATION_FACTOR,
-        REGISTRY_TOPIC, REGISTRY_WRITE_TIMEOUT, SCHEMA_REGISTRY_CA, SCHEMA_REGISTRY_CREDENTIALS,
-        SCHEMA_REGISTRY_TIMEOUT, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL,
+        REGISTRY_BOOTSTRAP_SERVERS, REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER, REGISTRY_GROUP, REGISTRY_LISTEN,
+        REGISTRY_REPLICATION_FACTOR, REGISTRY_TOPIC, REGISTRY_WRITE_TIMEOUT, SCHEMA_REGISTRY_CA,
+        SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TIMEOUT, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL,
     };
     let broker = [BROKER_LISTEN, BROKER_AUTO_CREATE_TOPICS, BROKER_STRICT_REPLICATION, BROKER_FLUSH];
     raw.exclude(BOOTSTRAP_SERVERS, &broker, "with which no embedded broker is started", errors);
@@ -313,6 +323,7 @@ fn exclude(raw: &mut RawConfig, errors: &mut ConfigErrors) {
         REGISTRY_FOLLOWER,
         REGISTRY_REPLICATION_FACTOR,
         REGISTRY_WRITE_TIMEOUT,
+        REGISTRY_BOOTSTRAP_SERVERS,
     ];
     raw.exclude(SCHEMA_REGISTRY_URL, &registry, "with which no registry is started in this process", errors);
     let token = [SCHEMA_REGISTRY_TOKEN];

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{ClusterChoice, Config, Http, Management, SchemasChoice},
+    config::{ClusterChoice, Config, Http, Management, RegistryKafka, SchemasChoice},
     health::Health,
     open_files,
 };
@@ -114,8 +114,8 @@ impl Server {
             }
         };
 
-        let settings = postern_kafka::Settings { bootstrap_servers: bootstrap.clone(), ..chosen };
-        let cluster = Cluster::connect(settings).map_err(StartError::Clients)?;
+        let kafka = postern_kafka::Settings { bootstrap_servers: bootstrap.clone(), ..chosen };
+        let cluster = Cluster::connect(kafka.clone()).map_err(StartError::Clients)?;
         let (schemas, own, registry) = match config.schemas {
             SchemasChoice::Remote { urls, credentials, authorities, timeout } => {
                 let names: Vec<String> = urls.iter().map(ToString::to_string).collect();
@@ -132,7 +132,15 @@ impl Server {
                     write_timeout,
                     ..postern_registry::Settings::default()
                 };
-                let registry = Registry::start(cluster.clone(), settings);
+                // Who writes schemas may be somebody else for Kafka than who writes records.
+                let registry_cluster = match config.registry_kafka {
+                    None => cluster.clone(),
+                    Some(RegistryKafka { bootstrap_servers, security }) => {
+                        let own = postern_kafka::Settings { bootstrap_servers, security, ..kafka };
+                        Cluster::connect(own).map_err(StartError::Clients)?
+                    }
+                };
+                let registry = Registry::start(registry_cluster, settings);
                 // Requests that arrive before the schemas are read wait in the kernel's queue. If the cluster cannot be reached, the
                 // listeners are served all the same and answer what is wrong.
                 if timeout(REGISTRY_READY_TIMEOUT, registry.ready()).await.is_err() {
@@ -248,6 +256,7 @@ pub(crate) fn client_settings(config: &Config, bootstrap_servers: &str) -> poste
         request_timeout: config.client.request_timeout,
         delivery_timeout: config.client.delivery_timeout,
         max_request_size: ByteCount(config.client.max_request_size),
+        security: config.security.clone(),
         ..postern_kafka::Settings::new(bootstrap_servers)
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use postern_kafka::{ConfigResource, ConfigSource, ErrorKind, NewTopic, Offset, PartitionId, Record};
 
-use crate::target::{Target, connect, fresh_name, new_topic, value};
+use crate::target::{Target, fresh_name, new_topic, value};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_topic_is_known_to_be_unknown_within_a_second() {

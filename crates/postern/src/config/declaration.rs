@@ -26,6 +26,8 @@ pub(crate) enum Secret {
     Nothing,
     /// It is a list of URLs, of which user and password may not.
     UserInfo,
+    /// The path of a file may, PEM in its place may not.
+    Pem,
     /// Nothing may.
     Whole,
 }
@@ -45,11 +47,12 @@ impl Setting {
     pub(crate) fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.secret {
             Secret::Whole => "…".into(),
+            Secret::Pem if text.contains("-----BEGIN") => "…".into(),
             Secret::UserInfo if text.contains('@') => {
                 let hosts = text.split(',').map(|url| url.rsplit_once('@').map_or(url, |(_, host)| host));
                 format!("…@{}", hosts.collect::<Vec<_>>().join(",")).into()
             }
-            Secret::UserInfo | Secret::Nothing => text.into(),
+            Secret::UserInfo | Secret::Pem | Secret::Nothing => text.into(),
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn read(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigError
                 Err(expected) => {
                     let found = match setting.secret {
                         setting::Secret::Nothing => value.to_string(),
-                        setting::Secret::UserInfo | setting::Secret::Whole => "…".to_owned(),
+                        setting::Secret::UserInfo | setting::Secret::Pem | setting::Secret::Whole => "…".to_owned(),
                     };
                     errors.add(format!("{name}: found {found} in the file {path}: expected {expected}"));
                 }

@@ -4,6 +4,7 @@
 //! the key `rest-listen` of the file.
 
 pub(crate) use super::declaration::{Secret, Setting};
+use super::security_settings;
 
 const KAFKA: &str = "Kafka";
 const LISTENERS: &str = "HTTP";
@@ -16,13 +17,13 @@ const PROCESS: &str = "Process";
 const SWITCH: Setting =
     Setting { name: "", heading: PROCESS, operand: None, default: "", secret: Secret::Nothing, about: "" };
 
-/// Declares each setting as a constant, and [`ALL`] of them in the order of the table.
+/// Declares each setting as a constant, and all of them in the order of the table.
 macro_rules! settings {
     ($($constant:ident = { $($field:ident: $value:expr,)* })*) => {
         $(pub(crate) const $constant: Setting = Setting { $($field: $value,)* ..SWITCH };)*
 
-        /// All settings, in the order of `--help`.
-        pub(crate) const ALL: &[Setting] = &[$($constant),*];
+        /// Those that are declared here.
+        const DECLARED: &[Setting] = &[$($constant),*];
     };
 }
 
@@ -111,6 +112,12 @@ settings! {
         operand: Some("BYTES"),
         default: "64MiB",
         about: "The largest body of a request; a larger one is refused with 413.",
+    }
+    REGISTRY_BOOTSTRAP_SERVERS = {
+        name: "registry-bootstrap-servers",
+        heading: REGISTRY,
+        operand: Some("HOST:PORT,…"),
+        about: "The Kafka cluster that stores the schemas, where it is another than the REST proxy's, or reached in another way.",
     }
     REGISTRY_TOPIC = {
         name: "registry-topic",
@@ -274,6 +281,25 @@ settings! {
         about: "A properties file of Confluent's Schema Registry, likewise: schema-registry-start FILE means the same.",
     }
 }
+
+/// All settings, in the order of `--help`.
+pub(crate) const ALL: &[Setting] = &{
+    const KAFKA: &[Setting] = &security_settings::KAFKA.all();
+    const REGISTRY_KAFKA: &[Setting] = &security_settings::REGISTRY_KAFKA.all();
+    let mut all = [SWITCH; DECLARED.len() + 2 * security_settings::COUNT];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < DECLARED.len() {
+            DECLARED[at]
+        } else if at < DECLARED.len() + KAFKA.len() {
+            KAFKA[at - DECLARED.len()]
+        } else {
+            REGISTRY_KAFKA[at - DECLARED.len() - KAFKA.len()]
+        };
+        at += 1;
+    }
+    all
+};
 
 /// The setting of this name.
 pub(crate) fn named(name: &str) -> Option<Setting> {

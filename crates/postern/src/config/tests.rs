@@ -118,6 +118,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         management: Some(Management { listen: address("127.0.0.1:4"), is_chosen: true }),
         shutdown_delay: Duration::from_secs(1),
         shutdown_timeout: Duration::from_secs(5),
+        security: Security::default(),
+        registry_kafka: None,
         log: "debug".into(),
         notes: vec![Note {
             is_warning: true,
