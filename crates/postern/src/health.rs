@@ -25,8 +25,8 @@ use tokio::{task::JoinHandle, time::timeout};
 
 /// How often Kafka is asked.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-/// How long an answer is waited for.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer is waited for: longer than `kafka-unreachable-timeout` by default, so that the reason is the client's.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
 /// An answer counts for so long: two failures in a row are no reason to be sent no more requests.
 const LATELY: Duration = Duration::from_secs(20);
 

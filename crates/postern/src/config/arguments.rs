@@ -70,13 +70,10 @@ pub(crate) fn definition() -> Definition {
                         .long(CONNECT)
                         .action(ArgAction::SetTrue)
                         .help("Connect to the Kafka cluster, to see whether it answers"),
-                )
-                .args(setting::ALL.iter().map(argument)),
+                ),
         )
         .subcommand(
-            Definition::new("healthcheck")
-                .about("Ask the process with these settings whether it is ready; ends with 0 or 1")
-                .args(setting::ALL.iter().map(argument)),
+            Definition::new("healthcheck").about("Ask the process with these settings whether it is ready; ends with 0 or 1"),
         )
         .subcommand(Definition::new("version").about("Print the version"))
         .subcommand(
@@ -99,6 +96,8 @@ fn argument(setting: &Setting) -> Arg {
         .help(format!("{}{default}", setting.about))
         .help_heading(setting.heading)
         .next_line_help(true)
+        // They may stand before or after a command.
+        .global(true)
         .action(ArgAction::Append);
     match setting.operand {
         Some(operand) => argument.value_name(operand),
@@ -139,7 +138,8 @@ pub(super) fn read(arguments: &[String], raw: &mut RawConfig, errors: &mut Confi
             }
         }
     };
-    take(&matches, raw, errors);
+    // What stands before a command is among its own arguments, too.
+    take(matches.subcommand().map_or(&matches, |(_, matches)| matches), raw, errors);
     match matches.subcommand() {
         Some(("completions", matches)) => {
             let shell = *matches.get_one::<Shell>("shell").expect("clap requires it");
@@ -147,14 +147,8 @@ pub(super) fn read(arguments: &[String], raw: &mut RawConfig, errors: &mut Confi
             clap_complete::generate(shell, &mut definition(), "postern", &mut text);
             Request::Print(String::from_utf8_lossy(&text).into_owned())
         }
-        Some(("check-config", matches)) => {
-            take(matches, raw, errors);
-            Request::Check { connect: matches.get_flag(CONNECT) }
-        }
-        Some(("healthcheck", matches)) => {
-            take(matches, raw, errors);
-            Request::Healthcheck
-        }
+        Some(("check-config", matches)) => Request::Check { connect: matches.get_flag(CONNECT) },
+        Some(("healthcheck", _)) => Request::Healthcheck,
         Some(("version", _)) => Request::Print(format!("postern {}\n", env!("CARGO_PKG_VERSION"))),
         Some(_) | None => Request::Run,
     }

@@ -59,7 +59,7 @@ settings! {
         name: "kafka-delivery-timeout",
         heading: KAFKA,
         operand: Some("TIME"),
-        default: "30s",
+        default: "25s",
         about: "A record that is not acknowledged by then has failed, and its answer says whether it may be written. Java's \
                 delivery.timeout.ms, which is 2m there.",
     }
