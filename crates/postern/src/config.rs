@@ -10,6 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use arguments::Request;
 use declaration::Setting;
+use foreign::{Connection, Connections};
 use postern_broker::Flush;
 use postern_kafka::{Security, TopicName};
 use postern_registry::CompatibilityLevel;
@@ -25,6 +26,8 @@ mod env;
 mod errors;
 mod file;
 mod foreign;
+mod jaas;
+mod kafka_security;
 mod properties;
 mod raw;
 mod report;
@@ -210,8 +213,8 @@ pub(crate) fn read(arguments: &[String], env: &impl Env) -> Result<Command, Conf
     }
     variables::read(env, &mut raw, &mut errors);
     file::read(env, &mut raw, &mut errors);
-    foreign::read(env, &mut raw, &mut errors);
-    let config = Box::new(resolve(&mut raw, env, &mut errors));
+    let foreign = foreign::read(env, &mut raw, &mut errors);
+    let config = Box::new(resolve(&mut raw, foreign, env, &mut errors));
     match request {
         Request::Check { connect } => {
             let report = report::report(&raw, &errors);
@@ -224,7 +227,7 @@ pub(crate) fn read(arguments: &[String], env: &impl Env) -> Result<Command, Conf
 }
 
 /// Parses the raw values. Where one is invalid an error is added and the default stands in, so that the rest can be checked.
-fn resolve(raw: &mut RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Config {
+fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &mut ConfigErrors) -> Config {
     exclude(raw, errors);
     let client = Client {
         unreachable_timeout: raw.take(setting::KAFKA_UNREACHABLE_TIMEOUT, value::time, errors),
@@ -244,7 +247,7 @@ fn resolve(raw: &mut RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Co
     let shutdown_timeout = raw.take(setting::SHUTDOWN_TIMEOUT, value::time, errors);
     let log = raw.take(setting::LOG, value::filter, errors);
     let cluster = cluster(raw, errors);
-    let (security, registry_kafka) = security::both(raw, errors);
+    let (security, registry_kafka) = connections(foreign, raw, errors);
     let schemas = schemas(raw, env, errors);
     let management = raw.take(setting::MANAGEMENT_LISTEN, value::address_or_off, errors);
     let is_chosen = raw.has(setting::MANAGEMENT_LISTEN);
@@ -286,6 +289,46 @@ fn resolve(raw: &mut RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Co
         log,
         notes,
     }
+}
+
+/// How the cluster is reached, and how the registry reaches its own if that differs: what our own settings say, else what those of Confluent's
+/// servers do. Servers named in our own way are those of both.
+fn connections(
+    foreign: Connections,
+    raw: &mut RawConfig,
+    errors: &mut ConfigErrors,
+) -> (Security, Option<RegistryKafka>) {
+    for (server, connection) in [("REST proxy", &foreign.rest), ("Schema Registry", &foreign.registry)] {
+        if let Some(Connection { security, .. }) = connection {
+            let mechanism =
+                security.sasl.as_ref().map_or_else(String::new, |sasl| format!(" with {}", sasl.mechanism()));
+            raw.note(format!("the settings of the {server} ask for {}{mechanism} towards Kafka", security.protocol()));
+        }
+    }
+    let (own, own_registry) = security::both(raw, errors);
+    let is_theirs = raw.text(setting::BOOTSTRAP_SERVERS).is_some_and(|(_, source)| source.is_confluent());
+    let (security, registry) = match (foreign.rest, foreign.registry) {
+        (Some(rest), Some(mut registry)) => {
+            if !is_theirs || registry.servers.is_empty() {
+                registry.servers.clone_from(&rest.servers);
+            }
+            let is_apart = registry != rest && !registry.servers.is_empty();
+            let Connection { servers: bootstrap_servers, security } = registry;
+            (rest.security, is_apart.then_some(RegistryKafka { bootstrap_servers, security }))
+        }
+        (Some(one), None) | (None, Some(one)) => (one.security, None),
+        (None, None) => (Security::default(), None),
+    };
+    if own != Security::default() {
+        return (own, own_registry.or(registry));
+    }
+    // Where only servers are said in our own way, the connection is secured as theirs asks for.
+    let own_registry = own_registry.map(|own| match &registry {
+        _ if own.security != Security::default() => own,
+        Some(theirs) => RegistryKafka { security: theirs.security.clone(), ..own },
+        None => RegistryKafka { security: security.clone(), ..own },
+    });
+    (security, own_registry.or(registry))
 }
 
 fn cluster(raw: &RawConfig, errors: &mut ConfigErrors) -> ClusterChoice {

@@ -54,9 +54,7 @@ pub(crate) fn page() -> String {
         };
         let fate = match &row.fate {
             Fate::Honoured(setting, _) => format!("is `{}`", setting.name),
-            Fate::Security => {
-                "only with `security.protocol` `PLAINTEXT`: TLS and SASL towards Kafka are not built".to_owned()
-            }
+            Fate::Security => "as there: how connections to Kafka are secured".to_owned(),
             Fate::NoEffect(note) => format!("no effect, with a warning: {note}"),
             Fate::Refused(reason) => format!("refused: {reason}"),
             Fate::Only(allowed, reason) => format!("refused unless `{}`: {reason}", allowed.join("` or `")),

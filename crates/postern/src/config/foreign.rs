@@ -4,12 +4,16 @@
 //! one of those servers is meant, the cluster is the one that is named, or nothing starts. A private broker never takes its place.
 //! Variable names become names of settings as in the images: `___` is `-`, `__` is `_`, `_` is `.`, in lower case.
 
+use postern_kafka::Security;
+
 use super::{
     ConfigErrors, Env,
     confluent::{Fate, Row, Scope, TABLE},
+    kafka_security::Asked,
     properties,
     raw::{RawConfig, Source},
     setting::{self, Setting},
+    translate,
     variables::is_service_link,
 };
 
@@ -106,14 +110,30 @@ impl Given {
     }
 }
 
-/// Reads them into `raw`.
-pub(super) fn read(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigErrors) {
+/// How one of the two servers reaches its cluster.
+#[derive(Clone, PartialEq)]
+pub(super) struct Connection {
+    /// `host:port`, separated by commas; empty: not named.
+    pub(super) servers: String,
+    pub(super) security: Security,
+}
+
+/// How each of the two reaches its cluster, if it is asked for.
+#[derive(Default)]
+pub(super) struct Connections {
+    pub(super) rest: Option<Connection>,
+    pub(super) registry: Option<Connection>,
+}
+
+/// Reads them into `raw`, but for how connections are secured, which is returned.
+pub(super) fn read(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigErrors) -> Connections {
     let mut given = from_variables(env, raw, errors);
     for family in Family::BOTH {
         from_file(env, family, raw, &mut given, errors);
     }
     let mut meant = Vec::new();
-    let mut protocols = Vec::new();
+    let mut asked = [Asked::default(), Asked::default()];
+    let mut servers = [String::new(), String::new()];
     let mut known = Vec::new();
     for given in given {
         match given.family.row(&given.name) {
@@ -131,29 +151,32 @@ pub(super) fn read(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigError
     }
     // Of two names of one setting the one that stands earlier in the table holds; variables come before files.
     known.sort_by_key(|(place, rank, _, given)| (*place, *rank, given.family));
-    for (_, _, row, given) in known {
+    for (_, rank, row, given) in known {
         if !row.is_incidental() {
             meant.push((given.family, given.written(&given.name)));
         }
-        if row.name == "security.protocol" {
-            protocols.push((given.written(&given.name), given.value.clone()));
+        let of = given.family as usize;
+        if let Fate::Security = row.fate {
+            let name = given.name.strip_prefix(given.family.client_prefixes()[rank]).unwrap_or(&given.name);
+            asked[of].put(name, given.written(&given.name), &given.value, errors);
         } else if row.name.ends_with("bootstrap.servers") {
-            let prefixes = given.value.split(',').filter_map(|server| server.split_once("://"));
-            protocols.extend(prefixes.map(|(protocol, _)| (given.written(&given.name), protocol.to_owned())));
+            for (protocol, _) in given.value.split(',').filter_map(|server| server.split_once("://")) {
+                asked[of].put_prefix(given.written(&given.name), protocol);
+            }
+            servers[of] = translate::servers(&given.value).ok().flatten().unwrap_or_default();
         }
         apply(row, &given, raw, errors);
     }
-    for (name, protocol) in protocols {
-        if !protocol.trim().eq_ignore_ascii_case("PLAINTEXT") {
-            errors.add(format!(
-                "{name}: found {:?}: TLS and SASL towards Kafka are not built, and to go on without would be less protection: \
-                 expected PLAINTEXT",
-                protocol.trim()
-            ));
-        }
-    }
     demand_cluster(&meant, raw, errors);
     imply_listeners(&meant, raw);
+    let mut connection = |family: Family| {
+        let is_meant = meant.iter().any(|(of, _)| *of == family);
+        is_meant.then(|| Connection {
+            servers: std::mem::take(&mut servers[family as usize]),
+            security: asked[family as usize].security(raw, errors),
+        })
+    };
+    Connections { rest: connection(Family::Rest), registry: connection(Family::Registry) }
 }
 
 fn from_variables(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigErrors) -> Vec<Given> {
@@ -246,7 +269,7 @@ fn apply(row: &Row, given: &Given, raw: &mut RawConfig, errors: &mut ConfigError
     let (name, source) = (given.written(&given.name), &given.source);
     match &row.fate {
         Fate::Honoured(setting, translate) => match translate(&given.value) {
-            Ok(Some(text)) => place(*setting, text, given, raw, errors),
+            Ok(Some(text)) => place(*setting, text, given, raw),
             Ok(None) => {}
             Err(expected) => {
                 let found = setting.shown(&given.value);
@@ -262,23 +285,17 @@ fn apply(row: &Row, given: &Given, raw: &mut RawConfig, errors: &mut ConfigError
                 errors.add(format!("{name}: found {value:?} in {source}: {reason}: expected {allowed}"));
             }
         }
-        Fate::Security => {
-            if row.name != "security.protocol" {
-                raw.warn(format!("{name} has no effect with security.protocol PLAINTEXT"));
-            }
-        }
+        Fate::Security => {}
     }
 }
 
 /// Keeps a translated value, unless a source of higher precedence says something else.
-fn place(setting: Setting, text: String, given: &Given, raw: &mut RawConfig, errors: &mut ConfigErrors) {
+fn place(setting: Setting, text: String, given: &Given, raw: &mut RawConfig) {
     match raw.text(setting) {
         None => raw.put(setting, text, given.source.clone()),
         Some((other, _)) if other == text => {}
-        Some((_, winner)) if setting == setting::BOOTSTRAP_SERVERS && winner.is_confluent() => errors.add(format!(
-            "{}: names another cluster than {winner}: expected the same one: REST proxy and registry of one process share it",
-            given.written(&given.name)
-        )),
+        // The registry then has a connection of its own.
+        Some((_, winner)) if setting == setting::BOOTSTRAP_SERVERS && winner.is_confluent() => {}
         Some((_, winner)) => raw.note(format!("{} is ignored: {winner} overrides it", given.source)),
     }
 }

@@ -1,5 +1,7 @@
 //! The settings of Confluent's servers: each row of the table, and what is promised beyond it.
 
+use postern_kafka::{KeyStore, Sasl, ScramHash, Source as Content, Tls, TokenSource, TrustStore};
+
 use super::*;
 use crate::config::{
     confluent::{Fate, Row, Scope, TABLE},
@@ -113,14 +115,12 @@ fn every_row_of_the_table_has_its_fate() {
                 let errors = collected(family, &name, "another").1.to_string();
                 assert!(errors.contains(&format!("  {written}: found \"another\" in the variable")), "{errors}");
             }
-            Fate::Security if name.ends_with("security.protocol") => {
-                assert_eq!(collected(family, &name, "plaintext").1, ConfigErrors::default());
-                for protocol in ["SSL", "SASL_SSL", "SASL_PLAINTEXT", "PLAINTXT"] {
-                    let errors = collected(family, &name, protocol).1.to_string();
-                    assert!(errors.contains(&format!("  {written}: found {protocol:?}")), "{errors}");
-                }
+            Fate::Security => {
+                // Each is looked at: without SASL or TLS it has no effect, and the protocol itself is checked.
+                let (raw, errors) = collected(family, &name, "canary");
+                let is_looked_at = warned(raw) == 1 || errors.to_string().contains(&format!("  {written}: found"));
+                assert!(is_looked_at && !errors.to_string().contains("canary") || name.ends_with("protocol"), "{name}");
             }
-            Fate::Security => assert_eq!(warned(collected(family, &name, "canary").0), 1, "{name}"),
         }
     }
     for (name, ..) in HONOURED {
@@ -137,7 +137,8 @@ fn a_cluster_that_their_variables_name_is_followed_or_nothing_starts() {
         // Not even settings of ours about the broker inside bring it back.
         let found = errors(&["--broker-listen=127.0.0.1:1"], &[(name, "kafka:9092")], "");
         assert!(found[0].starts_with("broker-listen: has no effect with bootstrap-servers"), "{found:?}");
-        for wrong in ["kafka", "SSL://kafka:9092", "kafka:9092,SASL_SSL://kafka:9093"] {
+        for wrong in ["kafka", "PLAIN://kafka:9092", "SASL_SSL://kafka:9093", "SSL://kafka:9092,PLAINTEXT://kafka:9093"]
+        {
             assert_ne!(errors(&[], &[(name, wrong)], ""), Vec::<String>::new(), "{wrong}");
         }
     }
@@ -201,8 +202,10 @@ fn their_servers_listen_as_they_did_and_alone() {
     assert!(matches!(remote.schemas, SchemasChoice::Remote { .. }));
     assert_eq!(remote.rest_listen, [address("[::]:5")]);
     let two = [names[0], ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "b:1")];
-    let found = errors(&[], &two, "");
-    assert!(found[0].starts_with("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS: names another cluster"), "{found:?}");
+    let two = config(&[], &two, "");
+    assert_eq!(two.cluster, ClusterChoice::Remote { bootstrap_servers: "a:1".to_owned() });
+    let registry = RegistryKafka { bootstrap_servers: "b:1".to_owned(), security: Security::default() };
+    assert_eq!(two.registry_kafka, Some(registry));
 }
 
 #[test]
@@ -299,4 +302,129 @@ fn secrets_of_theirs_are_not_told() {
     ];
     let found = errors(&[], &names, "");
     assert!(found.len() >= 3 && found.iter().all(|error| !error.contains("canary")), "{found:?}");
+}
+
+/// What the REST Proxy's client settings ask for; `rest` comes after `KAFKA_REST_CLIENT_`.
+fn secured(settings: &[(&str, &'static str)]) -> Result<(Security, Vec<Note>), Vec<String>> {
+    let mut variables = vec![("KAFKA_REST_BOOTSTRAP_SERVERS", "a:1"), ("POSTERN_REST_LISTEN", "127.0.0.1:1")];
+    variables.extend(settings.iter().map(|(name, value)| (&*format!("KAFKA_REST_{name}").leak(), *value)));
+    match with(&[], &variables, "") {
+        Ok(Command::Run(config)) => Ok((config.security, config.notes)),
+        Ok(other) => panic!("{other:?}"),
+        Err(_) => Err(errors(&[], &variables, "")),
+    }
+}
+
+const SCRAM: &str =
+    "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"u\" password=\"canary\";";
+
+#[test]
+fn connections_to_kafka_are_secured_as_they_were() {
+    let (security, notes) = secured(&[
+        ("CLIENT_SECURITY_PROTOCOL", "SASL_SSL"),
+        ("CLIENT_SASL_MECHANISM", "SCRAM-SHA-512"),
+        ("CLIENT_SASL_JAAS_CONFIG", SCRAM),
+        ("CLIENT_SSL_TRUSTSTORE_LOCATION", "/trust.jks"),
+        ("CLIENT_SSL_TRUSTSTORE_PASSWORD", "canary"),
+        ("CLIENT_SSL_KEYSTORE_LOCATION", "/key.p12"),
+        ("CLIENT_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM", ""),
+    ])
+    .expect("it can be used");
+    let password = || Content::inline("canary");
+    let trust = TrustStore { store: Content::File("/trust.jks".into()), password: Some(password()) };
+    let key = KeyStore { store: Content::File("/key.p12".into()), key: None, password: None, key_password: None };
+    let sasl = Sasl::Scram { hash: ScramHash::Sha512, user: "u".to_owned(), password: password() };
+    let tls = Tls { trust: Some(trust), key: Some(key), verify_host_name: false };
+    assert_eq!(security, Security { tls: Some(tls), sasl: Some(sasl) });
+    assert!(notes.iter().any(|note| note.text == "the settings of the REST proxy ask for SASL_SSL with SCRAM-SHA-512 towards Kafka"));
+    assert!(notes.iter().any(|note| note.is_warning && note.text.contains("ALGORITHM is empty")), "{notes:?}");
+
+    let plain = "PlainLoginModule required username=u password=p;";
+    let plain = [
+        ("CLIENT_SECURITY_PROTOCOL", "sasl_plaintext"),
+        ("CLIENT_SASL_MECHANISM", "PLAIN"),
+        ("CLIENT_SASL_JAAS_CONFIG", plain),
+    ];
+    let (security, notes) = secured(&plain).expect("it can be used");
+    assert_eq!((security.protocol(), security.sasl.map(|sasl| sasl.mechanism())), ("SASL_PLAINTEXT", Some("PLAIN")));
+    assert!(notes.iter().any(|note| note.is_warning && note.text.contains("in clear")), "{notes:?}");
+
+    let (security, _) = secured(&[
+        ("CLIENT_SECURITY_PROTOCOL", "SASL_SSL"),
+        ("CLIENT_SASL_MECHANISM", "OAUTHBEARER"),
+        ("CLIENT_SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL", "https://a/token"),
+        ("CLIENT_SASL_JAAS_CONFIG", "OAuthBearerLoginModule required clientId=c clientSecret=s scope=x extension_a=b;"),
+    ])
+    .expect("it can be used");
+    let Some(Sasl::OAuthBearer { token: TokenSource::ClientCredentials(client), extensions }) = security.sasl else {
+        panic!("another mechanism")
+    };
+    assert_eq!((client.client_id.as_str(), client.scope.as_deref()), ("c", Some("x")));
+    assert_eq!(extensions, [("a".to_owned(), "b".to_owned())]);
+
+    // The protocol may stand in front of the servers only.
+    let prefix =
+        config(&[], &[("KAFKA_REST_BOOTSTRAP_SERVERS", "SSL://a:1"), ("POSTERN_REST_LISTEN", "127.0.0.1:1")], "");
+    assert_eq!(prefix.security.protocol(), "SSL");
+    assert!(prefix.notes.iter().any(|note| note.is_warning && note.text.contains("SSL is used")), "{:?}", prefix.notes);
+}
+
+#[test]
+fn what_cannot_be_secured_as_asked_is_not_done_with_less() {
+    let sasl = [("CLIENT_SECURITY_PROTOCOL", "SASL_SSL"), ("CLIENT_SASL_MECHANISM", "SCRAM-SHA-256")];
+    let with_sasl = |more: &[(&'static str, &'static str)]| [&sasl[..], more].concat();
+    for (settings, says) in [
+        (vec![("CLIENT_SECURITY_PROTOCOL", "SASL_SLL")], "expected PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"),
+        (vec![sasl[0], ("CLIENT_SASL_JAAS_CONFIG", SCRAM)], "GSSAPI"),
+        (with_sasl(&[]), "sasl.jaas.config: is not set"),
+        (with_sasl(&[("CLIENT_SASL_JAAS_CONFIG", "ScramLoginModule required password=can/ary;")]), "quotes around"),
+        (
+            with_sasl(&[("CLIENT_SASL_JAAS_CONFIG", "PlainLoginModule required username=u password=canary;")]),
+            "expected ScramLoginModule",
+        ),
+        (
+            with_sasl(&[("CLIENT_SASL_JAAS_CONFIG", "ScramLoginModule required username=u;")]),
+            "expected the option password",
+        ),
+        (
+            with_sasl(&[(
+                "CLIENT_SASL_JAAS_CONFIG",
+                "ScramLoginModule required tokenauth=true username=u password=canary;",
+            )]),
+            "delegation tokens",
+        ),
+        (with_sasl(&[("CLIENT_SASL_JAAS_CONFIG", SCRAM), ("PRODUCER_SASL_JAAS_CONFIG", "canary")]), "differs from"),
+        (
+            vec![("CLIENT_SECURITY_PROTOCOL", "SSL"), ("CLIENT_SSL_ENABLED_PROTOCOLS", "TLSv1,TLSv1.1")],
+            "expected TLSv1.2",
+        ),
+        (
+            vec![("CLIENT_SECURITY_PROTOCOL", "SSL"), ("CLIENT_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM", "http")],
+            "expected https",
+        ),
+    ] {
+        let found = secured(&settings).expect_err(says);
+        assert!(found.iter().any(|error| error.contains(says)), "{says}: {found:?}");
+        assert!(found.iter().all(|error| !error.contains("canary") && !error.contains("can/ary")), "{found:?}");
+    }
+}
+
+#[test]
+fn the_two_servers_may_reach_kafka_in_two_ways() {
+    let both = config(
+        &["--rest-listen=127.0.0.1:1", "--registry-listen=127.0.0.1:2"],
+        &[
+            ("KAFKA_REST_BOOTSTRAP_SERVERS", "SASL_PLAINTEXT://a:1"),
+            ("KAFKA_REST_CLIENT_SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
+            ("KAFKA_REST_CLIENT_SASL_MECHANISM", "SCRAM-SHA-512"),
+            ("KAFKA_REST_CLIENT_SASL_JAAS_CONFIG", SCRAM),
+            ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "SSL://a:2"),
+            ("SCHEMA_REGISTRY_KAFKASTORE_SECURITY_PROTOCOL", "SSL"),
+            ("SCHEMA_REGISTRY_KAFKASTORE_SSL_KEYSTORE_LOCATION", "/key.jks"),
+        ],
+        "",
+    );
+    assert_eq!(both.security.protocol(), "SASL_PLAINTEXT");
+    let registry = both.registry_kafka.expect("a connection of its own");
+    assert_eq!((registry.bootstrap_servers.as_str(), registry.security.protocol()), ("a:2", "SSL"));
 }
