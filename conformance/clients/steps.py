@@ -116,4 +116,28 @@ reply = out.produce(plain, {"records": [{"key": "AAE=", "value": "/w=="}]}, medi
 out.same("binary", reply.json()["offsets"][0]["offset"], 2)
 out.same("both as bytes", [(r.key(), r.value()) for r in out.records(plain)],
          [(b'"k"', '{"a":[1,2.5,null,"ä"]}'.encode()), (None, None), (b"\0\1", b"\xff")])
+
+# 6. Read back over HTTP: by an instance of a group, and without a group.
+v2 = {"Content-Type": "application/vnd.kafka.v2+json"}
+group = out.name("readers")
+settings = {"format": "avro", "auto.offset.reset": "earliest", "auto.commit.enable": "false", "fetch.min.bytes": 1,
+            "consumer.request.timeout.ms": 20000}
+made = out.session.post(f"{out.rest}/consumers/{group}", json=settings, headers=v2, timeout=30)
+out.same("an instance", made.status_code, 200)
+instance = made.json()["base_uri"]
+out.same("its subscription", out.session.post(f"{instance}/subscription", json={"topics": [topic]}, headers=v2, timeout=30).status_code, 204)
+read = []
+while len(read) < 7:
+    answer = out.session.get(f"{instance}/records", headers={"Accept": AVRO}, timeout=30)
+    out.true("a read", answer.status_code == 200 and answer.json(), answer.text)
+    read += answer.json()
+out.same("the offsets", [record["offset"] for record in read], list(range(7)))
+out.same("a value", read[0], {"topic": topic, "key": None, "value": flux, "partition": 0, "offset": 0})
+out.same("keys", [record["key"] for record in read[3:5]], [{"id": 7}, {"id": -7}])
+out.same("a commit of what was read", out.session.post(f"{instance}/offsets", headers=v2, timeout=30).text, "[]")
+committed = out.session.get(f"{instance}/offsets", json={"partitions": [{"topic": topic, "partition": 0}]}, headers=v2, timeout=30)
+out.same("is stored", [offset["offset"] for offset in committed.json()["offsets"]], [7])
+out.same("the instance ends", out.session.delete(instance, timeout=30).status_code, 204)
+last = out.session.get(f"{out.rest}/topics/{plain}/partitions/0/records?last=1", timeout=30)
+out.same("the last record", [(record["key"], record["value"]) for record in last.json()], [("AAE=", "/w==")])
 out.done()

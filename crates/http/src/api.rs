@@ -168,7 +168,7 @@ impl Api {
         };
         let values = found.params.iter().map(|(_, value)| path::decode(value).into_owned());
         let params = Params(endpoint.params.iter().copied().zip(values).collect());
-        let context = RequestContext { params, content_type, body, reader: self.0.reader.clone(), head };
+        let context = RequestContext { params, content_type, media_type, body, reader: self.0.reader.clone(), head };
         let reply = handler(context).await.unwrap_or_else(Problem::into_reply);
         reply.into_response(media_type)
     }

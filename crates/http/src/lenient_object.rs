@@ -163,6 +163,37 @@ impl<'a> LenientObject<'a> {
         items.into_iter().enumerate().map(object).collect::<Result<_, _>>().map(Some)
     }
 
+    /// The same where items may be null.
+    pub(crate) fn objects_or_nulls(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Vec<Option<LenientObject<'a>>>>, Problem> {
+        let items = match self.take(name) {
+            None => return Ok(None),
+            Some(value) => items(value).ok_or_else(|| self.wrong(name, "a list of objects", value))?,
+        };
+        let object = |(n, item): (usize, &'a RawValue)| match item.get() {
+            "null" => Ok(None),
+            _ => self.nested(format!("{}[{n}]", self.path(name)), item).map(Some),
+        };
+        items.into_iter().enumerate().map(object).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A list of strings, in which items may be null; numbers and booleans count as their text.
+    pub(crate) fn texts_or_nulls(&mut self, name: &'static str) -> Result<Option<Vec<Option<String>>>, Problem> {
+        let items = match self.take(name) {
+            None => return Ok(None),
+            Some(value) => items(value).ok_or_else(|| self.wrong(name, "a list of texts", value))?,
+        };
+        let item = |(n, item): (usize, &'a RawValue)| match item.get() {
+            "null" => Ok(None),
+            _ => text(item)
+                .map(|text| Some(text.into_owned()))
+                .ok_or_else(|| wrong(&format!("{}[{n}]", self.path(name)), "a text", item)),
+        };
+        items.into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
+    }
+
     /// An object.
     pub(crate) fn object(&mut self, name: &'static str) -> Result<Option<LenientObject<'a>>, Problem> {
         self.take(name).map(|value| self.nested(self.path(name), value)).transpose()

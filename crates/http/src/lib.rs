@@ -12,6 +12,7 @@ mod answer_stream;
 pub mod api;
 mod body;
 mod budget;
+mod client_connection;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod idle_timeout;

@@ -1,8 +1,15 @@
 //! Paths as clients write them: joined carelessly, with parameters, encoded.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// Allowed in a path segment (RFC 3986 §3.3), except for `;` and `%`, which have a meaning of their own.
+#[rustfmt::skip]
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'!').remove(b'$').remove(b'&').remove(b'\'')
+    .remove(b'(').remove(b')').remove(b'*').remove(b'+').remove(b',').remove(b'=').remove(b':').remove(b'@');
 
 /// The path that is routed: empty segments and a slash at the end are dropped (clients join URLs carelessly), and so are parameters after a
 /// `;` in a segment (RFC 3986 §3.3 leaves them to the server, and Confluent ignores them). Nothing is decoded; `.` and `..` are plain names.
@@ -29,6 +36,11 @@ pub(crate) fn clean(path: &str) -> Cow<'_, str> {
 /// One segment, decoded once; `%2F` becomes a slash inside of it. Invalid UTF-8 becomes U+FFFD, which no name contains.
 pub(crate) fn decode(segment: &str) -> Cow<'_, str> {
     percent_decode_str(segment).decode_utf8_lossy()
+}
+
+/// A name, encoded as one segment of a path.
+pub(crate) fn segment(name: &str) -> impl Display {
+    utf8_percent_encode(name, SEGMENT)
 }
 
 /// A decimal number in a path; `007` and `+7` are accepted. `None`: not such a number, which is a 404 everywhere.
@@ -60,6 +72,7 @@ mod tests {
     #[test]
     fn segments_are_decoded_once() {
         assert_eq!(decode("a%2Fb%252F+"), "a/b%2F+");
+        assert_eq!(segment("a/b c;ü%:x").to_string(), "a%2Fb%20c%3B%C3%BC%25:x");
         assert_eq!(number::<i32>("+7"), Some(7));
         assert_eq!(number::<i32>("007"), Some(7));
         assert_eq!(number::<i32>("2147483648"), None);

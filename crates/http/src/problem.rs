@@ -7,7 +7,8 @@ use std::fmt;
 
 use hyper::StatusCode;
 use postern_proxy::{
-    AppendError, ClusterError, Error, ErrorKind, Fate, InvalidTopicName, RegistryError as Refusal, ResolveError,
+    AppendError, ClusterError, ConsumerError, Error, ErrorKind, Fate, InvalidTopicName, RegistryError as Refusal,
+    ResolveError,
 };
 use serde::Serialize;
 
@@ -157,8 +158,26 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
             Problem::missing(error)
         }
         (_, Error::AclsNotCreated { .. }) => Problem::invalid_request(error),
+        (_, Error::Consumer(error)) => consumer(error),
         (_, Error::Cluster(error)) => cluster(error),
     }
+}
+
+/// The response for an operation of a consumer instance that was refused.
+fn consumer(error: &ConsumerError) -> Problem {
+    let (status, code) = match error {
+        ConsumerError::IllegalTopic(_) => (400, 40002),
+        ConsumerError::NotFound(_) => (404, 40403),
+        ConsumerError::WrongFormat(_) => (406, 40601),
+        ConsumerError::Undecodable { .. } => (408, 40801),
+        ConsumerError::NameTaken(_) => (409, 40902),
+        ConsumerError::Exclusive { .. } | ConsumerError::NothingToRead | ConsumerError::NotAssigned(_) => (409, 40903),
+        ConsumerError::BadPattern { .. } => (422, 422),
+        ConsumerError::InvalidSetting { .. } => (422, 42204),
+        ConsumerError::TooMany(_) => (503, 50301),
+        ConsumerError::Busy | ConsumerError::SchemaUnavailable { .. } => (503, 50302),
+    };
+    Problem::new(StatusCode::from_u16(status).expect("the table holds valid statuses"), code, error)
 }
 
 /// The response for an error of the cluster, outside of the results of single records. Both APIs use the same error codes.

@@ -9,6 +9,7 @@ use hyper::header::{CONTENT_ENCODING, HOST};
 use hyper::http::request::Parts;
 
 use crate::body::{Body, BodyKind, BodyReader, BodyStream};
+use crate::client_connection::ClientConnection;
 use crate::path;
 use crate::problem::Problem;
 
@@ -17,6 +18,8 @@ pub(crate) struct RequestContext {
     pub(crate) head: Parts,
     /// The media type of the body, one of those that the route accepts; `None` where the client sent none.
     pub(crate) content_type: Option<&'static str>,
+    /// The media type of the response.
+    pub(crate) media_type: &'static str,
     pub(crate) params: Params,
     pub(crate) body: Incoming,
     pub(crate) reader: BodyReader,
@@ -69,6 +72,11 @@ impl RequestContext {
         let host = self.head.headers.get(HOST).and_then(|host| host.to_str().ok());
         let authority = self.head.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or("localhost");
         format!("http://{authority}")
+    }
+
+    /// What watches the client's connection.
+    pub(crate) fn client(&self) -> Option<ClientConnection> {
+        self.head.extensions.get::<ClientConnection>().cloned()
     }
 
     /// Reads the body of an administrative request, of at most `max` bytes. Returns the parameters of the path with it.

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
+use crate::client_connection::SharedStream;
 use crate::idle_timeout::IdleTimeoutStream;
 use crate::reply::ReplyBody;
 use crate::response_body::{ResponseBudget, Streams};
@@ -154,12 +155,15 @@ where
 
     /// Serves one connection in a task of its own.
     fn spawn(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        let (stream, client) = SharedStream::new(stream);
         let streams = Streams::default();
         let is_http2 = Arc::new(AtomicBool::new(false));
         let service = {
             let (answer, responses, stopped) = (self.answer.clone(), self.responses.clone(), self.stopped.clone());
             let (streams, is_http2) = (streams.clone(), Arc::clone(&is_http2));
-            service_fn(move |request: Request<Incoming>| {
+            let client = client.clone();
+            service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(client.clone());
                 let (version, is_safe) = (request.version(), request.method().is_safe());
                 if version == Version::HTTP_2 {
                     is_http2.store(true, Relaxed);

@@ -1,10 +1,12 @@
 //! API v2, in `application/vnd.kafka.*.v2+json`.
 //!
-//! Source: docs/reference/rest-v2.md. The consumer operations are in the table with their methods and are answered with 501.
+//! Source: docs/reference/rest-v2.md.
 
 mod brokers;
 mod consumers;
+mod partition_records;
 mod produce;
+mod record_layout;
 mod root;
 mod topics;
 
@@ -58,6 +60,7 @@ const PRODUCE: Media = Media { consumes: Some(&[BINARY, JSON_RECORDS, AVRO, JSON
 const CONSUMER: Media =
     Media { consumes: Some(&[V2, BINARY, JSON_RECORDS, AVRO, JSON_SCHEMA, PROTOBUF]), produces: CONSUMER_ANSWER };
 const RECORDS: Media = Media { produces: RECORDS_ANSWER, ..CONSUMER };
+const PARTITION_RECORDS: Media = Media { produces: RECORDS_ANSWER, ..PLAIN };
 
 /// What to use instead of methods that a path does not have.
 pub(crate) const INSTEAD: &[(&str, Method, &str)] = &[
@@ -68,7 +71,11 @@ pub(crate) const INSTEAD: &[(&str, Method, &str)] = &[
         Method::DELETE,
         " Topics are deleted with DELETE /v3/clusters/{cluster_id}/topics/{topic_name}.",
     ),
-    ("/v3/clusters/{cluster}/topics/{topic}/records", Method::GET, " Records are read with a Kafka client."),
+    (
+        "/v3/clusters/{cluster}/topics/{topic}/records",
+        Method::GET,
+        " Records are read with GET /topics/{topic}/partitions/{partition}/records, or through a consumer instance: POST /consumers/{group}.",
+    ),
 ];
 
 /// All operations of the API (docs/reference/rest-v2.md §1).
@@ -85,19 +92,20 @@ pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
         .get("/topics/{topic}/partitions/{partition}", PLAIN, topics::partition)
         .post("/topics/{topic}/partitions/{partition}", PRODUCE, produce::to_partition)
         .get("/topics/{topic}/partitions/{partition}/offsets", PLAIN, topics::offsets)
-        .post("/consumers/{group}", CONSUMER, consumers::not_built)
-        .delete("/consumers/{group}/instances/{instance}", CONSUMER, consumers::not_built)
-        .post("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::not_built)
-        .get("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::not_built)
-        .delete("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::not_built)
-        .post("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::not_built)
-        .get("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::not_built)
-        .get("/consumers/{group}/instances/{instance}/records", RECORDS, consumers::not_built)
-        .post("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::not_built)
-        .get("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::not_built)
-        .post("/consumers/{group}/instances/{instance}/positions", CONSUMER, consumers::not_built)
-        .post("/consumers/{group}/instances/{instance}/positions/beginning", CONSUMER, consumers::not_built)
-        .post("/consumers/{group}/instances/{instance}/positions/end", CONSUMER, consumers::not_built)
+        .get("/topics/{topic}/partitions/{partition}/records", PARTITION_RECORDS, partition_records::read)
+        .post("/consumers/{group}", CONSUMER, consumers::create)
+        .delete("/consumers/{group}/instances/{instance}", CONSUMER, consumers::delete)
+        .post("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::set)
+        .get("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::show)
+        .delete("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::delete)
+        .post("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::assignments::set)
+        .get("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::assignments::show)
+        .get("/consumers/{group}/instances/{instance}/records", RECORDS, consumers::records::read)
+        .post("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::offsets::commit)
+        .get("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::offsets::committed)
+        .post("/consumers/{group}/instances/{instance}/positions", CONSUMER, consumers::positions::seek)
+        .post("/consumers/{group}/instances/{instance}/positions/beginning", CONSUMER, consumers::positions::beginning)
+        .post("/consumers/{group}/instances/{instance}/positions/end", CONSUMER, consumers::positions::end)
         .routes
 }
 

@@ -40,6 +40,7 @@ pub(crate) struct Server {
     broker: Option<Broker>,
     bootstrap: String,
     cluster: Cluster,
+    proxy: Proxy,
     /// Set once, on shutdown: the listeners stop accepting.
     stop: watch::Sender<bool>,
     health: Health,
@@ -154,12 +155,12 @@ impl Server {
         let health = Health::new(own.clone());
         let mut management = vec![health.probe(cluster.clone()).abort_handle()];
         management.extend(management_listener.map(|listener| spawn_management(listener, health.clone())));
-        let limits = Limits { unacknowledged: ByteCount(config.client.unacknowledged) };
+        let limits = Limits { unacknowledged: ByteCount(config.client.unacknowledged), ..Limits::default() };
         let proxy = Proxy::new(cluster.clone(), schemas, limits);
 
         let (stop, stopped) = watch::channel(false);
         let bounds = bounds(open_files, &config.http, rest_listeners.len() + registry_listeners.len());
-        let rest_api = postern_http::rest(proxy, &bounds);
+        let rest_api = postern_http::rest(proxy.clone(), &bounds);
         let registry_api = own.map(|registry| postern_http::registry(registry, &bounds));
         let rest_served = rest_listeners.into_iter().map(|listener| (listener, rest_api.clone()));
         let registry_served = registry_listeners.into_iter().zip(registry_api.iter().cycle().cloned());
@@ -174,6 +175,7 @@ impl Server {
             broker,
             bootstrap,
             cluster,
+            proxy,
             stop,
             health,
             management_address,
@@ -216,7 +218,9 @@ impl Server {
         let end = Instant::now() + grace;
         let left = || end.saturating_duration_since(Instant::now()).saturating_sub(BROKER_SHUTDOWN_TIMEOUT);
         self.stop.send_replace(true);
-        let mut finished = true;
+        // Reads that wait for records end with it, and so do not hold up the listeners; the groups are left.
+        let mut finished = self.proxy.close_consumers(left()).await;
+        drop(self.proxy);
         for mut listener in self.listeners {
             match timeout(left(), &mut listener).await {
                 Ok(answered) => finished &= answered.unwrap_or(false),

@@ -4,6 +4,8 @@ use postern_kafka::{Error as ClusterError, TooLarge, TopicName};
 use postern_registry::{ResolveError, Side, Subject};
 use postern_schema::EncodeError;
 
+use crate::consumers::ConsumerError;
+
 /// A refused request: nothing of it was written. (What became of single records are outcomes, not errors.)
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -131,6 +133,9 @@ pub enum Error {
         /// How many of the others were created.
         created: usize,
     },
+    /// An operation of a consumer instance was refused.
+    #[error(transparent)]
+    Consumer(#[from] ConsumerError),
     /// The cluster refused, or could not be reached.
     #[error(transparent)]
     Cluster(#[from] ClusterError),

@@ -1,9 +1,10 @@
-//! The operations behind the HTTP APIs: producing records and administering topics, and how much memory both may use.
+//! The operations behind the HTTP APIs: producing and reading records, administering topics, and how much memory they may use.
 //!
 //! Operations speak of topics, records and schemas. Nothing here knows a status code, a header or a version of the API: that is `http`'s.
 //! Nothing here knows how a record reaches a broker: that is `kafka`'s. Callers are not told apart yet: there is no authentication.
 
 mod administer;
+mod consumers;
 mod decode;
 mod encode;
 mod error;
@@ -19,9 +20,15 @@ use parking_lot::Mutex;
 use postern_kafka::{Cluster, Inflight};
 
 use administer::PendingClusterId;
+use consumers::Directory;
 use subjects::RecordNames;
 
 pub use administer::{GroupLags, OffsetReset, PartitionLag, ResetTo};
+pub use consumers::{
+    CommittedOffset, ConsumerError, ConsumerLimits, INSTANCE_NAME_MAX, InstanceName, InstanceSettings, PartitionName,
+    Position, ReadAnswer, ReadFormat, ReadFormats, ReadLimits, ReadRecord, ReadStart, RecordLayout, SeekTarget,
+    SubscriptionRequest,
+};
 pub use decode::{DecodeError, Decoder, EncodedValue};
 pub use encode::Format;
 pub use error::Error;
@@ -56,6 +63,7 @@ struct Parts {
     schemas: Schemas,
     inflight: Inflight,
     record_names: RecordNames,
+    consumers: Directory,
     /// The id of the cluster, which never changes, once it is known.
     cluster_id: OnceLock<String>,
     /// The question for it, while it is not answered.
@@ -77,6 +85,7 @@ impl Proxy {
             schemas,
             inflight: Inflight::new(limits.unacknowledged),
             record_names: RecordNames::default(),
+            consumers: Directory::new(limits.consumers),
             cluster_id: OnceLock::new(),
             pending_cluster_id: Mutex::new(None),
             registry_topic,

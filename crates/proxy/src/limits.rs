@@ -1,5 +1,7 @@
 //! What bounds the proxy as a whole.
 
+use std::time::Duration;
+
 use postern_kafka::ByteCount;
 
 /// The numbers, strings and so on that one value of a record may consist of under a JSON Schema, which is checked on a tree of them. No record
@@ -12,10 +14,45 @@ pub struct Limits {
     /// Keys and values that no broker has acknowledged yet, over all requests. When it is used up, requests wait; a
     /// request that is larger as a whole is refused. Default 64 MiB.
     pub unacknowledged: ByteCount,
+    /// Consumer instances and what they keep.
+    pub consumers: ConsumerLimits,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { unacknowledged: ByteCount(64 << 20) }
+        Limits { unacknowledged: ByteCount(64 << 20), consumers: ConsumerLimits::default() }
+    }
+}
+
+/// The bounds and defaults of all instances.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsumerLimits {
+    /// Instances at once. Default 4096.
+    pub instances: usize,
+    /// An instance that is not used for so long is ended (`consumer.instance.timeout.ms`). Default 5 minutes.
+    pub idle: Duration,
+    /// The longest wait of a read, where an instance has none of its own (`consumer.request.timeout.ms`). Default 1 s.
+    pub wait: Duration,
+    /// The most bytes of one read (`consumer.request.max.bytes`). Default 64 MiB.
+    pub read_bytes: usize,
+    /// A read ends when it has so many bytes; `None`: it lasts as long as it may (`fetch.min.bytes`, -1). Default `None`.
+    pub min_bytes: Option<usize>,
+    /// Records fetched ahead of reads, over all instances. Default 64 MiB.
+    pub fetched_ahead: ByteCount,
+    /// Answers of reads that are being put together, over all instances; a read that finds this used up returns what it has. Default 64 MiB.
+    pub answers: ByteCount,
+}
+
+impl Default for ConsumerLimits {
+    fn default() -> ConsumerLimits {
+        ConsumerLimits {
+            instances: 4096,
+            idle: Duration::from_secs(300),
+            wait: Duration::from_secs(1),
+            read_bytes: 64 << 20,
+            min_bytes: None,
+            fetched_ahead: ByteCount(64 << 20),
+            answers: ByteCount(64 << 20),
+        }
     }
 }

@@ -82,17 +82,17 @@ pub(super) async fn offsets(proxy: Proxy, request: RequestContext) -> Result<Rep
 }
 
 /// The topic of the path. An illegal name is a 400, not a 404 (docs/reference/rest-v2.md §4.4).
-fn topic_name(params: &Params) -> Result<TopicName, Problem> {
+pub(super) fn topic_name(params: &Params) -> Result<TopicName, Problem> {
     let name = params.get("topic");
     TopicName::parse(name)
         .map_err(|error| Problem::invalid_request(format!("'{name}' is no legal name of a topic: {error}.")))
 }
 
-async fn described(proxy: &Proxy, name: &TopicName) -> Result<TopicDescription, Problem> {
+pub(super) async fn described(proxy: &Proxy, name: &TopicName) -> Result<TopicDescription, Problem> {
     proxy.topic(name, false).await.map_err(problem)
 }
 
-fn no_such_partition(topic: &TopicDescription, id: PartitionId) -> Problem {
+pub(super) fn no_such_partition(topic: &TopicDescription, id: PartitionId) -> Problem {
     let message = format!(
         "Partition not found: topic '{}' has {} partition(s), no partition {}.",
         topic.name,

@@ -2,24 +2,13 @@
 
 use std::fmt::Display;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use postern_proxy::Proxy;
 
 use super::problem;
 use super::resource::{Collection, Metadata, Related};
+pub(super) use crate::path::segment;
 use crate::problem::Problem;
 use crate::request_context::RequestContext;
-
-/// Allowed in a path segment (RFC 3986 §3.3), except for `;` and `%`, which have a meaning of their own.
-#[rustfmt::skip]
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'!').remove(b'$').remove(b'&').remove(b'\'')
-    .remove(b'(').remove(b')').remove(b'*').remove(b'+').remove(b',').remove(b'=').remove(b':').remove(b'@');
-
-/// A name, encoded as one segment of a path.
-pub(super) fn segment(name: &str) -> impl Display {
-    utf8_percent_encode(name, SEGMENT)
-}
 
 /// The cluster id of a path, not yet compared with that of the cluster.
 pub(super) struct ClusterPath {
@@ -111,6 +100,5 @@ mod tests {
         let metadata = links.metadata(format_args!("topics/{}", segment("a-b.c_d")), "topic=a-b.c_d");
         assert_eq!(metadata.url, "http://proxy:8082/v3/clusters/C1/topics/a-b.c_d");
         assert_eq!(metadata.resource_name, "crn:///kafka=C1/topic=a-b.c_d");
-        assert_eq!(segment("a/b c;ü%:x").to_string(), "a%2Fb%20c%3B%C3%BC%25:x");
     }
 }

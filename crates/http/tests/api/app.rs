@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use postern_broker::Broker;
 use postern_http::{Api, Bounds};
 use postern_kafka::{Cluster, ErrorKind, PartitionId, TopicName};
-use postern_proxy::{Limits, Proxy, Schemas};
+use postern_proxy::{ConsumerLimits, Limits, Proxy, Schemas};
 use postern_registry::Registry;
 use postern_registry_client::{RegistryUrl, Remote, RemoteSettings};
 use serde_json::Value;
@@ -35,6 +35,8 @@ pub(crate) struct TestApp {
     pub(crate) schemas: Registry,
     /// The cluster, to look at what really happened.
     pub(crate) cluster: Cluster,
+    /// What is behind the REST API.
+    pub(crate) proxy: Proxy,
     /// Its id, as it stands in the paths of API v3.
     pub(crate) cluster_id: String,
     serving: [JoinHandle<bool>; 2],
@@ -62,24 +64,33 @@ impl TestApp {
 
     /// With settings of the broker changed by `change`.
     pub(crate) async fn start_with(change: impl FnOnce(&mut postern_broker::Settings)) -> TestApp {
-        TestApp::assemble(change, None, Bounds::default()).await
+        TestApp::assemble(change, None, Bounds::default(), Limits::default()).await
     }
 
     /// With less room or patience for its clients.
     pub(crate) async fn bounded(bounds: Bounds) -> TestApp {
-        TestApp::assemble(|_| {}, None, bounds).await
+        TestApp::assemble(|_| {}, None, bounds, Limits::default()).await
+    }
+
+    /// With other bounds of consumer instances.
+    pub(crate) async fn with_consumers(change: impl FnOnce(&mut ConsumerLimits)) -> TestApp {
+        let mut limits = Limits::default();
+        change(&mut limits.consumers);
+        TestApp::assemble(|_| {}, None, Bounds::default(), limits).await
     }
 
     /// Its producers use the schemas of another registry; its own stays empty.
     pub(crate) async fn with_schemas_of(urls: &str) -> TestApp {
         let urls = urls.split(',').map(|url| RegistryUrl::parse(url).expect("a URL")).collect();
-        TestApp::assemble(|_| {}, Some(Remote::new(RemoteSettings::new(urls))), Bounds::default()).await
+        TestApp::assemble(|_| {}, Some(Remote::new(RemoteSettings::new(urls))), Bounds::default(), Limits::default())
+            .await
     }
 
     async fn assemble(
         change: impl FnOnce(&mut postern_broker::Settings),
         remote: Option<Remote>,
         bounds: Bounds,
+        limits: Limits,
     ) -> TestApp {
         let dir = TempDir::new().expect("a folder can be made");
         let mut settings = postern_broker::Settings::for_test(dir.path());
@@ -90,13 +101,13 @@ impl TestApp {
         let schemas = Registry::start(cluster.clone(), postern_registry::Settings::default());
         schemas.ready().await;
         let used = remote.map_or_else(|| Schemas::from(schemas.clone()), Schemas::from);
-        let proxy = Proxy::new(cluster.clone(), used, Limits::default());
+        let proxy = Proxy::new(cluster.clone(), used, limits);
 
-        let (rest, rest_serving) = serve(postern_http::rest(proxy, &bounds), &bounds).await;
+        let (rest, rest_serving) = serve(postern_http::rest(proxy.clone(), &bounds), &bounds).await;
         let (registry, registry_serving) = serve(postern_http::registry(schemas.clone(), &bounds), &bounds).await;
         let cluster_id = broker.cluster_id().to_owned();
         let serving = [rest_serving, registry_serving];
-        TestApp { rest, registry, schemas, cluster, cluster_id, serving, broker, _dir: dir }
+        TestApp { rest, registry, schemas, cluster, proxy, cluster_id, serving, broker, _dir: dir }
     }
 
     /// A connection to the REST proxy, to say on it what no client library would.

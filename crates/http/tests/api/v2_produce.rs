@@ -302,15 +302,3 @@ async fn a_record_that_is_too_large_fails_alone() {
     assert_eq!(codes, [Value::Null, json!(50002), Value::Null]);
     assert_eq!(app.end_offset("plain", 0).await, 2);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn formats_that_are_not_built_yet_say_so() {
-    let app = TestApp::start().await;
-    app.topic("plain", 1).await;
-    let reply = app.post("/consumers/group", json!({})).await;
-    assert_eq!(reply.refusal(), (415, 415), "application/json is no media type of this API");
-    let reply = app.request(Method::POST, "/consumers/group").send().await;
-    assert_eq!(reply.refusal(), (501, 501));
-    assert!(reply.message().contains("not built"), "{}", reply.message());
-    assert_eq!(app.request(Method::PUT, "/consumers/group").send().await.header("allow"), "POST,OPTIONS");
-}

@@ -1,0 +1,36 @@
+//! `POST`, `GET /consumers/{group}/instances/{instance}/assignments` — partitions that a client chooses
+//! (docs/reference/rest-v2.md §7.4).
+
+use hyper::StatusCode;
+use postern_proxy::{PartitionName, Proxy};
+use serde::Serialize;
+
+use super::super::problem;
+use super::request::{BODY_MAX, instance_name, object, partitions};
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::request_context::RequestContext;
+
+#[derive(Serialize)]
+struct Assignments {
+    partitions: Vec<Partition>,
+}
+
+#[derive(Serialize)]
+struct Partition {
+    topic: String,
+    partition: i32,
+}
+
+pub(in crate::v2) async fn set(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let (params, body) = request.read_document(BODY_MAX).await?;
+    let partitions = partitions(object(&body, "an object with partitions")?)?;
+    proxy.assign(&instance_name(&params), partitions).await.map_err(problem)?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+pub(in crate::v2) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let partition = |PartitionName { topic, partition }| Partition { topic, partition };
+    let assigned = proxy.assignment(&instance_name(&request.params)).await.map_err(problem)?;
+    Ok(Reply::ok(&Assignments { partitions: assigned.into_iter().map(partition).collect() }))
+}

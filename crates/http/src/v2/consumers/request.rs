@@ -1,0 +1,83 @@
+//! What the bodies of consumer operations have in common: optional objects, lists of partitions (docs/reference/rest-v2.md §3.2, §7).
+
+use postern_proxy::{InstanceName, PartitionName};
+
+use crate::lenient_object::{LenientObject, NotAnObject};
+use crate::problem::Problem;
+use crate::request_context::Params;
+
+/// Bytes of a body.
+pub(super) const BODY_MAX: usize = 1 << 20;
+
+/// The instance of the path.
+pub(super) fn instance_name(params: &Params) -> InstanceName {
+    InstanceName { group: params.get("group").to_owned(), name: params.get("instance").to_owned() }
+}
+
+/// The object of a body; `None`: there is no body, or it is null.
+pub(super) fn optional_object<'a>(body: &'a [u8], expected: &str) -> Result<Option<LenientObject<'a>>, Problem> {
+    match LenientObject::parse(body) {
+        Ok(object) => Ok(Some(object)),
+        Err(NotAnObject::Empty | NotAnObject::Null) => Ok(None),
+        Err(NotAnObject::Syntax(error)) => Err(Problem::bad_request(format!("The request body is not JSON: {error}."))),
+        Err(NotAnObject::Other(found)) => {
+            Err(Problem::bad_request(format!("The request body: expected {expected}, found {found}.")))
+        }
+    }
+}
+
+/// The object of a body that must be there.
+pub(super) fn object<'a>(body: &'a [u8], expected: &str) -> Result<LenientObject<'a>, Problem> {
+    optional_object(body, expected)?.ok_or_else(|| {
+        Problem::unprocessable(format!("The request body must not be null (was null): expected {expected}."))
+    })
+}
+
+/// A member that must be there.
+pub(super) fn required<T>(object: &LenientObject<'_>, name: &'static str, taken: Option<T>) -> Result<T, Problem> {
+    taken.ok_or_else(|| {
+        Problem::unprocessable(format!("{} is missing: it is required, and must not be null.", object.path(name)))
+    })
+}
+
+/// The objects of the list `name`, none of which is null; `None`: there is no such list.
+pub(super) fn objects<'a>(
+    object: &mut LenientObject<'a>,
+    name: &'static str,
+) -> Result<Option<Vec<LenientObject<'a>>>, Problem> {
+    let Some(items) = object.objects_or_nulls(name)? else { return Ok(None) };
+    let item = |(n, item): (usize, Option<LenientObject<'a>>)| {
+        item.ok_or_else(|| Problem::unprocessable(format!("{name}[{n}]: expected an object, found null.")))
+    };
+    items.into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Some)
+}
+
+/// Topic and partition of an object.
+pub(super) fn partition(object: &mut LenientObject<'_>) -> Result<PartitionName, Problem> {
+    let (topic, partition) = (object.text("topic")?, object.int32("partition")?);
+    let topic = required(object, "topic", topic)?;
+    Ok(PartitionName { topic, partition: required(object, "partition", partition)? })
+}
+
+/// The list `partitions` of a body, which must be there and may be empty.
+pub(super) fn partitions(mut body: LenientObject<'_>) -> Result<Vec<PartitionName>, Problem> {
+    let list = objects(&mut body, "partitions")?;
+    // An unknown member is most likely the list under another name.
+    if list.is_none() && body.unknown().is_some() {
+        body.end()?;
+        return Ok(Vec::new());
+    }
+    let list = required(&body, "partitions", list)?;
+    body.end()?;
+    let item = |mut item: LenientObject<'_>| {
+        let partition = partition(&mut item)?;
+        item.end()?;
+        Ok(partition)
+    };
+    list.into_iter().map(item).collect()
+}
+
+/// The beginning of a text, for messages.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
+}

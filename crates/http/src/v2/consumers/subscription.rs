@@ -1,0 +1,53 @@
+//! `POST`, `GET`, `DELETE /consumers/{group}/instances/{instance}/subscription` — topics by name or pattern
+//! (docs/reference/rest-v2.md §7.3).
+
+use hyper::StatusCode;
+use postern_proxy::{Proxy, SubscriptionRequest};
+use serde::Serialize;
+
+use super::super::problem;
+use super::request::{BODY_MAX, instance_name, object};
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::request_context::RequestContext;
+
+#[derive(Serialize)]
+struct Subscription {
+    topics: Vec<String>,
+}
+
+pub(in crate::v2) async fn set(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let (params, body) = request.read_document(BODY_MAX).await?;
+    let at = instance_name(&params);
+    match subscription(&body)? {
+        Some(subscription) => proxy.subscribe(&at, subscription).await.map_err(problem)?,
+        None => drop(proxy.subscription(&at).await.map_err(problem)?),
+    }
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+pub(in crate::v2) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let topics = proxy.subscription(&instance_name(&request.params)).await.map_err(problem)?;
+    Ok(Reply::ok(&Subscription { topics }))
+}
+
+pub(in crate::v2) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    proxy.unsubscribe(&instance_name(&request.params)).await.map_err(problem)?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// What a body asks for: topics go before a pattern, and neither is nothing.
+fn subscription(body: &[u8]) -> Result<Option<SubscriptionRequest>, Problem> {
+    let mut body = object(body, "an object with topics or topic_pattern")?;
+    let (topics, pattern) = (body.texts_or_nulls("topics")?, body.text("topic_pattern")?);
+    body.end()?;
+    let Some(topics) = topics else { return Ok(pattern.map(SubscriptionRequest::Pattern)) };
+    let topic = |(n, topic): (usize, Option<String>)| match topic {
+        Some(topic) if !topic.trim().is_empty() => Ok(topic),
+        Some(_) | None => {
+            let found = if topic.is_some() { "a blank one" } else { "null" };
+            Err(Problem::unprocessable(format!("topics[{n}]: expected the name of a topic, found {found}.")))
+        }
+    };
+    topics.into_iter().enumerate().map(topic).collect::<Result<_, _>>().map(SubscriptionRequest::Topics).map(Some)
+}

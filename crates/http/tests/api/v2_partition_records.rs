@@ -1,0 +1,68 @@
+//! Reading a partition without a consumer instance.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::v2_consumers::JSON;
+
+/// The values of a read of JSON.
+async fn values(app: &TestApp, query: &str) -> Vec<Value> {
+    let path = format!("/topics/lab/partitions/0/records{query}");
+    let reply = app.request(hyper::Method::GET, &path).header("Accept", JSON).send().await;
+    assert_eq!((reply.status, reply.header("content-type")), (200, JSON), "{query}: {}", reply.text());
+    reply.json().as_array().expect("a list").iter().map(|record| record["value"].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_read_from_an_offset_a_time_or_the_end() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    app.produce_json("lab", &[json!(0), json!(1), json!(2), json!(3)]).await;
+    for (query, expected) in [
+        ("", &[0, 1, 2, 3][..]),
+        ("?offset=2", &[2, 3]),
+        ("?offset=4&timeout=100", &[]),
+        ("?last=1", &[3]),
+        ("?last=100", &[0, 1, 2, 3]),
+        ("?timestamp=0", &[0, 1, 2, 3]),
+        ("?timestamp=2001-01-01T00:00:00Z", &[0, 1, 2, 3]),
+        ("?timestamp=2099-01-01T00:00:00Z&timeout=100", &[]),
+        ("?offset=1&max_bytes=2", &[1]),
+    ] {
+        assert_eq!(values(&app, query).await, expected, "{query}");
+    }
+    let (read, ()) = tokio::join!(values(&app, "?offset=4&timeout=20000"), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        app.produce_json("lab", &[json!("next")]).await;
+    });
+    assert_eq!(read, ["next"], "it waits at the end");
+    let whole = app.get("/topics/lab/partitions/0/records?last=1&include=headers").await;
+    let expected = r#"[{"topic":"lab","key":null,"value":"Im5leHQi","partition":0,"offset":4,"headers":[]}]"#;
+    assert_eq!(whole.text(), expected, "binary where nothing else is asked for");
+    let consumers = app.cluster.group_members("").await;
+    assert!(consumers.is_err() || consumers.is_ok_and(|group| group.is_none()), "there is no group");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_named() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    for (path, refusal, says) in [
+        ("none/partitions/0/records", (404, 40403), "There is no topic 'none'"),
+        ("lab/partitions/1/records", (404, 40402), "no partition 1"),
+        ("lab/partitions/x/records", (404, 404), "partition in the path"),
+        ("lab/partitions/0/records?offset=1", (400, 40002), "expected 0 to 0"),
+        ("lab/partitions/0/records?offset=-1", (400, 400), "offset: expected a whole number from 0"),
+        ("lab/partitions/0/records?last=0", (400, 400), "last: expected a whole number from 1"),
+        ("lab/partitions/0/records?timestamp=x", (400, 400), "timestamp: expected a time"),
+        ("lab/partitions/0/records?offset=0&last=1", (400, 400), "exclude each other"),
+        ("lab/partitions/0/records?key_format=x", (422, 422), "key_format: expected string"),
+        ("lab/partitions/0/records?timeout=x", (404, 404), "timeout in the query"),
+    ] {
+        let refused = app.get(&format!("/topics/{path}")).await;
+        assert_eq!(refused.refusal(), refusal, "{path}: {}", refused.text());
+        assert!(refused.message().contains(says), "{path}: {}", refused.message());
+    }
+}

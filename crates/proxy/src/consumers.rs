@@ -1,0 +1,271 @@
+//! Consumer instances: Kafka consumers that are kept for clients between their requests, until deleted or idle for too long.
+//!
+//! An instance is found by group and name. It is one task ([`instance`]) with a bounded mailbox, so its operations never overlap; deleting it
+//! and stopping the server end a read that waits. What was read moves the instance's position only when the caller has taken it
+//! ([`ReadAnswer::accept`]): the records of a client that hangs up come again.
+//!
+//! Not here: the shape of requests and answers (`http`), the protocol of groups (`kafka`), values (`decode`).
+//!
+//! Source: docs/reference/rest-v2.md §7; differences in `docs/compatibility.md`.
+
+mod answer;
+mod directory;
+mod error;
+mod instance;
+mod operation;
+mod partition;
+mod pattern;
+mod read;
+mod settings;
+
+use std::time::Duration;
+
+use postern_kafka::TopicPartition;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+pub use answer::{ReadAnswer, ReadRecord, RecordLayout};
+pub use error::ConsumerError;
+pub use operation::ReadLimits;
+pub use partition::ReadStart;
+pub use settings::{InstanceSettings, ReadFormat, ReadFormats};
+
+pub use crate::limits::ConsumerLimits;
+
+pub(crate) use directory::Directory;
+
+use crate::{Error, Proxy};
+use instance::Instance;
+use operation::Operation;
+use settings::ResolvedSettings;
+
+/// How long one operation of an instance waits for the cluster, reading excepted.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of the name of a group or an instance.
+pub const INSTANCE_NAME_MAX: usize = 1024;
+
+/// Where an instance is found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InstanceName {
+    /// The consumer group.
+    pub group: String,
+    /// The name within the group.
+    pub name: String,
+}
+
+/// What an instance shall read, with partitions from its group.
+#[derive(Clone, Debug)]
+pub enum SubscriptionRequest {
+    /// These topics, by name; names that no topic can have are kept and reported by the next read.
+    Topics(Vec<String>),
+    /// All topics whose whole name matches a regular expression.
+    Pattern(String),
+}
+
+/// A partition as a client names it: neither part need exist.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartitionName {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+}
+
+/// An offset to be committed, or that was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// Of which partition.
+    pub partition: PartitionName,
+    /// The offset of the next record to read.
+    pub offset: i64,
+    /// What the client keeps with it.
+    pub metadata: String,
+}
+
+/// A position to read on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// The first record.
+    Beginning,
+    /// After the last record.
+    End,
+    /// Exactly here; outside of the log the reset policy decides.
+    Offset(i64),
+    /// The first record at or after this time, in milliseconds since 1970; the end where there is none.
+    Timestamp(i64),
+}
+
+/// Which partitions a seek is for.
+#[derive(Clone, Debug)]
+pub enum SeekTarget {
+    /// Each of these.
+    Partitions(Vec<(PartitionName, Position)>),
+    /// All that are assigned.
+    AllAssigned(Position),
+}
+
+impl Proxy {
+    /// Makes a consumer instance and returns its name within the group.
+    ///
+    /// Nothing is asked of the cluster yet.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NameTaken`], [`ConsumerError::TooMany`], [`ConsumerError::InvalidSetting`]; [`Error::Stopping`].
+    pub fn create_consumer(&self, group: &str, settings: InstanceSettings) -> Result<String, Error> {
+        let formats = settings.formats;
+        let name = settings.name.clone().unwrap_or_else(|| format!("rest-consumer-{}", Uuid::new_v4()));
+        let at = InstanceName { group: group.to_owned(), name };
+        let directory = self.consumers();
+        let make = || {
+            let settings = ResolvedSettings::new(settings, directory.limits())?;
+            let consumer = self.cluster().consumer(settings.kafka(group, directory.fetched().clone()))?;
+            Ok((settings, consumer))
+        };
+        let ((settings, consumer), mailbox) = directory.enter(&at, formats, make)?;
+        tokio::spawn(Instance::new(self.clone(), settings, consumer).run(mailbox));
+        Ok(at.name)
+    }
+
+    /// Ends an instance: a read that waits ends, and the group is left.
+    ///
+    /// Dropping the future does not keep the instance.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NotFound`].
+    pub async fn delete_consumer(&self, at: &InstanceName) -> Result<(), Error> {
+        self.consumers().remove(at)?.closed().await;
+        Ok(())
+    }
+
+    /// Replaces the subscription of an instance; no topics at all drop it.
+    ///
+    /// # Errors
+    /// [`ConsumerError::Exclusive`], [`ConsumerError::BadPattern`]; [`ConsumerError::NotFound`], [`ConsumerError::Busy`].
+    pub async fn subscribe(&self, at: &InstanceName, request: SubscriptionRequest) -> Result<(), Error> {
+        self.call(at, |reply| Operation::Subscribe(request, reply)).await
+    }
+
+    /// The topics that an instance is subscribed to, sorted; of a pattern those that it has matched so far.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NotFound`], [`ConsumerError::Busy`].
+    pub async fn subscription(&self, at: &InstanceName) -> Result<Vec<String>, Error> {
+        self.call(at, Operation::Subscription).await
+    }
+
+    /// Drops the subscription of an instance, and what was assigned to it by hand.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NotFound`], [`ConsumerError::Busy`].
+    pub async fn unsubscribe(&self, at: &InstanceName) -> Result<(), Error> {
+        self.call(at, Operation::Unsubscribe).await
+    }
+
+    /// Assigns partitions to an instance by hand, in place of those before; without any there is no assignment.
+    ///
+    /// # Errors
+    /// [`ConsumerError::Exclusive`]; [`ConsumerError::NotFound`], [`ConsumerError::Busy`].
+    pub async fn assign(&self, at: &InstanceName, partitions: Vec<PartitionName>) -> Result<(), Error> {
+        self.call(at, |reply| Operation::Assign(partitions, reply)).await
+    }
+
+    /// The partitions that are assigned to an instance, by hand or by its group, sorted.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NotFound`], [`ConsumerError::Busy`].
+    pub async fn assignment(&self, at: &InstanceName) -> Result<Vec<PartitionName>, Error> {
+        self.call(at, Operation::Assignment).await
+    }
+
+    /// Reads what comes within `limits`, written with `layout`. `accepts` says whether the caller can take the instance's formats.
+    ///
+    /// If the future, or the answer, is dropped before [`ReadAnswer::accept`], the records come again with the next read.
+    ///
+    /// # Errors
+    /// [`ConsumerError::WrongFormat`], [`ConsumerError::NothingToRead`], [`ConsumerError::Undecodable`];
+    /// [`ConsumerError::NotFound`], [`ConsumerError::Busy`]; [`Error::Cluster`]. Only when nothing was read before it: else the read returns
+    /// that, and the next one fails.
+    pub async fn read(
+        &self,
+        at: &InstanceName,
+        limits: ReadLimits,
+        accepts: fn(ReadFormats) -> bool,
+        layout: Box<dyn RecordLayout>,
+    ) -> Result<ReadAnswer, Error> {
+        let formats = self.consumers().find(at)?.formats();
+        if !accepts(formats) {
+            return Err(ConsumerError::WrongFormat(ReadFormat::Encoded(formats.value).name()).into());
+        }
+        self.call(at, |reply| Operation::Read(limits, layout, reply)).await
+    }
+
+    /// Commits `offsets`, or with `None` the positions of an instance: what callers have accepted of it.
+    ///
+    /// If the future is dropped, the commit may be done all the same.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NotFound`], [`ConsumerError::Busy`]; [`Error::Cluster`]: the commit failed, or whether it was done is not known.
+    pub async fn commit(&self, at: &InstanceName, offsets: Option<Vec<CommittedOffset>>) -> Result<(), Error> {
+        self.call(at, |reply| Operation::Commit(offsets, reply)).await
+    }
+
+    /// What the group of an instance has committed of `partitions`, in their order; those without are left out.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NotFound`], [`ConsumerError::Busy`]; [`Error::Cluster`].
+    pub async fn committed(
+        &self,
+        at: &InstanceName,
+        partitions: Vec<PartitionName>,
+    ) -> Result<Vec<CommittedOffset>, Error> {
+        self.call(at, |reply| Operation::Committed(partitions, reply)).await
+    }
+
+    /// Moves the positions of an instance. Nothing is moved if one of the partitions is not assigned to it.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NotAssigned`]; [`ConsumerError::NotFound`], [`ConsumerError::Busy`]; [`Error::Cluster`].
+    pub async fn seek(&self, at: &InstanceName, target: SeekTarget) -> Result<(), Error> {
+        self.call(at, |reply| Operation::Seek(target, reply)).await
+    }
+
+    /// Ends all instances, so that they leave their groups, and refuses new ones. Reads that wait return what they have. Returns whether
+    /// all had ended within `grace`.
+    pub async fn close_consumers(&self, grace: Duration) -> bool {
+        let end = Instant::now() + grace;
+        let mut closed = true;
+        for instance in self.consumers().stop() {
+            closed &= timeout_at(end, instance.closed()).await.is_ok();
+        }
+        closed
+    }
+
+    /// Sends an operation to an instance and waits for its answer.
+    async fn call<T>(
+        &self,
+        at: &InstanceName,
+        operation: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Operation,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.consumers().find(at)?.send(operation(reply))?;
+        // The instance ended before it came to this operation.
+        answer.await.unwrap_or_else(|_| Err(ConsumerError::NotFound(at.clone()).into()))
+    }
+
+    pub(crate) fn consumers(&self) -> &Directory {
+        &self.0.consumers
+    }
+}
+
+impl From<&TopicPartition> for PartitionName {
+    fn from(at: &TopicPartition) -> PartitionName {
+        PartitionName { topic: at.topic.as_str().to_owned(), partition: at.partition.0 }
+    }
+}
+
+impl std::fmt::Display for PartitionName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}

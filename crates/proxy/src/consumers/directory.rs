@@ -1,0 +1,200 @@
+//! All instances, by group and name.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use postern_kafka::FetchBudget;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use super::operation::Operation;
+use super::{ConsumerError, ConsumerLimits, InstanceName, ReadFormats};
+use crate::Error;
+
+/// Operations that may wait for one instance.
+const MAILBOX: usize = 16;
+/// The unit in which memory for answers is taken.
+pub(super) const ANSWER_UNIT: usize = 1 << 10;
+
+/// All instances of a proxy. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Directory(Arc<Parts>);
+
+struct Parts {
+    instances: Mutex<Instances>,
+    limits: ConsumerLimits,
+    fetched: FetchBudget,
+    /// In units of [`ANSWER_UNIT`].
+    answers: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Instances {
+    by_name: HashMap<InstanceName, Handle>,
+    /// Distinguishes an instance from a later one of the same name.
+    next_id: u64,
+    stopped: bool,
+}
+
+/// An instance as others see it. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Handle {
+    id: u64,
+    at: InstanceName,
+    formats: ReadFormats,
+    mailbox: mpsc::Sender<Operation>,
+    /// True: the instance shall end.
+    stop: watch::Sender<bool>,
+}
+
+/// What the task of an instance gets of its [`Handle`].
+pub(super) struct Mailbox {
+    pub(super) operations: mpsc::Receiver<Operation>,
+    pub(super) stop: Stop,
+    /// The task's own entry.
+    pub(super) entry: EntryGuard,
+}
+
+/// Tells when an instance shall end. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Waits for it. Cancel safe.
+    pub(super) async fn requested(&mut self) {
+        // An error: nobody can find the instance any more, which is a reason to end, too.
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+}
+
+/// Removes the instance from the directory when it is dropped, if it is still there.
+pub(super) struct EntryGuard {
+    directory: Directory,
+    at: InstanceName,
+    id: u64,
+}
+
+impl Directory {
+    pub(crate) fn new(limits: ConsumerLimits) -> Directory {
+        let units = limits.answers.0.div_ceil(ANSWER_UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        Directory(Arc::new(Parts {
+            instances: Mutex::default(),
+            limits,
+            fetched: FetchBudget::new(limits.fetched_ahead),
+            answers: Arc::new(Semaphore::new(units)),
+        }))
+    }
+
+    pub(super) fn limits(&self) -> &ConsumerLimits {
+        &self.0.limits
+    }
+
+    pub(super) fn fetched(&self) -> &FetchBudget {
+        &self.0.fetched
+    }
+
+    pub(super) fn answers(&self) -> &Arc<Semaphore> {
+        &self.0.answers
+    }
+
+    /// Enters an instance; `make` is called while nobody else can enter one.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NameTaken`], [`ConsumerError::TooMany`], [`Error::Stopping`], and those of `make`.
+    pub(super) fn enter<T>(
+        &self,
+        at: &InstanceName,
+        formats: ReadFormats,
+        make: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<(T, Mailbox), Error> {
+        let mut instances = self.0.instances.lock();
+        if instances.stopped {
+            return Err(Error::Stopping);
+        }
+        let count = instances.by_name.len();
+        let id = instances.next_id;
+        let Entry::Vacant(place) = instances.by_name.entry(at.clone()) else {
+            return Err(ConsumerError::NameTaken(at.clone()).into());
+        };
+        if count >= self.0.limits.instances {
+            return Err(ConsumerError::TooMany(count).into());
+        }
+        let made = make()?;
+        let ((mailbox, operations), (stop, stopping)) = (mpsc::channel(MAILBOX), watch::channel(false));
+        place.insert(Handle { id, at: at.clone(), formats, mailbox, stop });
+        instances.next_id += 1;
+        let entry = EntryGuard { directory: self.clone(), at: at.clone(), id };
+        Ok((made, Mailbox { operations, stop: Stop(stopping), entry }))
+    }
+
+    /// # Errors
+    /// [`ConsumerError::NotFound`], [`Error::Stopping`].
+    pub(super) fn find(&self, at: &InstanceName) -> Result<Handle, Error> {
+        let instances = self.0.instances.lock();
+        match instances.by_name.get(at) {
+            Some(handle) => Ok(handle.clone()),
+            None if instances.stopped => Err(Error::Stopping),
+            None => Err(ConsumerError::NotFound(at.clone()).into()),
+        }
+    }
+
+    /// Takes an instance out, and tells it to end.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NotFound`].
+    pub(super) fn remove(&self, at: &InstanceName) -> Result<Handle, Error> {
+        let removed = self.0.instances.lock().by_name.remove(at);
+        let handle = removed.ok_or_else(|| ConsumerError::NotFound(at.clone()))?;
+        handle.stop.send_replace(true);
+        Ok(handle)
+    }
+
+    /// Tells all instances to end, and lets nobody enter another one.
+    pub(super) fn stop(&self) -> Vec<Handle> {
+        let mut instances = self.0.instances.lock();
+        instances.stopped = true;
+        let all: Vec<Handle> = instances.by_name.drain().map(|(_, handle)| handle).collect();
+        for handle in &all {
+            handle.stop.send_replace(true);
+        }
+        all
+    }
+}
+
+impl Handle {
+    pub(super) fn formats(&self) -> ReadFormats {
+        self.formats
+    }
+
+    /// # Errors
+    /// [`ConsumerError::Busy`], [`ConsumerError::NotFound`].
+    pub(super) fn send(&self, operation: Operation) -> Result<(), Error> {
+        self.mailbox.try_send(operation).map_err(|error| match error {
+            TrySendError::Full(_) => ConsumerError::Busy.into(),
+            TrySendError::Closed(_) => ConsumerError::NotFound(self.at.clone()).into(),
+        })
+    }
+
+    /// Waits until the instance has ended.
+    pub(super) async fn closed(&self) {
+        self.stop.closed().await;
+    }
+}
+
+impl EntryGuard {
+    /// Takes the entry out, so that nobody finds an instance that is about to end.
+    pub(super) fn leave(&self) {
+        let mut instances = self.directory.0.instances.lock();
+        if instances.by_name.get(&self.at).is_some_and(|handle| handle.id == self.id) {
+            instances.by_name.remove(&self.at);
+        }
+    }
+}
+
+impl Drop for EntryGuard {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

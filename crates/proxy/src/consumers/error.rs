@@ -1,0 +1,113 @@
+//! Why an operation of a consumer instance was refused.
+
+use postern_registry::Side;
+
+use super::{InstanceName, PartitionName};
+
+/// A refused operation: nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumerError {
+    /// There is no such instance, or no longer.
+    #[error(
+        "Consumer instance not found: there is no instance '{name}' of group '{group}' here. It was deleted, was not used for too long, or was made by another proxy: make it again with POST /consumers/{group}.",
+        name = .0.name, group = .0.group
+    )]
+    NotFound(InstanceName),
+    /// The name is in use in the group.
+    #[error(
+        "Consumer with specified consumer ID already exists in the specified consumer group: '{name}' in group '{group}'. Choose another name, or delete that instance.",
+        name = .0.name, group = .0.group
+    )]
+    NameTaken(InstanceName),
+    /// There are as many instances as there may be.
+    #[error(
+        "There are {0} consumer instances, as many as there may be. Delete those that are not needed, or try again later."
+    )]
+    TooMany(usize),
+    /// So many operations wait for this instance that no more are taken.
+    #[error(
+        "Too many operations wait for this consumer instance: it does one at a time. Nothing was done; try again later."
+    )]
+    Busy,
+    /// A setting that no Kafka consumer would take.
+    #[error("Invalid consumer configuration: {name}: expected {expected}, found '{found}'.")]
+    InvalidSetting {
+        /// The member of the request.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// The formats of the instance are others than those that were asked for.
+    #[error(
+        "The requested embedded data format does not match the deserializer for this consumer instance: its format is {0}. Name it in Accept."
+    )]
+    WrongFormat(&'static str),
+    /// The instance has a subscription of another kind, or an assignment.
+    #[error(
+        "Illegal state: Subscription to topics, partitions and pattern are mutually exclusive: the instance has {held}. Delete its subscription first."
+    )]
+    Exclusive {
+        /// What the instance has.
+        held: &'static str,
+    },
+    /// Nothing can be read.
+    #[error(
+        "Illegal state: the instance has neither a subscription nor an assignment. Set one with POST …/subscription or POST …/assignments."
+    )]
+    NothingToRead,
+    /// The partition is not assigned to the instance.
+    #[error(
+        "Illegal state: No current assignment for partition {0}. A subscribed instance has its partitions after its first read."
+    )]
+    NotAssigned(PartitionName),
+    /// A pattern that is none.
+    #[error("topic_pattern: expected a regular expression, found '{pattern}': {reason}.")]
+    BadPattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The subscription or assignment names a topic that cannot exist.
+    #[error("'{0}' is no legal name of a topic: {reason}.", reason = postern_kafka::InvalidTopicName)]
+    IllegalTopic(String),
+    /// A record does not hold what the format of the instance expects.
+    #[error(
+        "Error deserializing {side} for partition {partition} at offset {offset}: {reason}. If needed, please seek past the record to continue consumption, with POST …/positions.",
+        side = side_name(*.side)
+    )]
+    Undecodable {
+        /// Key or value.
+        side: Side,
+        /// Where it is.
+        partition: PartitionName,
+        /// Where it is there.
+        offset: i64,
+        /// What was found.
+        reason: String,
+    },
+    /// The schema of a record cannot be looked up at the moment.
+    #[error(
+        "The schema of the {side} at offset {offset} of partition {partition} cannot be looked up: {reason}. Nothing was read; try again later.",
+        side = side_name(*.side)
+    )]
+    SchemaUnavailable {
+        /// Key or value.
+        side: Side,
+        /// Where it is.
+        partition: PartitionName,
+        /// Where it is there.
+        offset: i64,
+        /// Why.
+        reason: String,
+    },
+}
+
+fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Key => "KEY",
+        Side::Value => "VALUE",
+    }
+}

@@ -1,0 +1,400 @@
+//! Reading: records are decoded one by one into the text of the answer, until it is large enough, too large, or the time is over
+//! (docs/reference/rest-v2.md §7.5).
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postern_kafka::{Consumer, ConsumerRecord, TopicName};
+use postern_registry::{Side, header_name};
+use postern_schema::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use super::directory::{ANSWER_UNIT, Stop};
+use super::instance::{Instance, Reads};
+use super::operation::{ReadLimits, Reply};
+use super::settings::{ReadFormat, ReadFormats};
+use super::{ConsumerError, PartitionName, ReadAnswer, ReadRecord, RecordLayout};
+use crate::{Decoder, EncodedValue, Error, Format, Proxy, run_large};
+
+/// How long a read waits for schemas that are not in memory.
+const SCHEMA_TIMEOUT: Duration = Duration::from_secs(10);
+/// Topics whose decoders are kept.
+const TOPICS_MAX: usize = 64;
+/// Memory for an answer is taken in steps of so many bytes.
+const MEMORY_STEP: usize = 64 << 10;
+/// After so many bytes of records other tasks of the thread have their turn.
+const TURN: usize = 64 << 10;
+
+/// Decoders of keys and values by topic, for one read.
+pub(super) struct Decoders {
+    formats: ReadFormats,
+    by_topic: HashMap<TopicName, TopicDecoders>,
+}
+
+/// Those of one topic.
+struct TopicDecoders {
+    key: SideDecoder,
+    value: SideDecoder,
+}
+
+enum SideDecoder {
+    Encoded {
+        decoder: Decoder,
+        /// Whether the length of the text counts, instead of that of the bytes (docs/reference/rest-v2.md §7.5).
+        counts_text: bool,
+    },
+    Text,
+}
+
+/// What a read has so far.
+pub(super) struct Collected {
+    pub(super) text: Vec<u8>,
+    records: usize,
+    /// Counted as the formats count.
+    bytes: usize,
+    memory: AnswerMemory,
+}
+
+/// The share of an answer in the memory for all answers.
+struct AnswerMemory {
+    all: Arc<Semaphore>,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+/// What became of one record.
+enum Step {
+    /// It is in the answer.
+    Added,
+    /// The answer is large enough without it.
+    Full,
+}
+
+impl Instance {
+    /// Reads, answers, and moves the position once the answer is accepted.
+    pub(super) async fn read(
+        &mut self,
+        limits: ReadLimits,
+        layout: &dyn RecordLayout,
+        mut reply: Reply<ReadAnswer>,
+        stop: &mut Stop,
+    ) {
+        let collected = tokio::select! {
+            biased;
+            // Whoever wanted the records has gone.
+            () = reply.closed() => None,
+            collected = self.collect(limits, layout, stop) => Some(collected),
+        };
+        let accepted = match collected {
+            None => false,
+            Some(Err(error)) => {
+                drop(reply.send(Err(error)));
+                false
+            }
+            Some(Ok(collected)) => {
+                let (answer, accepted) = ReadAnswer::new(collected.text, collected.memory.held);
+                match reply.send(Ok(answer)) {
+                    Ok(()) => accepted.await.is_ok(),
+                    Err(_) => false,
+                }
+            }
+        };
+        match accepted {
+            true => self.consumer.confirm(),
+            false => self.consumer.rewind(),
+        }
+        // The memory is for those who read now.
+        let fetched = self.proxy.consumers().fetched();
+        if fetched.used().0 > fetched.capacity().0 / 2 {
+            self.consumer.discard_fetched();
+        }
+    }
+
+    /// Takes records until the read ends.
+    async fn collect(
+        &mut self,
+        limits: ReadLimits,
+        layout: &dyn RecordLayout,
+        stop: &mut Stop,
+    ) -> Result<Collected, Error> {
+        if let Reads::Nothing = self.reads {
+            return Err(ConsumerError::NothingToRead.into());
+        }
+        if let Some(name) = self.reads.illegal_topic() {
+            return Err(ConsumerError::IllegalTopic(name.to_owned()).into());
+        }
+        let wait = limits.wait.unwrap_or(self.settings.wait).min(self.settings.wait);
+        let reading = Reading {
+            proxy: &self.proxy,
+            consumer: &mut self.consumer,
+            decoders: &mut Decoders::new(self.settings.formats),
+            layout,
+            max_bytes: limits.max_bytes,
+            enough: self.settings.min_bytes.map_or(Enough::Never, Enough::Bytes),
+            deadline: Instant::now() + wait,
+        };
+        reading.collect(stop.requested()).await
+    }
+}
+
+/// One read: what it uses, and when it ends.
+pub(super) struct Reading<'a> {
+    pub(super) proxy: &'a Proxy,
+    pub(super) consumer: &'a mut Consumer,
+    pub(super) decoders: &'a mut Decoders,
+    pub(super) layout: &'a dyn RecordLayout,
+    pub(super) max_bytes: Option<usize>,
+    pub(super) enough: Enough,
+    pub(super) deadline: Instant,
+}
+
+/// When a read need not wait for more.
+pub(super) enum Enough {
+    /// It lasts until its deadline.
+    Never,
+    /// When it has a record and so many bytes.
+    Bytes(usize),
+    /// When it has the record before this offset.
+    Until(i64),
+}
+
+impl Reading<'_> {
+    /// Takes records until the read ends, or `stop` resolves. An error that comes after a record ends the read with what there is; it comes
+    /// again with the next one.
+    pub(super) async fn collect(self, stop: impl Future<Output = ()>) -> Result<Collected, Error> {
+        let Reading { proxy, consumer, decoders, layout, max_bytes, enough, deadline } = self;
+        let most = proxy.consumers().limits().read_bytes;
+        let max_bytes = max_bytes.unwrap_or(most).min(most);
+        let mut stop = pin!(stop);
+        let mut collected = Collected::new(Arc::clone(proxy.consumers().answers()));
+        let (mut turn, mut next) = (TURN, 0);
+        loop {
+            let polled = tokio::select! {
+                polled = consumer.poll(deadline) => polled,
+                () = &mut stop => return Ok(collected),
+            };
+            match polled {
+                Ok(true) => {}
+                Ok(false) => return Ok(collected),
+                Err(_) if collected.records > 0 => return Ok(collected),
+                Err(error) => return Err(error.into()),
+            }
+            while let Some(record) = consumer.peek() {
+                let size = record_len(record);
+                let decoders = decoders.of(proxy, &record.topic);
+                decoders.prepare(record, Instant::now() + SCHEMA_TIMEOUT).await;
+                let shown = (record.topic.clone(), record.partition, record.record.offset);
+                let step = run_large(size, || collected.add(record, decoders, layout, max_bytes)).await;
+                match step {
+                    Ok(Step::Added) => match consumer.take() {
+                        Some(taken)
+                            if (&taken.topic, taken.partition, taken.record.offset) == (&shown.0, shown.1, shown.2) =>
+                        {
+                            next = taken.record.offset.0.saturating_add(1);
+                        }
+                        // The partition was given to another member of the group meanwhile, so this was another record: begin again.
+                        Some(_) | None => {
+                            consumer.rewind();
+                            collected = Collected::new(Arc::clone(proxy.consumers().answers()));
+                            break;
+                        }
+                    },
+                    Ok(Step::Full) => return Ok(collected),
+                    Err(_) if collected.records > 0 => return Ok(collected),
+                    Err(error) => return Err(error),
+                }
+                // A record costs something, however small it is.
+                turn = turn.saturating_sub(size.max(256));
+                if turn == 0 {
+                    turn = TURN;
+                    yield_now().await;
+                }
+            }
+            let is_enough = match enough {
+                Enough::Never => false,
+                Enough::Bytes(min) => collected.bytes >= min,
+                Enough::Until(end) => next >= end,
+            };
+            if is_enough && collected.records > 0 {
+                return Ok(collected);
+            }
+        }
+    }
+}
+
+impl Collected {
+    fn new(answers: Arc<Semaphore>) -> Collected {
+        Collected { text: Vec::new(), records: 0, bytes: 0, memory: AnswerMemory { all: answers, held: None } }
+    }
+
+    /// What [`Collected::undo`] goes back to.
+    fn mark(&self) -> (usize, usize, usize) {
+        (self.text.len(), self.records, self.bytes)
+    }
+
+    /// Drops what was added since `mark`.
+    fn undo(&mut self, (text, records, bytes): (usize, usize, usize)) {
+        self.text.truncate(text);
+        (self.records, self.bytes) = (records, bytes);
+    }
+
+    /// Appends a record, unless the answer is large enough without it.
+    fn add(
+        &mut self,
+        record: &ConsumerRecord,
+        decoders: &TopicDecoders,
+        layout: &dyn RecordLayout,
+        max_bytes: usize,
+    ) -> Result<Step, Error> {
+        let before = self.mark();
+        let added = self.try_add(record, decoders, layout, max_bytes);
+        if !matches!(added, Ok(Step::Added)) {
+            self.undo(before);
+        }
+        added
+    }
+
+    fn try_add(
+        &mut self,
+        record: &ConsumerRecord,
+        decoders: &TopicDecoders,
+        layout: &dyn RecordLayout,
+        max_bytes: usize,
+    ) -> Result<Step, Error> {
+        let shown = ReadRecord::new(record);
+        layout.before_key(&shown, &mut self.text);
+        let key = decoders.key.append(Side::Key, record, &mut self.text)?;
+        layout.before_value(&mut self.text);
+        let value = decoders.value.append(Side::Value, record, &mut self.text)?;
+        layout.after_value(&shown, &mut self.text);
+        let bytes = self.bytes + key + value;
+        let fits = bytes < max_bytes && self.memory.grow(self.text.len());
+        if self.records > 0 && !fits {
+            return Ok(Step::Full);
+        }
+        self.bytes = bytes;
+        self.records += 1;
+        Ok(Step::Added)
+    }
+}
+
+impl AnswerMemory {
+    /// Takes memory for an answer of `bytes`; false: there is none left.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * ANSWER_UNIT;
+        if bytes <= held {
+            return true;
+        }
+        let step = (bytes - held).max(MEMORY_STEP).div_ceil(ANSWER_UNIT);
+        let Ok(more) = Arc::clone(&self.all).try_acquire_many_owned(u32::try_from(step).unwrap_or(u32::MAX)) else {
+            return false;
+        };
+        match &mut self.held {
+            Some(held) => held.merge(more),
+            none => *none = Some(more),
+        }
+        true
+    }
+}
+
+impl Decoders {
+    pub(super) fn new(formats: ReadFormats) -> Decoders {
+        Decoders { formats, by_topic: HashMap::new() }
+    }
+
+    /// Those of a topic.
+    fn of(&mut self, proxy: &Proxy, topic: &TopicName) -> &mut TopicDecoders {
+        if self.by_topic.len() >= TOPICS_MAX && !self.by_topic.contains_key(topic) {
+            self.by_topic.clear();
+        }
+        let ReadFormats { key, value } = self.formats;
+        self.by_topic.entry(topic.clone()).or_insert_with(|| TopicDecoders {
+            key: SideDecoder::new(proxy, topic, Side::Key, key),
+            value: SideDecoder::new(proxy, topic, Side::Value, ReadFormat::Encoded(value)),
+        })
+    }
+}
+
+impl TopicDecoders {
+    /// Looks up the schemas of a record, which nearly always are in memory.
+    async fn prepare(&mut self, record: &ConsumerRecord, deadline: Instant) {
+        for (side, decoder) in [(Side::Key, &mut self.key), (Side::Value, &mut self.value)] {
+            if let SideDecoder::Encoded { decoder, .. } = decoder {
+                decoder.prepare([encoded(side, record)], deadline).await;
+            }
+        }
+    }
+}
+
+impl SideDecoder {
+    fn new(proxy: &Proxy, topic: &TopicName, side: Side, format: ReadFormat) -> SideDecoder {
+        match format {
+            ReadFormat::Encoded(format) => SideDecoder::Encoded {
+                decoder: proxy.decoder(topic, side, format),
+                counts_text: matches!(format, Format::Schema(_)),
+            },
+            ReadFormat::Text => SideDecoder::Text,
+        }
+    }
+
+    /// Appends one side of a record, and returns how many bytes it counts for.
+    fn append(&self, side: Side, record: &ConsumerRecord, out: &mut Vec<u8>) -> Result<usize, Error> {
+        let value = encoded(side, record);
+        let bytes = value.bytes.unwrap_or_default();
+        let start = out.len();
+        match self {
+            SideDecoder::Encoded { decoder, counts_text } => {
+                decoder.decode(value, out).map_err(|error| {
+                    let reason = error.to_string().trim_end_matches('.').to_owned();
+                    match error.is_transient() {
+                        true => unavailable(side, record, reason),
+                        false => undecodable(side, record, reason),
+                    }
+                })?;
+                Ok(if *counts_text { out.len() - start } else { bytes.len() })
+            }
+            SideDecoder::Text if value.bytes.is_none() => {
+                out.extend_from_slice(b"null");
+                Ok(0)
+            }
+            SideDecoder::Text => {
+                let text = str::from_utf8(bytes)
+                    .map_err(|error| undecodable(side, record, format!("expected UTF-8 text: {error}")))?;
+                json::write_string(text, out);
+                Ok(bytes.len())
+            }
+        }
+    }
+}
+
+/// One side of a record, with the header that names its schema.
+fn encoded(side: Side, record: &ConsumerRecord) -> EncodedValue<'_> {
+    let record = &record.record;
+    let bytes = match side {
+        Side::Key => record.key.as_deref(),
+        Side::Value => record.value.as_deref(),
+    };
+    let header = record.headers.iter().rev().find(|(name, _)| name == header_name(side));
+    EncodedValue { bytes, schema_header: header.and_then(|(_, value)| value.as_deref()) }
+}
+
+fn undecodable(side: Side, record: &ConsumerRecord, reason: String) -> Error {
+    ConsumerError::Undecodable { side, partition: place(record), offset: record.record.offset.0, reason }.into()
+}
+
+fn unavailable(side: Side, record: &ConsumerRecord, reason: String) -> Error {
+    ConsumerError::SchemaUnavailable { side, partition: place(record), offset: record.record.offset.0, reason }.into()
+}
+
+fn place(record: &ConsumerRecord) -> PartitionName {
+    PartitionName { topic: record.topic.as_str().to_owned(), partition: record.partition.0 }
+}
+
+/// The bytes of key and value.
+fn record_len(record: &ConsumerRecord) -> usize {
+    let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
+    len(&record.record.key) + len(&record.record.value)
+}

@@ -1,0 +1,178 @@
+//! What an instance is made with, and what bounds all of them.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Span};
+use postern_kafka::{ByteCount, ConsumerSettings, FetchBudget, OffsetReset};
+use postern_schema::SchemaKind;
+
+use super::ConsumerError;
+use crate::limits::ConsumerLimits;
+use crate::{Error, Format};
+
+/// A read waits no longer than this, whatever an instance was made with.
+const WAIT_MAX: Duration = Duration::from_secs(3600);
+/// Bytes that are asked of one broker at a time, and so may be kept for one instance.
+pub(super) const FETCHED_AHEAD: ByteCount = ByteCount(1 << 20);
+/// How often positions are committed where that is automatic, as in Kafka's Java client.
+const AUTO_COMMIT: Duration = Duration::from_secs(5);
+
+/// How one side, key or value, of records is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFormat {
+    /// As a format of the REST proxy.
+    Encoded(Format),
+    /// As UTF-8 text.
+    Text,
+}
+
+impl ReadFormat {
+    /// The format of this name, in any case.
+    pub fn named(name: &str) -> Option<ReadFormat> {
+        const ALL: [ReadFormat; 6] = [
+            ReadFormat::Encoded(Format::Binary),
+            ReadFormat::Encoded(Format::Json),
+            ReadFormat::Encoded(Format::Schema(SchemaKind::Avro)),
+            ReadFormat::Encoded(Format::Schema(SchemaKind::Json)),
+            ReadFormat::Encoded(Format::Schema(SchemaKind::Protobuf)),
+            ReadFormat::Text,
+        ];
+        ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            ReadFormat::Encoded(Format::Binary) => "binary",
+            ReadFormat::Encoded(Format::Json) => "json",
+            ReadFormat::Encoded(Format::Schema(SchemaKind::Avro)) => "avro",
+            ReadFormat::Encoded(Format::Schema(SchemaKind::Json)) => "jsonschema",
+            ReadFormat::Encoded(Format::Schema(SchemaKind::Protobuf)) => "protobuf",
+            ReadFormat::Encoded(Format::Text) | ReadFormat::Text => "string",
+        }
+    }
+}
+
+/// How records are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadFormats {
+    /// Their keys.
+    pub key: ReadFormat,
+    /// Their values; `Accept` names this one.
+    pub value: Format,
+}
+
+/// What a client wants of its instance; what it leaves out has a default.
+#[derive(Clone, Debug)]
+pub struct InstanceSettings {
+    /// The name within the group; `None`: one is made up.
+    pub name: Option<String>,
+    /// How records are read.
+    pub formats: ReadFormats,
+    /// Where to begin without a committed offset: `earliest`, `latest`, `none`, `by_duration:PT1H`.
+    pub auto_offset_reset: Option<String>,
+    /// `true` or `false`: whether what was read is committed from time to time.
+    pub auto_commit: Option<String>,
+    /// A read ends when it has so many bytes; -1: it lasts as long as it may.
+    pub min_bytes: Option<i32>,
+    /// The longest wait of a read, in milliseconds.
+    pub wait_ms: Option<i32>,
+}
+
+/// The settings of an instance after checks and defaults.
+pub(super) struct ResolvedSettings {
+    pub(super) formats: ReadFormats,
+    pub(super) wait: Duration,
+    pub(super) min_bytes: Option<usize>,
+    reset: OffsetReset,
+    auto_commit: bool,
+}
+
+impl ResolvedSettings {
+    /// # Errors
+    /// [`ConsumerError::InvalidSetting`].
+    pub(super) fn new(asked: InstanceSettings, limits: &ConsumerLimits) -> Result<ResolvedSettings, Error> {
+        let wait = asked.wait_ms.map(|wait| Duration::from_millis(u64::try_from(wait).unwrap_or(0)));
+        Ok(ResolvedSettings {
+            formats: asked.formats,
+            wait: wait.unwrap_or(limits.wait).min(WAIT_MAX),
+            min_bytes: match asked.min_bytes {
+                None => limits.min_bytes,
+                Some(bytes) => usize::try_from(bytes).ok(),
+            },
+            reset: asked.auto_offset_reset.map_or(Ok(OffsetReset::Latest), reset)?,
+            auto_commit: asked.auto_commit.map_or(Ok(true), auto_commit)?,
+        })
+    }
+
+    /// Those of the Kafka consumer.
+    pub(super) fn kafka(&self, group: &str, budget: FetchBudget) -> ConsumerSettings {
+        ConsumerSettings {
+            auto_offset_reset: self.reset,
+            auto_commit: self.auto_commit.then_some(AUTO_COMMIT),
+            fetch_max_bytes: FETCHED_AHEAD,
+            max_partition_fetch_bytes: FETCHED_AHEAD,
+            ..ConsumerSettings::new(group, budget)
+        }
+    }
+}
+
+fn reset(asked: String) -> Result<OffsetReset, Error> {
+    let duration = |text: &str| {
+        // jiff also takes `1 hour`, which Kafka does not.
+        let span: Span = text.strip_prefix('P').and_then(|_| text.parse().ok())?;
+        let duration =
+            SignedDuration::try_from(span).or_else(|_| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()));
+        Duration::try_from(duration.ok()?).ok()
+    };
+    match asked.as_str() {
+        "earliest" => Some(OffsetReset::Earliest),
+        "latest" => Some(OffsetReset::Latest),
+        "none" => Some(OffsetReset::None),
+        other => other.strip_prefix("by_duration:").and_then(duration).map(OffsetReset::ByDuration),
+    }
+    .ok_or_else(|| invalid("auto.offset.reset", "earliest, latest, none or a duration such as by_duration:PT1H", asked))
+}
+
+fn auto_commit(asked: String) -> Result<bool, Error> {
+    match asked.trim() {
+        flag if flag.eq_ignore_ascii_case("true") => Ok(true),
+        flag if flag.eq_ignore_ascii_case("false") => Ok(false),
+        _ => Err(invalid("auto.commit.enable", "true or false", asked)),
+    }
+}
+
+fn invalid(name: &'static str, expected: &'static str, found: String) -> Error {
+    ConsumerError::InvalidSetting { name, expected, found }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resets_are_those_of_kafka() {
+        for (text, expected) in [
+            ("earliest", Some(OffsetReset::Earliest)),
+            ("latest", Some(OffsetReset::Latest)),
+            ("none", Some(OffsetReset::None)),
+            ("by_duration:PT1H30M", Some(OffsetReset::ByDuration(Duration::from_secs(5400)))),
+            ("by_duration:P2DT1S", Some(OffsetReset::ByDuration(Duration::from_secs(2 * 86400 + 1)))),
+            ("by_duration:-PT1H", None),
+            ("by_duration:1 hour", None),
+            ("by_duration:", None),
+            ("Earliest", None),
+            ("", None),
+        ] {
+            assert_eq!(reset(text.to_owned()).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn formats_are_found_by_name_in_any_case() {
+        for name in ["binary", "json", "avro", "jsonschema", "protobuf", "string"] {
+            assert_eq!(ReadFormat::named(&name.to_uppercase()).map(ReadFormat::name), Some(name));
+        }
+        assert_eq!(ReadFormat::named("xml"), None);
+    }
+}
