@@ -118,7 +118,7 @@ fn what_is_wrong_with_a_store_is_said() {
     ] {
         let reason = load(&settings).err().unwrap_or_else(|| panic!("{settings:?} was taken"));
         assert!(reason.contains(expected), "{reason}: expected {expected}");
-        assert!(reason.contains("store "), "{reason}: which store");
+        assert!(reason.contains("store"), "{reason}: which store");
     }
 }
 
