@@ -17,11 +17,11 @@
 //! Records are counted against a memory budget ([`Inflight`]) before they may be appended: [`Cluster::append`] takes
 //! [`Admitted`] records and nothing else. A record that failed says whether it may stand in the log all the same ([`Fate`]).
 //!
-//! Not here: who may do what, how values are encoded, what a client is told over HTTP. Not yet: compression of what is produced,
-//! transactions.
+//! Not here: who may do what, how values are encoded, what a client is told over HTTP. Not yet: transactions.
 
 mod admin;
 mod cluster;
+mod compression;
 mod connection;
 mod consumer;
 mod coordinator;
@@ -47,6 +47,7 @@ pub use admin::{
     PartitionDescription, Reassignment, TopicDescription,
 };
 pub use cluster::Cluster;
+pub use compression::{Compression, UnknownCompression};
 pub use consumer::{
     Assignor, CommitOffset, Consumer, ConsumerRecord, ConsumerSettings, FetchBudget, IsolationLevel, OffsetReset,
     SeekTo, Subscription,

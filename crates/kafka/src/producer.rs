@@ -6,7 +6,7 @@
 //! unknown ([`attempt`]). Acknowledged means: by all in-sync replicas. Memory is bounded by the budget that records were admitted
 //! to ([`Inflight`](crate::Inflight)).
 //!
-//! Not here: transactions, compression, consumer groups.
+//! Not here: transactions, consumer groups.
 
 mod attempt;
 mod identity;

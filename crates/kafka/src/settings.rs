@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{ByteCount, Error, ErrorKind};
+use crate::{ByteCount, Compression, Error, ErrorKind};
 
 mod security;
 
@@ -28,6 +28,8 @@ pub struct Settings {
     pub max_request_size: ByteCount,
     /// TLS and SASL. Default: neither.
     pub security: Security,
+    /// How batches are compressed before they are sent, as Java's `compression.type`. Default: not at all.
+    pub compression: Compression,
 }
 
 impl Settings {
@@ -41,6 +43,7 @@ impl Settings {
             delivery_timeout: Duration::from_secs(120),
             max_request_size: ByteCount(1_048_576),
             security: Security::default(),
+            compression: Compression::None,
         }
     }
 

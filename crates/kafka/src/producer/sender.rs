@@ -10,7 +10,9 @@ use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
 use parking_lot::Mutex;
 use tokio::{
+    runtime::{Handle, RuntimeFlavor},
     sync::Notify,
+    task::block_in_place,
     time::{Instant, sleep_until},
 };
 
@@ -19,9 +21,12 @@ use super::{
     partition::{Partition, Taken},
 };
 use crate::{
-    Error, NodeId,
+    Compression, Error, NodeId,
     connection::{CLIENT_ID, Transport, far_future, reason},
-    wire::produce::{self, Entry},
+    wire::{
+        batch::BatchBuilder,
+        produce::{self, Entry},
+    },
 };
 
 /// Requests under way.
@@ -30,6 +35,8 @@ const MAX_IN_FLIGHT: usize = 2;
 const MAX_REQUEST_BYTES: usize = 8 << 20;
 /// A broker answers with some 40 bytes per partition.
 const MAX_FRAME: usize = 16 << 20;
+/// Compressing more than this takes longer than other tasks of the thread should wait.
+const LARGE_BATCH: usize = 32 << 10;
 /// Brokers close a connection after 10 minutes; we are first.
 const IDLE: Duration = Duration::from_secs(540);
 
@@ -204,6 +211,7 @@ fn fill(shared: &Arc<Shared>, ready: &ReadyList, transport: &mut Transport, vers
         let Some(partition) = ready.pop() else { break };
         match partition.take(ready.node, identity) {
             Taken::Batch(batch) => {
+                let batch = compress(batch, shared.settings.compression);
                 bytes += batch.len();
                 let entry = Entry { topic: partition.topic.clone(), partition: partition.index, batch };
                 entries.push((entry, partition));
@@ -229,6 +237,17 @@ fn fill(shared: &Arc<Shared>, ready: &ReadyList, transport: &mut Transport, vers
         transport.queue(piece);
     }
     Some(InFlight { correlation_id, end: transport.queued(), since: Instant::now(), partitions })
+}
+
+/// The batch as it is sent. A retry compresses it again, into a batch of the same sequence numbers.
+fn compress(batch: Bytes, codec: Compression) -> Bytes {
+    let work = || BatchBuilder::compressed(&batch, codec);
+    match Handle::current().runtime_flavor() {
+        _ if codec == Compression::None => batch,
+        // A megabyte takes gzip 30 ms.
+        RuntimeFlavor::MultiThread if batch.len() > LARGE_BATCH => block_in_place(work),
+        _ => work(),
+    }
 }
 
 /// Settles the oldest request; returns for how many milliseconds the broker does not read.

@@ -6,10 +6,11 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
+    codec,
     cursor::{Cursor, Malformed},
     records::{RawRecord, RawRecords},
 };
-use crate::Record;
+use crate::{Compression, Record};
 
 /// The header of a batch, before its first record.
 pub(crate) const HEADER_BYTES: usize = 61;
@@ -123,6 +124,25 @@ impl BatchBuilder {
         self.bytes.freeze()
     }
 
+    /// A sealed batch with its records compressed; the same bytes again where that would not make it smaller.
+    pub(crate) fn compressed(sealed: &Bytes, codec: Compression) -> Bytes {
+        let (header, records) = sealed.split_at(HEADER_BYTES);
+        let packed = match codec {
+            Compression::None => return sealed.clone(),
+            codec => codec::compress(codec, records),
+        };
+        let Some(packed) = packed.ok().filter(|packed| packed.len() < records.len()) else { return sealed.clone() };
+        let mut bytes = BytesMut::with_capacity(HEADER_BYTES + packed.len());
+        bytes.put_slice(header);
+        bytes.put_slice(&packed);
+        let length = i32::try_from(bytes.len() - 12).unwrap_or(i32::MAX);
+        bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        bytes[21..23].copy_from_slice(&codec.id().to_be_bytes());
+        let checksum = crc32c::crc32c(&bytes[21..]);
+        bytes[17..21].copy_from_slice(&checksum.to_be_bytes());
+        bytes.freeze()
+    }
+
     /// The records of a sealed batch in new ones, in their order: each record goes into the batch that `place` names for its
     /// index, or into none.
     pub(crate) fn rebuild(
@@ -178,6 +198,7 @@ fn put_field(out: &mut BytesMut, field: Option<&[u8]>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::records::Batch;
 
     const SEQUENCE: Sequence = Sequence { producer_id: 1000, epoch: 3, first: 42 };
 
@@ -202,6 +223,36 @@ mod tests {
             "000000000000000000000048ffffffff02b50b48ad0000000000010000018bcfe568000000018bcfe5680500000000000003e8\
              00030000002a000000021e000000026b027604026802780268010c000a02010100"
         );
+    }
+
+    #[test]
+    fn a_compressed_batch_holds_the_same_records_under_the_same_sequence() {
+        let mut batch = BatchBuilder::with_capacity(0);
+        for n in 0..1000 {
+            let value = Some(Bytes::from(format!("record {n} of a topic")));
+            batch.push(&Record { value, ..Record::default() }, 1_700_000_000_000 + n);
+        }
+        let sealed = batch.seal(SEQUENCE);
+        let read = |bytes: &[u8]| {
+            let (batch, rest) = Batch::read(bytes).expect("whole").expect("its checksum fits");
+            assert!(rest.is_empty());
+            let mut records = Vec::new();
+            batch.records(0, |record| records.push(record)).expect("it is read");
+            (batch.producer_id, batch.last_offset(), records)
+        };
+        let expected = read(&sealed);
+        assert_eq!(expected.2.len(), 1000);
+        for codec in Compression::ALL {
+            let packed = BatchBuilder::compressed(&sealed, codec);
+            assert_eq!(read(&packed), expected, "{codec}");
+            assert_eq!(packed.len() < sealed.len() / 2, codec != Compression::None, "{codec}: {}", packed.len());
+            assert_eq!(packed[23..HEADER_BYTES], sealed[23..HEADER_BYTES], "{codec}: the sequence stays");
+        }
+        // What does not become smaller is sent as it is.
+        let mut small = BatchBuilder::with_capacity(0);
+        small.push(&Record::default(), 1);
+        let small = small.seal(SEQUENCE);
+        assert!(Compression::ALL.into_iter().all(|codec| BatchBuilder::compressed(&small, codec) == small));
     }
 
     #[test]

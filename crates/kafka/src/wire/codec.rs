@@ -1,12 +1,27 @@
-//! The codecs of record batches, for reading: gzip, snappy, lz4, zstd. Every decompression is bounded.
+//! The codecs of record batches: gzip, snappy, lz4, zstd. Every decompression is bounded.
 //!
 //! Snappy comes in two framings: one block as it is, or the chunks that the Java library writes (a magic, two versions that
-//! nobody checks, then blocks with a length before each). Both are read.
+//! nobody checks, then blocks with a length before each). Both are read, the plain block is written.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
-use flate2::read::GzDecoder;
-use lz4_flex::frame::FrameDecoder;
+use flate2::{read::GzDecoder, write::GzEncoder};
+use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+
+use crate::Compression;
+
+impl Compression {
+    /// Its number in the attributes of a batch.
+    pub(crate) fn id(self) -> i16 {
+        match self {
+            Compression::None => NONE,
+            Compression::Gzip => GZIP,
+            Compression::Snappy => SNAPPY,
+            Compression::Lz4 => LZ4,
+            Compression::Zstd => ZSTD,
+        }
+    }
+}
 
 pub(crate) const NONE: i16 = 0;
 const GZIP: i16 = 1;
@@ -33,6 +48,29 @@ pub(crate) fn decompress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
         LZ4 => read_all(FrameDecoder::new(bytes)),
         ZSTD => read_all(zstd::Decoder::with_buffer(bytes)?),
         _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// The records of a batch, compressed at the default level of each codec.
+///
+/// # Errors
+/// None that is known: the codecs write into memory.
+pub(crate) fn compress(codec: Compression, records: &[u8]) -> io::Result<Vec<u8>> {
+    match codec {
+        Compression::None => Ok(records.to_vec()),
+        Compression::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(records)?;
+            encoder.finish()
+        }
+        Compression::Snappy => Ok(snap::raw::Encoder::new().compress_vec(records)?),
+        Compression::Lz4 => {
+            // Java reads frames of independent blocks only, which is the encoder's default.
+            let mut encoder = FrameEncoder::new(Vec::new());
+            encoder.write_all(records)?;
+            encoder.finish().map_err(io::Error::other)
+        }
+        Compression::Zstd => zstd::encode_all(records, 0),
     }
 }
 
@@ -71,26 +109,11 @@ fn too_large() -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     fn compressed(codec: i16, bytes: &[u8]) -> Vec<u8> {
-        match codec {
-            GZIP => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(bytes).expect("into memory");
-                encoder.finish().expect("into memory")
-            }
-            SNAPPY => snap::raw::Encoder::new().compress_vec(bytes).expect("into memory"),
-            LZ4 => {
-                let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
-                encoder.write_all(bytes).expect("into memory");
-                encoder.finish().expect("into memory")
-            }
-            ZSTD => zstd::encode_all(bytes, 0).expect("into memory"),
-            _ => bytes.to_vec(),
-        }
+        let codec = Compression::ALL.into_iter().find(|known| known.id() == codec).expect("a codec");
+        compress(codec, bytes).expect("into memory")
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use postern_kafka::{
-    AppendError, ByteCount, Cluster, ErrorKind, Fate, Inflight, NewTopic, Offset, PartitionId, Receipt, Record,
-    Settings, StoredRecord,
+    AppendError, ByteCount, Cluster, Compression, ErrorKind, Fate, Inflight, NewTopic, Offset, PartitionId, Receipt,
+    Record, Settings, StoredRecord,
 };
 
-use crate::target::{Target, fresh_name, new_topic, sized, value};
+use crate::target::{Target, append, fresh_name, new_topic, sized, value};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_of_one_partition_stand_in_the_order_of_calls() {
@@ -72,6 +72,21 @@ async fn a_record_comes_back_as_it_was() {
     assert_eq!(read[0], stored(0, &full, full.timestamp_ms));
     assert_eq!(read[1], stored(1, &empty, read[1].timestamp_ms));
     assert_eq!(read[2], stored(2, &absent, Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_compression_is_taken_by_the_broker_and_read_back() {
+    let target = Target::start().await;
+    for compression in Compression::ALL {
+        let topic = target.topic(1).await;
+        let settings = Settings { compression, ..Settings::for_test(&target.address) };
+        let cluster = Cluster::connect(settings).expect("the settings are sound");
+        let records: Vec<_> = (0..2000).map(|n| value(&format!("record {n} of a topic {}", "x".repeat(50)))).collect();
+        let outcomes = append(&cluster, &topic, records.clone()).await;
+        assert!(outcomes.iter().all(Result::is_ok), "{compression}: {:?}", outcomes[0]);
+        let read = target.read(&topic, 2000).await;
+        assert!(read.iter().zip(&records).all(|(read, sent)| read.value == sent.value), "{compression}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
