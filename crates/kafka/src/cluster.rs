@@ -68,6 +68,11 @@ impl Cluster {
         self.inner.metadata.partitions(topic).await
     }
 
+    /// For how long a record may be under way, the wait for memory included.
+    pub fn delivery_timeout(&self) -> Duration {
+        self.inner.settings.delivery_timeout
+    }
+
     /// Appends in the order given. Not async on purpose: order of records is order of calls. The topic should be known
     /// (`known_partitions`, `partitions_for_produce`); records of one that is not wait until it is.
     pub fn append(&self, topic: &TopicName, records: Admitted) -> Deliveries {

@@ -1,6 +1,6 @@
 //! Why a request was refused as a whole.
 
-use postern_kafka::{Error as ClusterError, TooLarge, TopicName};
+use postern_kafka::{ByteCount, Error as ClusterError, TooLarge, TopicName};
 use postern_registry::{ResolveError, Side, Subject};
 use postern_schema::EncodeError;
 
@@ -136,6 +136,11 @@ pub enum Error {
     /// An operation of a consumer instance was refused.
     #[error(transparent)]
     Consumer(#[from] ConsumerError),
+    /// Other requests hold the whole budget for unacknowledged records, and did not give enough of it back in time.
+    #[error(
+        "Records of other requests hold the {} bytes that may wait for acknowledgement at once, and were not acknowledged in time. Send this again later. Nothing was written.", .0.0
+    )]
+    Busy(ByteCount),
     /// The cluster refused, or could not be reached.
     #[error(transparent)]
     Cluster(#[from] ClusterError),

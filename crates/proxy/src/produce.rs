@@ -10,8 +10,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use postern_kafka::{AppendError, Error as ClusterError, ErrorKind, PartitionId, Receipt, Record, TopicName};
+use postern_kafka::{Admitted, AppendError, Error as ClusterError, ErrorKind, PartitionId, Receipt, Record, TopicName};
 use postern_registry::{PreparedSchema, RecordSerializer, ResolveError, SchemaId, SchemaRef, Side, Subject};
+
+use tokio::time::timeout;
 
 use crate::encode::{Encoder, Format};
 use crate::{Error, Proxy, run_large};
@@ -108,10 +110,18 @@ impl Proxy {
             value = self.register(topic, Side::Value, &request, value).await?;
             records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
         }
-        let admitted = self.inflight().admit(records).await.map_err(Error::TooLarge)?;
+        let admitted = self.admit(records).await?;
         let outcomes = run_large(bytes, || self.cluster().append(topic, admitted)).await.await;
         let id = |schema: &Option<PreparedSchema>| serializer(schema).map(|serializer| serializer.id);
         Ok(Produced { key_schema: id(&key), value_schema: id(&value), outcomes })
+    }
+
+    /// The memory of `records` from the budget of all requests, for which it waits no longer than a record may be under way.
+    async fn admit(&self, records: Vec<Record>) -> Result<Admitted, Error> {
+        match timeout(self.cluster().delivery_timeout(), self.inflight().admit(records)).await {
+            Ok(admitted) => admitted.map_err(Error::TooLarge),
+            Err(_) => Err(Error::Busy(self.inflight().capacity())),
+        }
     }
 
     /// The largest number of records of one request: more would not fit into the budget, however small they are.

@@ -128,7 +128,7 @@ impl Proxy {
             headers: record.headers,
             timestamp_ms: record.timestamp_ms,
         };
-        let admitted = self.inflight().admit(vec![record]).await.map_err(Error::TooLarge)?;
+        let admitted = self.admit(vec![record]).await?;
         Ok(AppendedRecord { key, value, deliveries: self.cluster().append(topic, admitted) })
     }
 
