@@ -62,6 +62,18 @@ pub(crate) fn wrong(member: &str, expected: &str, raw: &str) -> Unusable {
     format!("{member}: expected {expected}, found {}.", shown(raw))
 }
 
+/// What a value is, for messages.
+pub(crate) fn kind_of(token: Token<'_>) -> &'static str {
+    match token {
+        Token::Null => "null",
+        Token::Bool(_) => "a boolean",
+        Token::Number(_) => "a number",
+        Token::String(_) => "a string",
+        Token::Array => "an array",
+        Token::Object => "an object",
+    }
+}
+
 /// The beginning of a value, for messages.
 pub(crate) fn shown(raw: &str) -> String {
     let mut shown: String = raw.chars().take(40).collect();

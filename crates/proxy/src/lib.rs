@@ -47,7 +47,7 @@ pub use postern_registry::{
 };
 pub use postern_schema::SchemaKind;
 pub use produce::{
-    AppendedRecord, DataFormat, JsonText, ProduceRequest, Produced, RecordData, RecordSpec, SingleRecord, WrittenData,
+    AppendedRecord, DataFormat, ProduceRequest, Produced, RecordData, RecordSpec, SingleRecord, WrittenData,
     WrittenSchema,
 };
 pub use schemas::Schemas;

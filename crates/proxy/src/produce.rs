@@ -6,7 +6,6 @@
 
 mod record;
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -20,30 +19,27 @@ use crate::{Error, Proxy, run_large};
 
 pub use record::{AppendedRecord, DataFormat, RecordData, SingleRecord, WrittenData, WrittenSchema};
 
-/// The JSON text of one value: a slice of the request's body (a copy only of a bare string with escapes).
-pub type JsonText<'a> = Cow<'a, str>;
-
 /// One record of a request; an absent member and null are the same.
 #[derive(Clone, Debug, Default)]
 pub struct RecordSpec<'a> {
     /// Where to; `None` leaves it to the partitioner (murmur2 of the key).
     pub partition: Option<i32>,
     /// The key's JSON text.
-    pub key: Option<JsonText<'a>>,
+    pub key: Option<&'a str>,
     /// The value's JSON text.
-    pub value: Option<JsonText<'a>>,
+    pub value: Option<&'a str>,
 }
 
 impl RecordSpec<'_> {
     /// Bytes of JSON text.
     fn text_len(&self) -> usize {
-        self.key.as_ref().map_or(0, |key| key.len()) + self.value.as_ref().map_or(0, |value| value.len())
+        self.key.map_or(0, str::len) + self.value.map_or(0, str::len)
     }
 
     fn member(&self, side: Side) -> Option<&str> {
         match side {
-            Side::Key => self.key.as_deref(),
-            Side::Value => self.value.as_deref(),
+            Side::Key => self.key,
+            Side::Value => self.value,
         }
     }
 }

@@ -225,8 +225,8 @@ async fn an_envelope_that_is_wrong_is_refused_by_name() {
         (r#"{"records":[{"value":1,"headers":[]}]}"#, (422, 422), "Unrecognized field: headers. records[0] may"),
         (r#"{"record":[{"value":1}]}"#, (422, 422), "Unrecognized field: record"),
         (r#"{"records":[{"value":1}],}"#, (400, 400), "not the JSON"),
-        (r#"{"records":[{"value":NaN}]}"#, (400, 400), "JSON has no NaN"),
-        (r#"{"records":[{"value":-Infinity}]}"#, (400, 400), "JSON has no -Infinity"),
+        (r#"{"records":[{"value":NaN}]}"#, (400, 400), "found NaN at byte"),
+        (r#"{"records":[{"value":-Infinity}]}"#, (400, 400), "found -Infinity at byte"),
         (r#"{"records":[{"value":1}]} x"#, (400, 400), "not the JSON"),
         (
             r#"{"records":[{"value":1,"partition":"one"}]}"#,

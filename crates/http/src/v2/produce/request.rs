@@ -4,14 +4,12 @@
 //! come in any order, the last of a repeated one counts, unknown ones are refused (docs/reference/rest-v2.md §3.2, §5.1).
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::fmt;
 
 use hyper::StatusCode;
+use postern_json_text::{JsonError, Reader, Token};
 use postern_proxy::{Format, ProduceRequest, RecordSpec, SchemaId, SchemaKind, SchemaRef};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use sonic_rs::LazyValue;
 
+use crate::json_member::{self, kind_of};
 use crate::problem::{Problem, SCHEMA_MAX};
 
 /// A produce request as it stands in the body.
@@ -19,7 +17,7 @@ use crate::problem::{Problem, SCHEMA_MAX};
 pub(super) struct Envelope<'a> {
     key: Schema<'a>,
     value: Schema<'a>,
-    records: Option<Vec<RecordSpec<'a>>>,
+    records: Vec<RecordSpec<'a>>,
 }
 
 /// How one side's schema is named; a null counts as absent.
@@ -29,6 +27,42 @@ struct Schema<'a> {
     id: Option<i32>,
 }
 
+/// Why reading ended early.
+enum Failure {
+    Json(JsonError),
+    Refused(Problem),
+}
+
+impl From<JsonError> for Failure {
+    fn from(error: JsonError) -> Failure {
+        Failure::Json(error)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Failure {
+        Failure::Refused(Problem::bad_request(message))
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Problem {
+        match failure {
+            Failure::Json(error) => {
+                Problem::bad_request(format!("The request body is not the JSON that is expected: {error}."))
+            }
+            Failure::Refused(problem) => problem,
+        }
+    }
+}
+
+/// How deep arrays and objects may nest (docs/reference/rest-v2.md §3.2).
+const MAX_DEPTH: usize = 1000;
+
+const MEMBERS: &str = "records, value_schema, value_schema_id, key_schema, key_schema_id";
+const RECORD_MEMBERS: &str = "value, key, partition";
+const SCHEMA: &str = "the schema as a text (JSON inside of a JSON string)";
+
 impl<'a> Envelope<'a> {
     /// Reads `body`, which must be one JSON object and nothing else, with `records_max` records at most.
     pub(super) fn read(body: &'a [u8], records_max: usize) -> Result<Envelope<'a>, Problem> {
@@ -37,15 +71,31 @@ impl<'a> Envelope<'a> {
         if matches!(text.trim_ascii(), "" | "null") {
             return Err(Problem::unprocessable("The request body must not be null: expected an object with records."));
         }
-        if nests_too_deep(text) {
-            return Err(Problem::bad_request(format!(
-                "The request body nests deeper than the {MAX_NESTING} levels that are taken."
-            )));
+        Ok(Envelope::read_text(text, records_max)?)
+    }
+
+    fn read_text(text: &'a str, records_max: usize) -> Result<Envelope<'a>, Failure> {
+        let mut json = Reader::over(text, MAX_DEPTH);
+        match json.next_token()? {
+            Token::Object => {}
+            other => {
+                let found = kind_of(other);
+                return Err(format!("expected the request to be an object with records, found {found}.").into());
+            }
         }
-        let reading = Reading { refusal: RefCell::new(None), records_max };
-        let mut json = sonic_rs::Deserializer::from_str(text);
-        let read = EnvelopeSeed(&reading).deserialize(&mut json).and_then(|envelope| json.end().map(|()| envelope));
-        read.map_err(|error| reading.refusal.into_inner().unwrap_or_else(|| not_json(text, &error)))
+        let mut envelope = Envelope::default();
+        while let Some(name) = json.next_member()? {
+            match &*name.unescaped()? {
+                "records" => envelope.records = records(&mut json, records_max)?,
+                "key_schema" => envelope.key.text = json_member::text("key_schema", SCHEMA, json.skip_value()?)?,
+                "key_schema_id" => envelope.key.id = json_member::int("key_schema_id", json.skip_value()?)?,
+                "value_schema" => envelope.value.text = json_member::text("value_schema", SCHEMA, json.skip_value()?)?,
+                "value_schema_id" => envelope.value.id = json_member::int("value_schema_id", json.skip_value()?)?,
+                other => return Err(unknown(other, "The request", MEMBERS)),
+            }
+        }
+        json.end()?;
+        Ok(envelope)
     }
 
     /// Whether the request names a schema, which only some formats use.
@@ -59,7 +109,7 @@ impl<'a> Envelope<'a> {
         format: Format,
         partition: Option<i32>,
     ) -> Result<ProduceRequest<'_>, Problem> {
-        let mut records = self.records.take().unwrap_or_default();
+        let mut records = std::mem::take(&mut self.records);
         if records.is_empty() {
             return Err(Problem::unprocessable(
                 "records must not be empty (was []): expected a list of at least one record.",
@@ -74,30 +124,6 @@ impl<'a> Envelope<'a> {
         };
         Ok(ProduceRequest { format, key_schema, value_schema, records })
     }
-}
-
-/// How deep arrays and objects may nest (docs/reference/rest-v2.md §3.2). The JSON reader skips over values by recursion and knows no bound itself.
-const MAX_NESTING: usize = 1000;
-
-fn nests_too_deep(text: &str) -> bool {
-    let opens = |byte: &u8| matches!(byte, b'[' | b'{');
-    // Without so many brackets, wherever they stand, there is nothing to look at: the one pass that every body pays for.
-    if text.as_bytes().iter().filter(|byte| opens(byte)).count() <= MAX_NESTING {
-        return false;
-    }
-    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    text.bytes().any(|byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            _ if in_text => {}
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth > MAX_NESTING
-    })
 }
 
 impl<'a> Schema<'a> {
@@ -118,286 +144,52 @@ impl<'a> Schema<'a> {
     }
 }
 
-/// What is known all the way down.
-struct Reading {
-    /// Where a refusal waits that the JSON reader's own error cannot carry.
-    refusal: RefCell<Option<Problem>>,
-    records_max: usize,
+fn records<'a>(json: &mut Reader<'a>, records_max: usize) -> Result<Vec<RecordSpec<'a>>, Failure> {
+    match json.next_token()? {
+        Token::Null => return Ok(Vec::new()),
+        Token::Array => {}
+        other => return Err(format!("expected records to be a list of objects, found {}.", kind_of(other)).into()),
+    }
+    let mut records = Vec::new();
+    while json.next_element()? {
+        if records.len() == records_max {
+            let message = format!("records has more than the {records_max} entries that are taken. Split the request.");
+            return Err(Failure::Refused(Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, message)));
+        }
+        records.push(record(json, records.len())?);
+    }
+    Ok(records)
 }
 
-impl Reading {
-    fn refuse<E: serde::de::Error>(&self, problem: Problem) -> E {
-        self.refusal.replace(Some(problem));
-        E::custom("refused")
-    }
-
-    fn unknown<E: serde::de::Error>(&self, member: &str, place: &str, known: &str) -> E {
-        let message = format!("Unrecognized field: {member}. {place} may have {known}.");
-        self.refuse(Problem::unprocessable(message))
-    }
-
-    /// An int32, given as a number (a fraction is cut off) or as its text; `None`: null, or an empty text.
-    fn int<E: serde::de::Error>(&self, member: &str, json: &LazyValue<'_>) -> Result<Option<i32>, E> {
-        let raw = json.as_raw_cow();
-        let text = if raw.starts_with('"') { unquoted(&raw) } else { None };
-        let number = text.as_deref().map_or(&*raw, str::trim);
-        if number.is_empty() || raw == "null" {
-            return Ok(None);
-        }
-        if let Ok(int) = number.parse() {
-            return Ok(Some(int));
-        }
-        let fraction = if text.is_some() { None } else { number.parse::<f64>().ok() };
-        match fraction.map(f64::trunc).filter(|whole| (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(whole)) {
-            Some(whole) => Ok(Some(whole as i32)),
-            None => Err(self
-                .refuse(Problem::bad_request(format!("{member}: expected a 32 bit integer, found {}.", shown(&raw))))),
+/// The record at `position`.
+fn record<'a>(json: &mut Reader<'a>, position: usize) -> Result<RecordSpec<'a>, Failure> {
+    match json.next_token()? {
+        Token::Object => {}
+        other => {
+            let found = kind_of(other);
+            return Err(format!(
+                "expected records[{position}] to be an object with key, value, partition, found {found}."
+            )
+            .into());
         }
     }
-
-    /// A text; numbers and booleans count as what they are written as. `None`: null.
-    fn text<'a, E: serde::de::Error>(&self, member: &str, json: &LazyValue<'a>) -> Result<Option<Cow<'a, str>>, E> {
-        let raw = json.as_raw_cow();
-        match raw.as_bytes().first() {
-            Some(b'"') => match unquoted(&raw) {
-                Some(text) => Ok(Some(text)),
-                None => {
-                    Err(self.refuse(Problem::bad_request(format!("{member}: expected a text, found {}.", shown(&raw)))))
-                }
-            },
-            Some(b'{' | b'[') | None => {
-                let message = format!(
-                    "{member}: expected the schema as a text (JSON inside of a JSON string), found {}.",
-                    shown(&raw)
-                );
-                Err(self.refuse(Problem::bad_request(message)))
+    let mut spec = RecordSpec::default();
+    while let Some(name) = json.next_member()? {
+        match &*name.unescaped()? {
+            "value" => spec.value = Some(json.skip_value()?),
+            "key" => spec.key = Some(json.skip_value()?),
+            "partition" => {
+                let raw = json.skip_value()?;
+                spec.partition =
+                    json_member::int("partition", raw).map_err(|error| format!("records[{position}].{error}"))?;
             }
-            Some(b'n') => Ok(None),
-            Some(_) => Ok(Some(raw)),
+            other => return Err(unknown(other, &format!("records[{position}]"), RECORD_MEMBERS)),
         }
     }
+    Ok(spec)
 }
 
-/// The text of a JSON string that the reader has found to be well formed; borrowed where it has no escapes.
-fn unquoted<'a>(raw: &Cow<'a, str>) -> Option<Cow<'a, str>> {
-    match raw {
-        Cow::Borrowed(raw) if !raw.contains('\\') => Some(Cow::Borrowed(raw.get(1..raw.len().checked_sub(1)?)?)),
-        _ => sonic_rs::from_str::<String>(raw).ok().map(Cow::Owned),
-    }
-}
-
-/// The beginning of a value, for messages.
-fn shown(raw: &str) -> String {
-    let mut shown: String = raw.chars().take(40).collect();
-    if shown.len() < raw.len() {
-        shown.push('…');
-    }
-    shown
-}
-
-fn not_json(text: &str, error: &sonic_rs::Error) -> Problem {
-    let at = error.offset().min(text.len());
-    let from = text.as_bytes()[..at]
-        .iter()
-        .rposition(|byte| !byte.is_ascii_alphabetic() && *byte != b'-')
-        .map_or(0, |before| before + 1);
-    let word = text.get(from..).unwrap_or_default();
-    let no_number = ["NaN", "Infinity", "-Infinity"].into_iter().find(|name| word.starts_with(name));
-    let sentence = error.to_string();
-    let sentence = sentence.lines().next().unwrap_or_default().trim_end_matches(':');
-    Problem::bad_request(match no_number {
-        Some(name) => format!(
-            "The request body is not JSON: {name} at line {} column {}. JSON has no {name}; send null, and give the field a union with null in its schema.",
-            error.line(),
-            error.column()
-        ),
-        None => format!("The request body is not the JSON that is expected: {sentence}."),
-    })
-}
-
-/// Members of the request.
-#[derive(Clone, Copy)]
-enum Member {
-    KeySchema,
-    KeySchemaId,
-    ValueSchema,
-    ValueSchemaId,
-    Records,
-}
-
-/// Members of a record.
-#[derive(Clone, Copy)]
-enum RecordMember {
-    Partition,
-    Key,
-    Value,
-}
-
-/// Reads a member's name by comparing it with those that are known; nothing is copied.
-struct Name<'r, T: 'static> {
-    reading: &'r Reading,
-    /// Which of the records; `None`: it is a member of the request.
-    record: Option<usize>,
-    known: &'static [(&'static str, T)],
-}
-
-impl<'de, T: Copy> DeserializeSeed<'de> for Name<'_, T> {
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<T, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl<T: Copy> Visitor<'_> for Name<'_, T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member's name")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<T, E> {
-        match self.known.iter().find(|(known, _)| *known == name) {
-            Some((_, member)) => Ok(*member),
-            None => {
-                let known: Vec<&str> = self.known.iter().map(|(known, _)| *known).collect();
-                let place = self.record.map_or("The request".to_owned(), |position| format!("records[{position}]"));
-                Err(self.reading.unknown(name, &place, &known.join(", ")))
-            }
-        }
-    }
-}
-
-struct EnvelopeSeed<'r>(&'r Reading);
-
-impl<'de> DeserializeSeed<'de> for EnvelopeSeed<'_> {
-    type Value = Envelope<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Envelope<'de>, D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for EnvelopeSeed<'_> {
-    type Value = Envelope<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the request to be an object with records")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
-        let reading = self.0;
-        let mut envelope = Envelope::default();
-        let name = || Name { reading, record: None, known: MEMBERS };
-        while let Some(member) = map.next_key_seed(name())? {
-            match member {
-                Member::KeySchema => envelope.key.text = reading.text("key_schema", &map.next_value()?)?,
-                Member::KeySchemaId => envelope.key.id = reading.int("key_schema_id", &map.next_value()?)?,
-                Member::ValueSchema => envelope.value.text = reading.text("value_schema", &map.next_value()?)?,
-                Member::ValueSchemaId => envelope.value.id = reading.int("value_schema_id", &map.next_value()?)?,
-                Member::Records => envelope.records = map.next_value_seed(RecordsSeed(reading))?,
-            }
-        }
-        Ok(envelope)
-    }
-}
-
-const MEMBERS: &[(&str, Member)] = &[
-    ("records", Member::Records),
-    ("value_schema", Member::ValueSchema),
-    ("value_schema_id", Member::ValueSchemaId),
-    ("key_schema", Member::KeySchema),
-    ("key_schema_id", Member::KeySchemaId),
-];
-
-const RECORD_MEMBERS: &[(&str, RecordMember)] =
-    &[("value", RecordMember::Value), ("key", RecordMember::Key), ("partition", RecordMember::Partition)];
-
-struct RecordsSeed<'r>(&'r Reading);
-
-impl<'de> DeserializeSeed<'de> for RecordsSeed<'_> {
-    type Value = Option<Vec<RecordSpec<'de>>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for RecordsSeed<'_> {
-    type Value = Option<Vec<RecordSpec<'de>>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("records to be a list of objects")
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut records = Vec::new();
-        while let Some(spec) = seq.next_element_seed(RecordSeed { reading: self.0, position: records.len() })? {
-            if records.len() == self.0.records_max {
-                let message =
-                    format!("records has more than the {} entries that are taken. Split the request.", records.len());
-                return Err(self.0.refuse(Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, message)));
-            }
-            records.push(spec);
-        }
-        Ok(Some(records))
-    }
-}
-
-struct RecordSeed<'r> {
-    reading: &'r Reading,
-    position: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for RecordSeed<'_> {
-    type Value = RecordSpec<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<RecordSpec<'de>, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for RecordSeed<'_> {
-    type Value = RecordSpec<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "records[{}] to be an object with key, value, partition", self.position)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RecordSpec<'de>, A::Error> {
-        let reading = self.reading;
-        let mut spec = RecordSpec::default();
-        let name = || Name { reading, record: Some(self.position), known: RECORD_MEMBERS };
-        while let Some(member) = map.next_key_seed(name())? {
-            let json: LazyValue<'de> = map.next_value()?;
-            match member {
-                RecordMember::Key => spec.key = Some(json.as_raw_cow()),
-                RecordMember::Value => spec.value = Some(json.as_raw_cow()),
-                RecordMember::Partition => {
-                    let place = format!("records[{}].partition", self.position);
-                    spec.partition = reading.int(&place, &json)?;
-                }
-            }
-        }
-        Ok(spec)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn depth_counts_and_brackets_in_texts_do_not() {
-        let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(!nests_too_deep(&nested(1000)));
-        assert!(nests_too_deep(&nested(1001)));
-        assert!(!nests_too_deep(&format!("[{}]", vec!["[]"; 5000].join(","))));
-        assert!(!nests_too_deep(&format!(r#"["{}\"{}"]"#, "[".repeat(2000), "{".repeat(2000))));
-        assert!(nests_too_deep(&"[".repeat(1_000_000)));
-    }
+fn unknown(name: &str, place: &str, known: &str) -> Failure {
+    let name = json_member::shown(name);
+    Failure::Refused(Problem::unprocessable(format!("Unrecognized field: {name}. {place} may have {known}.")))
 }

@@ -7,10 +7,10 @@ use postern_json_text::{Reader, Token};
 use postern_proxy::{Proxy, SingleRecord, run_large};
 
 use super::Target;
-use super::document::{self, Failure as Unread, MAX_DEPTH, RecordMembers, Refusal, kind_of, unknown};
+use super::document::{self, Failure as Unread, MAX_DEPTH, RecordMembers, Refusal, unknown};
 use super::receipt::{Failure, Receipts, failure_of, write_failure};
 use crate::body::BodyKind;
-use crate::json_member;
+use crate::json_member::{self, kind_of};
 use crate::problem::Problem;
 use crate::produce_bounds::ProduceBounds;
 use crate::reply::Reply;

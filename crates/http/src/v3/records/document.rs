@@ -11,7 +11,7 @@ use postern_json_text::{JsonError, Reader, Token, find_syntax_error};
 use postern_proxy::{DataFormat, RecordData, SchemaKind, SchemaSource, SingleRecord, SubjectNameStrategy, SubjectRef};
 
 use super::timestamp;
-use crate::json_member::{self, shown, wrong};
+use crate::json_member::{self, kind_of, shown, wrong};
 use crate::problem::SCHEMA_MAX;
 
 /// Arrays and objects within one another; Confluent has the same bound.
@@ -139,18 +139,6 @@ impl<'d> RecordMembers<'d> {
             _ => return Ok(false),
         }
         Ok(true)
-    }
-}
-
-/// What a value is, for messages.
-pub(super) fn kind_of(token: Token<'_>) -> &'static str {
-    match token {
-        Token::Null => "null",
-        Token::Bool(_) => "a boolean",
-        Token::Number(_) => "a number",
-        Token::String(_) => "a string",
-        Token::Array => "an array",
-        Token::Object => "an object",
     }
 }
 
