@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use postern_broker::{ApiKey, ErrorCode, Fault};
 use postern_kafka::{
-    Assignor, Consumer, ConsumerSettings, ErrorKind, Offset, PartitionId, Record, Subscription, TopicName,
+    Assignor, Cluster, Consumer, ConsumerSettings, ErrorKind, Offset, PartitionId, Record, Subscription, TopicName,
     TopicPartition,
 };
 use tokio::time::{Instant, timeout};
@@ -152,11 +152,12 @@ fn what_a_vanished_member_read_goes_to_the_others() {
     main.block_on(async {
         let target = Target::start().await;
         let (topic, group) = (target.topic(2).await, fresh_name());
-        let (address, settings) = (target.address.clone(), settings(&group));
+        let (kafka, settings) = (target.settings(), settings(&group));
         let vanishing = doomed.spawn({
             let (topic, settings) = (topic.clone(), settings.clone());
             async move {
-                let mut member = connect(&address).consumer(settings).expect("made");
+                let kafka = Cluster::connect(kafka).expect("the settings are sound");
+                let mut member = kafka.consumer(settings).expect("made");
                 member.subscribe(Subscription::Topics(vec![topic]));
                 until(&mut [&mut member], shared(&[2])).await;
                 member

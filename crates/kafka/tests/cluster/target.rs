@@ -51,8 +51,13 @@ impl Target {
 
     /// Another client of it.
     pub(crate) fn another(&self) -> Cluster {
+        Cluster::connect(self.settings()).expect("the settings are sound")
+    }
+
+    /// How its clients reach it.
+    pub(crate) fn settings(&self) -> Settings {
         let security = if self._embedded.is_some() { Security::default() } else { security() };
-        Cluster::connect(Settings { security, ..Settings::for_test(&self.address) }).expect("the settings are sound")
+        Settings { security, ..Settings::for_test(&self.address) }
     }
 
     fn embedded(embedded: Embedded) -> Target {
