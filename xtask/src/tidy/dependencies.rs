@@ -82,8 +82,6 @@ fn tree(name: &str, arguments: &[&str]) -> Outcome<Vec<String>> {
     let package = workspace::package(name);
     let mut cargo = process::cargo();
     cargo.args(["tree", "--locked", "--package", &package, "--edges", "normal", "--prefix", "none"]).args(arguments);
-    // The tree of this package alone, even where the configuration of cargo resolves the workspace as one.
-    cargo.env("CARGO_RESOLVER_FEATURE_UNIFICATION", "selected");
     let tree = process::output(&mut cargo)?;
     let names = tree.lines().filter_map(|line| line.split_whitespace().next());
     Ok(names.filter(|&name| name != package).map(str::to_owned).collect())
