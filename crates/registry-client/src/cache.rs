@@ -79,7 +79,7 @@ impl Weighter<NameInContext, CachedSchema> for AnswerWeighter {
 fn memory_of(schema: &Schema) -> usize {
     let factor = match schema.kind() {
         SchemaKind::Avro => 16,
-        SchemaKind::Json => 104,
+        SchemaKind::Json => 176,
         SchemaKind::Protobuf => 24,
     };
     schema.canonical().len() * factor

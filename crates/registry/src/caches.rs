@@ -62,7 +62,7 @@ fn memory_of(schema: &Schema, purpose: Use) -> usize {
     let factor = match (schema.kind(), purpose) {
         (SchemaKind::Avro, Use::Comparing | Use::Encoding) => 16,
         (SchemaKind::Json, Use::Comparing) => 48,
-        (SchemaKind::Json, Use::Encoding) => 104,
+        (SchemaKind::Json, Use::Encoding) => 176,
         (SchemaKind::Protobuf, Use::Comparing | Use::Encoding) => 24,
     };
     schema.canonical().len() * factor

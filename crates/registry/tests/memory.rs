@@ -10,7 +10,7 @@ use serde_json::json;
 fn factors(kind: SchemaKind) -> (usize, usize) {
     match kind {
         SchemaKind::Avro => (16, 16),
-        SchemaKind::Json => (48, 104),
+        SchemaKind::Json => (48, 176),
         SchemaKind::Protobuf => (24, 24),
     }
 }

@@ -12,7 +12,8 @@ use crate::target::{Embedded, append, connect, fresh_name, read, topic, value};
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_broker_every_call_ends_in_time() {
     let patience = Duration::from_millis(1500);
-    let settings = Settings { call_timeout: patience, delivery_timeout: patience, ..Settings::new(nobody_there()) };
+    let (_socket, nobody) = nobody_there();
+    let settings = Settings { call_timeout: patience, delivery_timeout: patience, ..Settings::new(nobody) };
     let cluster = Cluster::connect(settings).expect("starts without a broker");
     let topic = fresh_name();
     let started = Instant::now();
@@ -171,7 +172,8 @@ async fn a_connection_closed_in_a_produce_is_made_again() {
 async fn one_bootstrap_server_of_several_is_enough() {
     let embedded = Embedded::start().await;
     let address = embedded.broker.address().to_string();
-    for servers in [format!("{},{address}", nobody_there()), format!("{address},{}", nobody_there())] {
+    let (_socket, nobody) = nobody_there();
+    for servers in [format!("{nobody},{address}"), format!("{address},{nobody}")] {
         let cluster = connect(&servers);
         let topic = topic(&cluster, 1).await;
         append(&cluster, &topic, vec![value("x")]).await.remove(0).expect("written");
@@ -198,7 +200,8 @@ async fn the_reason_of_a_failure_is_named() {
 /// The last clone goes while a record is under way: whoever waits is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_cluster_answers_what_is_under_way() {
-    let cluster = connect(&nobody_there());
+    let (_socket, nobody) = nobody_there();
+    let cluster = connect(&nobody);
     let inflight = Inflight::new(ByteCount(1 << 20));
     let topic = TopicName::parse("nowhere").expect("legal");
     let appended = cluster.append(&topic, inflight.admit(vec![value("x")]).await.expect("fits"));
@@ -208,8 +211,11 @@ async fn dropping_the_cluster_answers_what_is_under_way() {
     assert_eq!(inflight.used(), ByteCount(0));
 }
 
-/// An address that was free a moment ago.
-fn nobody_there() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").to_string()
+/// An address at which nobody listens, and nobody will while the socket is held: a port that was merely free a moment ago may be
+/// another test's by now.
+fn nobody_there() -> (tokio::net::TcpSocket, String) {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let address = socket.local_addr().expect("bound").to_string();
+    (socket, address)
 }

@@ -79,7 +79,7 @@ async fn every_compression_is_taken_by_the_broker_and_read_back() {
     let target = Target::start().await;
     for compression in Compression::ALL {
         let topic = target.topic(1).await;
-        let settings = Settings { compression, ..Settings::for_test(&target.address) };
+        let settings = Settings { compression, ..target.settings() };
         let cluster = Cluster::connect(settings).expect("the settings are sound");
         let records: Vec<_> = (0..2000).map(|n| value(&format!("record {n} of a topic {}", "x".repeat(50)))).collect();
         let outcomes = append(&cluster, &topic, records.clone()).await;
