@@ -13,6 +13,7 @@ pub mod api;
 mod body;
 mod budget;
 mod client_connection;
+mod connection_info;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod idle_timeout;
@@ -33,4 +34,5 @@ mod v3;
 
 pub use api::{Api, registry, rest};
 pub use body::Bounds;
+pub use connection_info::{ConnectionInfo, TlsInfo};
 pub use produce_bounds::ProduceBounds;

@@ -10,6 +10,7 @@ use hyper::http::request::Parts;
 
 use crate::body::{Body, BodyKind, BodyReader, BodyStream};
 use crate::client_connection::ClientConnection;
+use crate::connection_info::ConnectionInfo;
 use crate::path;
 use crate::problem::Problem;
 
@@ -71,7 +72,14 @@ impl RequestContext {
     pub(crate) fn base_url(&self) -> String {
         let host = self.head.headers.get(HOST).and_then(|host| host.to_str().ok());
         let authority = self.head.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or("localhost");
-        format!("http://{authority}")
+        let scheme =
+            if self.connection().is_some_and(|connection| connection.tls.is_some()) { "https" } else { "http" };
+        format!("{scheme}://{authority}")
+    }
+
+    /// What is known of the connection; `None` only in tests of handlers.
+    pub(crate) fn connection(&self) -> Option<&ConnectionInfo> {
+        self.head.extensions.get()
     }
 
     /// What watches the client's connection.

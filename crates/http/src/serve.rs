@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -18,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
 use crate::client_connection::SharedStream;
+use crate::connection_info::ConnectionInfo;
 use crate::idle_timeout::IdleTimeoutStream;
 use crate::reply::ReplyBody;
 use crate::response_body::{ResponseBudget, Streams};
@@ -53,7 +55,8 @@ pub async fn serve(
     serve_with(listener, answer, bounds, stop, drain_timeout).await
 }
 
-/// The same for any function from request to response: the benches compare the API with a trivial one.
+/// The same for any function from request to response: the benches compare the API with a trivial one. Each request has a
+/// [`ConnectionInfo`] in its extensions.
 pub async fn serve_with<F, A, B>(
     listener: TcpListener,
     answer: F,
@@ -77,15 +80,15 @@ where
             biased;
             () = &mut stop => break,
             accepted = acceptor.accept() => match accepted {
-                Some((stream, permit)) => server.spawn(stream, permit),
+                Some((stream, peer, permit)) => server.spawn(stream, peer, permit),
                 None => sleep(ACCEPT_PAUSE).await,
             },
         }
     }
     stopping.send_replace(true);
     // Connections that the kernel has completed already would be reset.
-    while let Ok(Some((stream, permit))) = timeout(Duration::ZERO, acceptor.accept()).await {
-        server.spawn(stream, permit);
+    while let Ok(Some((stream, peer, permit))) = timeout(Duration::ZERO, acceptor.accept()).await {
+        server.spawn(stream, peer, permit);
     }
     drop(acceptor);
     // Each connection holds a permit until it ends.
@@ -102,16 +105,16 @@ struct Acceptor {
 
 impl Acceptor {
     /// The next connection, once the bound on connections allows it. `None`: accepting failed.
-    async fn accept(&mut self) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    async fn accept(&mut self) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         let permit = Arc::clone(&self.connections).acquire_owned().await.ok()?;
         match self.listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 if std::mem::take(&mut self.failing) {
                     tracing::info!("connections are accepted again");
                 }
                 // Responses are small and latency matters: no Nagle delay.
                 stream.set_nodelay(true).ok()?;
-                Some((stream, permit))
+                Some((stream, peer, permit))
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
@@ -154,16 +157,17 @@ where
     }
 
     /// Serves one connection in a task of its own.
-    fn spawn(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+    fn spawn(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        let info = ConnectionInfo::new(Some(peer));
         let (stream, client) = SharedStream::new(stream);
         let streams = Streams::default();
         let is_http2 = Arc::new(AtomicBool::new(false));
         let service = {
             let (answer, responses, stopped) = (self.answer.clone(), self.responses.clone(), self.stopped.clone());
             let (streams, is_http2) = (streams.clone(), Arc::clone(&is_http2));
-            let client = client.clone();
             service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(client.clone());
+                request.extensions_mut().insert(info.clone());
                 let (version, is_safe) = (request.version(), request.method().is_safe());
                 if version == Version::HTTP_2 {
                     is_http2.store(true, Relaxed);
@@ -211,7 +215,7 @@ where
             };
             // A client may break its own connection; that is no fault of the server.
             if let Err(error) = result {
-                tracing::debug!(%error, "connection ended early");
+                tracing::debug!(%peer, %error, "connection ended early");
             }
         });
     }

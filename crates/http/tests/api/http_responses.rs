@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use postern_http::{Bounds, serve};
+use postern_http::{Bounds, ConnectionInfo, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -96,4 +96,22 @@ async fn a_request_on_an_idle_connection_at_the_stop_is_answered_and_the_connect
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
     }
     assert!(server.serving.await.expect("no panic"), "every request was answered");
+}
+
+#[tokio::test]
+async fn a_request_knows_who_is_at_the_other_end() {
+    let listener = TcpListener::bind("[::]:0").await.expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let answer = |request: Request<hyper::body::Incoming>| async move {
+        let info = request.extensions().get::<ConnectionInfo>().expect("it is in every request");
+        assert!(info.tls.is_none() && info.client == info.peer && info.client_certificate().is_none());
+        Response::new(Bytes::from(format!("<{}>", info.peer.expect("a TCP connection"))))
+    };
+    tokio::spawn(serve::serve_with(listener, answer, Bounds::default(), std::future::pending(), LONG));
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("it listens");
+    let here = stream.local_addr().expect("it is connected");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n").await.expect("sent");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.expect("an answer");
+    assert!(response.ends_with(&format!("<{here}>")), "IPv4 on a socket of IPv6: {response}");
 }
