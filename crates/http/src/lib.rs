@@ -16,6 +16,7 @@ mod client_connection;
 mod connection_info;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod handover;
 mod idle_timeout;
 mod json_member;
 mod lenient_object;

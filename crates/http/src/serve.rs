@@ -20,6 +20,7 @@ use tokio::time::{Instant, interval_at, sleep, timeout};
 
 use crate::client_connection::SharedStream;
 use crate::connection_info::ConnectionInfo;
+use crate::handover::{self, LAST_HANDSHAKES};
 use crate::idle_timeout::IdleTimeoutStream;
 use crate::reply::ReplyBody;
 use crate::response_body::{ResponseBudget, Streams};
@@ -86,6 +87,16 @@ where
         }
     }
     stopping.send_replace(true);
+    if handover::leave(&acceptor.listener) {
+        let mut last_handshakes = pin!(sleep(LAST_HANDSHAKES));
+        while let Some((stream, peer, permit)) = tokio::select! {
+            biased;
+            () = last_handshakes.as_mut() => None,
+            accepted = acceptor.accept() => accepted,
+        } {
+            server.spawn(stream, peer, permit);
+        }
+    }
     // Connections that the kernel has completed already would be reset.
     while let Ok(Some((stream, peer, permit))) = timeout(Duration::ZERO, acceptor.accept()).await {
         server.spawn(stream, peer, permit);

@@ -81,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) http: Http,
     /// The source of schemas.
     pub(crate) schemas: SchemasChoice,
+    /// Whether other processes may listen on the same addresses.
+    pub(crate) reuse_port: bool,
     /// Where health is asked for; `None`: nowhere.
     pub(crate) management: Option<Management>,
     /// How long requests are still taken after a signal, not ready any more.
@@ -244,6 +246,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
     };
     let rest_listen = raw.take(setting::REST_LISTEN, value::addresses, errors);
     let mut registry_listen = raw.take(setting::REGISTRY_LISTEN, value::addresses, errors);
+    let reuse_port = raw.take(setting::LISTEN_REUSE_PORT, value::switch, errors);
     let shutdown_timeout = raw.take(setting::SHUTDOWN_TIMEOUT, value::time, errors);
     let log = raw.take(setting::LOG, value::filter, errors);
     let cluster = cluster(raw, errors);
@@ -281,6 +284,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         registry_listen,
         http,
         schemas,
+        reuse_port,
         management,
         shutdown_delay,
         shutdown_timeout,

@@ -16,6 +16,8 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
+use crate::config::Config;
+
 /// Lines that may wait for the reader of the log; further ones are dropped.
 const MAX_WAITING_LINES: usize = 1024;
 
@@ -25,7 +27,11 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The running log.
 pub(crate) struct Log {
     lines: SyncSender<Message>,
+    set_levels: Arc<SetLevels>,
 }
+
+/// Sets what passes; an error says why that stays as it was.
+type SetLevels = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 
 enum Message {
     Line(Vec<u8>),
@@ -45,15 +51,27 @@ impl Log {
         let dropped = Arc::new(AtomicU64::new(0));
         let writer = LineWriter { lines: lines.clone(), dropped: dropped.clone() };
         thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&received, &dropped, io::stderr()))?;
-        tracing_subscriber::fmt()
+        let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(writer)
             .with_ansi(io::stderr().is_terminal())
             .with_target(false)
             // It would report a failed write with `eprintln!`, which panics where the first write failed.
             .log_internal_errors(false)
-            .init();
-        Ok(Log { lines })
+            .with_filter_reloading();
+        let levels = log.reload_handle();
+        log.init();
+        let set_levels = move |filter: &str| {
+            let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+            levels.reload(filter).map_err(|error| error.to_string())
+        };
+        Ok(Log { lines, set_levels: Arc::new(set_levels) })
+    }
+
+    /// Sets what passes from now on to what a configuration says.
+    pub(crate) fn levels(&self) -> impl Fn(&Config) -> Result<(), String> + Send + Sync + 'static {
+        let set_levels = Arc::clone(&self.set_levels);
+        move |config| set_levels(&config.log)
     }
 
     /// Waits until everything logged so far is written, or for [`FLUSH_TIMEOUT`] if the reader of the log reads nothing.

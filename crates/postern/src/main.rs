@@ -1,7 +1,7 @@
 //! Postern: a REST proxy for Kafka and a Schema Registry, with a Kafka broker inside where no cluster is named.
 //!
 //! This crate connects the other crates to the process: arguments, variables and a file (`config`), signals and exit codes
-//! (here), the log (`log`), and the wiring of all parts (`server`).
+//! (here and in `signals`), the log (`log`), and the wiring of all parts (`server`).
 //!
 //! Exit codes: 0 after an orderly shutdown, 1 the start failed, 2 the configuration is invalid. A second signal ends the
 //! process immediately, with 128 plus the number of the signal, as shells report it.
@@ -10,27 +10,29 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     process::ExitCode,
+    sync::Arc,
 };
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use config::{Command, Config};
+use listen::Sockets;
 use log::Log;
+use reload::Reload;
 use server::Server;
+use signals::{Received, Signals, StopSignal};
 
 mod commands;
 mod config;
 mod health;
+mod listen;
 mod log;
+mod notify;
 mod open_files;
+mod reload;
 mod server;
+mod signals;
 
 fn main() -> ExitCode {
-    // No setting has a name that is not UTF-8; such arguments are shown with those bytes replaced.
-    let mut arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
-    let program = arguments.next().unwrap_or_default();
-    let arguments = config::as_called(&program, arguments.collect());
-    match config::read(&arguments, &config::Process) {
+    match config::read(&reload::arguments(), &config::Process) {
         Ok(Command::Run(config)) => run(*config),
         Ok(Command::Print(text)) => {
             print(&text);
@@ -88,6 +90,13 @@ fn healthcheck(address: Option<SocketAddr>) -> ExitCode {
 }
 
 fn run(config: Config) -> ExitCode {
+    let sockets = match Sockets::handed_over() {
+        Ok(sockets) => sockets,
+        Err(error) => {
+            print_error(&error);
+            return ExitCode::FAILURE;
+        }
+    };
     let log = match Log::start(&config.log) {
         Ok(log) => log,
         Err(error) => {
@@ -103,7 +112,7 @@ fn run(config: Config) -> ExitCode {
     }
     let outcome = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
-            let outcome = runtime.block_on(run_until_signal(config, &log));
+            let outcome = runtime.block_on(run_until_signal(config, sockets, &log));
             // Work that outlasts the timeout, such as a blocked disk write, is not waited for.
             runtime.shutdown_background();
             outcome
@@ -121,22 +130,36 @@ fn run(config: Config) -> ExitCode {
 }
 
 /// Starts the server, runs it until a signal arrives, and shuts it down. Errors are complete messages for the terminal.
-async fn run_until_signal(config: Config, log: &Log) -> Result<(), String> {
+async fn run_until_signal(config: Config, sockets: Sockets, log: &Log) -> Result<(), String> {
     let (shutdown_delay, shutdown_timeout) = (config.shutdown_delay, config.shutdown_timeout);
     let mut signals = Signals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let mut reload = Reload::default();
+    reload.add("levels of the log", log.levels());
     let server = tokio::select! {
-        server = Server::start(config) => server.map_err(|error| error.to_string())?,
-        _ = signals.next() => return Ok(()),
+        server = Server::start(config, sockets) => server.map_err(|error| error.to_string())?,
+        _ = signals.stop() => return Ok(()),
     };
+    let reload = Arc::new(reload);
     print(&server.startup_banner());
+    notify::ready();
 
-    let name = signals.next().await.name;
+    let name = loop {
+        match signals.next().await {
+            Received::Stop(StopSignal { name, .. }) => break name,
+            Received::Reload => {
+                notify::reloading();
+                reload.run().await;
+                notify::ready();
+            }
+        }
+    };
+    notify::stopping();
     server.announce_shutdown();
     if !shutdown_delay.is_zero() {
         tracing::info!("{name}: not ready any more, but requests are taken for {} s", shutdown_delay.as_secs_f32());
         tokio::select! {
             () = tokio::time::sleep(shutdown_delay) => {}
-            second = signals.next() => exit_immediately(&second, log),
+            second = signals.stop() => exit_immediately(&second, log),
         }
     }
     tracing::info!("{name}: finishing what is under way, for {} s at most", shutdown_timeout.as_secs_f32());
@@ -148,48 +171,16 @@ async fn run_until_signal(config: Config, log: &Log) -> Result<(), String> {
             tracing::info!("stopped");
             Ok(())
         }
-        second = signals.next() => exit_immediately(&second, log),
+        second = signals.stop() => exit_immediately(&second, log),
     }
 }
 
 /// Ends the process without an orderly shutdown, on a second signal.
 #[expect(clippy::disallowed_methods, reason = "the one place where records may be lost: a second signal requests it")]
-fn exit_immediately(received: &ReceivedSignal, log: &Log) -> ! {
+fn exit_immediately(received: &StopSignal, log: &Log) -> ! {
     tracing::warn!("{}: stopping at once", received.name);
     log.flush();
-    std::process::exit(128 + received.number);
-}
-
-/// The signals that request a shutdown. SIGHUP is sent when the terminal is closed; there is no configuration to read again.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-/// One that has arrived.
-struct ReceivedSignal {
-    name: &'static str,
-    number: i32,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Signals> {
-        Ok(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> ReceivedSignal {
-        let (name, kind) = tokio::select! {
-            _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
-            _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate()),
-            _ = self.hangup.recv() => ("SIGHUP", SignalKind::hangup()),
-        };
-        ReceivedSignal { name, number: kind.as_raw_value() }
-    }
+    std::process::exit(received.exit_code());
 }
 
 /// Prints to standard output. An error, such as a closed pipe, is ignored: it is no reason to end.

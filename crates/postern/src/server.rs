@@ -19,7 +19,7 @@ use postern_proxy::{Limits, Proxy};
 use postern_registry::Registry;
 use postern_registry_client::{Remote, RemoteSettings};
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::TcpListener,
     sync::watch,
     task::{AbortHandle, JoinHandle},
     time::timeout,
@@ -28,6 +28,7 @@ use tokio::{
 use crate::{
     config::{ClusterChoice, Config, Http, Management, RegistryKafka, SchemasChoice},
     health::Health,
+    listen::{self, ListenError, Sockets, address},
     open_files,
 };
 
@@ -54,17 +55,8 @@ pub(crate) struct Server {
 /// Why the start failed.
 #[derive(Debug)]
 pub(crate) enum StartError {
-    /// An address cannot be listened on.
-    Listen {
-        /// What listens.
-        what: &'static str,
-        /// The argument that sets the address.
-        argument: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// What the system reports.
-        error: std::io::Error,
-    },
+    /// There is no socket to listen on.
+    Listen(ListenError),
     /// The broker did not start.
     Broker(postern_broker::StartError),
     /// The Kafka clients could not be created.
@@ -74,9 +66,7 @@ pub(crate) enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Listen { what, argument, address, error } => {
-                write!(f, "the {what} cannot listen on {address}: {error}: choose another address with {argument}")
-            }
+            StartError::Listen(error) => error.fmt(f),
             StartError::Broker(error @ postern_broker::StartError::Listen { .. }) => {
                 write!(f, "{error}: choose another address with --broker-listen")
             }
@@ -88,12 +78,15 @@ impl fmt::Display for StartError {
 }
 
 impl Server {
-    /// Starts all parts. Dropping the future stops those that were started, without an orderly shutdown.
-    pub(crate) async fn start(config: Config) -> Result<Server, StartError> {
+    /// Starts all parts, on the `sockets` that were handed over and others. Dropping the future stops those that were started, without an
+    /// orderly shutdown.
+    pub(crate) async fn start(config: Config, mut sockets: Sockets) -> Result<Server, StartError> {
         let open_files = open_files::raise_limit();
-        let rest_listeners = listen_all("REST proxy", "--rest-listen", &config.rest_listen)?;
-        let registry_listeners = listen_all("Schema Registry", "--registry-listen", &config.registry_listen)?;
-        let management_listener = management_listener(config.management)?;
+        sockets.reuse_port = config.reuse_port;
+        let rest_listeners = sockets.listen(listen::REST, &config.rest_listen).map_err(StartError::Listen)?;
+        let registry_listeners =
+            sockets.listen(listen::REGISTRY, &config.registry_listen).map_err(StartError::Listen)?;
+        let management_listener = management_listener(&mut sockets, config.management).map_err(StartError::Listen)?;
         let rest = rest_listeners.iter().map(address).collect();
         let chosen = client_settings(&config, "");
         let (broker, data_dir, bootstrap) = match config.cluster {
@@ -248,10 +241,6 @@ const REGISTRY_READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The share of the shutdown timeout that is reserved for the broker, which is shut down last.
 const BROKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Connections that the kernel keeps until they are accepted. The default of the standard library, 128, makes clients that connect
-/// at the same time repeat their handshakes after a second. The kernel caps it (Linux: `net.core.somaxconn`, 4096).
-const LISTEN_BACKLOG: u32 = 4096;
-
 /// How the cluster behind `bootstrap_servers` is reached.
 pub(crate) fn client_settings(config: &Config, bootstrap_servers: &str) -> postern_kafka::Settings {
     postern_kafka::Settings {
@@ -266,11 +255,13 @@ pub(crate) fn client_settings(config: &Config, bootstrap_servers: &str) -> poste
 }
 
 /// `None`: off, or its default address is in use, as where a second process runs on this machine.
-fn management_listener(chosen: Option<Management>) -> Result<Option<TcpListener>, StartError> {
-    let Some(Management { listen: address, is_chosen }) = chosen else { return Ok(None) };
-    match listen("management listener", "--management-listen", address) {
-        Ok(listener) => Ok(Some(listener)),
-        Err(error) if is_chosen => Err(error),
+fn management_listener(sockets: &mut Sockets, chosen: Option<Management>) -> Result<Option<TcpListener>, ListenError> {
+    let Some(Management { listen: address, is_chosen }) = chosen else {
+        return Ok(sockets.listen(listen::MANAGEMENT, &[])?.pop());
+    };
+    match sockets.listen(listen::MANAGEMENT, &[address]) {
+        Ok(mut listeners) => Ok(listeners.pop()),
+        Err(error) if is_chosen || !matches!(error, ListenError::Bind { .. }) => Err(error),
         Err(_) => {
             tracing::warn!(
                 "{address} is in use: /live and /ready are not answered; --management-listen chooses another address"
@@ -289,30 +280,6 @@ fn spawn_management(listener: TcpListener, health: Health) -> AbortHandle {
     };
     let serve = postern_http::serve::serve_with(listener, answer, bounds, std::future::pending(), Duration::ZERO);
     tokio::spawn(serve).abort_handle()
-}
-
-fn listen_all(
-    what: &'static str,
-    argument: &'static str,
-    addresses: &[SocketAddr],
-) -> Result<Vec<TcpListener>, StartError> {
-    addresses.iter().map(|address| listen(what, argument, *address)).collect()
-}
-
-fn listen(what: &'static str, argument: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bind = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // A restart must not wait for connections of the previous process in TIME_WAIT.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(LISTEN_BACKLOG)
-    };
-    bind().map_err(|error| StartError::Listen { what, argument, address, error })
-}
-
-/// The bound address: port 0 has become a port.
-fn address(listener: &TcpListener) -> SocketAddr {
-    listener.local_addr().expect("a socket that was bound a moment ago has an address")
 }
 
 /// The bounds of each of `listeners`: fewer connections than chosen where the limit of open files is low.
@@ -354,22 +321,4 @@ fn spawn_listener(
         };
         postern_http::serve::serve(listener, api, bounds, stop, Duration::MAX).await
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::TcpStream;
-
-    use super::*;
-
-    /// The default of the standard library is 128; the handshake of the next one would be repeated after a second, and again.
-    #[tokio::test]
-    async fn many_clients_can_connect_before_the_first_is_accepted() {
-        let listener = listen("test", "--test", "127.0.0.1:0".parse().expect("an address")).expect("a listener");
-        let address = address(&listener);
-        let connect =
-            move |n| TcpStream::connect_timeout(&address, Duration::from_secs(10)).map_err(|error| (n, error));
-        let connected = tokio::task::spawn_blocking(move || (0..300).map(connect).collect::<Result<Vec<_>, _>>());
-        assert_eq!(connected.await.expect("no panic").expect("all connect").len(), 300);
-    }
 }

@@ -92,6 +92,13 @@ settings! {
         default: "127.0.0.1:8081",
         about: "Where the Schema Registry listens, likewise. \"off\": its schemas serve the REST proxy only.",
     }
+    LISTEN_REUSE_PORT = {
+        name: "listen-reuse-port",
+        heading: LISTENERS,
+        default: "false",
+        about: "Other processes of the same user may listen on the same addresses, such as the next version of this one, which \
+                takes over when this one is ended.",
+    }
     HTTP_CONNECTIONS = {
         name: "http-connections",
         heading: LISTENERS,

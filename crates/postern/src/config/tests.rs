@@ -115,6 +115,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             unacknowledged: 1000,
         },
         http: Http { connections: 5, idle: Duration::from_secs(30), body: 64 << 20 },
+        reuse_port: false,
         management: Some(Management { listen: address("127.0.0.1:4"), is_chosen: true }),
         shutdown_delay: Duration::from_secs(1),
         shutdown_timeout: Duration::from_secs(5),
