@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The bounds of producing through API v3.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProduceBounds {
     /// After so long a stream takes no further records. Default 24 h.
     pub stream_duration: Duration,

@@ -30,6 +30,7 @@ mod jaas;
 mod kafka_security;
 mod properties;
 mod raw;
+mod records;
 mod report;
 mod security;
 mod security_settings;
@@ -44,6 +45,7 @@ mod tests;
 pub(crate) use env::{Env, Process};
 pub(crate) use errors::ConfigErrors;
 pub(crate) use raw::Note;
+pub(crate) use records::Records;
 pub(crate) use security::RegistryKafka;
 
 /// What this start is for.
@@ -79,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) registry_listen: Vec<SocketAddr>,
     /// The bounds of each address listened on.
     pub(crate) http: Http,
+    /// How records are read and written.
+    pub(crate) records: Records,
     /// The source of schemas.
     pub(crate) schemas: SchemasChoice,
     /// Whether other processes may listen on the same addresses.
@@ -244,6 +248,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         idle: raw.take(setting::HTTP_IDLE_TIMEOUT, value::time, errors),
         body: raw.take(setting::HTTP_MAX_BODY, value::bytes, errors),
     };
+    let records = Records::resolve(raw, errors);
     let rest_listen = raw.take(setting::REST_LISTEN, value::addresses, errors);
     let mut registry_listen = raw.take(setting::REGISTRY_LISTEN, value::addresses, errors);
     let reuse_port = raw.take(setting::LISTEN_REUSE_PORT, value::switch, errors);
@@ -283,6 +288,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         rest_listen,
         registry_listen,
         http,
+        records,
         schemas,
         reuse_port,
         management,

@@ -12,7 +12,7 @@ use std::{
 };
 
 use postern_broker::Broker;
-use postern_http::Bounds;
+use postern_http::{Bounds, ProduceBounds};
 use postern_kafka::{ByteCount, Cluster};
 use postern_proxy::Schemas;
 use postern_proxy::{Limits, Proxy};
@@ -148,11 +148,13 @@ impl Server {
         let health = Health::new(own.clone());
         let mut management = vec![health.probe(cluster.clone()).abort_handle()];
         management.extend(management_listener.map(|listener| spawn_management(listener, health.clone())));
-        let limits = Limits { unacknowledged: ByteCount(config.client.unacknowledged), ..Limits::default() };
+        let unacknowledged = ByteCount(config.client.unacknowledged);
+        let limits = Limits { unacknowledged, consumers: config.records.consumers };
         let proxy = Proxy::new(cluster.clone(), schemas, limits);
 
         let (stop, stopped) = watch::channel(false);
-        let bounds = bounds(open_files, &config.http, rest_listeners.len() + registry_listeners.len());
+        let listener_count = rest_listeners.len() + registry_listeners.len();
+        let bounds = bounds(open_files, &config.http, config.records.produce, listener_count);
         let rest_api = postern_http::rest(proxy.clone(), &bounds);
         let registry_api = own.map(|registry| postern_http::registry(registry, &bounds));
         let rest_served = rest_listeners.into_iter().map(|listener| (listener, rest_api.clone()));
@@ -250,6 +252,7 @@ pub(crate) fn client_settings(config: &Config, bootstrap_servers: &str) -> poste
         delivery_timeout: config.client.delivery_timeout,
         max_request_size: ByteCount(config.client.max_request_size),
         security: config.security.clone(),
+        compression: config.records.compression,
         ..postern_kafka::Settings::new(bootstrap_servers)
     }
 }
@@ -283,12 +286,12 @@ fn spawn_management(listener: TcpListener, health: Health) -> AbortHandle {
 }
 
 /// The bounds of each of `listeners`: fewer connections than chosen where the limit of open files is low.
-fn bounds(limit: Option<u64>, chosen: &Http, listeners: usize) -> Bounds {
+fn bounds(limit: Option<u64>, chosen: &Http, produce: ProduceBounds, listeners: usize) -> Bounds {
     let connections = open_files::connections(limit, listeners, chosen.connections);
     if let Some(limit) = limit.filter(|_| connections < chosen.connections) {
         tracing::warn!("the limit of open files is {limit}: at most {connections} connections to each HTTP listener");
     }
-    Bounds { connections, idle: chosen.idle, body: chosen.body, ..Bounds::default() }
+    Bounds { connections, idle: chosen.idle, body: chosen.body, produce, ..Bounds::default() }
 }
 
 /// URLs for the banner.

@@ -29,7 +29,7 @@ pub use answer::{ReadAnswer, ReadRecord, RecordLayout};
 pub use error::ConsumerError;
 pub use operation::ReadLimits;
 pub use partition::ReadStart;
-pub use settings::{InstanceSettings, ReadFormat, ReadFormats};
+pub use settings::{InstanceSettings, ReadFormat, ReadFormats, auto_offset_reset};
 
 pub use crate::limits::ConsumerLimits;
 
@@ -119,7 +119,8 @@ impl Proxy {
         let directory = self.consumers();
         let make = || {
             let settings = ResolvedSettings::new(settings, directory.limits())?;
-            let consumer = self.cluster().consumer(settings.kafka(group, directory.fetched().clone()))?;
+            let consumer =
+                self.cluster().consumer(settings.kafka(group, directory.limits(), directory.fetched().clone()))?;
             Ok((settings, consumer))
         };
         let ((settings, consumer), mailbox) = directory.enter(&at, formats, make)?;

@@ -27,7 +27,7 @@ pub use administer::{GroupLags, OffsetReset, PartitionLag, ResetTo};
 pub use consumers::{
     CommittedOffset, ConsumerError, ConsumerLimits, INSTANCE_NAME_MAX, InstanceName, InstanceSettings, PartitionName,
     Position, ReadAnswer, ReadFormat, ReadFormats, ReadLimits, ReadRecord, ReadStart, RecordLayout, SeekTarget,
-    SubscriptionRequest,
+    SubscriptionRequest, auto_offset_reset,
 };
 pub use decode::{DecodeError, Decoder, EncodedValue};
 pub use encode::Format;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use postern_kafka::ByteCount;
+use postern_kafka::{ByteCount, IsolationLevel, OffsetReset};
 
 /// The numbers, strings and so on that one value of a record may consist of under a JSON Schema, which is checked on a tree of them. No record
 /// of the default maximum size, 1 MiB, has as many.
@@ -25,7 +25,7 @@ impl Default for Limits {
 }
 
 /// The bounds and defaults of all instances.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumerLimits {
     /// Instances at once. Default 4096.
     pub instances: usize,
@@ -41,6 +41,19 @@ pub struct ConsumerLimits {
     pub fetched_ahead: ByteCount,
     /// Answers of reads that are being put together, over all instances; a read that finds this used up returns what it has. Default 64 MiB.
     pub answers: ByteCount,
+    /// Bytes that are asked of one broker at a time, and so may be kept for one consumer (`fetch.max.bytes`). Default 1 MiB.
+    pub fetch_bytes: ByteCount,
+    /// Where an instance begins without a committed offset, if it has no policy of its own (`auto.offset.reset`). Default `Latest`.
+    pub offset_reset: OffsetReset,
+    /// How often what was read is committed; `None`: only for instances that ask for it, every 5 s (`enable.auto.commit`,
+    /// `auto.commit.interval.ms`). Default 5 s.
+    pub auto_commit: Option<Duration>,
+    /// Which records of transactions are read. Default `ReadUncommitted`.
+    pub isolation_level: IsolationLevel,
+    /// After so long without a heartbeat a group takes an instance for gone (`session.timeout.ms`). Default 45 s.
+    pub session_timeout: Duration,
+    /// How long a group waits for an instance to join again (`max.poll.interval.ms`). Default 5 minutes.
+    pub rebalance_timeout: Duration,
 }
 
 impl Default for ConsumerLimits {
@@ -53,6 +66,12 @@ impl Default for ConsumerLimits {
             min_bytes: None,
             fetched_ahead: ByteCount(64 << 20),
             answers: ByteCount(64 << 20),
+            fetch_bytes: ByteCount(1 << 20),
+            offset_reset: OffsetReset::Latest,
+            auto_commit: Some(Duration::from_secs(5)),
+            isolation_level: IsolationLevel::ReadUncommitted,
+            session_timeout: Duration::from_secs(45),
+            rebalance_timeout: Duration::from_secs(300),
         }
     }
 }

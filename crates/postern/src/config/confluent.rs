@@ -6,10 +6,14 @@
 use super::{
     declaration::Setting,
     setting::{
-        BOOTSTRAP_SERVERS, HTTP_CONNECTIONS, HTTP_IDLE_TIMEOUT, KAFKA_CALL_TIMEOUT, KAFKA_DELIVERY_TIMEOUT,
-        KAFKA_REQUEST_TIMEOUT, LOG, MAX_REQUEST_SIZE, REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER, REGISTRY_GROUP,
-        REGISTRY_LISTEN, REGISTRY_REPLICATION_FACTOR, REGISTRY_TOPIC, REGISTRY_WRITE_TIMEOUT, REST_LISTEN,
-        SCHEMA_REGISTRY_CA, SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL, SHUTDOWN_TIMEOUT,
+        BOOTSTRAP_SERVERS, CONSUMER_AUTO_COMMIT, CONSUMER_FETCH_MAX_BYTES, CONSUMER_INSTANCE_TIMEOUT,
+        CONSUMER_ISOLATION_LEVEL, CONSUMER_MIN_BYTES, CONSUMER_OFFSET_RESET, CONSUMER_REBALANCE_TIMEOUT,
+        CONSUMER_REQUEST_MAX_BYTES, CONSUMER_REQUEST_TIMEOUT, CONSUMER_SESSION_TIMEOUT, HTTP_CONNECTIONS,
+        HTTP_IDLE_TIMEOUT, KAFKA_CALL_TIMEOUT, KAFKA_DELIVERY_TIMEOUT, KAFKA_REQUEST_TIMEOUT, LOG, MAX_REQUEST_SIZE,
+        PRODUCE_BATCH_ENTRIES, PRODUCE_STREAM_DURATION, PRODUCE_STREAM_GRACE, PRODUCE_STREAM_RECORD,
+        PRODUCER_COMPRESSION, REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER, REGISTRY_GROUP, REGISTRY_LISTEN,
+        REGISTRY_REPLICATION_FACTOR, REGISTRY_TOPIC, REGISTRY_WRITE_TIMEOUT, REST_LISTEN, SCHEMA_REGISTRY_CA,
+        SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL, SHUTDOWN_TIMEOUT,
         UNACKNOWLEDGED_MEMORY,
     },
     translate::{self, Translate},
@@ -67,7 +71,7 @@ const LIMITS: &str = "there are no rate limits here";
 const NO_HTTPS: &str = "HTTPS listeners are not built";
 const LINKS: &str = "links and base_uri carry the authority of the request";
 const CORS: &str = "CORS is not built: browsers refuse answers to pages of other origins";
-const CONSUMERS: &str = "consumer instances have bounds of their own";
+const FETCHES: &str = "a read is woken by what arrives; consumer-fetch-max-bytes bounds what is fetched ahead";
 const WARN_START: &str = "the start does not wait for Kafka; requests are answered with 503 until it is there";
 const CACHES: &str = "caches have bounds of their own";
 const ELECTION: &str = "instances do not elect a leader here: each may write";
@@ -173,18 +177,25 @@ pub(super) static TABLE: &[Row] = &[
     row(Both, "request.logger.name", NoEffect("there is no request log yet")),
     row(Both, "debug", NoEffect("stack traces are never sent; log = debug shows more")),
     row(Rest, "consumer.threads", NoEffect(THREADS)),
-    row(Rest, "consumer.request.timeout.ms", NoEffect(CONSUMERS)),
-    row(Rest, "consumer.request.max.bytes", NoEffect(CONSUMERS)),
-    row(Rest, "consumer.instance.timeout.ms", NoEffect(CONSUMERS)),
+    row(Rest, "consumer.request.timeout.ms", Honoured(CONSUMER_REQUEST_TIMEOUT, translate::millis)),
+    row(Rest, "consumer.request.max.bytes", Honoured(CONSUMER_REQUEST_MAX_BYTES, translate::bytes)),
+    row(Rest, "consumer.instance.timeout.ms", Honoured(CONSUMER_INSTANCE_TIMEOUT, translate::millis)),
     row(Rest, "consumer.iterator.*", NoEffect(THREADS)),
-    row(Rest, "fetch.min.bytes", NoEffect(CONSUMERS)),
+    row(Rest, "fetch.min.bytes", Honoured(CONSUMER_MIN_BYTES, translate::min_bytes)),
     row(
         Rest,
         "null.request.body.always.publishes.empty.record",
         Only(&["false"], "null is always checked against the schema"),
     ),
-    row(Rest, "api.v3.produce.*", NoEffect("streams and batches have bounds of their own")),
-    row(Rest, "streaming.connection.*", NoEffect("streams have bounds of their own")),
+    row(Rest, "api.v3.produce.batch.maximum.entries", Honoured(PRODUCE_BATCH_ENTRIES, translate::as_written)),
+    row(
+        Rest,
+        "api.v3.produce.request.size.limit.max.bytes",
+        Honoured(PRODUCE_STREAM_RECORD, translate::bytes_or_no_limit),
+    ),
+    row(Rest, "api.v3.produce.*", NoEffect(THREADS)),
+    row(Rest, "streaming.connection.max.duration.ms", Honoured(PRODUCE_STREAM_DURATION, translate::millis)),
+    row(Rest, "streaming.connection.max.duration.grace.period.ms", Honoured(PRODUCE_STREAM_GRACE, translate::millis)),
     // The registry that the REST Proxy asks.
     row(Rest, "schema.registry.url", Honoured(SCHEMA_REGISTRY_URL, translate::as_written)),
     row(Rest, "schema.registry.basic.auth.user.info", Honoured(SCHEMA_REGISTRY_CREDENTIALS, translate::as_written)),
@@ -313,8 +324,8 @@ pub(super) static TABLE: &[Row] = &[
     row(Client, "transactional.id", Refused("records are not written in transactions")),
     row(Client, "interceptor.classes", Refused(PLUG_INS)),
     row(Client, "partitioner.class", Refused("records with keys go where Java's default partitioner sends them")),
-    row(Client, "compression.type", NoEffect("records are not compressed")),
-    row(Client, "compression.*", NoEffect("records are not compressed")),
+    row(Client, "compression.type", Honoured(PRODUCER_COMPRESSION, translate::small)),
+    row(Client, "compression.*", NoEffect("codecs work at their default levels")),
     row(Client, "linger.ms", NoEffect(BATCHES)),
     row(Client, "batch.size", NoEffect(BATCHES)),
     row(Client, "max.in.flight.requests.per.connection", NoEffect(BATCHES)),
@@ -323,9 +334,19 @@ pub(super) static TABLE: &[Row] = &[
     row(Client, "retry.backoff.*", NoEffect("pauses between attempts are fixed")),
     row(Client, "reconnect.backoff.*", NoEffect("pauses between attempts are fixed")),
     row(Client, "allow.auto.create.topics", NoEffect("topics are never created by a look-up")),
-    row(Client, "isolation.level", Only(&["read_uncommitted"], "read_committed cannot be chosen for all consumers")),
-    row(Client, "auto.offset.reset", NoEffect(CONSUMERS)),
-    row(Client, "partition.assignment.strategy", NoEffect(CONSUMERS)),
+    row(Client, "isolation.level", Honoured(CONSUMER_ISOLATION_LEVEL, translate::small)),
+    row(Client, "auto.offset.reset", Honoured(CONSUMER_OFFSET_RESET, translate::as_written)),
+    row(Client, "enable.auto.commit", Honoured(CONSUMER_AUTO_COMMIT, translate::auto_commit)),
+    row(Client, "auto.commit.interval.ms", Honoured(CONSUMER_AUTO_COMMIT, translate::millis)),
+    row(Client, "session.timeout.ms", Honoured(CONSUMER_SESSION_TIMEOUT, translate::millis)),
+    row(Client, "heartbeat.interval.ms", NoEffect("heartbeats are sent every 3 s, or three times in the session")),
+    row(Client, "max.poll.interval.ms", Honoured(CONSUMER_REBALANCE_TIMEOUT, translate::millis)),
+    row(Client, "max.poll.records", NoEffect("reads are bounded by bytes")),
+    row(Client, "fetch.max.bytes", Honoured(CONSUMER_FETCH_MAX_BYTES, translate::bytes)),
+    row(Client, "max.partition.fetch.bytes", NoEffect(FETCHES)),
+    row(Client, "fetch.max.wait.ms", NoEffect(FETCHES)),
+    row(Client, "fetch.min.bytes", NoEffect(FETCHES)),
+    row(Client, "partition.assignment.strategy", NoEffect("groups assign by range, else by round robin")),
     row(Client, "key.serializer", NoEffect("the format is chosen by each request")),
     row(Client, "value.serializer", NoEffect("the format is chosen by each request")),
     row(Client, "key.deserializer", NoEffect("the format is chosen by each request")),

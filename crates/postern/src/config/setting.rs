@@ -8,6 +8,8 @@ use super::security_settings;
 
 const KAFKA: &str = "Kafka";
 const LISTENERS: &str = "HTTP";
+const CONSUMERS: &str = "Consumers";
+const PRODUCING: &str = "Producing";
 const REGISTRY: &str = "Schema Registry in this process";
 const REMOTE: &str = "Schema Registry elsewhere";
 const BROKER: &str = "Embedded broker";
@@ -119,6 +121,134 @@ settings! {
         operand: Some("BYTES"),
         default: "64MiB",
         about: "The largest body of a request; a larger one is refused with 413.",
+    }
+    CONSUMER_INSTANCES = {
+        name: "consumer-instances",
+        heading: CONSUMERS,
+        operand: Some("COUNT"),
+        default: "4096",
+        about: "Consumer instances at the same time; a further one is refused with 503.",
+    }
+    CONSUMER_INSTANCE_TIMEOUT = {
+        name: "consumer-instance-timeout",
+        heading: CONSUMERS,
+        operand: Some("TIME"),
+        default: "5m",
+        about: "A consumer instance that is not used for so long is deleted.",
+    }
+    CONSUMER_REQUEST_TIMEOUT = {
+        name: "consumer-request-timeout",
+        heading: CONSUMERS,
+        operand: Some("TIME"),
+        default: "1s",
+        about: "The longest wait of a read, where the instance was not made with another one.",
+    }
+    CONSUMER_REQUEST_MAX_BYTES = {
+        name: "consumer-request-max-bytes",
+        heading: CONSUMERS,
+        operand: Some("BYTES"),
+        default: "64MiB",
+        about: "The most that one read returns; its max_bytes can only lower it.",
+    }
+    CONSUMER_MIN_BYTES = {
+        name: "consumer-min-bytes",
+        heading: CONSUMERS,
+        operand: Some("BYTES"),
+        about: "A read ends when it has so much, where the instance was not made with another fetch.min.bytes. Without it a \
+                read lasts as long as it may.",
+    }
+    CONSUMER_FETCHED_MEMORY = {
+        name: "consumer-fetched-memory",
+        heading: CONSUMERS,
+        operand: Some("BYTES"),
+        default: "64MiB",
+        about: "Records fetched ahead of reads, over all consumers. Beyond it they stay at the broker.",
+    }
+    CONSUMER_ANSWER_MEMORY = {
+        name: "consumer-answer-memory",
+        heading: CONSUMERS,
+        operand: Some("BYTES"),
+        default: "64MiB",
+        about: "Answers of reads that are being put together, over all consumers. Beyond it a read returns what it has.",
+    }
+    CONSUMER_FETCH_MAX_BYTES = {
+        name: "consumer-fetch-max-bytes",
+        heading: CONSUMERS,
+        operand: Some("BYTES"),
+        default: "1MiB",
+        about: "What a consumer asks of one broker at a time; a larger batch comes whole. Java's fetch.max.bytes.",
+    }
+    CONSUMER_OFFSET_RESET = {
+        name: "consumer-offset-reset",
+        heading: CONSUMERS,
+        operand: Some("WHERE"),
+        default: "latest",
+        about: "Where an instance begins without a committed offset, where it was not made with another auto.offset.reset: \
+                \"earliest\", \"latest\", \"none\" (an error), or a duration such as \"by_duration:PT1H\".",
+    }
+    CONSUMER_AUTO_COMMIT = {
+        name: "consumer-auto-commit",
+        heading: CONSUMERS,
+        operand: Some("TIME"),
+        default: "5s",
+        about: "How often what was read is committed. \"off\": only by instances that were made with auto.commit.enable, \
+                every 5 s.",
+    }
+    CONSUMER_ISOLATION_LEVEL = {
+        name: "consumer-isolation-level",
+        heading: CONSUMERS,
+        operand: Some("LEVEL"),
+        default: "read_uncommitted",
+        about: "\"read_committed\": records of transactions that are open or were aborted are not read.",
+    }
+    CONSUMER_SESSION_TIMEOUT = {
+        name: "consumer-session-timeout",
+        heading: CONSUMERS,
+        operand: Some("TIME"),
+        default: "45s",
+        about: "A group gives the partitions of an instance to others when nothing is heard of this process for so long.",
+    }
+    CONSUMER_REBALANCE_TIMEOUT = {
+        name: "consumer-rebalance-timeout",
+        heading: CONSUMERS,
+        operand: Some("TIME"),
+        default: "5m",
+        about: "How long a rebalance of a group waits for an instance of this process. Java's max.poll.interval.ms; an \
+                instance joins again by itself, whether it is read or not.",
+    }
+    PRODUCER_COMPRESSION = {
+        name: "producer-compression",
+        heading: PRODUCING,
+        operand: Some("CODEC"),
+        default: "none",
+        about: "How batches are compressed before they are sent to Kafka: \"none\", \"gzip\", \"snappy\", \"lz4\" or \"zstd\".",
+    }
+    PRODUCE_STREAM_DURATION = {
+        name: "produce-stream-duration",
+        heading: PRODUCING,
+        operand: Some("TIME"),
+        default: "24h",
+        about: "After so long a stream of records to produce takes no further ones.",
+    }
+    PRODUCE_STREAM_GRACE = {
+        name: "produce-stream-grace",
+        heading: PRODUCING,
+        operand: Some("TIME"),
+        default: "500ms",
+        about: "How long its records are then still answered, with a refusal (408), before it ends.",
+    }
+    PRODUCE_STREAM_RECORD = {
+        name: "produce-stream-record",
+        heading: PRODUCING,
+        operand: Some("BYTES"),
+        about: "The largest record of a produce stream, as JSON; a larger one ends the stream. Without it http-max-body.",
+    }
+    PRODUCE_BATCH_ENTRIES = {
+        name: "produce-batch-entries",
+        heading: PRODUCING,
+        operand: Some("COUNT"),
+        default: "10",
+        about: "Records in one records:batch; more are refused with 422.",
     }
     REGISTRY_BOOTSTRAP_SERVERS = {
         name: "registry-bootstrap-servers",

@@ -1,5 +1,9 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
+use postern_http::ProduceBounds;
+use postern_kafka::{Compression, IsolationLevel, OffsetReset};
+use postern_proxy::ConsumerLimits;
+
 use super::*;
 
 mod confluent;
@@ -69,6 +73,31 @@ fn nothing_written_means_all_on_loopback_with_a_broker_inside() {
 }
 
 #[test]
+fn consumers_and_producers_have_the_defaults_of_their_crates() {
+    let config = config(&[], &[], "");
+    let wanted = Records {
+        consumers: ConsumerLimits::default(),
+        produce: ProduceBounds::default(),
+        compression: Compression::None,
+    };
+    assert_eq!(config.records, wanted);
+    let arguments = ["--consumer-offset-reset=by_duration:PT1H", "--consumer-isolation-level=read_committed"];
+    let consumers = super::tests::config(&arguments, &[], "").records.consumers;
+    assert_eq!(consumers.offset_reset, OffsetReset::ByDuration(Duration::from_secs(3600)));
+    assert_eq!(consumers.isolation_level, IsolationLevel::ReadCommitted);
+    for (wrong, says) in [
+        ("--consumer-offset-reset=Earliest", "expected earliest, latest, none or a duration"),
+        ("--consumer-isolation-level=committed", "expected read_uncommitted or read_committed"),
+        ("--consumer-auto-commit=0s", "5s, 2m or 1h, or off"),
+        ("--producer-compression=brotli", "expected none, gzip, snappy, lz4 or zstd"),
+        ("--consumer-instances=0", "a whole number from 1"),
+    ] {
+        let found = errors(&[wrong], &[], "");
+        assert!(found.len() == 1 && found[0].contains(says), "{found:?}");
+    }
+}
+
+#[test]
 fn the_flush_policy_is_a_word_or_a_time() {
     let flush = |text: &str| match config(&["--broker-flush", text], &[], "").cluster {
         ClusterChoice::Embedded { flush, .. } => flush,
@@ -116,6 +145,11 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         },
         http: Http { connections: 5, idle: Duration::from_secs(30), body: 64 << 20 },
         reuse_port: false,
+        records: Records {
+            consumers: ConsumerLimits { instances: 7, auto_commit: None, ..ConsumerLimits::default() },
+            produce: ProduceBounds { batch_entries: 20, ..ProduceBounds::default() },
+            compression: Compression::Zstd,
+        },
         management: Some(Management { listen: address("127.0.0.1:4"), is_chosen: true }),
         shutdown_delay: Duration::from_secs(1),
         shutdown_timeout: Duration::from_secs(5),
@@ -150,6 +184,10 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         "--max-request-size=2MiB",
         "--unacknowledged-memory=1000",
         "--http-connections=5",
+        "--consumer-instances=7",
+        "--consumer-auto-commit=off",
+        "--produce-batch-entries=20",
+        "--producer-compression=zstd",
         "--management-listen=127.0.0.1:4",
         "--shutdown-delay=1s",
         "--log",
@@ -174,6 +212,10 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         ("POSTERN_MAX_REQUEST_SIZE", "2048KiB"),
         ("POSTERN_UNACKNOWLEDGED_MEMORY", "1000"),
         ("POSTERN_HTTP_CONNECTIONS", "5"),
+        ("POSTERN_CONSUMER_INSTANCES", "7"),
+        ("POSTERN_CONSUMER_AUTO_COMMIT", "off"),
+        ("POSTERN_PRODUCE_BATCH_ENTRIES", "20"),
+        ("POSTERN_PRODUCER_COMPRESSION", "zstd"),
         ("POSTERN_MANAGEMENT_LISTEN", "127.0.0.1:4"),
         ("POSTERN_SHUTDOWN_DELAY", "1s"),
         ("POSTERN_LOG", "debug"),
@@ -197,6 +239,10 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         max-request-size = 2097152
         unacknowledged-memory = 1000
         http-connections = 5
+        consumer-instances = 7
+        consumer-auto-commit = "off"
+        produce-batch-entries = 20
+        producer-compression = "zstd"
         management-listen = "127.0.0.1:4"
         shutdown-delay = "1s"
         log = "debug"

@@ -65,6 +65,38 @@ pub(super) fn at_least_ten_seconds(text: &str) -> Result<Option<String>, String>
     Ok((millis > 10_000).then(|| format!("{millis}ms")))
 }
 
+/// A number of bytes, of which Java takes more than make sense.
+pub(super) fn bytes(text: &str) -> Result<Option<String>, String> {
+    let bytes: i64 = text.trim().parse().map_err(|_| "a number of bytes".to_owned())?;
+    Ok(Some(bytes.clamp(1, 1 << 40).to_string()))
+}
+
+/// Bytes that a read waits for; -1: it lasts as long as it may.
+pub(super) fn min_bytes(text: &str) -> Result<Option<String>, String> {
+    let bytes: i32 = text.trim().parse().map_err(|_| "a number of bytes, or -1".to_owned())?;
+    Ok((bytes >= 0).then(|| bytes.max(1).to_string()))
+}
+
+/// A number of bytes; 0: no limit.
+pub(super) fn bytes_or_no_limit(text: &str) -> Result<Option<String>, String> {
+    let bytes: i64 = text.trim().parse().map_err(|_| "a number of bytes, or 0".to_owned())?;
+    Ok((bytes > 0).then(|| bytes.min(1 << 40).to_string()))
+}
+
+/// Whether positions are committed by themselves.
+pub(super) fn auto_commit(text: &str) -> Result<Option<String>, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" => Ok(None),
+        "false" => Ok(Some("off".to_owned())),
+        _ => Err("true or false".to_owned()),
+    }
+}
+
+/// A word that we know in small letters only.
+pub(super) fn small(text: &str) -> Result<Option<String>, String> {
+    Ok(Some(text.trim().to_ascii_lowercase()))
+}
+
 /// A number of connections; 0: no limit.
 pub(super) fn limit(text: &str) -> Result<Option<String>, String> {
     let limit: i64 = text.trim().parse().map_err(|_| "a whole number".to_owned())?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use postern_broker::Flush;
-use postern_kafka::TopicName;
+use postern_kafka::{Compression, IsolationLevel, OffsetReset, TopicName};
 use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Credentials, RegistryUrl};
 use tracing_subscriber::EnvFilter;
@@ -62,6 +62,33 @@ pub(super) fn time(text: &str) -> Result<Duration, &'static str> {
         Some(ms) if ms > 0 && ms <= u64::from(u32::MAX) => Ok(Duration::from_millis(ms)),
         Some(_) | None => Err(EXPECTED),
     }
+}
+
+/// A time, or `off`.
+pub(super) fn time_or_off(text: &str) -> Result<Option<Duration>, &'static str> {
+    match text {
+        "off" => Ok(None),
+        _ => time(text).map(Some).map_err(|_| "a time of at least 1ms, such as 200ms, 5s, 2m or 1h, or off"),
+    }
+}
+
+/// Where to begin without a committed offset.
+pub(super) fn offset_reset(text: &str) -> Result<OffsetReset, &'static str> {
+    postern_proxy::auto_offset_reset(text).ok_or("earliest, latest, none or a duration such as by_duration:PT1H")
+}
+
+/// Which records of transactions are read.
+pub(super) fn isolation_level(text: &str) -> Result<IsolationLevel, &'static str> {
+    match text {
+        "read_uncommitted" => Ok(IsolationLevel::ReadUncommitted),
+        "read_committed" => Ok(IsolationLevel::ReadCommitted),
+        _ => Err("read_uncommitted or read_committed"),
+    }
+}
+
+/// How batches are compressed.
+pub(super) fn compression(text: &str) -> Result<Compression, &'static str> {
+    text.parse().map_err(|_| "none, gzip, snappy, lz4 or zstd")
 }
 
 /// A number of bytes.

@@ -9,7 +9,7 @@ use postern_kafka::{
 use tokio::time::Instant;
 
 use super::read::{Decoders, Enough, Reading};
-use super::settings::FETCHED_AHEAD;
+use super::settings::reader;
 use super::{ReadFormats, ReadLimits, RecordLayout};
 use crate::{Error, Proxy};
 
@@ -68,9 +68,7 @@ impl Proxy {
         let settings = ConsumerSettings {
             auto_commit: None,
             auto_offset_reset: OffsetReset::Earliest,
-            fetch_max_bytes: FETCHED_AHEAD,
-            max_partition_fetch_bytes: FETCHED_AHEAD,
-            ..ConsumerSettings::new("", directory.fetched().clone())
+            ..reader("", directory.limits(), directory.fetched().clone())
         };
         let mut consumer = self.cluster().consumer(settings)?;
         let at = TopicPartition { topic: topic.clone(), partition };

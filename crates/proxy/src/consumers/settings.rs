@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span};
-use postern_kafka::{ByteCount, ConsumerSettings, FetchBudget, OffsetReset};
+use postern_kafka::{ConsumerSettings, FetchBudget, OffsetReset};
 use postern_schema::SchemaKind;
 
 use super::ConsumerError;
@@ -12,9 +12,9 @@ use crate::{Error, Format};
 
 /// A read waits no longer than this, whatever an instance was made with.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
-/// Bytes that are asked of one broker at a time, and so may be kept for one instance.
-pub(super) const FETCHED_AHEAD: ByteCount = ByteCount(1 << 20);
-/// How often positions are committed where that is automatic, as in Kafka's Java client.
+/// How often a member of a group is heard of, if its session is not shorter than three times this.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+/// How often positions are committed for an instance that asks for it where it is not usual, as in Kafka's Java client.
 const AUTO_COMMIT: Duration = Duration::from_secs(5);
 
 /// How one side, key or value, of records is read.
@@ -85,7 +85,7 @@ pub(super) struct ResolvedSettings {
     pub(super) wait: Duration,
     pub(super) min_bytes: Option<usize>,
     reset: OffsetReset,
-    auto_commit: bool,
+    auto_commit: Option<Duration>,
 }
 
 impl ResolvedSettings {
@@ -100,24 +100,40 @@ impl ResolvedSettings {
                 None => limits.min_bytes,
                 Some(bytes) => usize::try_from(bytes).ok(),
             },
-            reset: asked.auto_offset_reset.map_or(Ok(OffsetReset::Latest), reset)?,
-            auto_commit: asked.auto_commit.map_or(Ok(true), auto_commit)?,
+            reset: asked.auto_offset_reset.map_or(Ok(limits.offset_reset), reset)?,
+            auto_commit: match asked.auto_commit.map(auto_commit).transpose()? {
+                None => limits.auto_commit,
+                Some(true) => limits.auto_commit.or(Some(AUTO_COMMIT)),
+                Some(false) => None,
+            },
         })
     }
 
     /// Those of the Kafka consumer.
-    pub(super) fn kafka(&self, group: &str, budget: FetchBudget) -> ConsumerSettings {
+    pub(super) fn kafka(&self, group: &str, limits: &ConsumerLimits, budget: FetchBudget) -> ConsumerSettings {
         ConsumerSettings {
             auto_offset_reset: self.reset,
-            auto_commit: self.auto_commit.then_some(AUTO_COMMIT),
-            fetch_max_bytes: FETCHED_AHEAD,
-            max_partition_fetch_bytes: FETCHED_AHEAD,
-            ..ConsumerSettings::new(group, budget)
+            auto_commit: self.auto_commit,
+            session_timeout: limits.session_timeout,
+            heartbeat_interval: HEARTBEAT.min(limits.session_timeout / 3),
+            rebalance_timeout: limits.rebalance_timeout,
+            ..reader(group, limits, budget)
         }
     }
 }
 
-fn reset(asked: String) -> Result<OffsetReset, Error> {
+/// What all consumers have in common, those without a group too.
+pub(super) fn reader(group: &str, limits: &ConsumerLimits, budget: FetchBudget) -> ConsumerSettings {
+    ConsumerSettings {
+        isolation_level: limits.isolation_level,
+        fetch_max_bytes: limits.fetch_bytes,
+        max_partition_fetch_bytes: limits.fetch_bytes,
+        ..ConsumerSettings::new(group, budget)
+    }
+}
+
+/// Where to begin without a committed offset, as Kafka's `auto.offset.reset` says it: `earliest`, `latest`, `none`, `by_duration:PT1H`.
+pub fn auto_offset_reset(text: &str) -> Option<OffsetReset> {
     let duration = |text: &str| {
         // jiff also takes `1 hour`, which Kafka does not.
         let span: Span = text.strip_prefix('P').and_then(|_| text.parse().ok())?;
@@ -125,13 +141,17 @@ fn reset(asked: String) -> Result<OffsetReset, Error> {
             SignedDuration::try_from(span).or_else(|_| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()));
         Duration::try_from(duration.ok()?).ok()
     };
-    match asked.as_str() {
+    match text {
         "earliest" => Some(OffsetReset::Earliest),
         "latest" => Some(OffsetReset::Latest),
         "none" => Some(OffsetReset::None),
         other => other.strip_prefix("by_duration:").and_then(duration).map(OffsetReset::ByDuration),
     }
-    .ok_or_else(|| invalid("auto.offset.reset", "earliest, latest, none or a duration such as by_duration:PT1H", asked))
+}
+
+fn reset(asked: String) -> Result<OffsetReset, Error> {
+    let expected = "earliest, latest, none or a duration such as by_duration:PT1H";
+    auto_offset_reset(&asked).ok_or_else(|| invalid("auto.offset.reset", expected, asked))
 }
 
 fn auto_commit(asked: String) -> Result<bool, Error> {

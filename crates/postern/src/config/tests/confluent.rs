@@ -9,7 +9,7 @@ use crate::config::{
 };
 
 /// For each setting that is honoured: a value, and what it is as the value of a setting of ours.
-const HONOURED: [(&str, &str, &str); 34] = [
+const HONOURED: [(&str, &str, &str); 58] = [
     ("bootstrap.servers", "PLAINTEXT://a:1, b:2", "a:1,b:2"),
     ("kafkastore.bootstrap.servers", "PLAINTEXT://a:1,b:2", "a:1,b:2"),
     ("listeners", "http://127.0.0.1:7, http://[::1]:7", "127.0.0.1:7,[::1]:7"),
@@ -43,6 +43,30 @@ const HONOURED: [(&str, &str, &str); 34] = [
     ("producer.max.request.size", "2000000", "2000000"),
     ("client.buffer.memory", "33554432", "33554432"),
     ("kafkastore.buffer.memory", "33554432", "33554432"),
+    ("consumer.request.timeout.ms", "7000", "7000ms"),
+    ("consumer.request.max.bytes", "9223372036854775807", "1099511627776"),
+    ("consumer.instance.timeout.ms", "7000", "7000ms"),
+    ("fetch.min.bytes", "0", "1"),
+    ("api.v3.produce.batch.maximum.entries", "50", "50"),
+    ("api.v3.produce.request.size.limit.max.bytes", "7", "7"),
+    ("streaming.connection.max.duration.ms", "7000", "7000ms"),
+    ("streaming.connection.max.duration.grace.period.ms", "7", "7ms"),
+    ("client.compression.type", "ZSTD", "zstd"),
+    ("kafkastore.compression.type", "ZSTD", "zstd"),
+    ("client.isolation.level", "READ_COMMITTED", "read_committed"),
+    ("kafkastore.isolation.level", "READ_COMMITTED", "read_committed"),
+    ("client.auto.offset.reset", "earliest", "earliest"),
+    ("kafkastore.auto.offset.reset", "earliest", "earliest"),
+    ("client.enable.auto.commit", "false", "off"),
+    ("kafkastore.enable.auto.commit", "false", "off"),
+    ("client.auto.commit.interval.ms", "7", "7ms"),
+    ("kafkastore.auto.commit.interval.ms", "7", "7ms"),
+    ("client.session.timeout.ms", "7", "7ms"),
+    ("kafkastore.session.timeout.ms", "7", "7ms"),
+    ("client.max.poll.interval.ms", "7", "7ms"),
+    ("kafkastore.max.poll.interval.ms", "7", "7ms"),
+    ("client.fetch.max.bytes", "7", "7"),
+    ("kafkastore.fetch.max.bytes", "7", "7"),
     ("log4j.root.loglevel", "FATAL", "error"),
 ];
 
