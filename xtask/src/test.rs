@@ -184,7 +184,7 @@ fn clients(kind: Kind, postern: &Postern) -> Outcome {
 
 /// The same in JavaScript.
 fn clients_in_node(kind: Kind, postern: &Postern) -> Outcome {
-    for script in ["kafkajs.js", "registry.js"] {
+    for script in ["kafkajs.js", "registry.js", "events.js"] {
         client(node::script(script)?, kind, postern)?;
     }
     Ok(())

@@ -18,6 +18,7 @@ use crate::body::{BodyReader, Bounds};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
 use crate::path;
 use crate::problem::Problem;
+use crate::reading::RecordStreams;
 use crate::reply::{Reply, ReplyBody};
 use crate::request_context::{Params, RequestContext};
 use crate::router::{Handler, Media, Route};
@@ -74,7 +75,8 @@ const REGISTRY_PATHS: &[&str] =
 
 /// The REST proxy: API v2 and v3 side by side.
 pub fn rest(proxy: Proxy, bounds: &Bounds) -> Api {
-    let mut routes = v2::routes(proxy.clone());
+    let streams = RecordStreams::new(bounds);
+    let mut routes = v2::routes(proxy.clone(), &streams);
     routes.extend(v3::routes(proxy.clone(), &bounds.produce));
     routes.extend(administration::routes(proxy));
     let profile = Profile {

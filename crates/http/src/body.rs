@@ -29,6 +29,10 @@ pub struct Bounds {
     /// Memory for responses above 16 KiB that clients have not read yet, in bytes. Without it a read waits for some seconds and is then
     /// answered with 503. Default 64 MiB.
     pub responses: usize,
+    /// Streams of records that are read at once; a further one is refused with 503. Default 1024.
+    pub record_streams: usize,
+    /// A stream of records on which nothing came for so long sends a comment or an empty line. Default 15 s.
+    pub keep_alive: Duration,
     /// Those of producing through API v3.
     pub produce: ProduceBounds,
 }
@@ -41,6 +45,8 @@ impl Default for Bounds {
             body: 64 << 20,
             bodies: 256 << 20,
             responses: 64 << 20,
+            record_streams: 1024,
+            keep_alive: Duration::from_secs(15),
             produce: ProduceBounds::default(),
         }
     }

@@ -24,6 +24,7 @@ mod negotiate;
 mod path;
 mod problem;
 mod produce_bounds;
+mod reading;
 mod registry;
 mod reply;
 mod request_context;

@@ -4,10 +4,10 @@
 
 mod brokers;
 mod consumers;
-mod partition_records;
 mod produce;
-mod record_layout;
+mod record_object;
 mod root;
+mod topic_records;
 mod topics;
 
 #[cfg(feature = "fuzzing")]
@@ -18,6 +18,7 @@ use postern_proxy::{Error, Proxy};
 
 use crate::negotiate::{JSON, MediaType};
 use crate::problem::{self, Dialect, Problem};
+use crate::reading::{EVENT_STREAM, NDJSON, RecordStreams};
 use crate::router::{Media, Route, Table};
 
 const V2: &str = "application/vnd.kafka.v2+json";
@@ -50,6 +51,8 @@ const RECORDS_ANSWER: &[MediaType] = &[
     offer(AVRO, 100),
     offer(JSON_SCHEMA, 100),
     offer(PROTOBUF, 100),
+    offer(EVENT_STREAM, 50),
+    offer(NDJSON, 50),
 ];
 
 /// Everything but `/brokers`, produce and consumers.
@@ -60,7 +63,7 @@ const PRODUCE: Media = Media { consumes: Some(&[BINARY, JSON_RECORDS, AVRO, JSON
 const CONSUMER: Media =
     Media { consumes: Some(&[V2, BINARY, JSON_RECORDS, AVRO, JSON_SCHEMA, PROTOBUF]), produces: CONSUMER_ANSWER };
 const RECORDS: Media = Media { produces: RECORDS_ANSWER, ..CONSUMER };
-const PARTITION_RECORDS: Media = Media { produces: RECORDS_ANSWER, ..PLAIN };
+const TOPIC_RECORDS: Media = Media { produces: RECORDS_ANSWER, ..PLAIN };
 
 /// What to use instead of methods that a path does not have.
 pub(crate) const INSTEAD: &[(&str, Method, &str)] = &[
@@ -74,13 +77,13 @@ pub(crate) const INSTEAD: &[(&str, Method, &str)] = &[
     (
         "/v3/clusters/{cluster}/topics/{topic}/records",
         Method::GET,
-        " Records are read with GET /topics/{topic}/partitions/{partition}/records, or through a consumer instance: POST /consumers/{group}.",
+        " Records are read with GET /topics/{topic}/records, or through a consumer instance: POST /consumers/{group}.",
     ),
 ];
 
 /// All operations of the API (docs/reference/rest-v2.md §1).
 #[rustfmt::skip]
-pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
+pub(crate) fn routes(proxy: Proxy, streams: &RecordStreams) -> Vec<Route> {
     Table::new(proxy)
         .get("/", PLAIN, root::show)
         .post("/", PLAIN, root::accept)
@@ -92,7 +95,8 @@ pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
         .get("/topics/{topic}/partitions/{partition}", PLAIN, topics::partition)
         .post("/topics/{topic}/partitions/{partition}", PRODUCE, produce::to_partition)
         .get("/topics/{topic}/partitions/{partition}/offsets", PLAIN, topics::offsets)
-        .get("/topics/{topic}/partitions/{partition}/records", PARTITION_RECORDS, partition_records::read)
+        .get("/topics/{topic}/partitions/{partition}/records", TOPIC_RECORDS, topic_records::of_partition(streams))
+        .get("/topics/{topic}/records", TOPIC_RECORDS, topic_records::of_topic(streams))
         .post("/consumers/{group}", CONSUMER, consumers::create)
         .delete("/consumers/{group}/instances/{instance}", CONSUMER, consumers::delete)
         .post("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::set)
@@ -100,7 +104,7 @@ pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
         .delete("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::delete)
         .post("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::assignments::set)
         .get("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::assignments::show)
-        .get("/consumers/{group}/instances/{instance}/records", RECORDS, consumers::records::read)
+        .get("/consumers/{group}/instances/{instance}/records", RECORDS, consumers::records::read(streams))
         .post("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::offsets::commit)
         .get("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::offsets::committed)
         .post("/consumers/{group}/instances/{instance}/positions", CONSUMER, consumers::positions::seek)

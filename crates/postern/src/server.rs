@@ -12,7 +12,7 @@ use std::{
 };
 
 use postern_broker::Broker;
-use postern_http::{Bounds, ProduceBounds};
+use postern_http::Bounds;
 use postern_kafka::{ByteCount, Cluster};
 use postern_proxy::Schemas;
 use postern_proxy::{Limits, Proxy};
@@ -154,7 +154,11 @@ impl Server {
 
         let (stop, stopped) = watch::channel(false);
         let listener_count = rest_listeners.len() + registry_listeners.len();
-        let bounds = bounds(open_files, &config.http, config.records.produce, listener_count);
+        let bounds = Bounds {
+            record_streams: config.records.streams,
+            produce: config.records.produce,
+            ..bounds(open_files, &config.http, listener_count)
+        };
         let rest_api = postern_http::rest(proxy.clone(), &bounds);
         let registry_api = own.map(|registry| postern_http::registry(registry, &bounds));
         let rest_served = rest_listeners.into_iter().map(|listener| (listener, rest_api.clone()));
@@ -286,12 +290,12 @@ fn spawn_management(listener: TcpListener, health: Health) -> AbortHandle {
 }
 
 /// The bounds of each of `listeners`: fewer connections than chosen where the limit of open files is low.
-fn bounds(limit: Option<u64>, chosen: &Http, produce: ProduceBounds, listeners: usize) -> Bounds {
+fn bounds(limit: Option<u64>, chosen: &Http, listeners: usize) -> Bounds {
     let connections = open_files::connections(limit, listeners, chosen.connections);
     if let Some(limit) = limit.filter(|_| connections < chosen.connections) {
         tracing::warn!("the limit of open files is {limit}: at most {connections} connections to each HTTP listener");
     }
-    Bounds { connections, idle: chosen.idle, body: chosen.body, produce, ..Bounds::default() }
+    Bounds { connections, idle: chosen.idle, body: chosen.body, ..Bounds::default() }
 }
 
 /// URLs for the banner.

@@ -13,10 +13,10 @@ mod directory;
 mod error;
 mod instance;
 mod operation;
-mod partition;
 mod pattern;
 mod read;
 mod settings;
+mod topic_reader;
 
 use std::time::Duration;
 
@@ -25,11 +25,11 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-pub use answer::{ReadAnswer, ReadRecord, RecordLayout};
+pub use answer::{ReadAnswer, ReadRecord, ReadSide, RecordLayout};
 pub use error::ConsumerError;
 pub use operation::ReadLimits;
-pub use partition::ReadStart;
 pub use settings::{InstanceSettings, ReadFormat, ReadFormats, auto_offset_reset};
+pub use topic_reader::{ReadStart, TopicReader};
 
 pub use crate::limits::ConsumerLimits;
 
@@ -101,6 +101,8 @@ pub enum Position {
 pub enum SeekTarget {
     /// Each of these.
     Partitions(Vec<(PartitionName, Position)>),
+    /// Each of these that is assigned now.
+    IfAssigned(Vec<(PartitionName, Position)>),
     /// All that are assigned.
     AllAssigned(Position),
 }
@@ -199,6 +201,14 @@ impl Proxy {
             return Err(ConsumerError::WrongFormat(ReadFormat::Encoded(formats.value).name()).into());
         }
         self.call(at, |reply| Operation::Read(limits, layout, reply)).await
+    }
+
+    /// Whether an instance has something to read, without reading.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NothingToRead`], [`ConsumerError::IllegalTopic`]; [`ConsumerError::NotFound`], [`ConsumerError::Busy`].
+    pub async fn check_readable(&self, at: &InstanceName) -> Result<(), Error> {
+        self.call(at, Operation::CheckReadable).await
     }
 
     /// Commits `offsets`, or with `None` the positions of an instance: what callers have accepted of it.

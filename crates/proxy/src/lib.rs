@@ -26,8 +26,8 @@ use subjects::RecordNames;
 pub use administer::{GroupLags, OffsetReset, PartitionLag, ResetTo};
 pub use consumers::{
     CommittedOffset, ConsumerError, ConsumerLimits, INSTANCE_NAME_MAX, InstanceName, InstanceSettings, PartitionName,
-    Position, ReadAnswer, ReadFormat, ReadFormats, ReadLimits, ReadRecord, ReadStart, RecordLayout, SeekTarget,
-    SubscriptionRequest, auto_offset_reset,
+    Position, ReadAnswer, ReadFormat, ReadFormats, ReadLimits, ReadRecord, ReadSide, ReadStart, RecordLayout,
+    SeekTarget, SubscriptionRequest, TopicReader, auto_offset_reset,
 };
 pub use decode::{DecodeError, Decoder, EncodedValue};
 pub use encode::Format;

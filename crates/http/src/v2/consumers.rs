@@ -16,6 +16,7 @@ use self::request::{BODY_MAX, instance_name};
 use super::problem;
 use crate::path::segment;
 use crate::problem::Problem;
+use crate::reading::key_format;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
@@ -100,24 +101,13 @@ fn formats(value: Option<&str>, key: Option<&str>) -> Result<ReadFormats, Proble
             Some(ReadFormat::Text) | None => {
                 let message = format!(
                     "Invalid format type: format: expected binary, json, avro, jsonschema or protobuf, found '{}'.",
-                    request::shown(name)
+                    crate::reading::shown(name)
                 );
                 return Err(Problem::unprocessable(message));
             }
         },
     };
     Ok(ReadFormats { key: key_format(key, value)?, value })
-}
-
-/// The format of keys, which is that of the values where it has no name.
-pub(super) fn key_format(name: Option<&str>, value: Format) -> Result<ReadFormat, Problem> {
-    let Some(name) = name else { return Ok(ReadFormat::Encoded(value)) };
-    ReadFormat::named(name).ok_or_else(|| {
-        Problem::unprocessable(format!(
-            "Invalid format type: key_format: expected string, binary, json, avro, jsonschema or protobuf, found '{}'.",
-            request::shown(name)
-        ))
-    })
 }
 
 #[cfg(test)]

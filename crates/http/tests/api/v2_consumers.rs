@@ -302,3 +302,28 @@ async fn deleting_and_stopping_end_a_read_that_waits_and_leave_the_group() {
     }
     assert_eq!(app.v2(Method::POST, "/consumers/g", json!({})).await.status, 503, "no new one after the end");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_instance_does_not_say_is_as_the_settings_say() {
+    let app = TestApp::with_consumers(|consumers| {
+        consumers.offset_reset = postern_kafka::OffsetReset::Earliest;
+        consumers.auto_commit = None;
+        consumers.min_bytes = Some(1);
+        consumers.wait = Duration::from_secs(20);
+    })
+    .await;
+    app.topic("lab", 1).await;
+    app.produce_json("lab", &[json!(1)]).await;
+    for (settings, committed) in [(json!({}), 0), (json!({"auto.commit.enable": "true"}), 1)] {
+        let mut body = settings.clone();
+        body["format"] = json!("json");
+        let made = app.v2(Method::POST, "/consumers/g", body).await.json();
+        let base = made["base_uri"].as_str().expect("a URL").to_owned();
+        let at = base.strip_prefix(&app.url()).expect("it is here");
+        app.assign(at, "lab").await;
+        assert_eq!(app.values(at, "").await, [json!(1)], "from the beginning, as soon as something is there");
+        assert_eq!(app.delete(at).await.status, 204);
+        let offsets = app.cluster.committed_offsets("g").await.expect("the coordinator answers");
+        assert_eq!(offsets.len(), committed, "{settings}");
+    }
+}

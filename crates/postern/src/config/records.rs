@@ -10,6 +10,8 @@ use super::{ConfigErrors, raw::RawConfig, setting, value};
 #[derive(Debug, PartialEq)]
 pub(crate) struct Records {
     pub(crate) consumers: ConsumerLimits,
+    /// That of `postern_http::Bounds`.
+    pub(crate) streams: usize,
     pub(crate) produce: ProduceBounds,
     /// That of `postern_kafka::Settings`.
     pub(crate) compression: Compression,
@@ -38,6 +40,8 @@ impl Records {
             record: raw.find(setting::PRODUCE_STREAM_RECORD, value::bytes, errors),
             batch_entries: usize::from(raw.take(setting::PRODUCE_BATCH_ENTRIES, value::count, errors)),
         };
-        Records { consumers, produce, compression: raw.take(setting::PRODUCER_COMPRESSION, value::compression, errors) }
+        let streams = usize::from(raw.take(setting::CONSUMER_STREAMS, value::count, errors));
+        let compression = raw.take(setting::PRODUCER_COMPRESSION, value::compression, errors);
+        Records { consumers, streams, produce, compression }
     }
 }

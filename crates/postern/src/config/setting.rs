@@ -216,6 +216,13 @@ settings! {
         about: "How long a rebalance of a group waits for an instance of this process. Java's max.poll.interval.ms; an \
                 instance joins again by itself, whether it is read or not.",
     }
+    CONSUMER_STREAMS = {
+        name: "consumer-streams",
+        heading: CONSUMERS,
+        operand: Some("COUNT"),
+        default: "1024",
+        about: "Streams of records (server-sent events, or lines) that are read at once; a further one is refused with 503.",
+    }
     PRODUCER_COMPRESSION = {
         name: "producer-compression",
         heading: PRODUCING,

@@ -77,6 +77,7 @@ fn consumers_and_producers_have_the_defaults_of_their_crates() {
     let config = config(&[], &[], "");
     let wanted = Records {
         consumers: ConsumerLimits::default(),
+        streams: postern_http::Bounds::default().record_streams,
         produce: ProduceBounds::default(),
         compression: Compression::None,
     };
@@ -146,6 +147,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         http: Http { connections: 5, idle: Duration::from_secs(30), body: 64 << 20 },
         reuse_port: false,
         records: Records {
+            streams: 9,
             consumers: ConsumerLimits { instances: 7, auto_commit: None, ..ConsumerLimits::default() },
             produce: ProduceBounds { batch_entries: 20, ..ProduceBounds::default() },
             compression: Compression::Zstd,
@@ -185,6 +187,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         "--unacknowledged-memory=1000",
         "--http-connections=5",
         "--consumer-instances=7",
+        "--consumer-streams=9",
         "--consumer-auto-commit=off",
         "--produce-batch-entries=20",
         "--producer-compression=zstd",
@@ -213,6 +216,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         ("POSTERN_UNACKNOWLEDGED_MEMORY", "1000"),
         ("POSTERN_HTTP_CONNECTIONS", "5"),
         ("POSTERN_CONSUMER_INSTANCES", "7"),
+        ("POSTERN_CONSUMER_STREAMS", "9"),
         ("POSTERN_CONSUMER_AUTO_COMMIT", "off"),
         ("POSTERN_PRODUCE_BATCH_ENTRIES", "20"),
         ("POSTERN_PRODUCER_COMPRESSION", "zstd"),
@@ -240,6 +244,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         unacknowledged-memory = 1000
         http-connections = 5
         consumer-instances = 7
+        consumer-streams = 9
         consumer-auto-commit = "off"
         produce-batch-entries = 20
         producer-compression = "zstd"

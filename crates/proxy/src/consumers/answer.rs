@@ -1,9 +1,12 @@
 //! What a read returns, and how it is written.
 
 use postern_kafka::ConsumerRecord;
+use postern_registry::SchemaIdentifier;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-/// A record that is being written, without key and value.
+use crate::Error;
+
+/// A record that is being written, without the bytes of key and value.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadRecord<'r> {
     /// Its topic.
@@ -16,28 +19,51 @@ pub struct ReadRecord<'r> {
     pub timestamp_ms: Option<i64>,
     /// Name and value, in order.
     pub headers: &'r [(String, Option<bytes::Bytes>)],
+    /// Its key.
+    pub key: ReadSide,
+    /// Its value.
+    pub value: ReadSide,
+}
+
+/// What is known of a key or value besides its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadSide {
+    /// Whether it is Kafka's null.
+    pub is_null: bool,
+    /// The schema that it names, if it is read by one.
+    pub schema: Option<SchemaIdentifier>,
 }
 
 impl<'r> ReadRecord<'r> {
-    pub(super) fn new(record: &'r ConsumerRecord) -> ReadRecord<'r> {
+    pub(super) fn new(record: &'r ConsumerRecord, key: ReadSide, value: ReadSide) -> ReadRecord<'r> {
         ReadRecord {
             topic: record.topic.as_str(),
             partition: record.partition.0,
             offset: record.record.offset.0,
             timestamp_ms: record.record.timestamp_ms,
             headers: &record.record.headers,
+            key,
+            value,
         }
     }
 }
 
 /// What stands around the keys and values of an answer. The text of each key and value is appended in between.
 pub trait RecordLayout: Send + Sync {
+    /// A read begins, or begins again: what was taken since the last call comes again.
+    fn begin(&self) {}
     /// What comes before the key; `out` is empty before the first record.
     fn before_key(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>);
     /// What comes between key and value.
-    fn before_value(&self, out: &mut Vec<u8>);
+    fn before_value(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>);
     /// What comes after the value.
     fn after_value(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>);
+    /// A record is in the answer, to which it may not have been added after it was written the first time.
+    fn taken(&self, _topic: &str, _partition: i32, _offset: i64) {}
+    /// Writes `error` in the place of a record that cannot be decoded, and returns true. False: the read ends with the error.
+    fn undecodable(&self, _record: &ReadRecord<'_>, _error: &Error, _out: &mut Vec<u8>) -> bool {
+        false
+    }
 }
 
 /// The records of one read.
@@ -45,20 +71,33 @@ pub trait RecordLayout: Send + Sync {
 pub struct ReadAnswer {
     text: Vec<u8>,
     _memory: Option<OwnedSemaphorePermit>,
-    accepted: oneshot::Sender<()>,
+    /// `None`: the position has moved already.
+    accepted: Option<oneshot::Sender<()>>,
 }
 
 impl ReadAnswer {
+    /// An answer whose records count as read.
+    pub(super) fn read(text: Vec<u8>, memory: Option<OwnedSemaphorePermit>) -> ReadAnswer {
+        ReadAnswer { text, _memory: memory, accepted: None }
+    }
+
     /// The answer, and what resolves when it is accepted, or is an error when it is dropped.
     pub(super) fn new(text: Vec<u8>, memory: Option<OwnedSemaphorePermit>) -> (ReadAnswer, oneshot::Receiver<()>) {
         let (accepted, outcome) = oneshot::channel();
-        (ReadAnswer { text, _memory: memory, accepted }, outcome)
+        (ReadAnswer { text, _memory: memory, accepted: Some(accepted) }, outcome)
+    }
+
+    /// The text, which is not the caller's yet.
+    pub fn text(&self) -> &[u8] {
+        &self.text
     }
 
     /// The text, which is now the caller's: the records will not come again.
     pub fn accept(self) -> Vec<u8> {
-        // An error: the instance has ended, and whoever reads on in its group may get the same records.
-        let _ = self.accepted.send(());
+        if let Some(accepted) = self.accepted {
+            // An error: the instance has ended, and whoever reads on in its group may get the same records.
+            let _ = accepted.send(());
+        }
         self.text
     }
 }

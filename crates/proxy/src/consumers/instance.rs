@@ -90,6 +90,7 @@ impl Instance {
             Operation::Assign(partitions, reply) => drop(reply.send(self.assign(partitions))),
             Operation::Assignment(reply) => drop(reply.send(Ok(self.assignment()))),
             Operation::Read(limits, layout, reply) => self.read(limits, &*layout, reply, stop).await,
+            Operation::CheckReadable(reply) => drop(reply.send(self.check_readable())),
             Operation::Commit(offsets, reply) => drop(reply.send(self.commit(offsets).await)),
             Operation::Committed(partitions, reply) => drop(reply.send(self.committed(partitions).await)),
             Operation::Seek(target, reply) => drop(reply.send(self.seek(target))),
@@ -196,6 +197,10 @@ impl Instance {
         let assigned: BTreeSet<TopicPartition> = self.consumer.assignment().into_iter().collect();
         let moves: Vec<(TopicPartition, Position)> = match target {
             SeekTarget::AllAssigned(to) => assigned.into_iter().map(|at| (at, to)).collect(),
+            SeekTarget::IfAssigned(moves) => moves
+                .into_iter()
+                .filter_map(|(at, to)| Some((possible(&at).filter(|at| assigned.contains(at))?, to)))
+                .collect(),
             SeekTarget::Partitions(moves) => {
                 let checked = |(at, to): (PartitionName, Position)| match possible(&at) {
                     Some(partition) if assigned.contains(&partition) => Ok((partition, to)),

@@ -1,12 +1,12 @@
 //! Reading: records are decoded one by one into the text of the answer, until it is large enough, too large, or the time is over
 //! (docs/reference/rest-v2.md §7.5).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_kafka::{Consumer, ConsumerRecord, TopicName};
+use postern_kafka::{Consumer, ConsumerRecord, PartitionId, TopicName};
 use postern_registry::{Side, header_name};
 use postern_schema::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,7 +17,7 @@ use super::directory::{ANSWER_UNIT, Stop};
 use super::instance::{Instance, Reads};
 use super::operation::{ReadLimits, Reply};
 use super::settings::{ReadFormat, ReadFormats};
-use super::{ConsumerError, PartitionName, ReadAnswer, ReadRecord, RecordLayout};
+use super::{ConsumerError, PartitionName, ReadAnswer, ReadRecord, ReadSide, RecordLayout};
 use crate::{Decoder, EncodedValue, Error, Format, Proxy, run_large};
 
 /// How long a read waits for schemas that are not in memory.
@@ -113,6 +113,17 @@ impl Instance {
         }
     }
 
+    /// Whether there is something to read.
+    pub(super) fn check_readable(&self) -> Result<(), Error> {
+        if let Reads::Nothing = self.reads {
+            return Err(ConsumerError::NothingToRead.into());
+        }
+        match self.reads.illegal_topic() {
+            Some(name) => Err(ConsumerError::IllegalTopic(name.to_owned()).into()),
+            None => Ok(()),
+        }
+    }
+
     /// Takes records until the read ends.
     async fn collect(
         &mut self,
@@ -120,20 +131,19 @@ impl Instance {
         layout: &dyn RecordLayout,
         stop: &mut Stop,
     ) -> Result<Collected, Error> {
-        if let Reads::Nothing = self.reads {
-            return Err(ConsumerError::NothingToRead.into());
-        }
-        if let Some(name) = self.reads.illegal_topic() {
-            return Err(ConsumerError::IllegalTopic(name.to_owned()).into());
-        }
-        let wait = limits.wait.unwrap_or(self.settings.wait).min(self.settings.wait);
+        self.check_readable()?;
+        let wait = match (limits.wait, limits.streams) {
+            (Some(wait), true) => wait,
+            (wait, _) => wait.unwrap_or(self.settings.wait).min(self.settings.wait),
+        };
+        let min_bytes = if limits.streams { Some(1) } else { self.settings.min_bytes };
         let reading = Reading {
             proxy: &self.proxy,
             consumer: &mut self.consumer,
             decoders: &mut Decoders::new(self.settings.formats),
             layout,
             max_bytes: limits.max_bytes,
-            enough: self.settings.min_bytes.map_or(Enough::Never, Enough::Bytes),
+            enough: min_bytes.map_or(Enough::Never, Enough::Bytes),
             deadline: Instant::now() + wait,
         };
         reading.collect(stop.requested()).await
@@ -157,20 +167,21 @@ pub(super) enum Enough {
     Never,
     /// When it has a record and so many bytes.
     Bytes(usize),
-    /// When it has the record before this offset.
-    Until(i64),
+    /// When it has the records before these offsets of the partitions of one topic, where there are any.
+    Until(BTreeMap<PartitionId, i64>),
 }
 
 impl Reading<'_> {
     /// Takes records until the read ends, or `stop` resolves. An error that comes after a record ends the read with what there is; it comes
     /// again with the next one.
     pub(super) async fn collect(self, stop: impl Future<Output = ()>) -> Result<Collected, Error> {
-        let Reading { proxy, consumer, decoders, layout, max_bytes, enough, deadline } = self;
+        let Reading { proxy, consumer, decoders, layout, max_bytes, mut enough, deadline } = self;
         let most = proxy.consumers().limits().read_bytes;
         let max_bytes = max_bytes.unwrap_or(most).min(most);
         let mut stop = pin!(stop);
         let mut collected = Collected::new(Arc::clone(proxy.consumers().answers()));
-        let (mut turn, mut next) = (TURN, 0);
+        let mut turn = TURN;
+        layout.begin();
         loop {
             let polled = tokio::select! {
                 polled = consumer.poll(deadline) => polled,
@@ -193,11 +204,18 @@ impl Reading<'_> {
                         Some(taken)
                             if (&taken.topic, taken.partition, taken.record.offset) == (&shown.0, shown.1, shown.2) =>
                         {
-                            next = taken.record.offset.0.saturating_add(1);
+                            let next = taken.record.offset.0.saturating_add(1);
+                            if let Enough::Until(ends) = &mut enough
+                                && ends.get(&taken.partition).is_some_and(|end| next >= *end)
+                            {
+                                ends.remove(&taken.partition);
+                            }
+                            layout.taken(taken.topic.as_str(), taken.partition.0, taken.record.offset.0);
                         }
                         // The partition was given to another member of the group meanwhile, so this was another record: begin again.
                         Some(_) | None => {
                             consumer.rewind();
+                            layout.begin();
                             collected = Collected::new(Arc::clone(proxy.consumers().answers()));
                             break;
                         }
@@ -213,10 +231,10 @@ impl Reading<'_> {
                     yield_now().await;
                 }
             }
-            let is_enough = match enough {
+            let is_enough = match &enough {
                 Enough::Never => false,
-                Enough::Bytes(min) => collected.bytes >= min,
-                Enough::Until(end) => next >= end,
+                Enough::Bytes(min) => collected.bytes >= *min,
+                Enough::Until(ends) => ends.is_empty(),
             };
             if is_enough && collected.records > 0 {
                 return Ok(collected);
@@ -250,34 +268,56 @@ impl Collected {
         max_bytes: usize,
     ) -> Result<Step, Error> {
         let before = self.mark();
-        let added = self.try_add(record, decoders, layout, max_bytes);
+        let shown =
+            ReadRecord::new(record, decoders.key.side(Side::Key, record), decoders.value.side(Side::Value, record));
+        let written = match self.write(record, &shown, decoders, layout) {
+            Err(error @ Error::Consumer(ConsumerError::Undecodable { .. })) => {
+                self.undo(before);
+                match layout.undecodable(&shown, &error, &mut self.text) {
+                    true => Ok(record_len(record)),
+                    false => Err(error),
+                }
+            }
+            written => written,
+        };
+        let added = written.map(|bytes| self.count(bytes, max_bytes));
         if !matches!(added, Ok(Step::Added)) {
             self.undo(before);
         }
         added
     }
 
-    fn try_add(
+    /// Appends a record, and returns how many bytes it counts for.
+    fn write(
         &mut self,
         record: &ConsumerRecord,
+        shown: &ReadRecord<'_>,
         decoders: &TopicDecoders,
         layout: &dyn RecordLayout,
-        max_bytes: usize,
-    ) -> Result<Step, Error> {
-        let shown = ReadRecord::new(record);
-        layout.before_key(&shown, &mut self.text);
+    ) -> Result<usize, Error> {
+        layout.before_key(shown, &mut self.text);
         let key = decoders.key.append(Side::Key, record, &mut self.text)?;
-        layout.before_value(&mut self.text);
+        layout.before_value(shown, &mut self.text);
         let value = decoders.value.append(Side::Value, record, &mut self.text)?;
-        layout.after_value(&shown, &mut self.text);
-        let bytes = self.bytes + key + value;
+        layout.after_value(shown, &mut self.text);
+        Ok(key + value)
+    }
+
+    /// Counts a record that was appended, if there is room for it. One always has room.
+    fn count(&mut self, bytes: usize, max_bytes: usize) -> Step {
+        let bytes = self.bytes + bytes;
         let fits = bytes < max_bytes && self.memory.grow(self.text.len());
         if self.records > 0 && !fits {
-            return Ok(Step::Full);
+            return Step::Full;
         }
         self.bytes = bytes;
         self.records += 1;
-        Ok(Step::Added)
+        Step::Added
+    }
+
+    /// As an answer whose records count as read.
+    pub(super) fn into_answer(self) -> ReadAnswer {
+        ReadAnswer::read(self.text, self.memory.held)
     }
 }
 
@@ -338,6 +378,15 @@ impl SideDecoder {
             },
             ReadFormat::Text => SideDecoder::Text,
         }
+    }
+
+    fn side(&self, side: Side, record: &ConsumerRecord) -> ReadSide {
+        let value = encoded(side, record);
+        let schema = match self {
+            SideDecoder::Encoded { decoder, .. } => decoder.name_of(value),
+            SideDecoder::Text => None,
+        };
+        ReadSide { is_null: value.bytes.is_none(), schema }
     }
 
     /// Appends one side of a record, and returns how many bytes it counts for.

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use postern_proxy::{PartitionName, Position, Proxy, SeekTarget};
 
 use super::super::problem;
-use super::request::{BODY_MAX, instance_name, object, objects, partition, partitions, required, shown};
+use super::request::{BODY_MAX, instance_name, object, objects, partition, partitions, required};
 use crate::lenient_object::LenientObject;
 use crate::problem::Problem;
+use crate::reading::shown;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 

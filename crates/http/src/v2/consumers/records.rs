@@ -1,64 +1,64 @@
-//! `GET /consumers/{group}/instances/{instance}/records` — read (docs/reference/rest-v2.md §7.5, §7.6).
-
-use std::time::Duration;
+//! `GET /consumers/{group}/instances/{instance}/records` — read (docs/reference/rest-v2.md §7.5, §7.6), once or as a stream.
 
 use hyper::{Method, StatusCode};
-use postern_proxy::{Format, Proxy, ReadFormats, ReadLimits};
+use postern_proxy::{Format, Proxy, ReadFormats};
 
-use super::super::record_layout::{Include, JsonList};
+use super::super::record_object::{JsonObject, finish};
 use super::super::{AVRO, BINARY, JSON_RECORDS, JSON_SCHEMA, PROTOBUF, V2, problem};
 use super::request::instance_name;
-use crate::client_connection::ClientConnection;
 use crate::problem::Problem;
+use crate::reading::{
+    Framing, Include, Positions, RecordStreams, Source, framed, hung_up, last_event_id, limits, resume, went_away,
+    wrong_event_id,
+};
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
+use crate::router::Answer;
 
-pub(in crate::v2) async fn read(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
-    let (limits, include) = (limits(&request)?, Include::of(&request)?);
+pub(in crate::v2) fn read(streams: &RecordStreams) -> impl Fn(Proxy, RequestContext) -> Answer + Send + Sync + 'static {
+    let streams = streams.clone();
+    move |proxy, request| {
+        let streams = streams.clone();
+        Box::pin(async move {
+            match Framing::of(request.media_type) {
+                Framing::List => once(proxy, request).await,
+                Framing::Events | Framing::Lines => stream(proxy, request, &streams).await,
+            }
+        })
+    }
+}
+
+async fn once(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let (limits, object) = (limits(&request)?, JsonObject { include: Include::of(&request)? });
     let at = instance_name(&request.params);
+    let (layout, _) = framed(Framing::List, object, true, Positions::default());
     let answer = tokio::select! {
         biased;
         () = hung_up(request.client()) => return Err(went_away()),
-        answer = proxy.read(&at, limits, accepts(request.media_type), Box::new(JsonList { include })) => answer,
+        answer = proxy.read(&at, limits, accepts(request.media_type), Box::new(layout)) => answer,
     };
     let answer = answer.map_err(problem)?;
     // The answer to HEAD has no body: the records are for the next read.
     let mut text = if request.head.method == Method::HEAD { Vec::new() } else { answer.accept() };
-    JsonList::finish(&mut text);
+    finish(&mut text);
     Ok(Reply::bytes(StatusCode::OK, text))
 }
 
-/// What no client will see.
-pub(in crate::v2) fn went_away() -> Problem {
-    Problem::bad_request("The client has closed its side of the connection: nothing was read for it.")
-}
-
-/// The parameters `timeout`, in milliseconds, and `max_bytes`.
-pub(in crate::v2) fn limits(request: &RequestContext) -> Result<ReadLimits, Problem> {
-    Ok(ReadLimits {
-        wait: positive(request, "timeout")?.map(Duration::from_millis),
-        max_bytes: positive(request, "max_bytes")?.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
-    })
-}
-
-/// Waits until the client has gone.
-pub(in crate::v2) async fn hung_up(client: Option<ClientConnection>) {
-    match client {
-        Some(client) => client.closed().await,
-        None => std::future::pending().await,
+/// In the formats that the instance was made with. The stream goes on where the instance is, or behind the last event that the client has.
+async fn stream(proxy: Proxy, request: RequestContext, streams: &RecordStreams) -> Result<Reply, Problem> {
+    let object = JsonObject { include: Include::of(&request)? };
+    let at = instance_name(&request.params);
+    let permit = streams.permit()?;
+    // An instance that is not there, or has nothing to read, is an answer with a status.
+    proxy.check_readable(&at).await.map_err(problem)?;
+    let read = last_event_id(&request)?.unwrap_or_default();
+    if read != Positions::default() && request.head.method != Method::HEAD {
+        match resume(&proxy, &at, &read).await {
+            Some(moved) => moved.map_err(problem)?,
+            None => return Err(wrong_event_id(&read.text())),
+        }
     }
-}
-
-/// A number of the query, where it is more than 0; anything else counts as not given (§7.5).
-fn positive(request: &RequestContext, name: &'static str) -> Result<Option<u64>, Problem> {
-    let Some(text) = request.query(name) else { return Ok(None) };
-    match text.trim().parse::<i64>() {
-        Ok(number) => Ok(u64::try_from(number).ok().filter(|number| *number > 0)),
-        Err(_) => Err(Problem::missing(format!(
-            "HTTP 404 Not Found: {name} in the query must be a whole number, found '{}'.",
-            super::request::shown(&text)
-        ))),
-    }
+    Ok(streams.open(permit, &request, Source::Instance(proxy, at), object, read))
 }
 
 /// Which formats a media type stands for. Those with schemas are not told apart (§7.5).

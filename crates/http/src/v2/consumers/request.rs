@@ -76,8 +76,3 @@ pub(super) fn partitions(mut body: LenientObject<'_>) -> Result<Vec<PartitionNam
     };
     list.into_iter().map(item).collect()
 }
-
-/// The beginning of a text, for messages.
-pub(super) fn shown(text: &str) -> String {
-    text.chars().take(60).collect()
-}

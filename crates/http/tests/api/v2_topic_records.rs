@@ -1,4 +1,4 @@
-//! Reading a partition without a consumer instance.
+//! Reading a topic, or one partition, without a consumer instance.
 
 use std::time::Duration;
 
@@ -55,6 +55,14 @@ async fn what_cannot_be_read_is_named() {
         ("lab/partitions/x/records", (404, 404), "partition in the path"),
         ("lab/partitions/0/records?offset=1", (400, 40002), "expected 0 to 0"),
         ("lab/partitions/0/records?offset=-1", (400, 400), "offset: expected a whole number from 0"),
+        ("lab/records?offset=0:x", (400, 400), "offset: expected a whole number from 0"),
+        ("lab/records?offset=t:0:1", (400, 400), "such as 0:17,1:4"),
+        ("lab/records?partitions=0,1", (404, 40402), "no partition 1"),
+        ("lab/records?partitions=x", (400, 400), "partitions: expected numbers"),
+        ("lab/records?partitions=,", (400, 400), "partitions: expected 1 to 500"),
+        ("lab/records?include=size", (400, 400), "include: expected timestamp"),
+        ("lab/records?format=json", (400, 400), "format: Accept names the format"),
+        ("none/records", (404, 40403), "There is no topic 'none'"),
         ("lab/partitions/0/records?last=0", (400, 400), "last: expected a whole number from 1"),
         ("lab/partitions/0/records?timestamp=x", (400, 400), "timestamp: expected a time"),
         ("lab/partitions/0/records?offset=0&last=1", (400, 400), "exclude each other"),
@@ -64,5 +72,32 @@ async fn what_cannot_be_read_is_named() {
         let refused = app.get(&format!("/topics/{path}")).await;
         assert_eq!(refused.refusal(), refusal, "{path}: {}", refused.text());
         assert!(refused.message().contains(says), "{path}: {}", refused.message());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_read_from_all_its_partitions_or_some() {
+    let app = TestApp::start().await;
+    app.topic("lab", 3).await;
+    for partition in 0..3 {
+        let body = json!({"records": [{"value": partition}, {"value": 10 + partition}]});
+        let call = app.request(hyper::Method::POST, &format!("/topics/lab/partitions/{partition}")).json(&body);
+        assert_eq!(call.header("Content-Type", JSON).send().await.status, 200);
+    }
+    for (query, expected) in [
+        ("", &[0, 1, 2, 10, 11, 12][..]),
+        ("?partitions=0,2", &[0, 2, 10, 12]),
+        ("?last=1", &[10, 11, 12]),
+        ("?offset=1", &[10, 11, 12]),
+        ("?offset=0:2,1:1", &[2, 11, 12]),
+        ("?timestamp=0&partitions=1", &[1, 11]),
+    ] {
+        let reply =
+            app.request(hyper::Method::GET, &format!("/topics/lab/records{query}")).header("Accept", JSON).send().await;
+        let records = reply.json();
+        let values = records.as_array().expect("a list").iter().map(|record| record["value"].as_i64());
+        let mut values: Vec<i64> = values.map(|value| value.expect("a number")).collect();
+        values.sort_unstable();
+        assert_eq!(values, expected, "{query}: {}", reply.text());
     }
 }

@@ -1,0 +1,139 @@
+//! How records follow each other in an answer: as a list, as lines, as events.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use postern_proxy::{Error, ReadRecord, RecordLayout};
+use serde::Serialize;
+
+use super::{EVENT_STREAM, NDJSON, Positions};
+use crate::problem::{Dialect, problem};
+use crate::reply::to_json;
+
+/// How records are framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// A JSON array; its end is the caller's.
+    List,
+    /// Server-sent events.
+    Events,
+    /// A line for each.
+    Lines,
+}
+
+impl Framing {
+    /// That of a media type.
+    pub(crate) fn of(media_type: &str) -> Framing {
+        match media_type {
+            EVENT_STREAM => Framing::Events,
+            NDJSON => Framing::Lines,
+            _ => Framing::List,
+        }
+    }
+}
+
+/// How one record is written as an object.
+pub(crate) trait RecordObject: Clone + Send + Sync + 'static {
+    /// The API whose error codes are written.
+    const DIALECT: Dialect;
+
+    fn before_key(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>);
+    fn before_value(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>);
+    fn after_value(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>);
+}
+
+/// Records as objects in a frame, and where the client is after each.
+pub(crate) struct Framed<R> {
+    framing: Framing,
+    object: R,
+    /// Whether positions name the topic.
+    names_topics: bool,
+    before: Positions,
+    /// Shared with who began the read.
+    now: Arc<Mutex<Positions>>,
+}
+
+/// A layout for a read that begins at `positions`, and what holds its positions afterwards.
+pub(crate) fn framed<R: RecordObject>(
+    framing: Framing,
+    object: R,
+    names_topics: bool,
+    before: Positions,
+) -> (Framed<R>, Arc<Mutex<Positions>>) {
+    let now = Arc::new(Mutex::new(before.clone()));
+    (Framed { framing, object, names_topics, before, now: now.clone() }, now)
+}
+
+impl<R: RecordObject> Framed<R> {
+    fn begin_event(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"id: ");
+        let topic = if self.names_topics { record.topic } else { "" };
+        self.now.lock().write_after(topic, record.partition, record.offset.saturating_add(1), out);
+        out.push(b'\n');
+    }
+
+    fn end(&self, out: &mut Vec<u8>) {
+        match self.framing {
+            Framing::List => {}
+            Framing::Events => out.extend_from_slice(b"\n\n"),
+            Framing::Lines => out.push(b'\n'),
+        }
+    }
+}
+
+impl<R: RecordObject> RecordLayout for Framed<R> {
+    fn begin(&self) {
+        self.now.lock().clone_from(&self.before);
+    }
+
+    fn before_key(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>) {
+        match self.framing {
+            Framing::List => out.push(if out.is_empty() { b'[' } else { b',' }),
+            Framing::Events => {
+                self.begin_event(record, out);
+                out.extend_from_slice(b"data: ");
+            }
+            Framing::Lines => {}
+        }
+        self.object.before_key(record, out);
+    }
+
+    fn before_value(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>) {
+        self.object.before_value(record, out);
+    }
+
+    fn after_value(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>) {
+        self.object.after_value(record, out);
+        self.end(out);
+    }
+
+    fn taken(&self, topic: &str, partition: i32, offset: i64) {
+        let topic = if self.names_topics { topic } else { "" };
+        self.now.lock().set(topic, partition, offset.saturating_add(1));
+    }
+
+    /// A stream of a topic goes on behind a record that cannot be decoded; a list, and an instance, stay before it.
+    fn undecodable(&self, record: &ReadRecord<'_>, error: &Error, out: &mut Vec<u8>) -> bool {
+        #[derive(Serialize)]
+        struct Undecodable<'a> {
+            topic: &'a str,
+            partition: i32,
+            offset: i64,
+            error_code: u32,
+            message: String,
+        }
+        if self.framing == Framing::List || self.names_topics {
+            return false;
+        }
+        let problem = problem(R::DIALECT, error);
+        if self.framing == Framing::Events {
+            self.begin_event(record, out);
+            out.extend_from_slice(b"event: undecodable\ndata: ");
+        }
+        let ReadRecord { topic, partition, offset, .. } = *record;
+        let (error_code, message) = (problem.code, problem.message);
+        out.extend_from_slice(&to_json(&Undecodable { topic, partition, offset, error_code, message }));
+        self.end(out);
+        true
+    }
+}

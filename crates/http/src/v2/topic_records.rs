@@ -1,0 +1,112 @@
+//! `GET /topics/{topic}/records`, `…/partitions/{partition}/records` — read a topic, or one partition, without a consumer instance.
+//!
+//! Confluent has no such operations. What there is comes as a list, in the format that `Accept` names; as server-sent events or lines it goes
+//! on, in the format of the parameter `format`, since an `EventSource` chooses its own `Accept`. `key_format` names another one of keys.
+
+use hyper::StatusCode;
+use postern_proxy::{Format, PartitionId, Proxy, ReadFormat, ReadFormats, ReadStart, SchemaKind, TopicDescription};
+
+use super::record_object::{JsonObject, finish};
+use super::topics::{described, no_such_partition, topic_name};
+use super::{AVRO, JSON_RECORDS, JSON_SCHEMA, PROTOBUF, problem};
+use crate::problem::Problem;
+use crate::reading::{
+    Framing, Include, Positions, RecordStreams, Source, framed, hung_up, key_format, last_event_id, limits, partitions,
+    positions_of, start, went_away, wrong_event_id,
+};
+use crate::reply::Reply;
+use crate::request_context::RequestContext;
+use crate::router::Answer;
+
+/// All partitions, or those of the parameter `partitions`.
+pub(super) fn of_topic(streams: &RecordStreams) -> impl Fn(Proxy, RequestContext) -> Answer + Send + Sync + 'static {
+    let streams = streams.clone();
+    move |proxy, request| {
+        let streams = streams.clone();
+        Box::pin(async move {
+            let topic = described(&proxy, &topic_name(&request.params)?).await?;
+            let chosen = partitions(&request, &topic, no_such_partition)?;
+            let is_whole = request.query("partitions").is_none();
+            read(proxy, request, &streams, &topic, &chosen, is_whole).await
+        })
+    }
+}
+
+pub(super) fn of_partition(
+    streams: &RecordStreams,
+) -> impl Fn(Proxy, RequestContext) -> Answer + Send + Sync + 'static {
+    let streams = streams.clone();
+    move |proxy, request| {
+        let streams = streams.clone();
+        Box::pin(async move {
+            let name = topic_name(&request.params)?;
+            let partition = PartitionId(request.params.number("partition")?);
+            let topic = described(&proxy, &name).await?;
+            if !topic.partitions.iter().any(|known| known.id == partition) {
+                return Err(no_such_partition(&topic, partition));
+            }
+            read(proxy, request, &streams, &topic, &[partition], false).await
+        })
+    }
+}
+
+async fn read(
+    proxy: Proxy,
+    request: RequestContext,
+    streams: &RecordStreams,
+    topic: &TopicDescription,
+    partitions: &[PartitionId],
+    is_whole: bool,
+) -> Result<Reply, Problem> {
+    let name = topic_name(&request.params)?;
+    let (limits, object) = (limits(&request)?, JsonObject { include: Include::of(&request)? });
+    let framing = Framing::of(request.media_type);
+    debug_assert_eq!(name.as_str(), topic.name);
+    if framing == Framing::List {
+        let start = start(&request, ReadStart::Beginning)?;
+        let read = async {
+            let formats = formats(&request)?;
+            let mut reader = proxy.topic_reader(&name, partitions, &start, formats, false).await.map_err(problem)?;
+            let (layout, _) = framed(framing, object, false, Positions::default());
+            reader.read(limits, &layout).await.map_err(problem)
+        };
+        let mut text = tokio::select! {
+            biased;
+            () = hung_up(request.client()) => return Err(went_away()),
+            answer = read => answer?.accept(),
+        };
+        finish(&mut text);
+        return Ok(Reply::bytes(StatusCode::OK, text));
+    }
+    let formats = crate::reading::formats(&request)?;
+    let start = match last_event_id(&request)? {
+        None => start(&request, ReadStart::End)?,
+        Some(read) => {
+            let places = read.of_topic().ok_or_else(|| wrong_event_id(&read.text()))?;
+            ReadStart::Offsets(places.into_iter().map(|(partition, next)| (PartitionId(partition), next)).collect())
+        }
+    };
+    let permit = streams.permit()?;
+    let reader = proxy.topic_reader(&name, partitions, &start, formats, true).await.map_err(problem)?;
+    let positions = positions_of(reader.starts());
+    Ok(streams.open(permit, &request, Source::Topic(Box::new(reader), is_whole), object, positions))
+}
+
+/// What is acceptable without more is binary, as for consumer instances.
+fn formats(request: &RequestContext) -> Result<ReadFormats, Problem> {
+    if let Some(format) = request.query("format") {
+        let found = crate::reading::shown(&format);
+        return Err(Problem::bad_request(format!(
+            "format: Accept names the format of a list, such as application/vnd.kafka.json.v2+json; found format '{found}'."
+        )));
+    }
+    let value = match request.media_type {
+        JSON_RECORDS => Format::Json,
+        AVRO => Format::Schema(SchemaKind::Avro),
+        JSON_SCHEMA => Format::Schema(SchemaKind::Json),
+        PROTOBUF => Format::Schema(SchemaKind::Protobuf),
+        _ => Format::Binary,
+    };
+    let key: ReadFormat = key_format(request.query("key_format").as_deref(), value)?;
+    Ok(ReadFormats { key, value })
+}

@@ -1,0 +1,219 @@
+//! Reading partitions of one topic without a group: nothing is kept between two readers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use postern_kafka::{
+    ByteCount, Consumer, ConsumerSettings, Error as ClusterError, ErrorKind, Offset, OffsetReset, OffsetTime,
+    PartitionId, SeekTo, TopicName, TopicPartition,
+};
+use tokio::time::Instant;
+
+use super::read::{Decoders, Enough, Reading};
+use super::settings::reader;
+use super::{ReadAnswer, ReadFormats, ReadLimits, RecordLayout};
+use crate::{Error, Proxy};
+
+/// The longest wait of a read.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// What is fetched ahead for a stream, whose client takes it in small parts.
+const STREAM_FETCH: ByteCount = ByteCount(256 << 10);
+
+/// Where reading begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadStart {
+    /// With the first record of each partition.
+    Beginning,
+    /// With the next record.
+    End,
+    /// With this record, or the next one that is still there. Of several partitions each begins as near to it as it can.
+    Offset(i64),
+    /// With these records; partitions that are not named begin with their first.
+    Offsets(BTreeMap<PartitionId, i64>),
+    /// With the first record at or after this time, in milliseconds since 1970.
+    Timestamp(i64),
+    /// So many offsets before the end of each partition.
+    Last(u64),
+}
+
+/// Reads partitions of one topic, each in order.
+pub struct TopicReader {
+    proxy: Proxy,
+    topic: TopicName,
+    consumer: Consumer,
+    decoders: Decoders,
+    /// Where each partition was begun.
+    starts: BTreeMap<PartitionId, i64>,
+    /// The ends that partitions had, of those with something to read.
+    ends: BTreeMap<PartitionId, i64>,
+}
+
+impl Proxy {
+    /// A reader of `partitions`, at least one. `streams`: it will be read by a stream of reads.
+    ///
+    /// # Errors
+    /// [`Error::Cluster`]: there is no such partition, or no such offset in the only one.
+    pub async fn topic_reader(
+        &self,
+        topic: &TopicName,
+        partitions: &[PartitionId],
+        start: &ReadStart,
+        formats: ReadFormats,
+        streams: bool,
+    ) -> Result<TopicReader, Error> {
+        let (starts, ends) = self.range(topic, partitions, start).await?;
+        let directory = self.consumers();
+        let settings = reader("", directory.limits(), directory.fetched().clone());
+        let fetch_bytes = if streams { STREAM_FETCH.min(settings.fetch_max_bytes) } else { settings.fetch_max_bytes };
+        let mut consumer = self.cluster().consumer(ConsumerSettings {
+            auto_commit: None,
+            auto_offset_reset: OffsetReset::Earliest,
+            fetch_max_bytes: fetch_bytes,
+            max_partition_fetch_bytes: fetch_bytes,
+            ..settings
+        })?;
+        consumer.assign(starts.keys().map(|partition| place(topic, *partition)).collect());
+        for (partition, offset) in &starts {
+            consumer.seek(&place(topic, *partition), SeekTo::Offset(Offset(*offset)))?;
+        }
+        let ends = ends.into_iter().filter(|(partition, end)| starts.get(partition).is_some_and(|start| start < end));
+        let (ends, decoders) = (ends.collect(), Decoders::new(formats));
+        Ok(TopicReader { proxy: self.clone(), topic: topic.clone(), consumer, decoders, starts, ends })
+    }
+
+    /// Where partitions are to be begun, and where they end.
+    async fn range(
+        &self,
+        topic: &TopicName,
+        partitions: &[PartitionId],
+        start: &ReadStart,
+    ) -> Result<(BTreeMap<PartitionId, i64>, BTreeMap<PartitionId, i64>), Error> {
+        let ends = self.look_up(topic, partitions, OffsetTime::Latest).await?;
+        let end = |partition: &PartitionId| ends.get(partition).copied().unwrap_or_default();
+        let mut starts = match start {
+            ReadStart::End => return Ok((ends.clone(), ends)),
+            ReadStart::Timestamp(time) => self.look_up(topic, partitions, OffsetTime::Timestamp(*time)).await?,
+            ReadStart::Beginning | ReadStart::Offset(_) | ReadStart::Offsets(_) | ReadStart::Last(_) => {
+                self.look_up(topic, partitions, OffsetTime::Earliest).await?
+            }
+        };
+        for (partition, offset) in &mut starts {
+            let (earliest, latest) = (*offset, end(partition));
+            match start {
+                ReadStart::Beginning | ReadStart::End => {}
+                // Nothing is as young.
+                ReadStart::Timestamp(_) if earliest < 0 => *offset = latest,
+                ReadStart::Timestamp(_) => {}
+                ReadStart::Offset(wanted) if partitions.len() == 1 && !(earliest..=latest).contains(wanted) => {
+                    return Err(out_of_range(topic, *partition, *wanted, earliest, latest));
+                }
+                ReadStart::Offset(wanted) => *offset = (*wanted).clamp(earliest, latest.max(earliest)),
+                ReadStart::Offsets(wanted) => *offset = wanted.get(partition).copied().unwrap_or(earliest),
+                ReadStart::Last(count) => *offset = latest.saturating_sub_unsigned(*count).max(earliest),
+            }
+        }
+        Ok((starts, ends))
+    }
+
+    /// An offset of each partition.
+    async fn look_up(
+        &self,
+        topic: &TopicName,
+        partitions: &[PartitionId],
+        time: OffsetTime,
+    ) -> Result<BTreeMap<PartitionId, i64>, Error> {
+        let places: Vec<_> = partitions.iter().map(|partition| (topic.clone(), *partition)).collect();
+        let found = self.cluster().list_offsets(&places, time).await?;
+        let found: BTreeMap<PartitionId, i64> =
+            found.into_iter().map(|((_, partition), offset)| (partition, offset.0)).collect();
+        match partitions.iter().find(|partition| !found.contains_key(partition)) {
+            Some(missing) => Err(no_such_partition(topic, *missing)),
+            None => Ok(found),
+        }
+    }
+}
+
+impl TopicReader {
+    /// Where each partition was begun.
+    pub fn starts(&self) -> &BTreeMap<PartitionId, i64> {
+        &self.starts
+    }
+
+    /// Reads, written with `layout`: what there was when the reader was made, within `limits`, or as a stream what there is. Where there is
+    /// nothing it waits for the next record. The next read goes on where this one ends; if the future is dropped, nothing was read.
+    ///
+    /// # Errors
+    /// [`Error::Cluster`]; [`crate::ConsumerError::Undecodable`]. Only when nothing was read before it: else the read returns that.
+    pub async fn read(&mut self, limits: ReadLimits, layout: &dyn RecordLayout) -> Result<ReadAnswer, Error> {
+        let enough = if limits.streams { Enough::Bytes(1) } else { Enough::Until(self.ends.clone()) };
+        self.consumer.rewind();
+        let reading = Reading {
+            proxy: &self.proxy,
+            consumer: &mut self.consumer,
+            decoders: &mut self.decoders,
+            layout,
+            max_bytes: limits.max_bytes,
+            enough,
+            deadline: Instant::now() + limits.wait.unwrap_or(self.proxy.consumers().limits().wait).min(WAIT_MAX),
+        };
+        let collected = reading.collect(std::future::pending()).await?;
+        self.consumer.confirm();
+        // The memory is for those who read now.
+        let fetched = self.proxy.consumers().fetched();
+        if fetched.used().0 > fetched.capacity().0 / 2 {
+            self.consumer.discard_fetched();
+        }
+        Ok(collected.into_answer())
+    }
+
+    /// Drops what was fetched ahead, for a reader whose client takes nothing at the moment.
+    pub fn discard_fetched(&mut self) {
+        self.consumer.discard_fetched();
+    }
+
+    /// Looks for partitions that the topic has got since, which are read from their beginning; returns them.
+    ///
+    /// # Errors
+    /// [`Error::Cluster`]: the topic is gone.
+    pub async fn follow_partitions(&mut self) -> Result<Vec<PartitionId>, Error> {
+        let described = match self.proxy.cluster().topic(&self.topic, false).await {
+            Ok(described) => described,
+            Err(error) if error.kind == ErrorKind::UnknownTopic => return Err(error.into()),
+            // The cluster cannot say now.
+            Err(_) => return Ok(Vec::new()),
+        };
+        let known = |partition: &PartitionId| self.starts.contains_key(partition);
+        let new: Vec<PartitionId> =
+            described.partitions.iter().map(|partition| partition.id).filter(|id| !known(id)).collect();
+        if !new.is_empty() {
+            self.starts.extend(new.iter().map(|partition| (*partition, 0)));
+            self.consumer.assign(self.starts.keys().map(|partition| place(&self.topic, *partition)).collect());
+            for partition in &new {
+                self.consumer.seek(&place(&self.topic, *partition), SeekTo::Beginning)?;
+            }
+        }
+        Ok(new)
+    }
+}
+
+fn place(topic: &TopicName, partition: PartitionId) -> TopicPartition {
+    TopicPartition { topic: topic.clone(), partition }
+}
+
+fn no_such_partition(topic: &TopicName, partition: PartitionId) -> Error {
+    Error::Cluster(ClusterError {
+        kind: ErrorKind::UnknownPartition,
+        name: "UNKNOWN_TOPIC_OR_PARTITION".to_owned(),
+        message: format!("topic {topic} has no partition {partition}"),
+    })
+}
+
+fn out_of_range(topic: &TopicName, partition: PartitionId, found: i64, earliest: i64, latest: i64) -> Error {
+    Error::Cluster(ClusterError {
+        kind: ErrorKind::InvalidRequest,
+        name: "OFFSET_OUT_OF_RANGE".to_owned(),
+        message: format!(
+            "offset: expected {earliest} to {latest}, which partition {partition} of topic {topic} has now, found {found}"
+        ),
+    })
+}
