@@ -77,7 +77,7 @@ const REGISTRY_PATHS: &[&str] =
 pub fn rest(proxy: Proxy, bounds: &Bounds) -> Api {
     let streams = RecordStreams::new(bounds);
     let mut routes = v2::routes(proxy.clone(), &streams);
-    routes.extend(v3::routes(proxy.clone(), &bounds.produce));
+    routes.extend(v3::routes(proxy.clone(), &bounds.produce, &streams));
     routes.extend(administration::routes(proxy));
     let profile = Profile {
         server: "the REST proxy",

@@ -74,11 +74,6 @@ pub(crate) const INSTEAD: &[(&str, Method, &str)] = &[
         Method::DELETE,
         " Topics are deleted with DELETE /v3/clusters/{cluster_id}/topics/{topic_name}.",
     ),
-    (
-        "/v3/clusters/{cluster}/topics/{topic}/records",
-        Method::GET,
-        " Records are read with GET /topics/{topic}/records, or through a consumer instance: POST /consumers/{group}.",
-    ),
 ];
 
 /// All operations of the API (docs/reference/rest-v2.md §1).

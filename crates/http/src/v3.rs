@@ -15,6 +15,7 @@ mod reassignments;
 mod records;
 mod replicas;
 mod resource;
+mod topic_records;
 mod topics;
 
 use postern_proxy::{Error, Proxy, TopicDescription, TopicName};
@@ -22,22 +23,32 @@ use postern_proxy::{Error, Proxy, TopicDescription, TopicName};
 use crate::negotiate::{JSON, MediaType};
 use crate::problem::{self, Dialect, Problem};
 use crate::produce_bounds::ProduceBounds;
+use crate::reading::{EVENT_STREAM, NDJSON, RecordStreams};
 use crate::request_context::{Params, RequestContext};
 use crate::router::{Media, Route, Table};
 
 const ANSWER: &[MediaType] = &[MediaType { name: JSON, weight: 1000 }];
 
+const RECORDS_ANSWER: &[MediaType] = &[
+    MediaType { name: JSON, weight: 1000 },
+    MediaType { name: EVENT_STREAM, weight: 50 },
+    MediaType { name: NDJSON, weight: 50 },
+];
+
 /// Operations without a body ignore `Content-Type`.
 const READ: Media = Media { consumes: None, produces: ANSWER };
+const RECORDS: Media = Media { consumes: None, produces: RECORDS_ANSWER };
 const WRITE: Media = Media { consumes: Some(&[JSON]), produces: ANSWER };
 
 /// All operations of the API (docs/reference/rest-v3.md §1).
 #[rustfmt::skip]
-pub(crate) fn routes(proxy: Proxy, bounds: &ProduceBounds) -> Vec<Route> {
-    // A stream may last for hours: as a whole it has no deadline.
+pub(crate) fn routes(proxy: Proxy, bounds: &ProduceBounds, streams: &RecordStreams) -> Vec<Route> {
+    // A stream may last for hours, a read as long as it waits for records: as a whole they have no deadline.
     let records = Table::new(proxy.clone())
         .post("/v3/clusters/{cluster}/topics/{topic}/records", WRITE, records::stream(bounds))
         .post("/v3/clusters/{cluster}/topics/{topic}/records:batch", WRITE, records::batch(bounds))
+        .get("/v3/clusters/{cluster}/topics/{topic}/records", RECORDS, topic_records::of_topic(streams))
+        .get("/v3/clusters/{cluster}/topics/{topic}/partitions/{partition}/records", RECORDS, topic_records::of_partition(streams))
         .routes;
     let mut routes = Table::with(proxy, Proxy::with_one_deadline)
         .get("/v3/clusters", READ, clusters::list)

@@ -15,6 +15,8 @@ use self::document::Refusal;
 use self::receipt::Failure;
 use crate::problem::{illegal_topic, refused_record};
 
+pub(super) use timestamp::write as write_timestamp;
+
 pub(super) use batch::batch;
 pub(super) use stream::stream;
 

@@ -3,6 +3,7 @@
 
 mod administration;
 mod app;
+mod docs_consumers;
 mod http_bounds;
 mod http_responses;
 mod http_wire;
@@ -31,4 +32,5 @@ mod v3_groups;
 mod v3_http;
 mod v3_partitions;
 mod v3_records;
+mod v3_topic_records;
 mod v3_topics;

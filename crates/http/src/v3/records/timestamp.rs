@@ -57,7 +57,7 @@ fn milliseconds(time: OffsetDateTime) -> i64 {
 }
 
 /// Appends the time as ISO 8601 text in UTC, without milliseconds where they are zero.
-pub(super) fn write(ms: i64, out: &mut String) {
+pub(in crate::v3) fn write(ms: i64, out: &mut String) {
     // Beyond the year 9999 there is no such text.
     let time = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000).min(SECONDS_MAX));
     let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
