@@ -105,10 +105,12 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
     // The suite that runs on the embedded broker, once more; it also checks the recorded answers that broker is compared with.
     steps.step(APACHE_TESTS, || {
         let kafka = Kafka::start("apache-kafka-suite", KafkaProfile::LikeEmbedded)?;
-        let mut suite = process::cargo();
-        suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster"]);
-        suite.args(["--test", "instances", "--test", "answers"]);
-        process::run_within(TESTS_TIMEOUT, suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))
+        for tests in [&["cluster"][..], &["it", "--", "answers::", "instances::"]] {
+            let mut suite = process::cargo();
+            suite.args(["test", "--release", "--workspace", "--locked", "--test"]).args(tests);
+            process::run_within(TESTS_TIMEOUT, suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))?;
+        }
+        Ok(())
     });
     // The client's half of it by password over TLS, and by certificate.
     steps.step(APACHE_SECURED, || {
