@@ -10,7 +10,7 @@ use crate::{
     Outcome,
     cluster::Postern,
     process::{self, Server, free_port},
-    workspace,
+    workspace::{self, Profile},
 };
 
 use load::{Load, Measured, RequestKind};
@@ -44,7 +44,7 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
     if !process::exists("wrk", "-v") && !process::exists("which", "wrk") {
         return Err("there is no `wrk` (Debian: wrk)".into());
     }
-    process::build()?;
+    process::build(Profile::Release)?;
     load::build_native()?;
     run(rounds, seconds)
 }
@@ -54,7 +54,7 @@ fn run(rounds: u32, seconds: u32) -> Outcome {
     let fresh = starts(5, || workspace::scratch("bench-first"))?;
     let again = starts(5, || Ok(workspace::target().join("xtask/bench-first")))?;
 
-    let postern = Postern::embedded("bench-postern", &[])?;
+    let postern = Postern::embedded(Profile::Release, "bench-postern", &[])?;
     sleep(Duration::from_secs(2));
     let idle = usage::resident(postern.pid())?;
     let (echo, echo_url) = start_echo(&folder)?;
@@ -136,7 +136,7 @@ fn lines(postern: &Postern, echo: &Server, echo_url: &str) -> Vec<Line> {
 fn start_echo(folder: &Path) -> Outcome<(Server, String)> {
     let port = free_port()?;
     let address = format!("127.0.0.1:{port}");
-    let mut command = Command::new(workspace::example("echo"));
+    let mut command = Command::new(workspace::example(Profile::Release, "echo"));
     let mut echo = Server::start("echo", command.arg(&address), &folder.join("echo.log"))?;
     echo.wait_for(port, Duration::from_secs(5))?;
     Ok((echo, format!("http://{address}/")))

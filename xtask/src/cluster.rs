@@ -10,7 +10,7 @@ use std::{
 use crate::{
     Outcome,
     process::{self, Server, free_port},
-    workspace,
+    workspace::{self, Profile},
 };
 
 /// The kind of Kafka cluster behind Postern.
@@ -45,23 +45,23 @@ pub(crate) struct Postern {
 
 impl Postern {
     /// With its embedded broker, on an empty data directory, with further `arguments`.
-    pub(crate) fn embedded(name: &str, arguments: &[&str]) -> Outcome<Postern> {
+    pub(crate) fn embedded(profile: Profile, name: &str, arguments: &[&str]) -> Outcome<Postern> {
         let folder = workspace::scratch(name)?;
         let mut settings = vec!["--broker-listen=127.0.0.1:0".to_owned(), "--data-dir".to_owned()];
         settings.push(folder.join("data").display().to_string());
         settings.extend(arguments.iter().map(|&argument| argument.to_owned()));
-        Postern::start(&folder, &settings)
+        Postern::start(profile, &folder, &settings)
     }
 
     /// On a cluster that is already running.
     pub(crate) fn over(name: &str, kafka: &Kafka) -> Outcome<Postern> {
         let folder = workspace::scratch(name)?;
-        Postern::start(&folder, &["--bootstrap-servers".to_owned(), kafka.bootstrap.clone()])
+        Postern::start(Profile::Checked, &folder, &["--bootstrap-servers".to_owned(), kafka.bootstrap.clone()])
     }
 
     /// The system chooses the ports, and the banner names them.
-    fn start(folder: &Path, settings: &[String]) -> Outcome<Postern> {
-        let mut command = Command::new(workspace::program("postern"));
+    fn start(profile: Profile, folder: &Path, settings: &[String]) -> Outcome<Postern> {
+        let mut command = Command::new(workspace::program(profile, "postern"));
         command.args(["--rest-listen=127.0.0.1:0", "--registry-listen=127.0.0.1:0"]);
         command.args(settings).current_dir(folder);
         let mut server = Server::start("postern", &mut command, &folder.join("postern.log"))?;

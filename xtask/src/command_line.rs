@@ -10,7 +10,6 @@ Usage: cargo xtask COMMAND
   test [--list | STEP…]
                     everything that must hold before a change lands; with names (--list shows them): these
                     steps only
-  checked           the tests of every crate with overflow checks and debug assertions
   conformance [--embedded|--apache] [--update] [-v] [-k WORD] [FILE…]
                     replays the recorded scenarios; --update writes the list of expected failures anew
   bench [--rounds N] [--seconds N]

@@ -46,9 +46,11 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
             file => options.files.push(file.to_owned()),
         }
     }
-    process::build()?;
+    process::build(workspace::Profile::Checked)?;
     match kind {
-        Kind::Embedded => run(kind, &Postern::embedded("conformance-embedded", &PROFILE)?, &options),
+        Kind::Embedded => {
+            run(kind, &Postern::embedded(workspace::Profile::Checked, "conformance-embedded", &PROFILE)?, &options)
+        }
         Kind::Apache => {
             let kafka = Kafka::start("apache-kafka", KafkaProfile::LikeRecorded)?;
             run(kind, &Postern::over("conformance-apache", &kafka)?, &options)

@@ -24,7 +24,6 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let outcome = match command.as_str() {
         "test" => test::command(&rest),
-        "checked" if rest.is_empty() => test::checked(),
         "conformance" => conformance::command(&rest),
         "bench" => bench::command(&rest),
         "tidy" if rest.is_empty() => tidy::run(),

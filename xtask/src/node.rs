@@ -26,7 +26,7 @@ pub(crate) fn script(name: &str) -> Outcome<Command> {
 }
 
 /// The installed libraries, outside of the source tree.
-fn modules() -> Outcome<PathBuf> {
+pub(crate) fn modules() -> Outcome<PathBuf> {
     let sources = workspace::root().join(FOLDER);
     let recipe = ["package.json", "package-lock.json"].map(|name| sources.join(name));
     let folder = workspace::cached_dir(&workspace::target().join("xtask"), "node", &recipe, |folder| {

@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Outcome, workspace};
+use crate::{
+    Outcome,
+    workspace::{self, Profile},
+};
 
 /// Runs a program to completion; it shares our output.
 pub(crate) fn run(command: &mut Command) -> Outcome {
@@ -69,9 +72,9 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-/// Builds every program of the workspace, in one profile so that nothing is built twice.
-pub(crate) fn build() -> Outcome {
-    run(cargo().args(["build", "--release", "--workspace", "--bins", "--examples", "--locked"]))
+/// Builds every program of the workspace, with the features that its tests have, so that nothing is built twice.
+pub(crate) fn build(profile: Profile) -> Outcome {
+    run(cargo().args(["build", "--profile", profile.name(), "--workspace", "--bins", "--examples", "--locked"]))
 }
 
 /// A port that was free a moment ago. Only for programs that cannot choose a port themselves: another process may take it.

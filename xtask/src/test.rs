@@ -3,14 +3,19 @@
 //! Everything runs on the embedded broker; what speaks to a cluster runs once more on Apache Kafka. Steps that need Java or Node
 //! are skipped, and reported as skipped, where those are missing; never in CI.
 
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use crate::{
     Outcome,
     cluster::{Kafka, KafkaProfile, Kind, Postern},
     conformance, node, process, python,
     steps::Steps,
-    tidy, workspace,
+    tidy,
+    workspace::{self, Profile},
 };
 
 /// Every step, in order: the quickest first, so that a failure shows early.
@@ -48,47 +53,62 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
         println!("{}", STEPS.join("\n"));
         return Ok(());
     }
-    run(Steps::new(&STEPS, arguments)?)
+    run(Steps::new(&STEPS, arguments)?, arguments.is_empty())
 }
 
-fn run(mut steps: Steps) -> Outcome {
-    steps.step("format", || {
-        process::run(process::cargo().args(["fmt", "--all", "--check"]))?;
-        process::run(process::cargo().args(["fmt", "--manifest-path", FUZZ, "--check"]))
-    });
+fn run(mut steps: Steps, all: bool) -> Outcome {
+    let no_node = node::missing().filter(|_| !workspace::in_ci());
+    let no_java = Kafka::missing().filter(|_| !workspace::in_ci());
+    let downloads = all.then(|| download(no_node.is_none(), no_java.is_none()));
+    steps.step("format", || process::run(process::cargo().args(["fmt", "--all", "--check"])));
     steps.step("tidy", tidy::run);
     steps.step("clippy", clippy);
-    steps.required("build", process::build);
-    steps.step("tests", || {
-        let mut tests = process::cargo();
-        process::run_within(TESTS_TIMEOUT, tests.args(["test", "--release", "--workspace", "--locked"]))
-    });
+    steps.required("build", || process::build(PROFILE));
+    // Without documentation tests: there are none, and to find that out takes a minute.
+    steps.step("tests", || process::run_within(TESTS_TIMEOUT, suite().arg("--tests")));
     steps.step("fuzz", fuzz);
-    steps.required("python", || python::interpreter().map(drop));
+    steps.required("python", || {
+        if let Some(downloads) = downloads {
+            let _ = downloads.join();
+        }
+        python::interpreter().map(drop)
+    });
     steps.step("embedded: clients", || {
-        let postern = Postern::embedded("clients-embedded", &[])?;
+        let postern = Postern::embedded(PROFILE, "clients-embedded", &[])?;
         clients(Kind::Embedded, &postern)?;
         postern.stop()
     });
-    let no_node = node::missing().filter(|_| !workspace::in_ci());
     steps.step_unless(no_node, "embedded: clients in Node", || {
-        let postern = Postern::embedded("node-embedded", &[])?;
+        let postern = Postern::embedded(PROFILE, "node-embedded", &[])?;
         clients_in_node(Kind::Embedded, &postern)?;
         postern.stop()
     });
     steps.step("embedded: scenarios", || {
-        let postern = Postern::embedded("conformance-embedded", &conformance::PROFILE)?;
+        let postern = Postern::embedded(PROFILE, "conformance-embedded", &conformance::PROFILE)?;
         conformance::run(Kind::Embedded, &postern, &conformance::Options::default())
     });
     steps.step("embedded: kill -9", crash);
-    let no_java = Kafka::missing().filter(|_| !workspace::in_ci());
     steps.step_unless(no_java, "embedded: java tools", || {
-        let postern = Postern::embedded("java-tools-embedded", &[])?;
+        let postern = Postern::embedded(PROFILE, "java-tools-embedded", &[])?;
         java_tools(Kind::Embedded, &postern)?;
         postern.stop()
     });
     on_apache(&mut steps, no_java, no_node);
     steps.summary()
+}
+
+/// Fetches what third-party clients and Apache Kafka need, while the compiler leaves the network idle. What fails here is fetched
+/// again by the step that needs it, which then says why it cannot be had.
+fn download(node: bool, java: bool) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let _ = python::interpreter();
+        if node {
+            let _ = node::modules();
+        }
+        if java {
+            let _ = Kafka::jars();
+        }
+    })
 }
 
 fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
@@ -106,9 +126,9 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
     steps.step(APACHE_TESTS, || {
         let kafka = Kafka::start("apache-kafka-suite", KafkaProfile::LikeEmbedded)?;
         for tests in [&["cluster"][..], &["it", "--", "answers::", "instances::"]] {
-            let mut suite = process::cargo();
-            suite.args(["test", "--release", "--workspace", "--locked", "--test"]).args(tests);
-            process::run_within(TESTS_TIMEOUT, suite.env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap))?;
+            let mut suite = suite();
+            suite.arg("--test").args(tests).env("POSTERN_TEST_BOOTSTRAP", &kafka.bootstrap);
+            process::run_within(TESTS_TIMEOUT, &mut suite)?;
         }
         Ok(())
     });
@@ -118,9 +138,8 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
         let mutual_tls = kafka.mutual_tls.as_ref().ok_or("no listener for client certificates")?;
         // By certificate a part of it says enough: only how connections are opened differs.
         for (security, bootstrap, filter) in [("scram", &kafka.bootstrap, ""), ("mtls", mutual_tls, "records")] {
-            let mut suite = process::cargo();
-            // Of the whole workspace, as above: with the features of one package only, its dependencies would be built again.
-            suite.args(["test", "--release", "--workspace", "--locked", "--test", "cluster", "--", filter]);
+            let mut suite = suite();
+            suite.args(["--test", "cluster", "--", filter]);
             suite.env("POSTERN_TEST_BOOTSTRAP", bootstrap).env("POSTERN_TEST_SECURITY", security);
             process::run_within(TESTS_TIMEOUT, &mut suite)?;
         }
@@ -143,32 +162,28 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
 
 fn clippy() -> Outcome {
     let mut clippy = process::cargo();
-    clippy.args(["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
-    process::run(&mut clippy)
+    clippy.args(["clippy", "--profile", PROFILE.name(), "--workspace", "--all-targets", "--locked"]);
+    process::run(clippy.args(["--", "-D", "warnings"]))
+}
+
+/// What every step compiles with. What users get is another profile of the same code: one of them is enough to compile.
+const PROFILE: Profile = Profile::Checked;
+
+/// Tests, always of the whole workspace: with the features of one package only, its dependencies would be built again.
+fn suite() -> Command {
+    let mut cargo = process::cargo();
+    cargo.args(["test", "--profile", PROFILE.name(), "--workspace", "--locked"]);
+    cargo
 }
 
 /// Beyond it a test hangs: all of them are compiled and run in less than half of it.
 const TESTS_TIMEOUT: Duration = Duration::from_secs(45 * 60);
 
-/// `cargo xtask checked`: the tests of every crate with overflow checks and debug assertions. Not a step of `test`, since it compiles
-/// everything once more.
-pub(crate) fn checked() -> Outcome {
-    let mut cargo = process::cargo();
-    cargo.args(["test", "--profile", "checked", "--workspace", "--locked", "--lib", "--tests"]);
-    process::run_within(TESTS_TIMEOUT, &mut cargo)
-}
-
-/// A workspace of its own.
-const FUZZ: &str = "fuzz/Cargo.toml";
 /// Seconds for each target: enough to see that it works. After changing a parser, run it for longer.
 const FUZZ_SECONDS: &str = "2";
 
 fn fuzz() -> Outcome {
-    // In the same folder, so that much of what both workspaces depend on is compiled once.
-    let mut build = process::cargo();
-    build.args(["build", "--release", "--locked", "--manifest-path", FUZZ, "--target-dir"]).arg(workspace::target());
-    process::run(&mut build)?;
-    let mut all = Command::new(workspace::program("postern-fuzz"));
+    let mut all = Command::new(workspace::program(PROFILE, "postern-fuzz"));
     process::run(all.current_dir(workspace::scratch("fuzz")?).args(["all", FUZZ_SECONDS]))
 }
 
@@ -210,7 +225,7 @@ const CRASH_TEST_DURATION: Duration = Duration::from_secs(25);
 
 fn crash() -> Outcome {
     let mut command = python::script("clients/crash.py")?;
-    command.arg("--postern").arg(workspace::program("postern"));
+    command.arg("--postern").arg(workspace::program(PROFILE, "postern"));
     command.arg("--folder").arg(workspace::scratch("crash")?);
     process::run(command.args(["--seconds", &CRASH_TEST_DURATION.as_secs().to_string()]))
 }

@@ -36,14 +36,33 @@ pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// How something was compiled; see `Cargo.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// What tests run: quick to compile, with overflow checks and debug assertions.
+    Checked,
+    /// What users run, and what is measured.
+    Release,
+}
+
+impl Profile {
+    /// As cargo calls it, and its folder in [`target`].
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Profile::Checked => "checked",
+            Profile::Release => "release",
+        }
+    }
+}
+
 /// A program of this workspace, built by [`crate::process::build`].
-pub(crate) fn program(name: &str) -> PathBuf {
-    target().join("release").join(name)
+pub(crate) fn program(profile: Profile, name: &str) -> PathBuf {
+    target().join(profile.name()).join(name)
 }
 
 /// An example of one of the crates.
-pub(crate) fn example(name: &str) -> PathBuf {
-    target().join("release/examples").join(name)
+pub(crate) fn example(profile: Profile, name: &str) -> PathBuf {
+    target().join(profile.name()).join("examples").join(name)
 }
 
 /// A directory outside the tree for downloads, shared by all checkouts of this user.

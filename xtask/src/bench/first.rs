@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Outcome,
     process::{Server, free_port},
-    workspace,
+    workspace::{self, Profile},
 };
 
 /// One Avro record with its schema.
@@ -20,7 +20,7 @@ const BODY: &str = r#"{"value_schema":"{\"type\":\"record\",\"name\":\"First\",\
 /// Starts a `postern` on the data in `folder` and produces one record as soon as it is let. The topic is created by that.
 pub(crate) fn acknowledged(folder: &Path) -> Outcome<Duration> {
     let port = free_port()?;
-    let mut command = Command::new(workspace::program("postern"));
+    let mut command = Command::new(workspace::program(Profile::Release, "postern"));
     command.arg("--rest-listen").arg(format!("127.0.0.1:{port}"));
     for listener in ["--registry-listen", "--broker-listen"] {
         command.arg(listener).arg(format!("127.0.0.1:{}", free_port()?));

@@ -2,7 +2,12 @@
 
 use std::process::Command;
 
-use crate::{Outcome, bench::usage, process, workspace};
+use crate::{
+    Outcome,
+    bench::usage,
+    process,
+    workspace::{self, Profile},
+};
 
 /// One kind of request, against one server.
 #[derive(Clone)]
@@ -90,7 +95,7 @@ pub(crate) fn build_native() -> Outcome {
 /// Records per second of a librdkafka producer without anything before it, on the same broker.
 pub(crate) fn native(bootstrap: &str, topic: &str, bytes: u32) -> Outcome<f64> {
     const RECORDS: &str = "1000000";
-    let mut producer = Command::new(workspace::program("native_producer"));
+    let mut producer = Command::new(workspace::program(Profile::Release, "native_producer"));
     let printed = process::output(producer.args([bootstrap, topic, RECORDS, &bytes.to_string()]))?;
     printed
         .lines()

@@ -9,7 +9,7 @@ use crate::{
     Outcome,
     cluster::{Kafka, KafkaProfile, VERSION},
     process::{self, Server, free_port},
-    workspace,
+    workspace::{self, Profile},
 };
 
 /// Measures and prints.
@@ -17,7 +17,7 @@ pub(crate) fn run() -> Outcome {
     let folder = workspace::scratch("bench-apart")?;
     let port = free_port()?;
     let address = format!("127.0.0.1:{port}");
-    let mut command = Command::new(workspace::example("broker"));
+    let mut command = Command::new(workspace::example(Profile::Release, "broker"));
     command.arg(&address).arg(folder.join("data")).arg("--auto-create-topics");
     let mut broker = Server::start("broker", &mut command, &folder.join("broker.log"))?;
     broker.wait_for(port, Duration::from_secs(5))?;
@@ -35,12 +35,12 @@ pub(crate) fn run() -> Outcome {
     }
 
     println!("\nThe registry");
-    print(&workspace::example("fold_speed"), &[])
+    print(&workspace::example(Profile::Release, "fold_speed"), &[])
 }
 
 /// Single records from many tasks and many from a few, then a million from one producer without anything before it.
 fn producers(bootstrap: &str) -> Outcome {
-    print(&workspace::example("append_speed"), &[bootstrap])?;
+    print(&workspace::example(Profile::Release, "append_speed"), &[bootstrap])?;
     for bytes in [100, 200] {
         let native = load::native(bootstrap, &format!("native-{bytes}"), bytes)?;
         println!("native librdkafka, {bytes} bytes, linger 5 ms: {native:.0} records/s");

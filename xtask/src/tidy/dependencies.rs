@@ -91,7 +91,7 @@ fn tree(name: &str, arguments: &[&str]) -> Outcome<Vec<String>> {
 fn unused(crates: &[String], found: &mut Vec<String>) -> Outcome {
     let root = read("Cargo.toml")?;
     let mut taken = BTreeSet::new();
-    let folders = crates.iter().map(|name| format!("crates/{name}")).chain(["xtask".to_owned()]);
+    let folders = crates.iter().map(|name| format!("crates/{name}")).chain(["fuzz", "xtask"].map(str::to_owned));
     for folder in folders {
         let manifest = read(&format!("{folder}/Cargo.toml"))?;
         let product = identifiers(&folder, &["src", "build.rs"])?;
