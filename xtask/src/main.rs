@@ -11,6 +11,7 @@ mod cluster;
 mod command_line;
 mod conformance;
 mod node;
+mod packages;
 mod process;
 mod python;
 mod steps;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         "test" => test::command(&rest),
         "conformance" => conformance::command(&rest),
         "bench" => bench::command(&rest),
+        "packages" if rest.is_empty() => packages::command(),
         "tidy" if rest.is_empty() => tidy::run(),
         _ => Err(USAGE.to_owned()),
     };

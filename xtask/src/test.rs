@@ -12,16 +12,17 @@ use std::{
 use crate::{
     Outcome,
     cluster::{Kafka, KafkaProfile, Kind, Postern},
-    conformance, node, process, python,
+    conformance, node, packages, process, python,
     steps::Steps,
     tidy,
     workspace::{self, Profile},
 };
 
 /// Every step, in order: the quickest first, so that a failure shows early.
-const STEPS: [&str; 18] = [
+const STEPS: [&str; 19] = [
     "format",
     "tidy",
+    "deploy",
     "clippy",
     "build",
     "tests",
@@ -62,6 +63,7 @@ fn run(mut steps: Steps, all: bool) -> Outcome {
     let downloads = all.then(|| download(no_node.is_none(), no_java.is_none()));
     steps.step("format", || process::run(process::cargo().args(["fmt", "--all", "--check"])));
     steps.step("tidy", tidy::run);
+    steps.step("deploy", packages::check_files);
     steps.step("clippy", clippy);
     steps.required("build", || process::build(PROFILE));
     // Without documentation tests: there are none, and to find that out takes a minute.

@@ -76,6 +76,7 @@ pub(crate) fn definition() -> Definition {
             Definition::new("healthcheck").about("Ask the process with these settings whether it is ready; ends with 0 or 1"),
         )
         .subcommand(Definition::new("version").about("Print the version"))
+        .subcommand(Definition::new("man").about("Print the man page"))
         .subcommand(
             Definition::new("completions")
                 .about("Print what lets a shell complete these arguments")
@@ -146,6 +147,11 @@ pub(super) fn read(arguments: &[String], raw: &mut RawConfig, errors: &mut Confi
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut definition(), "postern", &mut text);
             Request::Print(String::from_utf8_lossy(&text).into_owned())
+        }
+        Some(("man", _)) => {
+            let mut page = Vec::new();
+            let _ = clap_mangen::Man::new(definition()).render(&mut page);
+            Request::Print(String::from_utf8_lossy(&page).into_owned())
         }
         Some(("check-config", matches)) => Request::Check { connect: matches.get_flag(CONNECT) },
         Some(("healthcheck", _)) => Request::Healthcheck,

@@ -1,0 +1,228 @@
+//! `cargo xtask packages`: what is in `deploy/`, built and tried as far as this machine can.
+//!
+//! The static binary runs from an empty root that cannot be written to, as a user that the system does not know. What needs a tool that is not
+//! here (Docker's engine, helm, cargo-deb) is skipped and says so. Everything is written to `target/packages`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Outcome,
+    process::{self, Server, free_port},
+    workspace,
+};
+
+mod sbom;
+
+const TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// `cargo xtask packages`.
+pub(crate) fn command() -> Outcome {
+    check_files()?;
+    let folder = folder()?;
+    let binary = static_binary()?;
+    documents(&binary, &folder)?;
+    sbom::write(&folder.join("postern.cdx.json"))?;
+    let root = folder.join("root");
+    if root.exists() {
+        fs::remove_dir_all(&root).map_err(|error| format!("cannot empty {}: {error}", root.display()))?;
+    }
+    process::run(Command::new(workspace::root().join("deploy/image/root.sh")).arg(&binary).arg(&root))?;
+    run_from_empty_root(&root)?;
+    archive(&folder, &binary)?;
+    debian_package()?;
+    image()?;
+    println!("the packages are in {}", folder.display());
+    Ok(())
+}
+
+/// What can be checked of `deploy/` without building anything: a step of the test command.
+pub(crate) fn check_files() -> Outcome {
+    units()?;
+    chart()
+}
+
+fn folder() -> Outcome<PathBuf> {
+    let folder = workspace::target().join("packages");
+    fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    Ok(folder)
+}
+
+fn skip(what: &str, missing: &str) -> Outcome {
+    println!("SKIPPED: {what}: {missing}");
+    Ok(())
+}
+
+/// Exposure that `systemd-analyze security` may find, of 10: what it calls OK ends at 4.
+const EXPOSURE_MAX: &str = "20";
+
+/// `systemd-analyze verify` wants the program to exist, so it gets copies that name one that does.
+fn units() -> Outcome {
+    if !process::exists("systemd-analyze", "--version") {
+        return skip("systemd units", "there is no systemd-analyze (Debian: systemd)");
+    }
+    let source = workspace::root().join("deploy/systemd");
+    let folder = workspace::scratch("units")?;
+    for name in ["postern.service", "postern-rest.socket", "postern-registry.socket"] {
+        let read = fs::read_to_string(source.join(name)).map_err(|error| format!("deploy/systemd/{name}: {error}"))?;
+        let text = read.replace("/usr/bin/postern", "/bin/true").replace("Documentation=man:postern(1)\n", "");
+        fs::write(folder.join(name), text).map_err(|error| format!("{name}: {error}"))?;
+    }
+    let units = ["postern.service", "postern-rest.socket", "postern-registry.socket"].map(|name| folder.join(name));
+    process::run(Command::new("systemd-analyze").args(["verify", "--man=no"]).args(units))?;
+    let mut security = Command::new("systemd-analyze");
+    security.args(["security", "--offline=true", "--threshold", EXPOSURE_MAX]).arg(folder.join("postern.service"));
+    process::output(&mut security).map(drop)
+}
+
+/// Rendered with the least values and with all of them.
+fn chart() -> Outcome {
+    if !process::exists("helm", "version") {
+        return skip("Helm chart", "there is no helm (go install helm.sh/helm/v3/cmd/helm@latest)");
+    }
+    let chart = workspace::root().join("deploy/helm/postern");
+    let render = |settings: &[&str]| {
+        let mut helm = Command::new("helm");
+        helm.args(["template", "release"]).arg(&chart);
+        settings.iter().for_each(|setting| {
+            helm.args(["--set", *setting]);
+        });
+        process::output(&mut helm)
+    };
+    let least = render(&["bootstrapServers=kafka:9092"])?;
+    for expected in ["kind: Deployment", "kind: Service", "kind: PodDisruptionBudget", "path: /ready", "memory: 64Mi"] {
+        if !least.contains(expected) {
+            return Err(format!("the chart does not render {expected}:\n{least}"));
+        }
+    }
+    let more = render(&[
+        "bootstrapServers=kafka:9092",
+        "serviceMonitor.enabled=true",
+        "settings.kafka-security-protocol=SASL_SSL",
+        "envFrom[0].secretRef.name=kafka-user",
+    ])?;
+    for expected in
+        ["kind: ServiceMonitor", "name: POSTERN_KAFKA_SECURITY_PROTOCOL", "value: \"SASL_SSL\"", "name: kafka-user"]
+    {
+        if !more.contains(expected) {
+            return Err(format!("the chart does not render {expected}:\n{more}"));
+        }
+    }
+    if render(&[]).is_ok() {
+        return Err("the chart renders without a Kafka cluster".into());
+    }
+    process::output(Command::new("helm").args(["lint", "--set", "bootstrapServers=kafka:9092"]).arg(&chart)).map(drop)
+}
+
+/// The binary with everything in it, musl included.
+fn static_binary() -> Outcome<PathBuf> {
+    let mut build = process::cargo();
+    // Where the linker of the system is one for glibc.
+    if process::exists("musl-gcc", "--version") {
+        build.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER", "musl-gcc");
+    }
+    build.args(["build", "--release", "--locked", "-p", "postern", "--target", TARGET]);
+    process::run(&mut build)
+        .map_err(|error| format!("{error}\nit needs `rustup target add {TARGET}` and musl-gcc (Debian: musl-tools)"))?;
+    Ok(workspace::target().join(TARGET).join("release/postern"))
+}
+
+/// The man page and completions, which the binary makes itself.
+fn documents(binary: &Path, folder: &Path) -> Outcome {
+    let documents: [(&str, &[&str]); 4] = [
+        ("postern.1", &["man"]),
+        ("postern.bash", &["completions", "bash"]),
+        ("_postern", &["completions", "zsh"]),
+        ("postern.fish", &["completions", "fish"]),
+    ];
+    for (name, arguments) in documents {
+        let text = process::output(Command::new(binary).args(arguments))?;
+        fs::write(folder.join(name), text).map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Starts the program with nothing but `root`, read-only but for its data, as a user without a name.
+fn run_from_empty_root(root: &Path) -> Outcome {
+    const CHROOT: &str = "set -e; mount --bind \"$1\" \"$1\"; mount -t tmpfs -o mode=1777 tmpfs \"$1/var/lib/postern\"; \
+         mount -o remount,bind,ro \"$1\"; root=$1; shift; exec chroot --userspec=12345:12345 \"$root\" \"$@\"";
+    let inside = |arguments: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", CHROOT, "sh"]).arg(root).args(arguments);
+        command
+    };
+    if process::output(&mut inside(&["/usr/bin/postern", "--version"])).is_err() {
+        return skip("running from an empty root", "mounts are not permitted here");
+    }
+    for name in ["/usr/bin/kafka-rest-start", "/usr/bin/schema-registry-start", "/etc/confluent/docker/run"] {
+        process::output(&mut inside(&[name, "--help"]))?;
+    }
+    let (rest, registry, broker, management) = (free_port()?, free_port()?, free_port()?, free_port()?);
+    let listen = |name: &str, port: u16| format!("--{name}-listen=127.0.0.1:{port}");
+    let (rest_listen, management_listen) = (listen("rest", rest), listen("management", management));
+    let (registry_listen, broker_listen) = (listen("registry", registry), listen("broker", broker));
+    let mut start = inside(&[
+        "/usr/bin/postern",
+        "--data-dir=/var/lib/postern/data",
+        &rest_listen,
+        &registry_listen,
+        &broker_listen,
+        &management_listen,
+    ]);
+    let log = workspace::scratch("empty-root")?.join("postern.log");
+    let mut server = Server::start("postern in an empty root", &mut start, &log)?;
+    server.wait_for_line("Try: ", Duration::from_secs(20))?;
+    process::output(Command::new("curl").args([
+        "-sS",
+        "--fail-with-body",
+        &format!("http://127.0.0.1:{rest}/topics"),
+    ]))?;
+    // As HEALTHCHECK of the image does; it is ready when the broker has answered.
+    let start = Instant::now();
+    while let Err(error) = process::output(&mut inside(&["/usr/bin/postern", "healthcheck", &management_listen])) {
+        if start.elapsed() > Duration::from_secs(20) {
+            return Err(error);
+        }
+        sleep(Duration::from_millis(200));
+    }
+    server.stop(Duration::from_secs(8))
+}
+
+fn archive(folder: &Path, binary: &Path) -> Outcome {
+    let version = env!("CARGO_PKG_VERSION");
+    let name = format!("postern-{version}-x86_64-linux");
+    let content = folder.join(&name);
+    fs::create_dir_all(&content).map_err(|error| format!("cannot make {}: {error}", content.display()))?;
+    let root = workspace::root();
+    let files = [binary.to_owned(), root.join("LICENSE"), root.join("README.md"), root.join("CHANGELOG.md")];
+    let documents = ["postern.1", "postern.bash", "_postern", "postern.fish", "postern.cdx.json"];
+    process::run(Command::new("cp").args(files).args(documents.map(|name| folder.join(name))).arg(&content))?;
+    let mut tar = Command::new("tar");
+    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "-czf"]);
+    process::run(tar.arg(folder.join(format!("{name}.tar.gz"))).arg("-C").arg(folder).arg(&name))
+}
+
+fn debian_package() -> Outcome {
+    if !process::exists("cargo-deb", "--version") {
+        return skip("Debian package", "there is no cargo-deb (cargo install cargo-deb)");
+    }
+    let mut deb = process::cargo();
+    deb.args(["deb", "-p", "postern", "--no-build", "--target", TARGET, "--output"]).arg(folder()?);
+    process::run(&mut deb)
+}
+
+fn image() -> Outcome {
+    for engine in ["docker", "podman", "buildah"] {
+        if process::exists(engine, "info") {
+            let mut build = Command::new(engine);
+            build.args(["build", "-f", "deploy/Dockerfile", "-t", "postern", "."]).current_dir(workspace::root());
+            return process::run(&mut build);
+        }
+    }
+    skip("image", "there is no engine that builds one (docker, podman, buildah)")
+}
