@@ -51,7 +51,10 @@ impl Message {
         let mut statements = Vec::new();
         for (position, (kind, label, json_name)) in self.fields.iter().enumerate() {
             let number = 100 - position;
-            let options = json_name.as_ref().map_or(String::new(), |name| format!(" [json_name = {}]", literal(name)));
+            // No two of them are equal: then a member of an object could be either field.
+            let options = json_name
+                .as_ref()
+                .map_or(String::new(), |name| format!(" [json_name = {}]", literal(&format!("{name}{position}"))));
             statements.push(match LABELS.get(*label) {
                 Some(label) => format!("{label}{} f{position} = {number}{options};", TYPES[*kind]),
                 None => format!("map<string, {}> f{position} = {number}{options};", TYPES[*kind]),
