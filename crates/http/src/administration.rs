@@ -4,10 +4,12 @@
 //! Names and error codes are those of API v3. What concerns several partitions is answered for each of them: 200 where all went
 //! well, 207 where some did not, whose entries then have `error_code` and `message`.
 
+mod bodies;
 mod groups;
 mod records;
 
 use postern_proxy::{ClusterError, Error, Proxy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::negotiate::{JSON, MediaType};
@@ -22,10 +24,10 @@ const WRITE: Media = Media { consumes: Some(&[JSON]), produces: ANSWER };
 #[rustfmt::skip]
 pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
     Table::with(proxy, Proxy::with_one_deadline)
-        .delete("/admin/v1/clusters/{cluster}/consumer-groups/{group}", READ, groups::delete)
-        .post("/admin/v1/clusters/{cluster}/consumer-groups/{group}/offsets:reset", WRITE, groups::reset)
-        .post("/admin/v1/clusters/{cluster}/consumer-groups/{group}/offsets:delete", WRITE, groups::delete_offsets)
-        .post("/admin/v1/clusters/{cluster}/topics/{topic}/records:delete", WRITE, records::delete)
+        .delete("/admin/v1/clusters/{cluster}/consumer-groups/{group}", READ, groups::delete, groups::DELETE)
+        .post("/admin/v1/clusters/{cluster}/consumer-groups/{group}/offsets:reset", WRITE, groups::reset, groups::RESET)
+        .post("/admin/v1/clusters/{cluster}/consumer-groups/{group}/offsets:delete", WRITE, groups::delete_offsets, groups::DELETE_OFFSETS)
+        .post("/admin/v1/clusters/{cluster}/topics/{topic}/records:delete", WRITE, records::delete, records::DELETE)
         .routes
 }
 
@@ -45,7 +47,7 @@ async fn check_cluster(proxy: &Proxy, params: &Params) -> Result<(), Problem> {
 }
 
 /// Why one of several was refused; nothing where it was not.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, JsonSchema)]
 struct Refusal {
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<u32>,

@@ -22,7 +22,7 @@ use crate::reading::RecordStreams;
 use crate::reply::{Reply, ReplyBody};
 use crate::request_context::{Params, RequestContext};
 use crate::router::{Handler, Media, Route};
-use crate::{administration, registry as dialect, v2, v3};
+use crate::{administration, openapi, registry as dialect, v2, v3};
 
 const TEXT: &str = "text/plain";
 /// Bytes of the request line: method, path with query, version.
@@ -88,7 +88,7 @@ pub fn rest(proxy: Proxy, bounds: &Bounds) -> Api {
         errors: v2::ERRORS,
         add_headers: None,
     };
-    Api::new(routes, profile, bounds)
+    Api::new(openapi::describe("Postern: REST proxy for Kafka", routes), profile, bounds)
 }
 
 /// The registry.
@@ -102,14 +102,15 @@ pub fn registry(registry: Registry, bounds: &Bounds) -> Api {
         errors: dialect::ANSWER,
         add_headers: Some(dialect::add_response_headers),
     };
-    Api::new(dialect::routes(registry), profile, bounds)
+    let routes = openapi::describe("Postern: schema registry", dialect::routes(registry));
+    Api::new(routes, profile, bounds)
 }
 
 impl Api {
     /// Joins `routes`; several may share a path with different methods.
     fn new(routes: Vec<Route>, profile: Profile, bounds: &Bounds) -> Api {
         let mut endpoints: BTreeMap<&'static str, Endpoint> = BTreeMap::new();
-        for Route { method, path, media, handler } in routes {
+        for Route { method, path, media, handler, .. } in routes {
             let params =
                 || path.split('/').filter_map(|segment| segment.strip_prefix('{')?.split('}').next()).collect();
             let endpoint =

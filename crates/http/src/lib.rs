@@ -21,6 +21,8 @@ mod idle_timeout;
 mod json_member;
 mod lenient_object;
 mod negotiate;
+mod openapi;
+mod operation;
 mod path;
 mod problem;
 mod produce_bounds;

@@ -17,6 +17,7 @@ use postern_proxy::{
 };
 
 use crate::client_connection::ClientConnection;
+use crate::operation::{Query, number, text};
 use crate::problem::Problem;
 use crate::reply::to_json;
 use crate::request_context::RequestContext;
@@ -24,6 +25,19 @@ use crate::request_context::RequestContext;
 pub(crate) use layout::{Framing, RecordObject, framed};
 pub(crate) use positions::Positions;
 pub(crate) use stream::{RecordStreams, Source, resume};
+
+/// The parameters of reads without a consumer instance.
+pub(crate) const QUERY: &[Query] = &[
+    text("partitions", "Of a topic: which partitions, divided by commas; all without it"),
+    text("offset", "Where to begin: an offset, earliest, latest, or one for each partition such as 0:17,1:4"),
+    text("timestamp", "Or the time of the first record: ISO 8601, or milliseconds since 1970"),
+    number("last", "Or how many records from the end"),
+    number("timeout", "Milliseconds to wait for records"),
+    number("max_bytes", "How much is read, in bytes"),
+    text("include", "timestamp, headers, schema_id, divided by commas"),
+    text("format", "The format of values, where the media type does not say it"),
+    text("key_format", "The format of keys, where it is another than that of values"),
+];
 
 /// Records as the events of an `EventSource` (the HTML standard, "Server-sent events").
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";

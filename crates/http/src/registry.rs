@@ -6,6 +6,7 @@
 //! Source: docs/reference/schema-registry.md §1 to §4.
 
 mod associations;
+mod bodies;
 mod body;
 mod compatibility;
 mod config;
@@ -44,64 +45,64 @@ const WRITE: Media = Media { consumes: Some(&[V1, PLAIN, JSON, "application/octe
 
 /// Routes that exist both at the root and below `/contexts/{context}`.
 macro_rules! routes {
-    ($registry:expr; $($method:ident $path:literal $media:ident $handler:path;)*) => {
+    ($registry:expr; $($method:ident $path:literal $media:ident $handler:path, $operation:expr;)*) => {
         Table::new($registry)
-            $(.$method($path, $media, $handler))*
-            $(.$method(concat!("/contexts/{context}", $path), $media, $handler))*
+            $(.$method($path, $media, $handler, $operation))*
+            $(.$method(concat!("/contexts/{context}", $path), $media, $handler, $operation.again("InContext")))*
     };
 }
 
 /// All operations of the API (docs/reference/schema-registry.md §3).
 pub(crate) fn routes(registry: Registry) -> Vec<Route> {
     let table = routes![registry;
-        get "/schemas" READ schemas::list;
-        get "/schemas/types" READ schemas::types;
-        get "/schemas/ids/{id}" READ schemas::by_id;
-        get "/schemas/ids/{id}/schema" READ schemas::text_by_id;
-        get "/schemas/ids/{id}/subjects" READ schemas::subjects;
-        get "/schemas/ids/{id}/versions" READ schemas::versions;
-        get "/schemas/guids/{guid}" READ schemas::by_guid;
-        get "/schemas/guids/{guid}/ids" READ schemas::ids;
-        get "/subjects" READ subjects::list;
-        post "/subjects/{subject}" WRITE subjects::look_up;
-        delete "/subjects/{subject}" READ subjects::delete;
-        get "/subjects/{subject}/metadata" READ versions::with_metadata;
-        get "/subjects/{subject}/versions" READ versions::list;
-        post "/subjects/{subject}/versions" WRITE versions::register;
-        get "/subjects/{subject}/versions/{version}" READ versions::show;
-        delete "/subjects/{subject}/versions/{version}" READ versions::delete;
-        get "/subjects/{subject}/versions/{version}/schema" READ versions::text;
-        get "/subjects/{subject}/versions/{version}/referencedby" READ versions::referenced_by;
-        post "/subjects/{subject}/versions/{version}/tags" WRITE versions::tag;
-        post "/compatibility/subjects/{subject}/versions" WRITE compatibility::with_subject;
-        post "/compatibility/subjects/{subject}/versions/{version}" WRITE compatibility::with_version;
-        get "/config" READ config::show;
-        put "/config" WRITE config::change;
-        delete "/config" READ config::delete;
-        get "/config/{subject}" READ config::show;
-        put "/config/{subject}" WRITE config::change;
-        delete "/config/{subject}" READ config::delete;
-        get "/mode" READ mode::show;
-        put "/mode" WRITE mode::change;
-        delete "/mode" READ mode::delete;
-        get "/mode/{subject}" READ mode::show;
-        put "/mode/{subject}" WRITE mode::change;
-        delete "/mode/{subject}" READ mode::delete;
-        post "/associations" WRITE associations::change;
-        get "/associations/subjects/{subject}" READ associations::list;
-        get "/associations/resources/{resource}" READ associations::list;
-        get "/associations/resources/{namespace}/{resource}" READ associations::list;
-        put "/associations/resources/{resource}" WRITE associations::change;
-        delete "/associations/resources/{resource}" READ associations::change;
-        post "/associations:batchMutate" WRITE associations::change;
+        get "/schemas" READ schemas::list, schemas::LIST;
+        get "/schemas/types" READ schemas::types, schemas::TYPES;
+        get "/schemas/ids/{id}" READ schemas::by_id, schemas::BY_ID;
+        get "/schemas/ids/{id}/schema" READ schemas::text_by_id, schemas::TEXT_BY_ID;
+        get "/schemas/ids/{id}/subjects" READ schemas::subjects, schemas::SUBJECTS;
+        get "/schemas/ids/{id}/versions" READ schemas::versions, schemas::VERSIONS;
+        get "/schemas/guids/{guid}" READ schemas::by_guid, schemas::BY_GUID;
+        get "/schemas/guids/{guid}/ids" READ schemas::ids, schemas::IDS;
+        get "/subjects" READ subjects::list, subjects::LIST;
+        post "/subjects/{subject}" WRITE subjects::look_up, subjects::LOOK_UP;
+        delete "/subjects/{subject}" READ subjects::delete, subjects::DELETE;
+        get "/subjects/{subject}/metadata" READ versions::with_metadata, versions::WITH_METADATA;
+        get "/subjects/{subject}/versions" READ versions::list, versions::LIST;
+        post "/subjects/{subject}/versions" WRITE versions::register, versions::REGISTER;
+        get "/subjects/{subject}/versions/{version}" READ versions::show, versions::SHOW;
+        delete "/subjects/{subject}/versions/{version}" READ versions::delete, versions::DELETE;
+        get "/subjects/{subject}/versions/{version}/schema" READ versions::text, versions::TEXT;
+        get "/subjects/{subject}/versions/{version}/referencedby" READ versions::referenced_by, versions::REFERENCED_BY;
+        post "/subjects/{subject}/versions/{version}/tags" WRITE versions::tag, versions::TAG;
+        post "/compatibility/subjects/{subject}/versions" WRITE compatibility::with_subject, compatibility::WITH_SUBJECT;
+        post "/compatibility/subjects/{subject}/versions/{version}" WRITE compatibility::with_version, compatibility::WITH_VERSION;
+        get "/config" READ config::show, config::SHOW;
+        put "/config" WRITE config::change, config::CHANGE;
+        delete "/config" READ config::delete, config::DELETE;
+        get "/config/{subject}" READ config::show, config::SHOW.again("OfSubject");
+        put "/config/{subject}" WRITE config::change, config::CHANGE.again("OfSubject");
+        delete "/config/{subject}" READ config::delete, config::DELETE.again("OfSubject");
+        get "/mode" READ mode::show, mode::SHOW;
+        put "/mode" WRITE mode::change, mode::CHANGE;
+        delete "/mode" READ mode::delete, mode::DELETE;
+        get "/mode/{subject}" READ mode::show, mode::SHOW.again("OfSubject");
+        put "/mode/{subject}" WRITE mode::change, mode::CHANGE.again("OfSubject");
+        delete "/mode/{subject}" READ mode::delete, mode::DELETE.again("OfSubject");
+        post "/associations" WRITE associations::change, associations::CHANGE.again("ByPost");
+        get "/associations/subjects/{subject}" READ associations::list, associations::LIST.again("OfSubject");
+        get "/associations/resources/{resource}" READ associations::list, associations::LIST.again("OfResource");
+        get "/associations/resources/{namespace}/{resource}" READ associations::list, associations::LIST.again("OfResourceInNamespace");
+        put "/associations/resources/{resource}" WRITE associations::change, associations::CHANGE.again("OfResource");
+        delete "/associations/resources/{resource}" READ associations::change, associations::CHANGE.again("OfResourceByDelete");
+        post "/associations:batchMutate" WRITE associations::change, associations::CHANGE.again("InBatch");
     ];
     table
-        .get("/contexts", READ, contexts::list)
-        .delete("/contexts/{context}", READ, contexts::delete)
-        .get("/v1/metadata/id", READ, metadata::id)
-        .get("/v1/metadata/version", READ, metadata::version)
-        .get("/v1/metadata/deployment", READ, metadata::deployment)
-        .get("/", READ, root::empty)
-        .post("/", WRITE, root::empty)
+        .get("/contexts", READ, contexts::list, contexts::LIST)
+        .delete("/contexts/{context}", READ, contexts::delete, contexts::DELETE)
+        .get("/v1/metadata/id", READ, metadata::id, metadata::ID)
+        .get("/v1/metadata/version", READ, metadata::version, metadata::VERSION)
+        .get("/v1/metadata/deployment", READ, metadata::deployment, metadata::DEPLOYMENT)
+        .get("/", READ, root::empty, root::EMPTY)
+        .post("/", WRITE, root::empty, root::EMPTY.again("ByPost"))
         .routes
 }

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use hyper::Method;
 
 use crate::negotiate::MediaType;
+use crate::operation::Operation;
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
@@ -31,6 +32,8 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     pub(crate) media: Media,
     pub(crate) handler: Handler,
+    /// What the description of the API says about it.
+    pub(crate) operation: Operation,
 }
 
 /// The operations of one API over `state`.
@@ -51,54 +54,61 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
         Table { state, for_request, routes: Vec::new() }
     }
 
-    pub(crate) fn get<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
+    pub(crate) fn get<F, A>(self, path: &'static str, media: Media, handler: F, operation: Operation) -> Table<S>
     where
         F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
-        self.on(Method::GET, path, media, handler)
+        self.on(Method::GET, path, media, handler, operation)
     }
 
-    pub(crate) fn post<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
+    pub(crate) fn post<F, A>(self, path: &'static str, media: Media, handler: F, operation: Operation) -> Table<S>
     where
         F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
-        self.on(Method::POST, path, media, handler)
+        self.on(Method::POST, path, media, handler, operation)
     }
 
-    pub(crate) fn put<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
+    pub(crate) fn put<F, A>(self, path: &'static str, media: Media, handler: F, operation: Operation) -> Table<S>
     where
         F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
-        self.on(Method::PUT, path, media, handler)
+        self.on(Method::PUT, path, media, handler, operation)
     }
 
-    pub(crate) fn patch<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
+    pub(crate) fn patch<F, A>(self, path: &'static str, media: Media, handler: F, operation: Operation) -> Table<S>
     where
         F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
-        self.on(Method::PATCH, path, media, handler)
+        self.on(Method::PATCH, path, media, handler, operation)
     }
 
-    pub(crate) fn delete<F, A>(self, path: &'static str, media: Media, handler: F) -> Table<S>
+    pub(crate) fn delete<F, A>(self, path: &'static str, media: Media, handler: F, operation: Operation) -> Table<S>
     where
         F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
-        self.on(Method::DELETE, path, media, handler)
+        self.on(Method::DELETE, path, media, handler, operation)
     }
 
-    fn on<F, A>(mut self, method: Method, path: &'static str, media: Media, handler: F) -> Table<S>
+    fn on<F, A>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        media: Media,
+        handler: F,
+        operation: Operation,
+    ) -> Table<S>
     where
         F: Fn(S, RequestContext) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         let (state, for_request) = (self.state.clone(), self.for_request);
         let handler: Handler = Box::new(move |request| Box::pin(handler(for_request(&state), request)));
-        self.routes.push(Route { method, path, media, handler });
+        self.routes.push(Route { method, path, media, handler, operation });
         self
     }
 }

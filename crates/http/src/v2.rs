@@ -2,6 +2,7 @@
 //!
 //! Source: docs/reference/rest-v2.md.
 
+mod bodies;
 mod brokers;
 mod consumers;
 mod produce;
@@ -80,31 +81,31 @@ pub(crate) const INSTEAD: &[(&str, Method, &str)] = &[
 #[rustfmt::skip]
 pub(crate) fn routes(proxy: Proxy, streams: &RecordStreams) -> Vec<Route> {
     Table::new(proxy)
-        .get("/", PLAIN, root::show)
-        .post("/", PLAIN, root::accept)
-        .get("/brokers", ANY, brokers::list)
-        .get("/topics", PLAIN, topics::list)
-        .get("/topics/{topic}", PLAIN, topics::show)
-        .post("/topics/{topic}", PRODUCE, produce::to_topic)
-        .get("/topics/{topic}/partitions", PLAIN, topics::partitions)
-        .get("/topics/{topic}/partitions/{partition}", PLAIN, topics::partition)
-        .post("/topics/{topic}/partitions/{partition}", PRODUCE, produce::to_partition)
-        .get("/topics/{topic}/partitions/{partition}/offsets", PLAIN, topics::offsets)
-        .get("/topics/{topic}/partitions/{partition}/records", TOPIC_RECORDS, topic_records::of_partition(streams))
-        .get("/topics/{topic}/records", TOPIC_RECORDS, topic_records::of_topic(streams))
-        .post("/consumers/{group}", CONSUMER, consumers::create)
-        .delete("/consumers/{group}/instances/{instance}", CONSUMER, consumers::delete)
-        .post("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::set)
-        .get("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::show)
-        .delete("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::delete)
-        .post("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::assignments::set)
-        .get("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::assignments::show)
-        .get("/consumers/{group}/instances/{instance}/records", RECORDS, consumers::records::read(streams))
-        .post("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::offsets::commit)
-        .get("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::offsets::committed)
-        .post("/consumers/{group}/instances/{instance}/positions", CONSUMER, consumers::positions::seek)
-        .post("/consumers/{group}/instances/{instance}/positions/beginning", CONSUMER, consumers::positions::beginning)
-        .post("/consumers/{group}/instances/{instance}/positions/end", CONSUMER, consumers::positions::end)
+        .get("/", PLAIN, root::show, root::SHOW)
+        .post("/", PLAIN, root::accept, root::ACCEPT)
+        .get("/brokers", ANY, brokers::list, brokers::LIST)
+        .get("/topics", PLAIN, topics::list, topics::LIST)
+        .get("/topics/{topic}", PLAIN, topics::show, topics::SHOW)
+        .post("/topics/{topic}", PRODUCE, produce::to_topic, produce::TO_TOPIC)
+        .get("/topics/{topic}/partitions", PLAIN, topics::partitions, topics::PARTITIONS)
+        .get("/topics/{topic}/partitions/{partition}", PLAIN, topics::partition, topics::PARTITION)
+        .post("/topics/{topic}/partitions/{partition}", PRODUCE, produce::to_partition, produce::TO_PARTITION)
+        .get("/topics/{topic}/partitions/{partition}/offsets", PLAIN, topics::offsets, topics::OFFSETS)
+        .get("/topics/{topic}/partitions/{partition}/records", TOPIC_RECORDS, topic_records::of_partition(streams), topic_records::OF_PARTITION)
+        .get("/topics/{topic}/records", TOPIC_RECORDS, topic_records::of_topic(streams), topic_records::OF_TOPIC)
+        .post("/consumers/{group}", CONSUMER, consumers::create, consumers::CREATE)
+        .delete("/consumers/{group}/instances/{instance}", CONSUMER, consumers::delete, consumers::DELETE)
+        .post("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::set, consumers::subscription::SET)
+        .get("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::show, consumers::subscription::SHOW)
+        .delete("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::delete, consumers::subscription::DELETE)
+        .post("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::assignments::set, consumers::assignments::SET)
+        .get("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::assignments::show, consumers::assignments::SHOW)
+        .get("/consumers/{group}/instances/{instance}/records", RECORDS, consumers::records::read(streams), consumers::records::READ)
+        .post("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::offsets::commit, consumers::offsets::COMMIT)
+        .get("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::offsets::committed, consumers::offsets::COMMITTED)
+        .post("/consumers/{group}/instances/{instance}/positions", CONSUMER, consumers::positions::seek, consumers::positions::SEEK)
+        .post("/consumers/{group}/instances/{instance}/positions/beginning", CONSUMER, consumers::positions::beginning, consumers::positions::BEGINNING)
+        .post("/consumers/{group}/instances/{instance}/positions/end", CONSUMER, consumers::positions::end, consumers::positions::END)
         .routes
 }
 

@@ -2,22 +2,26 @@
 
 use hyper::StatusCode;
 use postern_proxy::{ClusterError, PartitionId, Proxy, ResetTo, TopicName};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::bodies::{DeleteOffsetsRequest, ResetOffsetsRequest};
 use super::{Refusal, check_cluster, problem};
 use crate::lenient_object::{BODY_MAX, LenientObject};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ResetOffsets")]
 struct Reset {
     consumer_group_id: String,
     dry_run: bool,
     data: Vec<ResetOffset>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ResetOffset {
     topic_name: String,
     partition_id: i32,
@@ -28,19 +32,33 @@ struct ResetOffset {
     refusal: Refusal,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeletedOffsets")]
 struct Deleted {
     consumer_group_id: String,
     data: Vec<DeletedOffset>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DeletedOffset {
     topic_name: String,
     partition_id: i32,
     #[serde(flatten)]
     refusal: Refusal,
 }
+
+pub(super) const DELETE: Operation =
+    operation("deleteConsumerGroup", "Deletes a group without members, with all it has committed");
+pub(super) const RESET: Operation =
+    operation("resetOffsets", "Sets what a group has committed; a dry run unless dry_run is false")
+        .takes::<ResetOffsetsRequest>(&[r#"{"to":"earliest","topics":["lab"],"dry_run":true}"#])
+        .returns::<Reset>()
+        .or::<Reset>(207);
+pub(super) const DELETE_OFFSETS: Operation =
+    operation("deleteOffsets", "Forgets what a group has committed of some partitions")
+        .takes::<DeleteOffsetsRequest>(&[r#"{"partitions":[{"topic_name":"lab","partition_id":0}]}"#])
+        .returns::<Deleted>()
+        .or::<Deleted>(207);
 
 /// The group must have no members.
 pub(super) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {

@@ -4,21 +4,26 @@ use std::collections::BTreeMap;
 
 use hyper::StatusCode;
 use postern_proxy::{Offset, PartitionId, Proxy, TopicName};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::bodies::DeleteRecordsRequest;
 use super::{Refusal, check_cluster, problem};
 use crate::lenient_object::{BODY_MAX, LenientObject};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeletedRecords")]
 struct Deleted {
     topic_name: String,
     data: Vec<DeletedFrom>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeletedRecordsOfPartition")]
 struct DeletedFrom {
     partition_id: i32,
     /// The first offset that is left; null where nothing was deleted, or that is not known.
@@ -26,6 +31,11 @@ struct DeletedFrom {
     #[serde(flatten)]
     refusal: Refusal,
 }
+
+pub(super) const DELETE: Operation = operation("deleteRecords", "Deletes the records at the beginning of partitions")
+    .takes::<DeleteRecordsRequest>(&[r#"{"partitions":[{"partition_id":0,"before_offset":0}]}"#])
+    .returns::<Deleted>()
+    .or::<Deleted>(207);
 
 pub(super) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;

@@ -5,9 +5,17 @@
 
 use postern_registry::Registry;
 
+use super::bodies::Object;
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
+
+pub(super) const LIST: Operation =
+    operation("listAssociations", "The subjects of a resource: none, since associations cannot be made yet")
+        .returns::<Vec<Object>>();
+pub(super) const CHANGE: Operation =
+    operation("changeAssociations", "Not built yet: 501").may_take::<Object>(&["{}"]).returns::<Object>();
 
 /// `GET /associations/…`
 pub(super) async fn list(_: Registry, _: RequestContext) -> Result<Reply, Problem> {

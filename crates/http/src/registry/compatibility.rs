@@ -2,21 +2,45 @@
 
 use postern_proxy::run_large;
 use postern_registry::{Registry, VersionRef};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::bodies::SchemaRequest;
 use super::schema_responses::into_problem;
 use super::{body, names, problem};
+use crate::operation::{Operation, Query, flag, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CompatibilityResponse {
     is_compatible: bool,
     /// Only with `verbose=true`, and then even if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<Vec<String>>,
 }
+
+pub(super) const WITH_SUBJECT: Operation = operation(
+    "checkCompatibility",
+    "Whether a schema could be registered: against the versions that the compatibility level requires",
+)
+.takes::<SchemaRequest>(&[
+    r#"{"schema":"{\"type\":\"record\",\"name\":\"Lamp\",\"fields\":[{\"name\":\"lumens\",\"type\":\"int\"}]}"}"#,
+])
+.with_query(QUERY)
+.returns::<CompatibilityResponse>();
+pub(super) const WITH_VERSION: Operation = operation(
+    "checkCompatibilityWithVersion",
+    "Whether a schema is compatible with one version",
+)
+.takes::<SchemaRequest>(&[
+    r#"{"schema":"{\"type\":\"record\",\"name\":\"Lamp\",\"fields\":[{\"name\":\"lumens\",\"type\":\"int\"}]}"}"#,
+])
+.with_query(QUERY)
+.returns::<CompatibilityResponse>();
+const QUERY: &[Query] =
+    &[flag("normalize", "Compares in the normal form"), flag("verbose", "Also says what is not compatible")];
 
 /// `POST /compatibility/subjects/{subject}/versions` — against the versions that the compatibility level requires.
 pub(super) async fn with_subject(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {

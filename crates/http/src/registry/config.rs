@@ -2,20 +2,23 @@
 
 use postern_proxy::run_large;
 use postern_registry::{CompatibilityLevel, CompatibilityPolicy, Config, ConfigChange, Error, Metadata, Registry};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::bodies::{ConfigRequest, Metadata as MetadataShape, RuleSet};
 use super::body;
 use super::names;
 use super::problem::problem;
 use super::schema_responses::into_problem;
 use crate::lenient_object::LenientObject;
+use crate::operation::{Operation, flag, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
 /// A configuration in a response. `GET` and `PUT` name the level differently.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ConfigResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,12 +42,16 @@ struct ConfigResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     compatibility_group: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<MetadataShape>")]
     default_metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<MetadataShape>")]
     override_metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<RuleSet>")]
     default_rule_set: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<RuleSet>")]
     override_rule_set: Option<&'a Value>,
 }
 
@@ -82,6 +89,15 @@ impl<'a> ConfigResponse<'a> {
         }
     }
 }
+
+pub(super) const SHOW: Operation = operation("getConfig", "The global configuration")
+    .with_query(&[flag("defaultToGlobal", "For a subject without one the configuration that applies to it")])
+    .returns::<ConfigResponse>();
+pub(super) const CHANGE: Operation = operation("changeConfig", "Changes the configuration")
+    .takes::<ConfigRequest>(&[r#"{"compatibility":"FULL"}"#])
+    .returns::<ConfigResponse>();
+pub(super) const DELETE: Operation =
+    operation("deleteConfig", "Deletes the configuration, and answers what it was").returns::<ConfigResponse>();
 
 /// `GET /config`, `GET /config/{subject}`
 pub(super) async fn show(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {

@@ -5,9 +5,19 @@ use postern_registry::{DEFAULT_CONTEXT, Registry};
 
 use super::names;
 use super::schema_responses::into_problem;
+use crate::operation::{Operation, number, operation, text};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
+
+pub(super) const LIST: Operation = operation("listContexts", "The names of all contexts")
+    .with_query(&[
+        text("contextPrefix", "How their names begin"),
+        number("offset", "How many are left out"),
+        number("limit", "How many are answered; all unless it is at least 1"),
+    ])
+    .returns::<Vec<String>>();
+pub(super) const DELETE: Operation = operation("deleteContext", "Deletes a context without subjects");
 
 /// `GET /contexts`
 pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {

@@ -3,13 +3,22 @@
 use postern_registry::Registry;
 use serde_json::json;
 
+use super::bodies::{Deployment, ServerId, ServerVersion};
 use super::schema_responses::into_problem;
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
 /// The Confluent release that this API corresponds to; clients decide by it which features they use.
 const SPOKEN_VERSION: &str = "8.5.0";
+
+pub(super) const ID: Operation =
+    operation("getServerId", "The Kafka cluster and the group of this registry").returns::<ServerId>();
+pub(super) const VERSION: Operation =
+    operation("getServerVersion", "The release that this API corresponds to").returns::<ServerVersion>();
+pub(super) const DEPLOYMENT: Operation =
+    operation("getDeployment", "Attributes of the deployment: none").returns::<Deployment>();
 
 /// `GET /v1/metadata/id`
 pub(super) async fn id(registry: Registry, _: RequestContext) -> Result<Reply, Problem> {

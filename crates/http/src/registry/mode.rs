@@ -3,13 +3,26 @@
 use postern_registry::{Error, Mode, Registry};
 use serde_json::{Map, Value, json};
 
+use super::bodies::{ModeRequest, ModeResponse};
 use super::problem::problem;
 use super::schema_responses::into_problem;
 use super::{body, names};
 use crate::lenient_object::LenientObject;
+use crate::operation::{Operation, flag, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
+
+pub(super) const SHOW: Operation = operation("getMode", "The mode: what may be done")
+    .with_query(&[flag("defaultToGlobal", "For a subject without one the mode that applies to it")])
+    .returns::<ModeResponse>();
+pub(super) const CHANGE: Operation = operation("changeMode", "Changes the mode")
+    .takes::<ModeRequest>(&[r#"{"mode":"READWRITE"}"#])
+    .with_query(&[flag("force", "Also where there are schemas already")])
+    .returns::<ModeResponse>();
+pub(super) const DELETE: Operation = operation("deleteMode", "Deletes the mode, and answers what it was")
+    .with_query(&[flag("recursive", "Also those of the subjects of a context")])
+    .returns::<ModeResponse>();
 
 /// `GET /mode`, `GET /mode/{subject}`
 pub(super) async fn show(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {

@@ -4,16 +4,19 @@ use postern_registry::{
     EntityTags, Error, Metadata, Registry, SchemaContent, SchemaReference, StoredSchema, Subject, kind_name,
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::bodies::{Metadata as MetadataShape, RuleSet, SchemaReference as ReferenceShape};
 use super::problem::problem;
 use crate::problem::Problem;
 use crate::request_context::RequestContext;
 
 /// A version of a subject.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SchemaVersion")]
 pub(super) struct Version<'a> {
     subject: &'a str,
     version: u32,
@@ -21,10 +24,13 @@ pub(super) struct Version<'a> {
     guid: String,
     schema_type: &'static str,
     #[serde(skip_serializing_if = "<[SchemaReference]>::is_empty")]
+    #[schemars(with = "Vec<ReferenceShape>")]
     references: &'a [SchemaReference],
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<MetadataShape>")]
     metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<RuleSet>")]
     rule_set: Option<&'a Value>,
     #[serde(skip_serializing_if = "str::is_empty")]
     schema: &'a str,
@@ -70,18 +76,22 @@ impl<'a> Version<'a> {
 }
 
 /// The response to a registration: without the subject, and the id first.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "RegisteredSchema")]
 pub(super) struct Registration<'a> {
     id: i32,
     version: u32,
     guid: String,
     schema_type: &'static str,
     #[serde(skip_serializing_if = "<[SchemaReference]>::is_empty")]
+    #[schemars(with = "Vec<ReferenceShape>")]
     references: &'a [SchemaReference],
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<MetadataShape>")]
     metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<RuleSet>")]
     rule_set: Option<&'a Value>,
     #[serde(skip_serializing_if = "str::is_empty")]
     schema: &'a str,
@@ -111,8 +121,9 @@ impl<'a> Registration<'a> {
 }
 
 /// The schema of an id or a guid.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SchemaById")]
 pub(super) struct ById<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
@@ -123,10 +134,13 @@ pub(super) struct ById<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     schema: &'a str,
     #[serde(skip_serializing_if = "<[SchemaReference]>::is_empty")]
+    #[schemars(with = "Vec<ReferenceShape>")]
     references: &'a [SchemaReference],
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<MetadataShape>")]
     metadata: Option<&'a Metadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<RuleSet>")]
     rule_set: Option<&'a Value>,
     #[serde(skip_serializing_if = "<[SchemaTags]>::is_empty")]
     schema_tags: &'a [SchemaTags],
@@ -223,14 +237,14 @@ impl RenderedSchema {
 }
 
 /// The tags of one part of a schema.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SchemaTags {
     schema_entity: SchemaEntity,
     tags: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SchemaEntity {
     entity_path: String,

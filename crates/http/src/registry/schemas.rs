@@ -1,16 +1,69 @@
 //! `/schemas` — lists, and look-ups by id and guid (docs/reference/schema-registry.md §3, rows 1 to 8).
 
 use postern_registry::{Error, Guid, Page, Registry, StoredSchema};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::bodies::{ContextId, SubjectVersion};
 use super::names;
 use super::schema_responses::{ById, RenderedSchema, Version, into_problem};
+use crate::operation::{Operation, flag, number, operation, text, texts};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
 /// Schemas in one answer.
 const PAGE_MAX: usize = 1000;
+
+pub(super) const LIST: Operation = operation("listSchemas", "All schemas, by subject and version")
+    .with_query(&[
+        text("subjectPrefix", "How the names of the subjects begin; :*: for all contexts"),
+        flag("aliases", "Also the aliases of the subjects"),
+        flag("deleted", "Also those that are deleted"),
+        flag("latestOnly", "Only the latest version of each subject"),
+        text("ruleType", "Only those with rules of this type"),
+        number("offset", "How many are left out"),
+        number("limit", "How many are answered; as many as possible unless it is at least 1"),
+    ])
+    .returns::<Vec<Version>>();
+pub(super) const TYPES: Operation = operation("listSchemaTypes", "The schema languages").returns::<Vec<String>>();
+pub(super) const BY_ID: Operation = operation("getSchemaById", "The schema of an id")
+    .with_query(&[
+        text("subject", "The subject, in whose context the id is"),
+        text("format", "How the text is to be written, such as resolved (Avro) or serialized (Protobuf)"),
+        text("referenceFormat", "qualified: references with their contexts"),
+        texts("findTags", "Which tags are answered; * for all"),
+        flag("fetchMaxId", "Also the greatest id"),
+    ])
+    .returns::<ById>();
+pub(super) const TEXT_BY_ID: Operation = operation("getSchemaTextById", "The text of the schema of an id")
+    .with_query(&[
+        text("subject", "The subject, in whose context the id is"),
+        text("format", "How the text is to be written, such as resolved (Avro) or serialized (Protobuf)"),
+        text("referenceFormat", "qualified: references with their contexts"),
+        texts("findTags", "Which tags are answered; * for all"),
+    ])
+    .returns::<Value>();
+pub(super) const SUBJECTS: Operation = operation("listSubjectsOfId", "The subjects that an id is in")
+    .with_query(&[
+        text("subject", "A subject, in whose context the id is"),
+        flag("deleted", "Also those that are deleted"),
+        number("offset", "How many are left out"),
+        number("limit", "How many are answered; as many as possible unless it is at least 1"),
+    ])
+    .returns::<Vec<String>>();
+pub(super) const VERSIONS: Operation = operation("listVersionsOfId", "The versions that an id is in")
+    .with_query(&[
+        text("subject", "A subject, in whose context the id is"),
+        flag("deleted", "Also those that are deleted"),
+        number("offset", "How many are left out"),
+        number("limit", "How many are answered; as many as possible unless it is at least 1"),
+    ])
+    .returns::<Vec<SubjectVersion>>();
+pub(super) const BY_GUID: Operation = operation("getSchemaByGuid", "The schema of a guid")
+    .with_query(&[text("format", "How the text is to be written, such as resolved (Avro) or serialized (Protobuf)")])
+    .returns::<ById>();
+pub(super) const IDS: Operation =
+    operation("listIdsOfGuid", "The ids of a guid, by context").returns::<Vec<ContextId>>();
 
 /// `GET /schemas`
 pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {

@@ -3,14 +3,39 @@
 use postern_proxy::run_large;
 use postern_registry::{Registry, Subject, Visible};
 
+use super::bodies::SchemaRequest;
 use super::schema_responses::{RenderedSchema, Version, into_problem};
 use super::{body, names};
+use crate::operation::{Operation, flag, number, operation, text};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
 /// All contexts.
 const ALL_CONTEXTS: &str = ":*:";
+
+pub(super) const LIST: Operation = operation("listSubjects", "The names of all subjects")
+    .with_query(&[
+        text("subjectPrefix", "How their names begin; :*: for all contexts"),
+        flag("deleted", "Also those that are deleted"),
+        flag("deletedOnly", "Only those that are deleted"),
+        number("offset", "How many are left out"),
+        number("limit", "How many are answered; as many as possible unless it is at least 1"),
+    ])
+    .returns::<Vec<String>>();
+pub(super) const LOOK_UP: Operation = operation("lookUpSchema", "The version of a subject that has this schema")
+    .takes::<SchemaRequest>(&[
+        r#"{"schema":"{\"type\":\"record\",\"name\":\"Lamp\",\"fields\":[{\"name\":\"lumens\",\"type\":\"int\"}]}"}"#,
+    ])
+    .with_query(&[
+        flag("normalize", "Compares in the normal form"),
+        flag("deleted", "Also versions that are deleted"),
+        text("format", "How the text is to be written, such as resolved (Avro) or serialized (Protobuf)"),
+    ])
+    .returns::<Version>();
+pub(super) const DELETE: Operation = operation("deleteSubject", "Deletes a subject, and answers its versions")
+    .with_query(&[flag("permanent", "For good, where it is deleted already")])
+    .returns::<Vec<u32>>();
 
 /// Which versions a query includes.
 pub(super) fn visible(request: &RequestContext) -> Visible {

@@ -5,16 +5,76 @@ use postern_proxy::run_large;
 use postern_registry::{
     DerivedVersion, Error, RegisterOptions, Registered, Registry, StoredSchema, TagChanges, Visible, check_rule_set,
 };
+use serde_json::Value;
 
+use super::bodies::{SchemaRequest, TagRequest};
 use super::problem::problem;
 use super::schema_responses::{Registration, RenderedSchema, Version, into_problem};
 use super::{body, names, subjects};
+use crate::operation::{Operation, Query, flag, number, operation, text as name, texts};
 use crate::problem::{Problem, SCHEMA_MAX};
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
 /// Ids in one answer of `referencedby`.
 const REFERRERS_MAX: usize = 1000;
+
+pub(super) const LIST: Operation = operation("listVersions", "The numbers of the versions of a subject")
+    .with_query(&[
+        flag("deleted", "Also those that are deleted"),
+        flag("deletedOnly", "Only those that are deleted"),
+        flag("deletedAsNegative", "Those that are deleted as negative numbers"),
+        number("offset", "How many are left out"),
+        number("limit", "How many are answered; as many as possible unless it is at least 1"),
+    ])
+    .returns::<Vec<i64>>();
+pub(super) const REGISTER: Operation = operation(
+    "registerSchema",
+    "Registers a schema as a new version of a subject, unless it is one already",
+)
+.takes::<SchemaRequest>(&[
+    r#"{"schema":"{\"type\":\"record\",\"name\":\"Lamp\",\"fields\":[{\"name\":\"lumens\",\"type\":\"int\"}]}"}"#,
+])
+.with_query(&[
+    flag("normalize", "Registers the normal form"),
+    flag("force", "Without asking whether it is compatible"),
+    name("format", "How the text is to be written, such as resolved (Avro) or serialized (Protobuf)"),
+])
+.returns::<Registration>();
+pub(super) const SHOW: Operation =
+    operation("getVersion", "A version of a subject").with_query(VERSION_QUERY).returns::<Version>();
+pub(super) const TEXT: Operation =
+    operation("getVersionText", "The text of a version of a subject").with_query(VERSION_QUERY).returns::<Value>();
+pub(super) const DELETE: Operation = operation("deleteVersion", "Deletes a version, and answers its number")
+    .with_query(&[flag("permanent", "For good, where it is deleted already")])
+    .returns::<u32>();
+pub(super) const REFERENCED_BY: Operation =
+    operation("listReferencingIds", "The ids of the schemas that refer to a version")
+        .with_query(&[
+            flag("deleted", "Also those that are deleted"),
+            number("offset", "How many are left out"),
+            number("limit", "How many are answered; as many as possible unless it is at least 1"),
+        ])
+        .returns::<Vec<i32>>();
+pub(super) const WITH_METADATA: Operation =
+    operation("getVersionWithMetadata", "The latest version with these properties")
+        .with_query(&[
+            texts("key", "Names of properties"),
+            texts("value", "Their values, in the same order"),
+            flag("deleted", "Also those that are deleted"),
+            name("format", "How the text is to be written, such as resolved (Avro) or serialized (Protobuf)"),
+        ])
+        .returns::<Version>();
+pub(super) const TAG: Operation = operation("tagVersion", "A new version, with other tags or metadata")
+    .takes::<TagRequest>(&[r#"{"metadata":{"properties":{"owner":"ana"}}}"#])
+    .returns::<Registration>();
+
+const VERSION_QUERY: &[Query] = &[
+    flag("deleted", "Also where it is deleted"),
+    name("format", "How the text is to be written, such as resolved (Avro) or serialized (Protobuf)"),
+    name("referenceFormat", "qualified: references with their contexts"),
+    texts("findTags", "Which tags are answered; * for all"),
+];
 
 /// `GET /subjects/{subject}/versions`
 pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {

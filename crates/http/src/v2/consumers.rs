@@ -10,17 +10,20 @@ pub(super) mod subscription;
 
 use hyper::StatusCode;
 use postern_proxy::{Format, INSTANCE_NAME_MAX, InstanceSettings, Proxy, ReadFormat, ReadFormats};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::request::{BODY_MAX, instance_name};
+use super::bodies::ConsumerSettings;
 use super::problem;
+use crate::operation::{Operation, operation};
 use crate::path::segment;
 use crate::problem::Problem;
 use crate::reading::key_format;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Created<'a> {
     instance_id: &'a str,
     base_uri: String,
@@ -28,6 +31,11 @@ struct Created<'a> {
 
 /// Confluent's bounds (docs/reference/rest-v2.md §7.1).
 const MIN_BYTES: std::ops::RangeInclusive<i32> = -1..=10_000_000;
+
+pub(super) const CREATE: Operation = operation("createConsumer", "Makes a consumer instance in a group")
+    .may_take::<ConsumerSettings>(&[r#"{"name":"reader-1","format":"binary","auto.offset.reset":"earliest"}"#])
+    .returns::<Created>();
+pub(super) const DELETE: Operation = operation("deleteConsumer", "Deletes a consumer instance");
 
 pub(super) async fn create(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let base_url = request.base_url();

@@ -9,11 +9,30 @@ use postern_proxy::{
 };
 
 use self::request::Envelope;
+use super::bodies::{ProduceRequest as ProduceBody, ProduceResponse};
 use super::{AVRO, BINARY, JSON_RECORDS, JSON_SCHEMA, PROTOBUF, problem};
 use crate::body::BodyKind;
+use crate::operation::{Operation, operation};
 use crate::problem::{Problem, record_problem};
 use crate::reply::{Reply, to_json};
 use crate::request_context::{Params, RequestContext};
+
+pub(super) const TO_TOPIC: Operation =
+    operation("produce", "Writes records to a topic; the answer says where each is, or why it was not written")
+        .takes::<ProduceBody>(EXAMPLES)
+        .returns::<ProduceResponse>();
+pub(super) const TO_PARTITION: Operation = operation("produceToPartition", "Writes records to a partition")
+    .takes::<ProduceBody>(EXAMPLES)
+    .returns::<ProduceResponse>();
+
+/// One for each media type.
+const EXAMPLES: &[&str] = &[
+    r#"{"records":[{"key":"a2V5","value":"dmFsdWU="}]}"#,
+    r#"{"records":[{"key":"a","value":{"lumens":4}}]}"#,
+    r#"{"value_schema":"{\"type\":\"record\",\"name\":\"Lamp\",\"fields\":[{\"name\":\"lumens\",\"type\":\"int\"}]}","records":[{"value":{"lumens":4}}]}"#,
+    r#"{"value_schema":"{\"type\":\"object\",\"properties\":{\"lumens\":{\"type\":\"integer\"}}}","records":[{"value":{"lumens":4}}]}"#,
+    r#"{"value_schema":"syntax = \"proto3\"; message Lamp { int32 lumens = 1; }","records":[{"value":{"lumens":4}}]}"#,
+];
 
 pub(super) async fn to_topic(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     produce(proxy, request, |_| Ok(None)).await

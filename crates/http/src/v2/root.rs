@@ -5,9 +5,16 @@ use std::collections::BTreeMap;
 use postern_proxy::Proxy;
 use serde_json::{Map, Value};
 
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
+
+pub(super) const SHOW: Operation =
+    operation("getRoot", "An empty object: a probe").returns::<BTreeMap<String, Value>>();
+pub(super) const ACCEPT: Operation = operation("postRoot", "An empty object: a probe")
+    .may_take::<BTreeMap<String, String>>(&["{}"])
+    .returns::<BTreeMap<String, Value>>();
 
 pub(super) async fn show(_: Proxy, _: RequestContext) -> Result<Reply, Problem> {
     Ok(Reply::ok(&BTreeMap::<(), ()>::new()))

@@ -6,17 +6,30 @@
 use hyper::StatusCode;
 use postern_proxy::{Format, PartitionId, Proxy, ReadFormat, ReadFormats, ReadStart, SchemaKind, TopicDescription};
 
+use super::bodies::Record;
 use super::record_object::{JsonObject, finish};
 use super::topics::{described, no_such_partition, topic_name};
 use super::{AVRO, JSON_RECORDS, JSON_SCHEMA, PROTOBUF, problem};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reading::{
-    Framing, Include, Positions, RecordStreams, Source, framed, hung_up, key_format, last_event_id, limits, partitions,
-    positions_of, start, went_away, wrong_event_id,
+    Framing, Include, Positions, QUERY, RecordStreams, Source, framed, hung_up, key_format, last_event_id, limits,
+    partitions, positions_of, start, went_away, wrong_event_id,
 };
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 use crate::router::Answer;
+
+pub(super) const OF_TOPIC: Operation =
+    operation("readTopic", "Reads records of a topic, without a consumer instance; as events or lines, goes on")
+        .with_query(QUERY)
+        .returns::<Vec<Record>>();
+pub(super) const OF_PARTITION: Operation = operation(
+    "readPartition",
+    "Reads records of a partition, without a consumer instance; as events or lines, goes on",
+)
+.with_query(QUERY)
+.returns::<Vec<Record>>();
 
 /// All partitions, or those of the parameter `partitions`.
 pub(super) fn of_topic(streams: &RecordStreams) -> impl Fn(Proxy, RequestContext) -> Answer + Send + Sync + 'static {

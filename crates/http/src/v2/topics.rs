@@ -4,21 +4,23 @@
 use std::collections::BTreeMap;
 
 use postern_proxy::{ConfigResource, NodeId, PartitionDescription, PartitionId, Proxy, TopicDescription, TopicName};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::problem;
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::{Params, RequestContext};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Topic<'a> {
     name: &'a str,
     configs: BTreeMap<&'a str, Option<&'a str>>,
     partitions: Vec<Partition>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Partition {
     partition: i32,
     /// -1: none.
@@ -26,18 +28,26 @@ struct Partition {
     replicas: Vec<Replica>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Replica {
     broker: i32,
     leader: bool,
     in_sync: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Offsets {
     beginning_offset: i64,
     end_offset: i64,
 }
+
+pub(super) const LIST: Operation = operation("listTopicNames", "The names of all topics").returns::<Vec<String>>();
+pub(super) const SHOW: Operation =
+    operation("getTopicWithConfigs", "A topic, with its configs and partitions").returns::<Topic>();
+pub(super) const PARTITIONS: Operation =
+    operation("listPartitionsOfTopic", "The partitions of a topic").returns::<Vec<Partition>>();
+pub(super) const PARTITION: Operation = operation("getPartitionOfTopic", "A partition").returns::<Partition>();
+pub(super) const OFFSETS: Operation = operation("getOffsets", "Where a partition begins and ends").returns::<Offsets>();
 
 pub(super) async fn list(proxy: Proxy, _: RequestContext) -> Result<Reply, Problem> {
     let topics = proxy.topics(false).await.map_err(problem)?;

@@ -8,17 +8,22 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use postern_proxy::{Acl, Proxy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::request::{Search, read_acl, read_batch};
+use super::bodies::{CreateAclRequest, CreateAclsRequest};
 use super::links::{ClusterPath, Links};
 use super::problem;
+use super::resource::Collection;
 use crate::lenient_object::BODY_MAX;
+use crate::operation::{Operation, one_of, operation, text};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaAcl")]
 struct Resource<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -32,12 +37,63 @@ struct Resource<'a> {
     permission: &'static str,
 }
 
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeletedAcls")]
+struct Deleted<'a> {
+    data: Vec<Resource<'a>>,
+}
+
 /// ACLs have no name.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AclMetadata")]
 struct Metadata {
     #[serde(rename = "self")]
     url: String,
 }
+
+pub(super) const SEARCH: Operation = operation("listAcls", "The ACLs that match")
+    .with_query(&[
+        one_of("resource_type", "UNKNOWN is refused", RESOURCE_TYPES),
+        text("resource_name", "The name of the resource"),
+        one_of("pattern_type", "How the name is meant", PATTERN_TYPES),
+        text("principal", "Such as User:ana"),
+        text("host", "An address, or *"),
+        one_of("operation", "What is allowed or denied", OPERATIONS),
+        one_of("permission", "Whether it is allowed or denied", PERMISSIONS),
+    ])
+    .returns::<Collection<Resource>>();
+pub(super) const CREATE: Operation = operation("createAcl", "Creates an ACL").takes::<CreateAclRequest>(&[r#"{"resource_type":"TOPIC","resource_name":"lab","pattern_type":"LITERAL","principal":"User:ana","host":"*","operation":"READ","permission":"ALLOW"}"#]).answers_empty(201);
+pub(super) const CREATE_BATCH: Operation = operation("createAcls", "Creates several ACLs").takes::<CreateAclsRequest>(&[r#"{"data":[{"resource_type":"TOPIC","resource_name":"lab","pattern_type":"LITERAL","principal":"User:ana","host":"*","operation":"READ","permission":"ALLOW"}]}"#]);
+pub(super) const DELETE: Operation =
+    operation("deleteAcls", "Deletes the ACLs that match, and answers which they were")
+        .with_query(&[
+            one_of("resource_type", "Its kind", RESOURCE_TYPES).required("TOPIC"),
+            text("resource_name", "The name of the resource"),
+            one_of("pattern_type", "How the name is meant", PATTERN_TYPES).required("ANY"),
+            text("principal", "Such as User:ana"),
+            text("host", "An address, or *"),
+            one_of("operation", "What is allowed or denied", OPERATIONS).required("READ"),
+            one_of("permission", "Whether it is allowed or denied", PERMISSIONS).required("ALLOW"),
+        ])
+        .returns::<Deleted>();
+
+const RESOURCE_TYPES: &[&str] = &["ANY", "TOPIC", "GROUP", "CLUSTER", "TRANSACTIONAL_ID", "DELEGATION_TOKEN"];
+const PATTERN_TYPES: &[&str] = &["ANY", "MATCH", "LITERAL", "PREFIXED"];
+const OPERATIONS: &[&str] = &[
+    "ANY",
+    "ALL",
+    "READ",
+    "WRITE",
+    "CREATE",
+    "DELETE",
+    "ALTER",
+    "DESCRIBE",
+    "CLUSTER_ACTION",
+    "DESCRIBE_CONFIGS",
+    "ALTER_CONFIGS",
+    "IDEMPOTENT_WRITE",
+];
+const PERMISSIONS: &[&str] = &["ANY", "ALLOW", "DENY"];
 
 pub(super) async fn search(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let search = Search::read(&request, false)?;
@@ -72,10 +128,6 @@ pub(super) async fn create_batch(proxy: Proxy, request: RequestContext) -> Resul
 }
 
 pub(super) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
-    #[derive(Serialize)]
-    struct Deleted<'a> {
-        data: Vec<Resource<'a>>,
-    }
     let search = Search::read(&request, true)?;
     let links = Links::of(&proxy, &request).await?;
     let acls = proxy.delete_acls(&search.filter()).await.map_err(problem)?;

@@ -1,16 +1,19 @@
 //! `GET …/brokers`, `GET …/brokers/{broker}` — the brokers of the cluster (docs/reference/rest-v3.md §4).
 
 use postern_proxy::{Broker as Described, NodeId, Proxy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::links::Links;
 use super::problem;
-use super::resource::{Metadata, Related};
+use super::resource::{Collection, Metadata, Related};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaBroker")]
 struct Broker<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -22,6 +25,10 @@ struct Broker<'a> {
     configs: Related,
     partition_replicas: Related,
 }
+
+pub(super) const LIST: Operation =
+    operation("listBrokers", "The brokers of the cluster").returns::<Collection<Broker>>();
+pub(super) const SHOW: Operation = operation("getBroker", "A broker").returns::<Broker>();
 
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;

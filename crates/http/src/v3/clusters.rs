@@ -1,16 +1,19 @@
 //! `GET /v3/clusters`, `GET /v3/clusters/{cluster}` — the one cluster, and links to its resources (docs/reference/rest-v3.md §3).
 
 use postern_proxy::{ClusterDescription, Proxy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::links::Links;
 use super::problem;
 use super::resource::{Collection, Metadata, Related};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaCluster")]
 struct Cluster<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -23,6 +26,9 @@ struct Cluster<'a> {
     topics: Related,
     partition_reassignments: Related,
 }
+
+pub(super) const LIST: Operation = operation("listClusters", "The one cluster").returns::<Collection<Cluster>>();
+pub(super) const SHOW: Operation = operation("getCluster", "The cluster").returns::<Cluster>();
 
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let base_url = request.base_url();

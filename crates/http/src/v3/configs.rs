@@ -7,18 +7,22 @@ use hyper::StatusCode;
 use postern_proxy::{
     ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, NodeId, Proxy, TopicName,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::alter::{Alteration, TopicAlterations, value_of};
+use super::bodies::{AlterConfigsOfTopicsRequest, AlterConfigsRequest, SetConfigRequest};
 use super::links::{ClusterPath, Links, segment};
-use super::resource::Metadata;
+use super::resource::{Collection, Metadata};
 use super::{problem, topic_name};
 use crate::lenient_object::BODY_MAX;
+use crate::operation::{Operation, operation};
 use crate::problem::{self as problems, Dialect, Problem};
 use crate::reply::Reply;
 use crate::request_context::{Params, RequestContext};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaConfig")]
 struct Config<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -40,15 +44,74 @@ struct Config<'a> {
 }
 
 /// One of the sources that give a config a value, the effective one first.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConfigSynonym")]
 struct Synonym<'a> {
     name: &'a str,
     value: Option<&'a str>,
     source: &'static str,
 }
 
+/// The topics whose configs could not be altered.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AlterConfigsFailures")]
+struct Failures {
+    failures: Vec<Failure>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AlterConfigsFailure")]
+struct Failure {
+    topic_name: String,
+    error_code: u32,
+    message: String,
+}
+
 /// Reads the resource of a path.
 pub(super) type ResourceOf = fn(&Params) -> Result<ConfigResource, Problem>;
+
+pub(super) const ALTER_TOPICS: Operation =
+    operation("alterConfigsOfTopics", "Alters configs of several topics: of each all or none")
+        .takes::<AlterConfigsOfTopicsRequest>(&[
+            r#"{"data":[{"topic_name":"lab","configs":[{"name":"retention.ms","value":"86400000"}]}]}"#,
+        ])
+        .or::<Failures>(207);
+pub(super) const OF_ALL_TOPICS: Operation =
+    operation("listConfigsOfAllTopics", "The configs of all topics").returns::<Collection<Config>>();
+pub(super) const OF_BROKERS: Operation =
+    operation("listConfigsOfAllBrokers", "The configs of all brokers").returns::<Collection<Config>>();
+pub(super) const TOPIC: Operations =
+    Operations::named("OfTopic", &[r#"{"data":[{"name":"retention.ms","value":"86400000"}]}"#]);
+pub(super) const BROKER: Operations =
+    Operations::named("OfBroker", &[r#"{"data":[{"name":"log.retention.ms","operation":"DELETE"}]}"#]);
+pub(super) const ALL_BROKERS: Operations =
+    Operations::named("ForAllBrokers", &[r#"{"data":[{"name":"log.retention.ms","operation":"DELETE"}]}"#]);
+
+/// The operations on the configs of one kind of resource.
+pub(super) struct Operations {
+    pub(super) list: Operation,
+    pub(super) show: Operation,
+    pub(super) set: Operation,
+    pub(super) reset: Operation,
+    pub(super) alter: Operation,
+}
+
+impl Operations {
+    /// Those whose ids end in `of`; `alteration` is an example.
+    const fn named(of: &'static str, alteration: &'static [&'static str]) -> Operations {
+        Operations {
+            list: operation("listConfigs", "All configs").returns::<Collection<Config>>().again(of),
+            show: operation("getConfig", "A config").returns::<Config>().again(of),
+            set: operation("setConfig", "Sets a config")
+                .takes::<SetConfigRequest>(&[r#"{"value":"86400000"}"#])
+                .again(of),
+            reset: operation("resetConfig", "Gives a config back its default").again(of),
+            alter: operation("alterConfigs", "Alters several configs: all or none")
+                .takes::<AlterConfigsRequest>(alteration)
+                .again(of),
+        }
+    }
+}
 
 /// A topic: an illegal name is a 400 (docs/reference/rest-v3.md §5.3).
 pub(super) fn topic(params: &Params) -> Result<ConfigResource, Problem> {
@@ -111,16 +174,6 @@ pub(super) async fn alter(proxy: Proxy, request: RequestContext, resource: Resou
 
 /// `POST …/topics/-/configs:alter`: each topic by itself.
 pub(super) async fn alter_topics(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
-    #[derive(Serialize)]
-    struct Failures {
-        failures: Vec<Failure>,
-    }
-    #[derive(Serialize)]
-    struct Failure {
-        topic_name: String,
-        error_code: u32,
-        message: String,
-    }
     let cluster_path = ClusterPath::of(&request);
     let (_, body) = request.read_document(BODY_MAX).await?;
     let TopicAlterations { topics, validate_only } = TopicAlterations::read(&body)?;

@@ -4,16 +4,19 @@
 use std::fmt::Display;
 
 use postern_proxy::{GroupDescription, GroupMember, Proxy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::links::{Links, segment};
 use super::problem;
-use super::resource::{Metadata, Related};
+use super::resource::{Collection, Metadata, Related};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaConsumerGroup")]
 struct Group<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -30,7 +33,8 @@ struct Group<'a> {
     lag_summary: Related,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaConsumer")]
 struct Consumer<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -42,7 +46,8 @@ struct Consumer<'a> {
     assignments: Related,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaConsumerAssignment")]
 struct Assignment<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -54,6 +59,17 @@ struct Assignment<'a> {
     partition: Related,
     lag: Related,
 }
+
+pub(super) const LIST: Operation =
+    operation("listConsumerGroups", "All consumer groups").returns::<Collection<Group>>();
+pub(super) const SHOW: Operation = operation("getConsumerGroup", "A consumer group").returns::<Group>();
+pub(super) const CONSUMERS: Operation =
+    operation("listConsumers", "The members of a group").returns::<Collection<Consumer>>();
+pub(super) const CONSUMER: Operation = operation("getConsumer", "A member of a group").returns::<Consumer>();
+pub(super) const ASSIGNMENTS: Operation =
+    operation("listConsumerAssignments", "The partitions that a member reads").returns::<Collection<Assignment>>();
+pub(super) const ASSIGNMENT: Operation =
+    operation("getConsumerAssignment", "A partition that a member reads").returns::<Assignment>();
 
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;

@@ -2,18 +2,21 @@
 //! behind (docs/reference/rest-v3.md §10.4, §10.5).
 
 use postern_proxy::{GroupLags, PartitionLag, Proxy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::groups::path_of;
 use super::links::{Links, segment};
 use super::problem;
-use super::resource::{Metadata, Related};
+use super::resource::{Collection, Metadata, Related};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
 /// Without a member that reads the partition the ids are empty.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaConsumerLag")]
 struct Lag<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -29,7 +32,8 @@ struct Lag<'a> {
     lag: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaConsumerGroupLagSummary")]
 struct LagSummary<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -45,6 +49,14 @@ struct LagSummary<'a> {
     max_lag_partition_id: i32,
     max_lag_partition: Related,
 }
+
+pub(super) const LIST: Operation =
+    operation("listConsumerLags", "How far a group is behind, by partition; the greatest lag first")
+        .returns::<Collection<Lag>>();
+pub(super) const SHOW: Operation =
+    operation("getConsumerLag", "How far a group is behind in one partition").returns::<Lag>();
+pub(super) const SUMMARY: Operation =
+    operation("getConsumerGroupLagSummary", "The greatest lag of a group, and the sum of all").returns::<LagSummary>();
 
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;

@@ -2,11 +2,13 @@
 //! (docs/reference/rest-v3.md §7.1, §7.2).
 
 use postern_proxy::{PartitionDescription, PartitionId, Proxy, TopicDescription};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::links::Links;
-use super::resource::{Metadata, Related};
+use super::resource::{Collection, Metadata, Related};
 use super::{described, problem, topic_name};
+use crate::operation::{Operation, one_of, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
@@ -14,7 +16,8 @@ use crate::request_context::RequestContext;
 /// The only value of `offset_type`, and its default.
 const OFFSET_TYPE: &str = "earliest_and_latest";
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaPartition")]
 struct Partition<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -26,7 +29,8 @@ struct Partition<'a> {
     reassignment: Related,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaPartitionWithOffsets")]
 struct PartitionWithOffsets<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -36,6 +40,13 @@ struct PartitionWithOffsets<'a> {
     earliest_offset: i64,
     latest_offset: i64,
 }
+
+pub(super) const LIST: Operation =
+    operation("listPartitions", "The partitions of a topic").returns::<Collection<Partition>>();
+pub(super) const SHOW: Operation = operation("getPartition", "A partition").returns::<Partition>();
+pub(super) const OFFSETS: Operation = operation("getPartitionOffsets", "Where a partition begins and ends")
+    .with_query(&[one_of("offset_type", "The only value", &[OFFSET_TYPE])])
+    .returns::<PartitionWithOffsets>();
 
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;

@@ -2,16 +2,19 @@
 //! (docs/reference/rest-v3.md §8).
 
 use postern_proxy::{NodeId, Proxy, Reassignment};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::links::{Links, segment};
 use super::problem;
-use super::resource::{Metadata, Related};
+use super::resource::{Collection, Metadata, Related};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaReassignment")]
 struct Resource<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -26,6 +29,14 @@ struct Resource<'a> {
 /// In lists the links of Confluent end in the plural, a path that exists here as well.
 const IN_LIST: &str = "reassignments";
 const SINGLE: &str = "reassignment";
+
+pub(super) const OF_ALL_TOPICS: Operation =
+    operation("listReassignments", "The partitions that are being moved").returns::<Collection<Resource>>();
+pub(super) const OF_TOPIC: Operation =
+    operation("listReassignmentsOfTopic", "The partitions of a topic that are being moved")
+        .returns::<Collection<Resource>>();
+pub(super) const OF_PARTITION: Operation =
+    operation("getReassignment", "How a partition is being moved; 404 where it is not").returns::<Resource>();
 
 pub(super) async fn of_all_topics(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;

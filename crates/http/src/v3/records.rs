@@ -13,12 +13,25 @@ use postern_proxy::{AppendedRecord, Error, InvalidTopicName, Proxy, SingleRecord
 
 use self::document::Refusal;
 use self::receipt::Failure;
+use super::bodies::{ProduceBatchRequest, ProduceBatchResponse, RecordReceipt, RecordRequest};
+use crate::operation::{Operation, operation};
 use crate::problem::{illegal_topic, refused_record};
 
 pub(super) use timestamp::write as write_timestamp;
 
 pub(super) use batch::batch;
 pub(super) use stream::stream;
+
+pub(super) const STREAM: Operation = operation(
+    "produceRecords",
+    "Writes a stream of records: any number of documents, each answered by one as soon as it is written",
+)
+.takes::<RecordRequest>(&[r#"{"key":{"type":"STRING","data":"a"},"value":{"type":"JSON","data":{"lumens":4}}}"#])
+.returns::<RecordReceipt>();
+pub(super) const BATCH: Operation =
+    operation("produceRecordsBatch", "Writes a few records, each answered under its id")
+        .takes::<ProduceBatchRequest>(&[r#"{"entries":[{"id":"1","value":{"type":"BINARY","data":"AAEC"}}]}"#])
+        .answers_with::<ProduceBatchResponse>(207);
 
 /// Where the records of a request go.
 struct Target {

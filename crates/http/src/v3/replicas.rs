@@ -2,18 +2,21 @@
 //! of partitions (docs/reference/rest-v3.md §4, §7.3).
 
 use postern_proxy::{NodeId, PartitionDescription, PartitionId, Proxy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::brokers::no_such_broker;
 use super::links::Links;
 use super::partitions::{find, no_such_partition};
-use super::resource::{Metadata, Related};
+use super::resource::{Collection, Metadata, Related};
 use super::{described, problem, topic_name};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaReplica")]
 struct Replica<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -25,6 +28,12 @@ struct Replica<'a> {
     is_in_sync: bool,
     broker: Related,
 }
+
+pub(super) const LIST: Operation =
+    operation("listReplicas", "The replicas of a partition").returns::<Collection<Replica>>();
+pub(super) const SHOW: Operation = operation("getReplica", "A replica").returns::<Replica>();
+pub(super) const OF_BROKER: Operation =
+    operation("listReplicasOfBroker", "All replicas on a broker").returns::<Collection<Replica>>();
 
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let id = PartitionId(request.params.number("partition")?);

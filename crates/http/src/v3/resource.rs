@@ -3,10 +3,11 @@
 //! A resource is a small struct of its own whose members stand in the order in which they are written, `kind` and
 //! `metadata` first.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Where a resource is, and what it is called.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Metadata {
     #[serde(rename = "self")]
     pub(super) url: String,
@@ -14,20 +15,21 @@ pub(super) struct Metadata {
 }
 
 /// A link to something else.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Related {
     pub(super) related: String,
 }
 
 /// A list of resources, always whole: there is no paging.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub(super) struct Collection<T> {
     kind: &'static str,
     metadata: CollectionMetadata,
     data: Vec<T>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CollectionMetadata {
     #[serde(rename = "self")]
     url: String,

@@ -9,14 +9,16 @@ use postern_proxy::{
     TopicDescription,
 };
 
+use super::bodies::RecordList;
 use super::links::{Links, segment};
 use super::partitions::{find, no_such_partition};
 use super::records::write_timestamp;
 use super::{described, problem, topic_name};
+use crate::operation::{Operation, operation};
 use crate::problem::{Dialect, Problem};
 use crate::reading::{
-    Framing, Include, RecordObject, RecordStreams, Source, formats, framed, hung_up, last_event_id, limits, partitions,
-    positions_of, start, went_away, write_headers, wrong_event_id,
+    Framing, Include, QUERY, RecordObject, RecordStreams, Source, formats, framed, hung_up, last_event_id, limits,
+    partitions, positions_of, start, went_away, write_headers, wrong_event_id,
 };
 use crate::reply::{Reply, to_json};
 use crate::request_context::RequestContext;
@@ -24,6 +26,15 @@ use crate::router::Answer;
 
 /// Parameters of a read that say where it begins: the link to the next one has another.
 const START: [&str; 3] = ["offset", "timestamp", "last"];
+
+pub(super) const OF_TOPIC: Operation =
+    operation("readRecordsOfTopic", "Reads records of a topic, without a group; as events or lines, goes on")
+        .with_query(QUERY)
+        .returns::<RecordList>();
+pub(super) const OF_PARTITION: Operation =
+    operation("readRecordsOfPartition", "Reads records of a partition, without a group; as events or lines, goes on")
+        .with_query(QUERY)
+        .returns::<RecordList>();
 
 /// All partitions, or those of the parameter `partitions`.
 pub(super) fn of_topic(streams: &RecordStreams) -> impl Fn(Proxy, RequestContext) -> Answer + Send + Sync + 'static {

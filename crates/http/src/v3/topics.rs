@@ -5,18 +5,22 @@ mod create;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};
 use postern_proxy::{Proxy, TopicDescription, TopicName};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::create::Creation;
+use super::bodies::{AddPartitionsRequest, CreateTopicRequest};
 use super::links::{ClusterPath, Links};
-use super::resource::{Metadata, Related};
+use super::resource::{Collection, Metadata, Related};
 use super::{described, problem, topic_name};
 use crate::lenient_object::{BODY_MAX, LenientObject};
+use crate::operation::{Operation, flag, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KafkaTopic")]
 struct Topic<'a> {
     kind: &'static str,
     metadata: Metadata,
@@ -30,6 +34,23 @@ struct Topic<'a> {
     partition_reassignments: Related,
     authorized_operations: &'a [&'static str],
 }
+
+pub(super) const LIST: Operation = operation("listTopics", "All topics but the internal ones, by name")
+    .with_query(&[flag("includeAuthorizedOperations", "Also what the proxy may do with each")])
+    .returns::<Collection<Topic>>();
+pub(super) const SHOW: Operation = operation("getTopic", "A topic")
+    .with_query(&[flag("include_authorized_operations", "Also what the proxy may do with it")])
+    .returns::<Topic>();
+pub(super) const CREATE: Operation = operation("createTopic", "Creates a topic, or checks whether it could be")
+    .takes::<CreateTopicRequest>(&[
+        r#"{"topic_name":"lamps","partitions_count":3,"configs":[{"name":"retention.ms","value":"86400000"}]}"#,
+    ])
+    .answers_with::<Topic>(201)
+    .or::<Topic>(200);
+pub(super) const ADD_PARTITIONS: Operation = operation("updatePartitionCount", "Adds partitions to a topic")
+    .takes::<AddPartitionsRequest>(&[r#"{"partitions_count":6}"#])
+    .returns::<Topic>();
+pub(super) const DELETE: Operation = operation("deleteTopic", "Deletes a topic");
 
 /// Sorted by name, without internal topics. The query parameter has another spelling than that of one topic.
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {

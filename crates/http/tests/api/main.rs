@@ -7,6 +7,7 @@ mod docs_consumers;
 mod http_bounds;
 mod http_responses;
 mod http_wire;
+mod openapi;
 mod record_streams;
 mod registry;
 mod registry_better;

@@ -3,24 +3,33 @@
 
 use hyper::StatusCode;
 use postern_proxy::{PartitionName, Proxy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::bodies::PartitionsRequest;
 use super::super::problem;
 use super::request::{BODY_MAX, instance_name, object, partitions};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Assignments {
     partitions: Vec<Partition>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AssignedPartition")]
 struct Partition {
     topic: String,
     partition: i32,
 }
+
+pub(in crate::v2) const SET: Operation = operation("assignPartitions", "Chooses the partitions that an instance reads")
+    .takes::<PartitionsRequest>(&[r#"{"partitions":[{"topic":"lab","partition":0}]}"#]);
+pub(in crate::v2) const SHOW: Operation =
+    operation("getAssignments", "The partitions that were chosen").returns::<Assignments>();
 
 pub(in crate::v2) async fn set(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;

@@ -2,27 +2,42 @@
 
 use hyper::StatusCode;
 use postern_proxy::{CommittedOffset, Proxy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::bodies::{CommitRequest, PartitionsRequest};
 use super::super::problem;
 use super::request::{BODY_MAX, instance_name, objects, optional_object, partition, partitions, required};
 use crate::lenient_object::LenientObject;
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CommittedOffsets")]
 struct Offsets {
     offsets: Vec<Committed>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CommittedOffset")]
 struct Committed {
     topic: String,
     partition: i32,
     offset: i64,
     metadata: String,
 }
+
+pub(in crate::v2) const COMMIT: Operation =
+    operation("commitOffsets", "Commits the offsets of the body, or all that was read")
+        .may_take::<CommitRequest>(&[r#"{"offsets":[{"topic":"lab","partition":0,"offset":0}]}"#])
+        .returns::<Vec<String>>();
+/// A body with GET: clients that cannot send one read what is committed of a group in API v3.
+pub(in crate::v2) const COMMITTED: Operation =
+    operation("getCommittedOffsets", "What is committed of the partitions that the body names")
+        .takes::<PartitionsRequest>(&[r#"{"partitions":[{"topic":"lab","partition":0}]}"#])
+        .returns::<Offsets>();
 
 /// Without a body what the client has read is committed. The parameter `async` has no effect, as in Confluent.
 pub(in crate::v2) async fn commit(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {

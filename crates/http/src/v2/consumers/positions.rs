@@ -5,13 +5,24 @@ use hyper::StatusCode;
 use jiff::Timestamp;
 use postern_proxy::{PartitionName, Position, Proxy, SeekTarget};
 
+use super::super::bodies::{PartitionsRequest, SeekRequest};
 use super::super::problem;
 use super::request::{BODY_MAX, instance_name, object, objects, partition, partitions, required};
 use crate::lenient_object::LenientObject;
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reading::shown;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
+
+pub(in crate::v2) const SEEK: Operation = operation("seek", "Sets the offsets of the next reads, by offset or by time")
+    .takes::<SeekRequest>(&[r#"{"offsets":[{"topic":"lab","partition":0,"offset":0}]}"#]);
+pub(in crate::v2) const BEGINNING: Operation =
+    operation("seekToBeginning", "The next reads begin with the first records")
+        .takes::<PartitionsRequest>(&[r#"{"partitions":[{"topic":"lab","partition":0}]}"#]);
+pub(in crate::v2) const END: Operation =
+    operation("seekToEnd", "The next reads begin with records that come")
+        .takes::<PartitionsRequest>(&[r#"{"partitions":[{"topic":"lab","partition":0}]}"#]);
 
 pub(in crate::v2) async fn seek(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;

@@ -3,9 +3,11 @@
 use hyper::{Method, StatusCode};
 use postern_proxy::{Format, Proxy, ReadFormats};
 
+use super::super::bodies::Record;
 use super::super::record_object::{JsonObject, finish};
 use super::super::{AVRO, BINARY, JSON_RECORDS, JSON_SCHEMA, PROTOBUF, V2, problem};
 use super::request::instance_name;
+use crate::operation::{Operation, number, operation, text};
 use crate::problem::Problem;
 use crate::reading::{
     Framing, Include, Positions, RecordStreams, Source, framed, hung_up, last_event_id, limits, resume, went_away,
@@ -14,6 +16,14 @@ use crate::reading::{
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 use crate::router::Answer;
+
+pub(in crate::v2) const READ: Operation = operation("readRecords", "Reads the next records of an instance")
+    .with_query(&[
+        number("timeout", "Milliseconds to wait for records"),
+        number("max_bytes", "How much is read, in bytes"),
+        text("include", "timestamp, headers, schema_id, divided by commas"),
+    ])
+    .returns::<Vec<Record>>();
 
 pub(in crate::v2) fn read(streams: &RecordStreams) -> impl Fn(Proxy, RequestContext) -> Answer + Send + Sync + 'static {
     let streams = streams.clone();

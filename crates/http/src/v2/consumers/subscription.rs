@@ -3,18 +3,28 @@
 
 use hyper::StatusCode;
 use postern_proxy::{Proxy, SubscriptionRequest};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::bodies::SubscriptionRequest as SubscriptionBody;
 use super::super::problem;
 use super::request::{BODY_MAX, instance_name, object};
+use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Subscription {
     topics: Vec<String>,
 }
+
+pub(in crate::v2) const SET: Operation =
+    operation("subscribe", "Subscribes an instance to topics, whose partitions the group divides")
+        .takes::<SubscriptionBody>(&[r#"{"topics":["lab"]}"#]);
+pub(in crate::v2) const SHOW: Operation =
+    operation("getSubscription", "The topics of the subscription").returns::<Subscription>();
+pub(in crate::v2) const DELETE: Operation = operation("unsubscribe", "Ends the subscription");
 
 pub(in crate::v2) async fn set(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
