@@ -1,6 +1,6 @@
 //! `GET …/topics/{topic}/records`, `…/partitions/{partition}/records` — read without a group.
 //!
-//! Confluent has no such operations. Key and value stand as in a request to produce, with their type and schema id, so that a record can be
+//! Confluent has no such operations. Key and value stand as in a request to produce, with their type or schema id, so that a record can be
 //! sent again. The link `next` goes on behind the records of the answer.
 
 use hyper::StatusCode;
@@ -133,7 +133,7 @@ fn list(request: &RequestContext, url: &str, next: &str, records: &[u8]) -> Vec<
     out
 }
 
-/// A record as API v3 has it, with the types of key and value.
+/// A record as API v3 has it, with the types or schema ids of key and value.
 #[derive(Clone, Copy)]
 struct TypedObject {
     formats: ReadFormats,
@@ -179,9 +179,13 @@ impl RecordObject for TypedObject {
     }
 }
 
-/// What stands before the data of a key or value; nothing before Kafka's null.
+/// What stands before the data of a key or value; nothing before Kafka's null. A request to produce has the type or the id, not both.
 fn begin_side(format: ReadFormat, side: ReadSide, out: &mut Vec<u8>) {
     if side.is_null {
+        return;
+    }
+    if let Some(SchemaIdentifier::Id(id)) = side.schema {
+        out.extend_from_slice(format!("{{\"schema_id\":{id},\"data\":").as_bytes());
         return;
     }
     out.extend_from_slice(b"{\"type\":\"");
@@ -193,12 +197,10 @@ fn begin_side(format: ReadFormat, side: ReadSide, out: &mut Vec<u8>) {
         ReadFormat::Encoded(Format::Schema(SchemaKind::Json)) => b"JSONSCHEMA",
         ReadFormat::Encoded(Format::Schema(SchemaKind::Protobuf)) => b"PROTOBUF",
     });
-    let schema = match side.schema {
-        None => "\"".to_owned(),
-        Some(SchemaIdentifier::Id(id)) => format!("\",\"schema_id\":{id}"),
-        Some(SchemaIdentifier::Guid(guid)) => format!("\",\"schema_guid\":\"{guid}\""),
-    };
-    out.extend_from_slice(schema.as_bytes());
+    out.push(b'"');
+    if let Some(SchemaIdentifier::Guid(guid)) = side.schema {
+        out.extend_from_slice(format!(",\"schema_guid\":\"{guid}\"").as_bytes());
+    }
     out.extend_from_slice(b",\"data\":");
 }
 
