@@ -122,7 +122,7 @@ impl<R: RecordObject> RecordStream<R> {
 
     async fn run(&mut self, answers: &AnswerSender) {
         self.push_opening(answers);
-        let mut sent = Instant::now();
+        let (mut sent, mut followed) = (Instant::now(), Instant::now());
         loop {
             let (answer, positions) = match self.read().await {
                 Ok(read) => read,
@@ -130,24 +130,24 @@ impl<R: RecordObject> RecordStream<R> {
                 Err(Error::Stopping) => return,
                 Err(error) => return self.push_failure(&error, answers),
             };
-            if answer.text().is_empty() {
-                answer.accept();
-                if sent.elapsed() >= self.keep_alive {
-                    answers.push(self.keep_alive_text());
-                    sent = Instant::now();
-                    if let Err(error) = self.follow().await {
-                        return self.push_failure(&error, answers);
-                    }
+            if !answer.text().is_empty() {
+                answers.push(answer.text());
+                if !self.wait_until_read(answers).await {
+                    return;
                 }
-                continue;
-            }
-            answers.push(answer.text());
-            if !self.wait_until_read(answers).await {
-                return;
+                self.positions.clone_from(&positions.lock());
+                sent = Instant::now();
+            } else if sent.elapsed() >= self.keep_alive {
+                answers.push(self.keep_alive_text());
+                sent = Instant::now();
             }
             answer.accept();
-            self.positions.clone_from(&positions.lock());
-            sent = Instant::now();
+            if followed.elapsed() >= self.keep_alive {
+                followed = Instant::now();
+                if let Err(error) = self.follow().await {
+                    return self.push_failure(&error, answers);
+                }
+            }
         }
     }
 
@@ -180,10 +180,10 @@ impl<R: RecordObject> RecordStream<R> {
         answers.wait_for_room(0, self.idle).await.is_ok()
     }
 
-    /// Looks for partitions that the topic has got since.
+    /// Looks whether the topic is still there, and for partitions that it has got since.
     async fn follow(&mut self) -> Result<(), Error> {
-        if let Source::Topic(reader, true) = &mut self.source {
-            for partition in reader.follow_partitions().await? {
+        if let Source::Topic(reader, is_whole) = &mut self.source {
+            for partition in reader.follow_topic(*is_whole).await? {
                 self.positions.add(partition.0);
             }
         }

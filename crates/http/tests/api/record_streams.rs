@@ -152,17 +152,38 @@ async fn lines_begin_at_the_end_and_an_empty_one_keeps_the_connection_alive() {
         line,
         r#"{"topic":"lab","key":null,"value":{"a":1},"partition":0,"offset":1,"headers":[],"key_schema_id":null,"value_schema_id":null}"#
     );
-    // A partition that the topic gets later is read from its beginning.
+    // A partition that the topic gets later is read from its beginning, however much comes from the others.
     let topic = postern_kafka::TopicName::parse("lab").expect("a name");
     app.cluster.add_partitions(&topic, 2).await.expect("they can be added");
     app.produce_to(1, json!("new")).await;
-    let found = loop {
-        let line = stream.line().await.expect("it goes on");
-        if !line.is_empty() {
-            break serde_json::from_str::<Value>(&line).expect("JSON");
+    let busy = async {
+        for n in 0.. {
+            app.produce_to(0, json!(n)).await;
         }
     };
-    assert_eq!((&found["value"], &found["partition"]), (&json!("new"), &json!(1)));
+    let found = async {
+        loop {
+            let line = stream.line().await.expect("it goes on");
+            let record = serde_json::from_str::<Value>(&line).unwrap_or_default();
+            if record["partition"] == 1 {
+                break record;
+            }
+        }
+    };
+    let found = tokio::select! {
+        found = timeout(SOON, found) => found.expect("it comes"),
+        () = busy => unreachable!("it goes on"),
+    };
+    assert_eq!(found["value"], json!("new"));
+    app.cluster.delete_topic(&topic).await.expect("it can be deleted");
+    let last = loop {
+        match stream.line().await.expect("it says why it ends") {
+            line if line.contains("error_code") => break line,
+            _ => {}
+        }
+    };
+    assert_eq!(serde_json::from_str::<Value>(&last).expect("JSON")["error_code"], 40403, "{last}");
+    assert!(stream.line().await.is_none(), "it has ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -171,18 +171,18 @@ impl TopicReader {
         self.consumer.discard_fetched();
     }
 
-    /// Looks for partitions that the topic has got since, which are read from their beginning; returns them.
+    /// Looks whether the topic is still there. Partitions that it has got since are read from their beginning if `is_whole`; returns them.
     ///
     /// # Errors
     /// [`Error::Cluster`]: the topic is gone.
-    pub async fn follow_partitions(&mut self) -> Result<Vec<PartitionId>, Error> {
+    pub async fn follow_topic(&mut self, is_whole: bool) -> Result<Vec<PartitionId>, Error> {
         let described = match self.proxy.cluster().topic(&self.topic, false).await {
             Ok(described) => described,
             Err(error) if error.kind == ErrorKind::UnknownTopic => return Err(error.into()),
             // The cluster cannot say now.
             Err(_) => return Ok(Vec::new()),
         };
-        let known = |partition: &PartitionId| self.starts.contains_key(partition);
+        let known = |partition: &PartitionId| !is_whole || self.starts.contains_key(partition);
         let new: Vec<PartitionId> =
             described.partitions.iter().map(|partition| partition.id).filter(|id| !known(id)).collect();
         if !new.is_empty() {
