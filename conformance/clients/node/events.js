@@ -17,18 +17,13 @@ outside(async (out) => {
     const answer = await fetch(`${out.rest}/topics/${topic}`, { method: "POST", headers: { "Content-Type": JSON_V2 }, body });
     out.same("a record is produced", answer.status, 200);
   };
-  // Cuts the first connection after two records, as a network does.
+  // Cuts the first connection once two records have come, as a network does.
   const connections = [];
   const cutter = http.createServer((request, response) => {
     connections.push(request.headers["last-event-id"] ?? "");
     const upstream = http.request(new URL(request.url, out.rest), { headers: request.headers }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
-      let text = "";
-      answer.on("data", (part) => {
-        response.write(part);
-        text += part;
-        if (connections.length === 1 && text.includes('"value":1,')) response.socket.destroy();
-      });
+      answer.on("data", (part) => response.write(part));
       answer.on("error", () => {});
       answer.on("end", () => response.end());
     });
@@ -42,7 +37,10 @@ outside(async (out) => {
   await produce(1);
   const found = [];
   const source = new EventSource(`http://127.0.0.1:${cutter.address().port}/topics/${topic}/records?format=json&offset=earliest`);
-  source.onmessage = (event) => found.push([event.lastEventId, JSON.parse(event.data).value]);
+  source.onmessage = (event) => {
+    found.push([event.lastEventId, JSON.parse(event.data).value]);
+    if (found.length === 2 && connections.length === 1) cutter.closeAllConnections();
+  };
   await out.until("the connection was cut and made again", () => connections.length >= 2);
   await produce(2);
   await out.until("the third record comes", () => found.length >= 3);
@@ -50,5 +48,5 @@ outside(async (out) => {
   cutter.closeAllConnections();
   cutter.close();
   out.same("each record came once, in order", found, [["0:1", 0], ["0:2", 1], ["0:3", 2]]);
-  out.same("it came back with an id", /^0:[012]$/.test(connections[1]), true);
+  out.same("it came back with the last id", connections[1], "0:2");
 });
