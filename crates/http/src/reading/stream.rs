@@ -124,14 +124,14 @@ impl<R: RecordObject> RecordStream<R> {
         self.push_opening(answers);
         let (mut sent, mut followed) = (Instant::now(), Instant::now());
         loop {
-            let (answer, positions) = match self.read().await {
+            let (mut answer, positions) = match self.read().await {
                 Ok(read) => read,
                 // Clients connect anew, to another server or a later one.
                 Err(Error::Stopping) => return,
                 Err(error) => return self.push_failure(&error, answers),
             };
             if !answer.text().is_empty() {
-                answers.push(answer.text());
+                answers.push(&answer.take_text());
                 if !self.wait_until_read(answers).await {
                     return;
                 }

@@ -92,6 +92,11 @@ impl ReadAnswer {
         &self.text
     }
 
+    /// The text, taken out of the answer to be kept elsewhere; whether the records come again is still open.
+    pub fn take_text(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.text)
+    }
+
     /// The text, which is now the caller's: the records will not come again.
     pub fn accept(self) -> Vec<u8> {
         if let Some(accepted) = self.accepted {
