@@ -6,7 +6,7 @@
 use std::io;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
@@ -82,7 +82,18 @@ impl Reply {
         for (name, value) in self.headers {
             response.headers_mut().append(name, value);
         }
+        add_retry_after(&mut response);
         response
+    }
+}
+
+/// How many seconds a client should wait that was refused for now, unless it was told otherwise.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// Every 429 and 503 says when to come again (RFC 9110 §10.2.3).
+pub(crate) fn add_retry_after<B>(response: &mut Response<B>) {
+    if matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from_static(RETRY_AFTER_SECONDS));
     }
 }
 
@@ -115,7 +126,20 @@ impl Formatter for EscapedPlanes {
 
 #[cfg(test)]
 mod tests {
-    use super::to_json;
+    use super::*;
+
+    #[test]
+    fn a_refusal_for_now_says_when_to_come_again() {
+        let retry_after = |reply: Reply| {
+            let response = reply.into_response("application/json");
+            response.headers().get(RETRY_AFTER).map(|value| value.to_str().expect("ASCII").to_owned())
+        };
+        assert_eq!(retry_after(Reply::empty(StatusCode::SERVICE_UNAVAILABLE)).as_deref(), Some("1"));
+        assert_eq!(retry_after(Reply::empty(StatusCode::TOO_MANY_REQUESTS)).as_deref(), Some("1"));
+        let later = Reply::empty(StatusCode::TOO_MANY_REQUESTS).header(RETRY_AFTER, HeaderValue::from_static("30"));
+        assert_eq!(retry_after(later).as_deref(), Some("30"));
+        assert_eq!(retry_after(Reply::empty(StatusCode::OK)), None);
+    }
 
     #[test]
     fn characters_outside_the_basic_plane_are_two_escapes() {

@@ -22,7 +22,7 @@ use crate::answer_stream::{AnswerStream, Stalled};
 use crate::budget::{ByteBudget, Growth, Permit};
 use crate::negotiate::JSON;
 use crate::problem::Problem;
-use crate::reply::ReplyBody;
+use crate::reply::{ReplyBody, add_retry_after};
 
 /// Bodies up to so many bytes are not accounted: connections and streams are bounded in number.
 const SMALL: usize = 16 << 10;
@@ -90,6 +90,7 @@ fn refuse(response: &mut Response<Bytes>) {
         "Too much memory is in use for responses that other clients have not read yet. Send the request again later.";
     let refusal = Problem::generic(StatusCode::SERVICE_UNAVAILABLE, MESSAGE);
     *response.status_mut() = refusal.status;
+    add_retry_after(response);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     *response.body_mut() = refusal.into_json().into();
 }
