@@ -129,6 +129,10 @@ pub(crate) struct Client {
 pub(crate) struct Http {
     pub(crate) connections: usize,
     pub(crate) idle: Duration,
+    /// In bytes, as the next ones: `postern_http::Bounds::bodies`.
+    pub(crate) body_memory: usize,
+    /// `postern_http::Bounds::responses`.
+    pub(crate) answer_memory: usize,
     pub(crate) body: usize,
 }
 
@@ -244,6 +248,8 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         unacknowledged: raw.take(setting::UNACKNOWLEDGED_MEMORY, value::bytes, errors),
     };
     let http = Http {
+        body_memory: raw.take(setting::HTTP_BODY_MEMORY, value::bytes, errors),
+        answer_memory: raw.take(setting::HTTP_ANSWER_MEMORY, value::bytes, errors),
         connections: usize::from(raw.take(setting::HTTP_CONNECTIONS, value::count, errors)),
         idle: raw.take(setting::HTTP_IDLE_TIMEOUT, value::time, errors),
         body: raw.take(setting::HTTP_MAX_BODY, value::bytes, errors),

@@ -295,7 +295,8 @@ fn bounds(limit: Option<u64>, chosen: &Http, listeners: usize) -> Bounds {
     if let Some(limit) = limit.filter(|_| connections < chosen.connections) {
         tracing::warn!("the limit of open files is {limit}: at most {connections} connections to each HTTP listener");
     }
-    Bounds { connections, idle: chosen.idle, body: chosen.body, ..Bounds::default() }
+    let Http { idle, body, body_memory: bodies, answer_memory: responses, .. } = *chosen;
+    Bounds { connections, idle, body, bodies, responses, ..Bounds::default() }
 }
 
 /// URLs for the banner.

@@ -47,8 +47,8 @@ pub use postern_registry::{
 };
 pub use postern_schema::SchemaKind;
 pub use produce::{
-    AppendedRecord, DataFormat, ProduceRequest, Produced, RecordData, RecordSpec, SingleRecord, WrittenData,
-    WrittenSchema,
+    AppendedRecord, AppendedRequest, DataFormat, ProduceRequest, Produced, RecordData, RecordSpec, SingleRecord,
+    WrittenData, WrittenSchema,
 };
 pub use schemas::Schemas;
 pub use subjects::{SchemaSource, SubjectNameStrategy, SubjectRef};

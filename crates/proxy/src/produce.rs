@@ -9,7 +9,9 @@ mod record;
 use std::ops::Range;
 
 use bytes::Bytes;
-use postern_kafka::{Admitted, AppendError, Error as ClusterError, ErrorKind, PartitionId, Receipt, Record, TopicName};
+use postern_kafka::{
+    Admitted, AppendError, Deliveries, Error as ClusterError, ErrorKind, PartitionId, Receipt, Record, TopicName,
+};
 use postern_registry::{PreparedSchema, RecordSerializer, ResolveError, SchemaId, SchemaRef, Side, Subject};
 
 use tokio::time::timeout;
@@ -77,17 +79,34 @@ pub struct Produced {
     pub outcomes: Vec<Result<Receipt, AppendError>>,
 }
 
+/// A request whose records are on their way to the broker. Dropping it does not recall them.
+#[must_use = "whether the records were written is known only here"]
+pub struct AppendedRequest {
+    key_schema: Option<SchemaId>,
+    value_schema: Option<SchemaId>,
+    deliveries: Deliveries,
+}
+
+impl AppendedRequest {
+    /// Waits for the broker's answers. If the future is dropped, the records are written all the same.
+    pub async fn delivered(self) -> Produced {
+        let AppendedRequest { key_schema, value_schema, deliveries } = self;
+        Produced { key_schema, value_schema, outcomes: deliveries.await }
+    }
+}
+
 /// Names that an unknown one is compared with at most.
 const SIMILAR_MAX: usize = 1000;
 
 impl Proxy {
-    /// Writes the records of `request` to `topic`, in their order, and waits for the broker's answers.
+    /// Appends the records of `request` to `topic`, in their order. It ends when they are appended, which does not mean that a broker has them;
+    /// the request's text is not needed any more then.
     ///
     /// If the future is dropped, records that were appended already are written all the same.
     ///
     /// # Errors
     /// The request as a whole is refused, and nothing was written. What became of single records stands in [`Produced::outcomes`].
-    pub async fn produce(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<Produced, Error> {
+    pub async fn append(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<AppendedRequest, Error> {
         self.check_not_registry(topic)?;
         let mut key = self.prepare(topic, Side::Key, &request).await?;
         let mut value = self.prepare(topic, Side::Value, &request).await?;
@@ -107,9 +126,9 @@ impl Proxy {
             records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
         }
         let admitted = self.admit(records).await?;
-        let outcomes = run_large(bytes, || self.cluster().append(topic, admitted)).await.await;
+        let deliveries = run_large(bytes, || self.cluster().append(topic, admitted)).await;
         let id = |schema: &Option<PreparedSchema>| serializer(schema).map(|serializer| serializer.id);
-        Ok(Produced { key_schema: id(&key), value_schema: id(&value), outcomes })
+        Ok(AppendedRequest { key_schema: id(&key), value_schema: id(&value), deliveries })
     }
 
     /// The memory of `records` from the budget of all requests, for which it waits no longer than a record may be under way.

@@ -122,6 +122,22 @@ settings! {
         default: "64MiB",
         about: "The largest body of a request; a larger one is refused with 413.",
     }
+    HTTP_BODY_MEMORY = {
+        name: "http-body-memory",
+        heading: LISTENERS,
+        operand: Some("BYTES"),
+        default: "256MiB",
+        about: "The memory for all request bodies of an API and what is parsed from them. When it is used up, bodies are read further \
+                as others are done; one that waits longer than http-idle-timeout is refused with 503.",
+    }
+    HTTP_ANSWER_MEMORY = {
+        name: "http-answer-memory",
+        heading: LISTENERS,
+        operand: Some("BYTES"),
+        default: "64MiB",
+        about: "The memory for answers above 16 KiB that clients of an address have not read yet. Without it a read waits for some \
+                seconds, and is then refused with 503.",
+    }
     CONSUMER_INSTANCES = {
         name: "consumer-instances",
         heading: CONSUMERS,

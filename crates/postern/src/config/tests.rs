@@ -144,7 +144,13 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             max_request_size: 2 << 20,
             unacknowledged: 1000,
         },
-        http: Http { connections: 5, idle: Duration::from_secs(30), body: 64 << 20 },
+        http: Http {
+            connections: 5,
+            idle: Duration::from_secs(30),
+            body_memory: 256 << 20,
+            answer_memory: 64 << 20,
+            body: 64 << 20,
+        },
         reuse_port: false,
         records: Records {
             streams: 9,
