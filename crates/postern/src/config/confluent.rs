@@ -312,7 +312,7 @@ pub(super) static TABLE: &[Row] = &[
     row(
         Client,
         "bootstrap.servers",
-        Refused("bootstrap.servers names the cluster; a second one behind a prefix cannot be used"),
+        Refused("bootstrap.servers names the cluster; another one behind a prefix cannot be used"),
     ),
     row(Client, "delivery.timeout.ms", Honoured(KAFKA_DELIVERY_TIMEOUT, translate::millis)),
     row(Client, "request.timeout.ms", Honoured(KAFKA_REQUEST_TIMEOUT, translate::millis)),

@@ -277,6 +277,7 @@ fn apply(row: &Row, given: &Given, raw: &mut RawConfig, errors: &mut ConfigError
             }
         },
         Fate::NoEffect(note) => raw.warn(format!("{name} has no effect: {note}")),
+        Fate::Refused(_) if row.name == "bootstrap.servers" && names_the_same(given, raw) => {}
         Fate::Refused(reason) => errors.add(format!("{name}: {reason}: expected that it is not set")),
         Fate::Only(allowed, reason) => {
             let value = given.value.trim();
@@ -287,6 +288,12 @@ fn apply(row: &Row, given: &Given, raw: &mut RawConfig, errors: &mut ConfigError
         }
         Fate::Security => {}
     }
+}
+
+/// Whether a list of servers behind a prefix is that of the server itself, as compose files for clouds repeat it.
+fn names_the_same(given: &Given, raw: &RawConfig) -> bool {
+    let cluster = raw.text(setting::BOOTSTRAP_SERVERS).map(|(text, _)| text);
+    translate::servers(&given.value).is_ok_and(|servers| servers == cluster)
 }
 
 /// Keeps a translated value, unless a source of higher precedence says something else.

@@ -7,6 +7,7 @@ use postern_proxy::ConsumerLimits;
 use super::*;
 
 mod confluent;
+mod deployments;
 
 /// Variables and files from two maps.
 #[derive(Default)]
