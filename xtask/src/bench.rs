@@ -20,6 +20,8 @@ mod load;
 mod usage;
 mod without_http;
 
+pub(crate) use usage::{machine, resident_peak};
+
 /// One line of the table.
 struct Line {
     name: &'static str,

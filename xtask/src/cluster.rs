@@ -41,6 +41,8 @@ pub(crate) struct Postern {
     pub(crate) registry: String,
     /// `127.0.0.1:…` of the cluster behind it.
     pub(crate) bootstrap: String,
+    /// `127.0.0.1:…` of the management listener, unless it is off.
+    pub(crate) management: Option<String>,
 }
 
 impl Postern {
@@ -50,20 +52,34 @@ impl Postern {
         let mut settings = vec!["--broker-listen=127.0.0.1:0".to_owned(), "--data-dir".to_owned()];
         settings.push(folder.join("data").display().to_string());
         settings.extend(arguments.iter().map(|&argument| argument.to_owned()));
-        Postern::start(profile, &folder, &settings)
+        Postern::start(profile, &folder, &settings, &[])
     }
 
     /// On a cluster that is already running.
     pub(crate) fn over(name: &str, kafka: &Kafka) -> Outcome<Postern> {
-        let folder = workspace::scratch(name)?;
-        Postern::start(Profile::Checked, &folder, &["--bootstrap-servers".to_owned(), kafka.bootstrap.clone()])
+        let arguments = ["--bootstrap-servers", &kafka.bootstrap];
+        Postern::with_variables(Profile::Checked, name, &arguments, &[])
+    }
+
+    /// With `arguments` that say which cluster, and with `variables`. Its working directory is an empty one.
+    pub(crate) fn with_variables(
+        profile: Profile,
+        name: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Outcome<Postern> {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Postern::start(profile, &workspace::scratch(name)?, &arguments, variables)
     }
 
     /// The system chooses the ports, and the banner names them.
-    fn start(profile: Profile, folder: &Path, settings: &[String]) -> Outcome<Postern> {
+    fn start(profile: Profile, folder: &Path, settings: &[String], variables: &[(&str, &str)]) -> Outcome<Postern> {
         let mut command = Command::new(workspace::program(profile, "postern"));
-        command.args(["--rest-listen=127.0.0.1:0", "--registry-listen=127.0.0.1:0"]);
-        command.args(settings).current_dir(folder);
+        command.arg("--rest-listen=127.0.0.1:0");
+        if !settings.iter().any(|setting| setting.starts_with("--registry-listen")) {
+            command.arg("--registry-listen=127.0.0.1:0");
+        }
+        command.args(settings).envs(variables.iter().copied()).current_dir(folder);
         let mut server = Server::start("postern", &mut command, &folder.join("postern.log"))?;
         let banner = server.wait_for_line("Try: ", Duration::from_secs(20))?;
         let address = |label: &str| {
@@ -72,7 +88,15 @@ impl Postern {
             address.ok_or_else(|| format!("the banner has no line for {label}:\n{}", banner.join("\n")))
         };
         let bootstrap = address("embedded broker").or_else(|_| address("Kafka"))?;
-        Ok(Postern { rest: address("REST proxy")?, registry: address("Schema Registry")?, bootstrap, server })
+        let management = address("Health").ok();
+        let management = management.map(|url| url.trim_start_matches("http://").trim_end_matches("/ready").to_owned());
+        Ok(Postern {
+            rest: address("REST proxy")?,
+            registry: address("Schema Registry")?,
+            bootstrap,
+            management,
+            server,
+        })
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -14,6 +14,8 @@ Usage: cargo xtask COMMAND
                     replays the recorded scenarios; --update writes the list of expected failures anew
   bench [--rounds N] [--seconds N]
                     one table: echo, produce with one and with many records, beside a native producer
+  overload [--short] [--embedded|--apart|--apache]
+                    thousands of clients, slow readers, large bodies, and Kafka away in the middle
   packages          what is in deploy/, built and tried as far as this machine can
   tidy              imports, dependencies, links and sizes
 ";

@@ -11,6 +11,7 @@ mod cluster;
 mod command_line;
 mod conformance;
 mod node;
+mod overload;
 mod packages;
 mod process;
 mod python;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         "conformance" => conformance::command(&rest),
         "bench" => bench::command(&rest),
         "packages" if rest.is_empty() => packages::command(),
+        "overload" => overload::command(&rest),
         "tidy" if rest.is_empty() => tidy::run(),
         _ => Err(USAGE.to_owned()),
     };

@@ -19,11 +19,20 @@ pub(crate) fn cpu(pid: u32) -> Outcome<Duration> {
 
 /// Resident memory in MiB.
 pub(crate) fn resident(pid: u32) -> Outcome<f64> {
+    status(pid, "VmRSS:")
+}
+
+/// The most resident memory since its start, in MiB.
+pub(crate) fn resident_peak(pid: u32) -> Outcome<f64> {
+    status(pid, "VmHWM:")
+}
+
+fn status(pid: u32, name: &str) -> Outcome<f64> {
     let path = format!("/proc/{pid}/status");
     let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    kib.map(|kib| kib / 1024.0).ok_or_else(|| format!("{path} has no VmRSS"))
+    kib.map(|kib| kib / 1024.0).ok_or_else(|| format!("{path} has no {name}"))
 }
 
 fn ticks_per_second() -> Outcome<f64> {
