@@ -16,6 +16,7 @@ Usage: cargo xtask COMMAND
                     one table: echo, produce with one and with many records, beside a native producer
   overload [--short] [--embedded|--apart|--apache]
                     thousands of clients, slow readers, large bodies, and Kafka away in the middle
+  pipeline          records over HTTP through Kafka and Telegraf into InfluxDB, with the real programs
   packages          what is in deploy/, built and tried as far as this machine can
   tidy              imports, dependencies, links and sizes
 ";

@@ -13,6 +13,7 @@ mod conformance;
 mod node;
 mod overload;
 mod packages;
+mod pipeline;
 mod process;
 mod python;
 mod steps;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         "test" => test::command(&rest),
         "conformance" => conformance::command(&rest),
         "bench" => bench::command(&rest),
+        "pipeline" if rest.is_empty() => pipeline::command(),
         "packages" if rest.is_empty() => packages::command(),
         "overload" => overload::command(&rest),
         "tidy" if rest.is_empty() => tidy::run(),
