@@ -325,8 +325,9 @@ struct ReadHeader {
 #[derive(JsonSchema)]
 #[schemars(rename = "KafkaRecordData")]
 struct ReadData {
-    #[schemars(rename = "type")]
-    data_type: DataType,
+    /// Where the record does not name its schema by an id.
+    #[schemars(rename = "type", skip_serializing_if = "Option::is_none")]
+    data_type: Option<DataType>,
     #[schemars(skip_serializing_if = "Option::is_none")]
     schema_id: Option<i32>,
     #[schemars(skip_serializing_if = "Option::is_none")]
