@@ -33,6 +33,11 @@ impl Decimal {
         Some(Decimal { negative: negative && digits != "0", digits, scale })
     }
 
+    /// The bytes that it keeps on the heap.
+    pub(super) fn heap_size(&self) -> usize {
+        self.digits.capacity()
+    }
+
     /// As `BigDecimal.toString` has it: `1.10`, `0.01`, `1E+5`, `1.2E+4`, `1E-8`.
     pub(super) fn java_text(&self) -> String {
         let sign = if self.negative { "-" } else { "" };

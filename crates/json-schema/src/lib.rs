@@ -16,6 +16,7 @@ mod difference;
 mod draft;
 mod effort;
 mod encode;
+mod memory;
 mod meta_schemas;
 mod pattern;
 mod print;
@@ -112,6 +113,16 @@ impl JsonSchema {
     /// The payload does not begin with JSON; `out` is then as it was before.
     pub fn decode(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
         postern_json_text::rewrite_first(payload, out).map_err(DecodeError::from)
+    }
+
+    /// About how many bytes of memory this schema takes, without those that it refers to: they are shared.
+    pub fn memory_size(&self) -> usize {
+        memory::schema(self)
+    }
+
+    /// About how many bytes encoding adds, once for all values: the validator, which contains what the schema refers to.
+    pub fn encoder_memory_size(&self) -> usize {
+        memory::validator(self)
     }
 
     /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.

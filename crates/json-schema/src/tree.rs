@@ -144,6 +144,10 @@ pub(super) struct Combined {
 }
 
 impl Tree {
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
     pub(super) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }

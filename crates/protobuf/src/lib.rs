@@ -18,6 +18,7 @@ mod decode;
 mod descriptor;
 mod encode;
 mod lex;
+mod memory;
 mod model;
 mod names;
 mod normalize;
@@ -136,6 +137,17 @@ impl ProtobufSchema {
         let file = plan::file_of_messages(types).map(|file| types.file(file));
         let file = file.ok_or_else(|| DecodeError::new("a schema with a message", "one without"))?;
         decode::decode(plan, file, payload, out)
+    }
+
+    /// About how many bytes of memory this schema takes once it was compared and read with, without the files that it refers to: they are
+    /// shared.
+    pub fn memory_size(&self) -> usize {
+        memory::schema(self) + memory::plan(self)
+    }
+
+    /// About how many bytes encoding adds, once for all values: what it has to know of all messages within reach.
+    pub fn encoder_memory_size(&self) -> usize {
+        memory::plan(self)
     }
 
     /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.

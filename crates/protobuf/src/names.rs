@@ -37,6 +37,26 @@ pub(super) struct Types {
     by_name: HashMap<String, Named>,
 }
 
+/// The files within reach of one file, itself first. What is imported comes first, whatever it is called by files that are not.
+pub(super) fn reachable(root: &Arc<Unit>) -> Vec<&Arc<Unit>> {
+    let (mut files, mut seen) = (Vec::new(), HashSet::new());
+    let mut imported = vec![root];
+    let mut referenced = VecDeque::new();
+    loop {
+        while let Some(unit) = imported.pop() {
+            if seen.insert(Arc::as_ptr(unit)) {
+                imported.extend(unit.imports.iter().rev().map(|import| &import.unit));
+                referenced.extend(unit.references.iter().map(|(_, unit)| unit));
+                files.push(unit);
+            }
+        }
+        match referenced.pop_front() {
+            Some(unit) => imported.push(unit),
+            None => return files,
+        }
+    }
+}
+
 /// Positions from here on are those of bundled files that nothing imports: every schema can name their types, and none
 /// has to hold a list of them.
 const BUNDLED: usize = usize::MAX / 2;
@@ -44,23 +64,8 @@ const BUNDLED: usize = usize::MAX / 2;
 impl Types {
     pub(super) fn new(root: &Arc<Unit>) -> Types {
         let mut types = Types { files: Vec::new(), by_name: HashMap::new() };
-        let mut seen = HashSet::new();
-        let mut imported = vec![Arc::clone(root)];
-        let mut referenced = VecDeque::new();
-        loop {
-            while let Some(unit) = imported.pop() {
-                if seen.insert(Arc::as_ptr(&unit)) {
-                    imported.extend(unit.imports.iter().rev().map(|import| Arc::clone(&import.unit)));
-                    referenced.extend(unit.references.iter().map(|(_, unit)| Arc::clone(unit)));
-                    types.add(unit);
-                }
-            }
-            // What is imported comes first, whatever it is called by files that are not.
-            match referenced.pop_front() {
-                Some(unit) => imported.push(unit),
-                None => return types,
-            }
-        }
+        reachable(root).into_iter().for_each(|unit| types.add(Arc::clone(unit)));
+        types
     }
 
     fn add(&mut self, unit: Arc<Unit>) {

@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use postern_registry::{OwnedSchemaRef, RecordSerializer, ResolveError, SchemaIdentifier, SchemaRef, Subject};
-use postern_schema::{Schema, SchemaKind};
+use postern_schema::Schema;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use tokio::time::Instant;
@@ -75,14 +75,9 @@ impl Weighter<NameInContext, CachedSchema> for AnswerWeighter {
     }
 }
 
-/// The bytes that a compiled schema with its encoder holds, estimated from its canonical text by measured factors.
+/// The bytes that a compiled schema with its encoder holds.
 fn memory_of(schema: &Schema) -> usize {
-    let factor = match schema.kind() {
-        SchemaKind::Avro => 16,
-        SchemaKind::Json => 176,
-        SchemaKind::Protobuf => 24,
-    };
-    schema.canonical().len() * factor
+    schema.memory_size() + schema.encoder_memory_size()
 }
 
 impl Default for AnswerCache {

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use postern_schema::{Schema, SchemaKind, Strictness};
+use postern_schema::{Schema, Strictness};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
@@ -39,33 +39,14 @@ struct SchemaWeighter;
 
 impl Weighter<(Box<str>, Guid), Schema> for SchemaWeighter {
     fn weight(&self, (context, _): &(Box<str>, Guid), schema: &Schema) -> u64 {
-        (context.len() + memory_of(schema, Use::Comparing) + ENTRY_OVERHEAD) as u64
+        (context.len() + schema.memory_size() + ENTRY_OVERHEAD) as u64
     }
 }
 
 impl Weighter<Arc<str>, (Strictness, Schema)> for SchemaWeighter {
     fn weight(&self, text: &Arc<str>, (_, schema): &(Strictness, Schema)) -> u64 {
-        (text.len() + memory_of(schema, Use::Comparing) + ENTRY_OVERHEAD) as u64
+        (text.len() + schema.memory_size() + ENTRY_OVERHEAD) as u64
     }
-}
-
-/// What compiled schemas are kept for.
-#[derive(Clone, Copy)]
-enum Use {
-    Comparing,
-    /// Also encoding: a part that is made on first use.
-    Encoding,
-}
-
-/// The bytes that a compiled schema holds, estimated from its canonical text by factors measured in `tests/memory.rs`.
-fn memory_of(schema: &Schema, purpose: Use) -> usize {
-    let factor = match (schema.kind(), purpose) {
-        (SchemaKind::Avro, Use::Comparing | Use::Encoding) => 16,
-        (SchemaKind::Json, Use::Comparing) => 48,
-        (SchemaKind::Json, Use::Encoding) => 176,
-        (SchemaKind::Protobuf, Use::Comparing | Use::Encoding) => 24,
-    };
-    schema.canonical().len() * factor
 }
 
 impl Default for CompiledCache {
@@ -121,8 +102,9 @@ struct ResolvedWeighter;
 
 impl Weighter<u64, Arc<ResolvedEntry>> for ResolvedWeighter {
     fn weight(&self, _: &u64, entry: &Arc<ResolvedEntry>) -> u64 {
-        let subject = entry.subject.as_str().len();
-        (subject + entry.text_bytes + memory_of(&entry.serializer.schema, Use::Encoding) + ENTRY_OVERHEAD) as u64
+        let (subject, schema) = (entry.subject.as_str().len(), &entry.serializer.schema);
+        let schema = schema.memory_size() + schema.encoder_memory_size();
+        (subject + entry.text_bytes + schema + ENTRY_OVERHEAD) as u64
     }
 }
 
@@ -198,6 +180,8 @@ fn bounded<K: std::hash::Hash + Eq, V: Clone, W: Weighter<K, V> + Clone, H: Buil
 
 #[cfg(test)]
 mod tests {
+    use postern_schema::SchemaKind;
+
     use super::*;
     use crate::model::names::SchemaId;
 
