@@ -2,14 +2,16 @@
 //!
 //! How scalars are converted is described in [`crate::lenient_object`].
 
+use hyper::StatusCode;
 use postern_registry::{
     EntityTags, EntityType, Error, Metadata, SchemaId, SchemaKind, SchemaReference, SchemaSubmission,
     check_rule_set_shape, kind_of,
 };
 use serde_json::Value;
 
-use super::problem::problem;
+use super::problem::{INVALID_SCHEMA, problem};
 use crate::body::Body;
+use crate::json_member;
 use crate::lenient_object::{LenientObject, NotAnObject};
 use crate::problem::Problem;
 use crate::request_context::RequestContext;
@@ -76,8 +78,9 @@ pub(super) fn draft(object: &mut LenientObject<'_>) -> Result<SchemaSubmission, 
         Some(name) => kind_of(&name).ok_or_else(|| problem(&Error::UnknownKind(name)))?,
     };
     let rule_set = rule_set(object, "ruleSet")?;
+    let has_text = object.contains("schema");
     let text = object.text_expecting("schema", SCHEMA_TEXT)?.unwrap_or_default();
-    Ok(SchemaSubmission {
+    let submission = SchemaSubmission {
         text,
         references: references(object)?,
         metadata: metadata(object, "metadata")?,
@@ -85,7 +88,33 @@ pub(super) fn draft(object: &mut LenientObject<'_>) -> Result<SchemaSubmission, 
         id: object.int32("id")?.filter(|id| *id >= 0).map(SchemaId),
         kind,
         rule_set,
-    })
+    };
+    match object.unknown().filter(|name| !has_text && !OTHER_MEMBERS.contains(name)) {
+        None => Ok(submission),
+        Some(name) => Err(no_schema(name)),
+    }
+}
+
+/// What a body may have besides the members of a submission.
+const OTHER_MEMBERS: [&str; 9] = [
+    "subject",
+    "guid",
+    "ts",
+    "deleted",
+    "schemaTags",
+    "schemaTagsToAdd",
+    "schemaTagsToRemove",
+    "propagateSchemaTags",
+    "compatibilityPolicy",
+];
+
+/// Without a text, that of the latest version would be taken, which nobody meant who wrote the schema as the body, or misspelt its member.
+fn no_schema(found: &str) -> Problem {
+    let message = format!(
+        "{}: unknown member, and there is no schema: expected {SCHEMA_TEXT}. If the body is the schema itself, send it as that text.",
+        json_member::shown(found)
+    );
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, INVALID_SCHEMA, message)
 }
 
 fn references(object: &mut LenientObject<'_>) -> Result<Vec<SchemaReference>, Problem> {
@@ -191,5 +220,20 @@ mod tests {
         assert_eq!((code, message.as_str()), (400, "references[0].version: expected a 32 bit integer, found \"x\"."));
         assert_eq!(refused(draft_of(r#"{"references":[{"name":"a","subject":"b"}]}"#)).0, 42201);
         assert_eq!(refused(draft_of(r#"{"schemaType":"THRIFT"}"#)).0, 42201);
+    }
+
+    #[test]
+    fn a_body_without_a_schema_names_the_member_that_stands_there_instead() {
+        let itself = refused(draft_of(r#"{"type":"record","name":"R","fields":[]}"#));
+        assert_eq!(itself.0, 42201);
+        assert!(
+            itself.1.starts_with("type: unknown member, and there is no schema: expected the schema"),
+            "{}",
+            itself.1
+        );
+        assert_eq!(refused(draft_of(r#"{"shema":"\"int\""}"#)).0, 42201);
+        // That of the latest version is meant, or what others send along.
+        assert!(draft_of(r#"{"metadata":null,"subject":"s"}"#).is_ok());
+        assert!(draft_of(r#"{"schema":"\"int\"","more":1}"#).is_ok());
     }
 }

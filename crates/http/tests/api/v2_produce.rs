@@ -54,6 +54,19 @@ async fn an_avro_record_is_framed_and_its_schema_registered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn plain_json_with_a_schema_is_refused() {
+    let app = TestApp::start().await;
+    app.topic("lab.temps", 1).await;
+    for schema in ["value_schema", "key_schema"] {
+        let body = json!({schema: kelvin(), "records": [{"value": {"kelvin": 4}}]});
+        let reply = produce_json(&app, "/topics/lab.temps", JSON, body).await;
+        assert_eq!(reply.refusal(), (422, 422));
+        assert!(reply.message().contains(AVRO), "{}", reply.message());
+    }
+    assert_eq!(app.end_offset("lab.temps", 0).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_does_not_fit_is_named_and_nothing_of_the_request_is_written() {
     let app = TestApp::start().await;
     app.topic("lab.temps", 1).await;

@@ -11,6 +11,7 @@ use postern_proxy::{Format, ProduceRequest, RecordSpec, SchemaId, SchemaKind, Sc
 
 use crate::json_member::{self, kind_of};
 use crate::problem::{Problem, SCHEMA_MAX};
+use crate::v2::{AVRO, JSON_SCHEMA, PROTOBUF};
 
 /// A produce request as it stands in the body.
 #[derive(Debug, Default)]
@@ -120,10 +121,19 @@ impl<'a> Envelope<'a> {
         }
         let (key_schema, value_schema) = match format {
             Format::Schema(kind) => (self.key.choice("key", kind)?, self.value.choice("value", kind)?),
+            // It would be written without the schema, among records that have one.
+            Format::Json if self.has_schema() => return Err(schema_without_use()),
             Format::Binary | Format::Json | Format::Text => (None, None),
         };
         Ok(ProduceRequest { format, key_schema, value_schema, records })
     }
+}
+
+#[cold]
+fn schema_without_use() -> Problem {
+    Problem::unprocessable(format!(
+        "The Content-Type says that the records are plain JSON, which has no schema, but the request names one. Send {AVRO}, {JSON_SCHEMA} or {PROTOBUF}, or leave out key_schema, key_schema_id, value_schema and value_schema_id. Nothing was written."
+    ))
 }
 
 impl<'a> Schema<'a> {
