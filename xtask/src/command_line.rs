@@ -10,6 +10,9 @@ Usage: cargo xtask COMMAND
   test [--list | STEP…]
                     everything that must hold before a change lands; with names (--list shows them): these
                     steps only
+  suite [--kafka VERSION] [WORD…]
+                    the tests of the Kafka client on an Apache Kafka, perhaps of another version; with words: those
+                    with one of them in their name
   conformance [--embedded|--apache] [--update] [-v] [-k WORD] [FILE…]
                     replays the recorded scenarios; --update writes the list of expected failures anew
   bench [--rounds N] [--seconds N]

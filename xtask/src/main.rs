@@ -1,4 +1,4 @@
-//! Development commands: `cargo xtask test`, `conformance`, `bench`, `tidy`.
+//! Development commands: `cargo xtask test`, `suite`, `conformance`, `bench`, `tidy`.
 //!
 //! Few dependencies: this crate is compiled before anything else can be checked.
 
@@ -17,6 +17,7 @@ mod pipeline;
 mod process;
 mod python;
 mod steps;
+mod suite;
 mod test;
 mod tidy;
 mod workspace;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         "pipeline" if rest.is_empty() => pipeline::command(),
         "packages" if rest.is_empty() => packages::command(),
         "overload" => overload::command(&rest),
+        "suite" => suite::command(&rest),
         "tidy" if rest.is_empty() => tidy::run(),
         _ => Err(USAGE.to_owned()),
     };

@@ -172,7 +172,7 @@ fn clippy() -> Outcome {
 const PROFILE: Profile = Profile::Checked;
 
 /// Tests, always of the whole workspace: with the features of one package only, its dependencies would be built again.
-fn suite() -> Command {
+pub(crate) fn suite() -> Command {
     let mut cargo = process::cargo();
     cargo.args(["test", "--profile", PROFILE.name(), "--workspace", "--locked"]);
     cargo
