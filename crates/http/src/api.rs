@@ -11,9 +11,11 @@ use hyper::header::{
 use hyper::http::request::Parts as Head;
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Version};
+use postern_access::Caller;
 use postern_proxy::Proxy;
 use postern_registry::Registry;
 
+use crate::authentication::{AccessControl, Authentication};
 use crate::body::{BodyReader, Bounds};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
 use crate::path;
@@ -38,7 +40,7 @@ type AddHeaders = fn(&HeaderMap, &mut HeaderMap);
 
 /// The API of one listener. Cheap to clone.
 #[derive(Clone)]
-pub struct Api(Arc<Parts>);
+pub struct Api(Arc<Parts>, AccessControl);
 
 struct Parts {
     paths: matchit::Router<Endpoint>,
@@ -121,7 +123,13 @@ impl Api {
         for (path, endpoint) in endpoints {
             paths.insert(path, endpoint).expect("each path has one spelling in the tables of routes");
         }
-        Api(Arc::new(Parts { paths, reader: BodyReader::new(bounds), profile }))
+        let nobody_asked = AccessControl::new(Authentication::Nobody);
+        Api(Arc::new(Parts { paths, reader: BodyReader::new(bounds), profile }), nobody_asked)
+    }
+
+    /// The same, whose requests `access` decides about.
+    pub fn with_access(self, access: AccessControl) -> Api {
+        Api(self.0, access)
     }
 
     /// Answers one request.
@@ -134,11 +142,21 @@ impl Api {
     }
 
     async fn route(&self, request: Request<Incoming>) -> Response<ReplyBody> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         if let Some(reply) = malformed(&head) {
             return reply.into_response(JSON);
         }
-        let path = path::clean(head.uri.path());
+        let path = path::clean(head.uri.path()).into_owned();
+        let caller = match is_open(&head.method, &path) {
+            true => Caller::anonymous(),
+            false => match self.1.caller(&mut head).await {
+                Ok(caller) => caller,
+                Err(refused) => {
+                    let media_type = negotiate(accepted(&head.headers).as_deref(), self.0.profile.errors);
+                    return self.1.refusal(&refused).into_response(media_type.unwrap_or(JSON));
+                }
+            },
+        };
         let Ok(found) = self.0.paths.at(&path) else {
             return self.0.profile.not_found(&path).into_reply().into_response(JSON);
         };
@@ -170,8 +188,9 @@ impl Api {
             return Problem::generic(StatusCode::NOT_ACCEPTABLE, message).into_reply().into_response(JSON);
         };
         let values = found.params.iter().map(|(_, value)| path::decode(value).into_owned());
-        let params = Params(endpoint.params.iter().copied().zip(values).collect());
-        let context = RequestContext { params, content_type, media_type, body, reader: self.0.reader.clone(), head };
+        let params = Params(endpoint.params.iter().copied().zip(values).collect(), caller);
+        let reader = self.0.reader.clone();
+        let context = RequestContext { params, content_type, media_type, body, reader, head };
         let reply = handler(context).await.unwrap_or_else(Problem::into_reply);
         reply.into_response(media_type)
     }
@@ -245,6 +264,11 @@ fn accepted(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let mut values = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or("?"));
     let first = values.next()?;
     Some(values.fold(Cow::Borrowed(first), |list, value| Cow::Owned(format!("{list},{value}"))))
+}
+
+/// What everybody may ask, whoever they are: whether something answers.
+fn is_open(method: &Method, path: &str) -> bool {
+    path == "/" && matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// The response to a request that is refused whatever it wants.

@@ -10,6 +10,7 @@
 mod administration;
 mod answer_stream;
 pub mod api;
+mod authentication;
 mod body;
 mod budget;
 mod client_connection;
@@ -37,6 +38,7 @@ mod v2;
 mod v3;
 
 pub use api::{Api, registry, rest};
+pub use authentication::{AccessControl, Authentication, Basic, Bearer, Certificate, Gateway, TokenKeys};
 pub use body::Bounds;
 pub use connection_info::{ConnectionInfo, TlsInfo};
 pub use produce_bounds::ProduceBounds;

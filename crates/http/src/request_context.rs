@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, HOST};
 use hyper::http::request::Parts;
+use postern_access::Caller;
 
 use crate::body::{Body, BodyKind, BodyReader, BodyStream};
 use crate::client_connection::ClientConnection;
@@ -26,9 +28,9 @@ pub(crate) struct RequestContext {
     pub(crate) reader: BodyReader,
 }
 
-/// The parameters of a path, decoded.
+/// The parameters of a path, decoded, and who names them.
 #[derive(Debug)]
-pub(crate) struct Params(pub(crate) Vec<(&'static str, String)>);
+pub(crate) struct Params(pub(crate) Vec<(&'static str, String)>, pub(crate) Caller);
 
 impl Params {
     /// A parameter that the route's path names.
@@ -37,7 +39,12 @@ impl Params {
         &found.expect("a handler reads only the parameters of its own route").1
     }
 
-    /// The same as a number. Anything else is a path that does not exist.
+    /// Whose the consumer instances of this request are.
+    pub(crate) fn owner(&self) -> Option<Arc<str>> {
+        (!self.1.is_anonymous()).then(|| Arc::from(self.1.name()))
+    }
+
+    /// A parameter as a number. Anything else is a path that does not exist.
     pub(crate) fn number<T: FromStr>(&self, name: &'static str) -> Result<T, Problem> {
         path::number(self.get(name)).ok_or_else(|| {
             Problem::missing(format!(

@@ -17,6 +17,7 @@ use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Authorities, Credentials, RegistryUrl};
 use raw::RawConfig;
 
+mod access;
 mod arguments;
 mod confluent;
 mod declaration;
@@ -30,6 +31,7 @@ mod jaas;
 mod kafka_security;
 mod properties;
 mod raw;
+mod realm;
 mod records;
 mod report;
 mod security;
@@ -42,6 +44,9 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use access::UsersFile;
+pub(crate) use access::{AccessConfig, KeysFrom, Way};
 pub(crate) use env::{Env, Process};
 pub(crate) use errors::ConfigErrors;
 pub(crate) use raw::Note;
@@ -97,6 +102,8 @@ pub(crate) struct Config {
     pub(crate) security: Security,
     /// The registry's own way to its schemas; `None`: the same as everything else's.
     pub(crate) registry_kafka: Option<RegistryKafka>,
+    /// Who callers are.
+    pub(crate) access: AccessConfig,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) log: String,
     /// Values that were ignored, and why: to be logged once the log has started.
@@ -224,6 +231,7 @@ pub(crate) fn read(arguments: &[String], env: &impl Env) -> Result<Command, Conf
     variables::read(env, &mut raw, &mut errors);
     file::read(env, &mut raw, &mut errors);
     let foreign = foreign::read(env, &mut raw, &mut errors);
+    realm::read(env, &mut raw, &mut errors);
     let config = Box::new(resolve(&mut raw, foreign, env, &mut errors));
     match request {
         Request::Check { connect } => {
@@ -281,7 +289,8 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
     if let ClusterChoice::Embedded { listen, .. } = cluster {
         listeners.push((setting::BROKER_LISTEN, listen));
     }
-    warn_of_open_listeners(&listeners, raw);
+    let access = AccessConfig::read(raw, env, errors);
+    warn_of_open_listeners(&listeners, access.asks(), raw);
     if let Some(Management { listen, is_chosen: true }) = management {
         listeners.push((setting::MANAGEMENT_LISTEN, listen));
     }
@@ -302,6 +311,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         shutdown_timeout,
         security,
         registry_kafka,
+        access,
         log,
         notes,
     }
@@ -407,9 +417,11 @@ fn schemas(raw: &RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> Schema
     }
 }
 
-/// Nobody is asked who they are, so whoever reaches a listener may do everything.
-fn warn_of_open_listeners(listeners: &[(Setting, SocketAddr)], raw: &mut RawConfig) {
-    let open = listeners.iter().filter(|(_, address)| !address.ip().to_canonical().is_loopback());
+/// Where nobody is asked who they are, whoever reaches a listener may do everything. The broker never asks.
+fn warn_of_open_listeners(listeners: &[(Setting, SocketAddr)], asks: bool, raw: &mut RawConfig) {
+    let open = listeners.iter().filter(|(setting, address)| {
+        !address.ip().to_canonical().is_loopback() && (!asks || *setting == setting::BROKER_LISTEN)
+    });
     let open: Vec<String> = open.map(|(setting, address)| format!("{} {address}", setting.name)).collect();
     if !open.is_empty() {
         raw.warn(format!(

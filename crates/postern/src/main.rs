@@ -20,6 +20,7 @@ use reload::Reload;
 use server::Server;
 use signals::{Received, Signals, StopSignal};
 
+mod access;
 mod commands;
 mod config;
 mod health;
@@ -139,6 +140,7 @@ async fn run_until_signal(config: Config, sockets: Sockets, log: &Log) -> Result
         server = Server::start(config, sockets) => server.map_err(|error| error.to_string())?,
         _ = signals.stop() => return Ok(()),
     };
+    reload.add("who may come in", server.look_at_files());
     let reload = Arc::new(reload);
     print(&server.startup_banner());
     notify::ready();

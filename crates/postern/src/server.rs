@@ -8,6 +8,7 @@ use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,12 +21,13 @@ use postern_registry::Registry;
 use postern_registry_client::{Remote, RemoteSettings};
 use tokio::{
     net::TcpListener,
-    sync::watch,
+    sync::{Notify, watch},
     task::{AbortHandle, JoinHandle},
     time::timeout,
 };
 
 use crate::{
+    access::Access,
     config::{ClusterChoice, Config, Http, Management, RegistryKafka, SchemasChoice},
     health::Health,
     listen::{self, ListenError, Sockets, address},
@@ -50,6 +52,8 @@ pub(crate) struct Server {
     management: Vec<AbortHandle>,
     /// The HTTP listeners; true: all their requests were answered.
     listeners: Vec<JoinHandle<bool>>,
+    /// Asks for a look at the files that decide about callers.
+    reload: Arc<Notify>,
 }
 
 /// Why the start failed.
@@ -59,6 +63,8 @@ pub(crate) enum StartError {
     Listen(ListenError),
     /// The broker did not start.
     Broker(postern_broker::StartError),
+    /// A file that decides about callers cannot be used any more: it could when the configuration was read.
+    Access(String),
     /// The Kafka clients could not be created.
     Clients(postern_kafka::Error),
 }
@@ -72,6 +78,7 @@ impl fmt::Display for StartError {
             }
             // All others are about its data.
             StartError::Broker(error) => write!(f, "{error}: choose another directory with --data-dir"),
+            StartError::Access(fault) => f.write_str(fault),
             StartError::Clients(error) => write!(f, "the Kafka clients cannot be started: {error}"),
         }
     }
@@ -87,8 +94,9 @@ impl Server {
         let registry_listeners =
             sockets.listen(listen::REGISTRY, &config.registry_listen).map_err(StartError::Listen)?;
         let management_listener = management_listener(&mut sockets, config.management).map_err(StartError::Listen)?;
-        let rest = rest_listeners.iter().map(address).collect();
         let chosen = client_settings(&config, "");
+        let access = Access::start(config.access).map_err(StartError::Access)?;
+        let rest = rest_listeners.iter().map(address).collect();
         let (broker, data_dir, bootstrap) = match config.cluster {
             ClusterChoice::Remote { bootstrap_servers } => (None, None, bootstrap_servers),
             ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication, flush } => {
@@ -159,8 +167,11 @@ impl Server {
             produce: config.records.produce,
             ..bounds(open_files, &config.http, listener_count)
         };
-        let rest_api = postern_http::rest(proxy.clone(), &bounds);
-        let registry_api = own.map(|registry| postern_http::registry(registry, &bounds));
+        let rest_api = postern_http::rest(proxy.clone(), &bounds).with_access(access.control.clone());
+        let registry_api =
+            own.map(|registry| postern_http::registry(registry, &bounds).with_access(access.control.clone()));
+        let reload = access.reload.clone();
+        management.extend(access.keep());
         let rest_served = rest_listeners.into_iter().map(|listener| (listener, rest_api.clone()));
         let registry_served = registry_listeners.into_iter().zip(registry_api.iter().cycle().cloned());
         let listeners = rest_served
@@ -180,6 +191,7 @@ impl Server {
             management_address,
             management,
             listeners,
+            reload,
         })
     }
 
@@ -204,6 +216,15 @@ impl Server {
             registry = self.registry,
             bootstrap = self.bootstrap,
         )
+    }
+
+    /// Has the files that decide about callers looked at without waiting for the next time. What is wrong with them is logged then.
+    pub(crate) fn look_at_files(&self) -> impl Fn(&Config) -> Result<(), String> + Send + Sync + use<> {
+        let reload = Arc::clone(&self.reload);
+        move |_| {
+            reload.notify_one();
+            Ok(())
+        }
     }
 
     /// From now on `/ready` says that it is being stopped.

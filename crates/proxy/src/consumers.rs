@@ -18,6 +18,7 @@ mod read;
 mod settings;
 mod topic_reader;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use postern_kafka::TopicPartition;
@@ -52,6 +53,8 @@ pub struct InstanceName {
     pub group: String,
     /// The name within the group.
     pub name: String,
+    /// The caller whose instance it is: others do not find it. `None` where callers are not told apart.
+    pub owner: Option<Arc<str>>,
 }
 
 /// What an instance shall read, with partitions from its group.
@@ -108,16 +111,21 @@ pub enum SeekTarget {
 }
 
 impl Proxy {
-    /// Makes a consumer instance and returns its name within the group.
+    /// Makes a consumer instance and returns its name within the group. Only its owner finds it; two owners may use one name.
     ///
     /// Nothing is asked of the cluster yet.
     ///
     /// # Errors
     /// [`ConsumerError::NameTaken`], [`ConsumerError::TooMany`], [`ConsumerError::InvalidSetting`]; [`Error::Stopping`].
-    pub fn create_consumer(&self, group: &str, settings: InstanceSettings) -> Result<String, Error> {
+    pub fn create_consumer(
+        &self,
+        group: &str,
+        owner: Option<Arc<str>>,
+        settings: InstanceSettings,
+    ) -> Result<String, Error> {
         let formats = settings.formats;
         let name = settings.name.clone().unwrap_or_else(|| format!("rest-consumer-{}", Uuid::new_v4()));
-        let at = InstanceName { group: group.to_owned(), name };
+        let at = InstanceName { group: group.to_owned(), name, owner };
         let directory = self.consumers();
         let make = || {
             let settings = ResolvedSettings::new(settings, directory.limits())?;

@@ -1,7 +1,7 @@
 //! The operations behind the HTTP APIs: producing and reading records, administering topics, and how much memory they may use.
 //!
 //! Operations speak of topics, records and schemas. Nothing here knows a status code, a header or a version of the API: that is `http`'s.
-//! Nothing here knows how a record reaches a broker: that is `kafka`'s. Callers are not told apart yet: there is no authentication.
+//! Nothing here knows how a record reaches a broker: that is `kafka`'s. Of callers only the owners of consumer instances are told apart.
 
 mod administer;
 mod consumers;

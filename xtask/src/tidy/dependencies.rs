@@ -15,7 +15,8 @@ use super::identifiers::words;
 use crate::{Outcome, process, workspace};
 
 /// Which crate may import which: ARCHITECTURE.md shows the same.
-const IMPORTS: [(&str, &[&str]); 14] = [
+const IMPORTS: [(&str, &[&str]); 15] = [
+    ("access", &[]),
     ("json-text", &[]),
     ("schema-core", &["json-text"]),
     ("avro", &["json-text", "schema-core"]),
@@ -28,12 +29,12 @@ const IMPORTS: [(&str, &[&str]); 14] = [
     ("registry", &["schema", "kafka"]),
     ("registry-client", &["schema", "registry"]),
     ("proxy", &["schema", "kafka", "registry", "registry-client"]),
-    ("http", &["json-text", "proxy", "registry", "schema"]),
-    ("postern", &["http", "proxy", "registry", "registry-client", "kafka", "broker"]),
+    ("http", &["access", "json-text", "proxy", "registry", "schema"]),
+    ("postern", &["access", "http", "proxy", "registry", "registry-client", "kafka", "broker"]),
 ];
 
 /// Crates without a runtime, a network or a clock: they only compute.
-const PURE: [&str; 6] = ["schema", "schema-core", "json-text", "avro", "json-schema", "protobuf"];
+const PURE: [&str; 7] = ["access", "schema", "schema-core", "json-text", "avro", "json-schema", "protobuf"];
 
 /// What would give them one.
 const RUNTIMES: [&str; 8] = ["tokio", "async-std", "smol", "futures", "mio", "hyper", "rdkafka", "rdkafka-sys"];

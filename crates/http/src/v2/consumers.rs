@@ -42,7 +42,7 @@ pub(super) async fn create(proxy: Proxy, request: RequestContext) -> Result<Repl
     let (params, body) = request.read_document(BODY_MAX).await?;
     let settings = settings(&body)?;
     let group = params.get("group");
-    let instance_id = proxy.create_consumer(group, settings).map_err(problem)?;
+    let instance_id = proxy.create_consumer(group, params.owner(), settings).map_err(problem)?;
     let base_uri = format!("{base_url}/consumers/{}/instances/{}", segment(group), segment(&instance_id));
     Ok(Reply::ok(&Created { instance_id: &instance_id, base_uri }))
 }

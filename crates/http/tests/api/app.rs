@@ -16,7 +16,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderMap};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use postern_broker::Broker;
-use postern_http::{Api, Bounds};
+use postern_http::{AccessControl, Api, Authentication, Bounds};
 use postern_kafka::{Cluster, ErrorKind, PartitionId, TopicName};
 use postern_proxy::{ConsumerLimits, Limits, Proxy, Schemas};
 use postern_registry::Registry;
@@ -57,6 +57,11 @@ impl TestApp {
         TestApp::start_with(|_| {}).await
     }
 
+    /// With callers who are recognized so, at both APIs.
+    pub(crate) async fn with_access(access: AccessControl) -> TestApp {
+        TestApp::assemble_with(|_| {}, None, Bounds::default(), Limits::default(), access).await
+    }
+
     /// As Apache Kafka would be: a topic that wants more replicas than there are brokers is refused.
     pub(crate) async fn strict() -> TestApp {
         TestApp::start_with(|settings| settings.strict_replication = true).await
@@ -92,6 +97,16 @@ impl TestApp {
         bounds: Bounds,
         limits: Limits,
     ) -> TestApp {
+        TestApp::assemble_with(change, remote, bounds, limits, AccessControl::new(Authentication::Nobody)).await
+    }
+
+    async fn assemble_with(
+        change: impl FnOnce(&mut postern_broker::Settings),
+        remote: Option<Remote>,
+        bounds: Bounds,
+        limits: Limits,
+        access: AccessControl,
+    ) -> TestApp {
         let dir = TempDir::new().expect("a folder can be made");
         let mut settings = postern_broker::Settings::for_test(dir.path());
         change(&mut settings);
@@ -103,8 +118,10 @@ impl TestApp {
         let used = remote.map_or_else(|| Schemas::from(schemas.clone()), Schemas::from);
         let proxy = Proxy::new(cluster.clone(), used, limits);
 
-        let (rest, rest_serving) = serve(postern_http::rest(proxy.clone(), &bounds), &bounds).await;
-        let (registry, registry_serving) = serve(postern_http::registry(schemas.clone(), &bounds), &bounds).await;
+        let rest_api = postern_http::rest(proxy.clone(), &bounds).with_access(access.clone());
+        let (rest, rest_serving) = serve(rest_api, &bounds).await;
+        let registry_api = postern_http::registry(schemas.clone(), &bounds).with_access(access);
+        let (registry, registry_serving) = serve(registry_api, &bounds).await;
         let cluster_id = broker.cluster_id().to_owned();
         let serving = [rest_serving, registry_serving];
         TestApp { rest, registry, schemas, cluster, proxy, cluster_id, serving, broker, _dir: dir }

@@ -3,6 +3,7 @@
 
 mod administration;
 mod app;
+mod authentication;
 mod docs_consumers;
 mod http_bounds;
 mod http_responses;

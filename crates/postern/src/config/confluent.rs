@@ -6,11 +6,11 @@
 use super::{
     declaration::Setting,
     setting::{
-        BOOTSTRAP_SERVERS, CONSUMER_AUTO_COMMIT, CONSUMER_FETCH_MAX_BYTES, CONSUMER_INSTANCE_TIMEOUT,
-        CONSUMER_ISOLATION_LEVEL, CONSUMER_MIN_BYTES, CONSUMER_OFFSET_RESET, CONSUMER_REBALANCE_TIMEOUT,
-        CONSUMER_REQUEST_MAX_BYTES, CONSUMER_REQUEST_TIMEOUT, CONSUMER_SESSION_TIMEOUT, HTTP_CONNECTIONS,
-        HTTP_IDLE_TIMEOUT, KAFKA_CALL_TIMEOUT, KAFKA_DELIVERY_TIMEOUT, KAFKA_REQUEST_TIMEOUT, LOG, MAX_REQUEST_SIZE,
-        PRODUCE_BATCH_ENTRIES, PRODUCE_STREAM_DURATION, PRODUCE_STREAM_GRACE, PRODUCE_STREAM_RECORD,
+        AUTHENTICATION, BASIC_REALM, BASIC_ROLES, BOOTSTRAP_SERVERS, CONSUMER_AUTO_COMMIT, CONSUMER_FETCH_MAX_BYTES,
+        CONSUMER_INSTANCE_TIMEOUT, CONSUMER_ISOLATION_LEVEL, CONSUMER_MIN_BYTES, CONSUMER_OFFSET_RESET,
+        CONSUMER_REBALANCE_TIMEOUT, CONSUMER_REQUEST_MAX_BYTES, CONSUMER_REQUEST_TIMEOUT, CONSUMER_SESSION_TIMEOUT,
+        HTTP_CONNECTIONS, HTTP_IDLE_TIMEOUT, KAFKA_CALL_TIMEOUT, KAFKA_DELIVERY_TIMEOUT, KAFKA_REQUEST_TIMEOUT, LOG,
+        MAX_REQUEST_SIZE, PRODUCE_BATCH_ENTRIES, PRODUCE_STREAM_DURATION, PRODUCE_STREAM_GRACE, PRODUCE_STREAM_RECORD,
         PRODUCER_COMPRESSION, REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER, REGISTRY_GROUP, REGISTRY_LISTEN,
         REGISTRY_REPLICATION_FACTOR, REGISTRY_TOPIC, REGISTRY_WRITE_TIMEOUT, REST_LISTEN, SCHEMA_REGISTRY_CA,
         SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL, SHUTDOWN_TIMEOUT,
@@ -66,7 +66,7 @@ const JVM: &str = "there is no Java virtual machine here";
 const THREADS: &str = "there are no thread pools here; http-connections and the memory settings bound the work";
 const JMX: &str = "there are no JMX metrics here";
 const PLUG_INS: &str = "Java plug-ins cannot be loaded";
-const AUTHENTICATION: &str = "callers are not authenticated here";
+const CALLERS: &str = "callers are recognized in one way for all: authentication";
 const LIMITS: &str = "there are no rate limits here";
 const NO_HTTPS: &str = "HTTPS listeners are not built";
 const LINKS: &str = "links and base_uri carry the authority of the request";
@@ -137,10 +137,12 @@ pub(super) static TABLE: &[Row] = &[
     row(Both, "expected.sni.headers", NoEffect(NO_HTTPS)),
     row(Both, "reject.invalid.sni.headers", NoEffect(NO_HTTPS)),
     // Who may do what.
-    row(Both, "authentication.method", Only(&["none"], AUTHENTICATION)),
-    row(Both, "authentication.*", NoEffect(AUTHENTICATION)),
-    row(Both, "csrf.prevention.enable", Only(&["false"], AUTHENTICATION)),
-    row(Both, "csrf.prevention.*", NoEffect(AUTHENTICATION)),
+    row(Both, "authentication.method", Honoured(AUTHENTICATION, translate::authentication)),
+    row(Both, "authentication.realm", Honoured(BASIC_REALM, translate::as_written)),
+    row(Both, "authentication.roles", Honoured(BASIC_ROLES, translate::roles)),
+    row(Both, "authentication.skip.paths", NoEffect("only GET / is answered without asking who it is")),
+    row(Both, "csrf.prevention.enable", Only(&["false"], CALLERS)),
+    row(Both, "csrf.prevention.*", NoEffect(CALLERS)),
     row(Rest, "kafka.rest.resource.extension.class", Refused(PLUG_INS)),
     row(Registry, "schema.registry.resource.extension.class", Refused(PLUG_INS)),
     row(Registry, "resource.extension.class", Refused(PLUG_INS)),
@@ -148,8 +150,8 @@ pub(super) static TABLE: &[Row] = &[
     row(Both, "resource.extension.classes", Refused(PLUG_INS)),
     row(Both, "rest.servlet.initializor.classes", Refused(PLUG_INS)),
     row(Both, "websocket.servlet.initializor.classes", Refused(PLUG_INS)),
-    row(Both, "confluent.rest.auth.*", Refused(AUTHENTICATION)),
-    row(Registry, "confluent.schema.registry.*", Refused(AUTHENTICATION)),
+    row(Both, "confluent.rest.auth.*", Refused(CALLERS)),
+    row(Registry, "confluent.schema.registry.*", Refused(CALLERS)),
     row(Rest, "api.endpoints.allowlist", Refused(ENDPOINT_LISTS)),
     row(Rest, "api.endpoints.blocklist", Refused(ENDPOINT_LISTS)),
     row(Rest, "api.v2.enable", Only(&["true"], ENDPOINT_LISTS)),

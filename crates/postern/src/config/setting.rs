@@ -13,6 +13,7 @@ const PRODUCING: &str = "Producing";
 const REGISTRY: &str = "Schema Registry in this process";
 const REMOTE: &str = "Schema Registry elsewhere";
 const BROKER: &str = "Embedded broker";
+pub(crate) const ACCESS: &str = "Who may come in";
 const PROCESS: &str = "Process";
 
 /// What an entry of the table need not say: a switch that is off.
@@ -272,6 +273,131 @@ settings! {
         operand: Some("COUNT"),
         default: "10",
         about: "Records in one records:batch; more are refused with 422.",
+    }
+    AUTHENTICATION = {
+        name: "authentication",
+        heading: ACCESS,
+        operand: Some("WAY"),
+        default: "nobody",
+        about: "How callers of the REST proxy and the registry are recognized, one way for all: \"nobody\" is asked; \"basic\": user and \
+                password; \"bearer\": a signed token; \"certificate\": a client certificate; \"gateway\": headers of a gateway.",
+    }
+    BASIC_USERS = {
+        name: "basic-users",
+        heading: ACCESS,
+        operand: Some("FILE"),
+        about: "Users and hashes as htpasswd -B writes them (bcrypt), or argon2. Read again when it changes.",
+    }
+    BASIC_PROPERTIES = {
+        name: "basic-properties",
+        heading: ACCESS,
+        operand: Some("FILE"),
+        about: "A property file of Jetty's realm in place of basic-users: user: password[,role…], the password plain, OBF:, MD5: or MD:.",
+    }
+    BASIC_REALM = {
+        name: "basic-realm",
+        heading: ACCESS,
+        operand: Some("TEXT"),
+        default: "Postern",
+        about: "What browsers show when they ask for user and password.",
+    }
+    BASIC_ROLES = {
+        name: "basic-roles",
+        heading: ACCESS,
+        operand: Some("ROLE,…"),
+        about: "Of the users of basic-properties only those with one of these roles come in. Without it all.",
+    }
+    BEARER_ISSUER = {
+        name: "bearer-issuer",
+        heading: ACCESS,
+        operand: Some("TEXT"),
+        about: "The issuer of tokens: their claim iss, byte for byte.",
+    }
+    BEARER_AUDIENCE = {
+        name: "bearer-audience",
+        heading: ACCESS,
+        operand: Some("TEXT,…"),
+        about: "Tokens are for one of these: their claim aud.",
+    }
+    BEARER_KEYS = {
+        name: "bearer-keys",
+        heading: ACCESS,
+        operand: Some("FILE or URL"),
+        about: "The keys of the issuer (a JSON Web Key Set): a file, or an https URL that is fetched every ten minutes.",
+    }
+    BEARER_ALGORITHMS = {
+        name: "bearer-algorithms",
+        heading: ACCESS,
+        operand: Some("NAME,…"),
+        default: "RS256,PS256,ES256,EdDSA",
+        about: "How tokens may be signed; also RS384, RS512, PS384, PS512 and ES384. Never with a shared secret, never not at all.",
+    }
+    BEARER_NAME_CLAIM = {
+        name: "bearer-name-claim",
+        heading: ACCESS,
+        operand: Some("CLAIM"),
+        default: "sub",
+        about: "The claim of a token that is the caller's name.",
+    }
+    BEARER_GROUPS_CLAIM = {
+        name: "bearer-groups-claim",
+        heading: ACCESS,
+        operand: Some("CLAIM"),
+        about: "The claim with the caller's groups, such as realm_access.roles: a list, or names with blanks between.",
+    }
+    BEARER_SKEW = {
+        name: "bearer-skew",
+        heading: ACCESS,
+        operand: Some("TIME"),
+        default: "60s",
+        about: "How far the clocks of the issuer and of this machine may differ; ten minutes at most.",
+    }
+    CERTIFICATE_NAME = {
+        name: "certificate-name",
+        heading: ACCESS,
+        operand: Some("PART"),
+        default: "subject",
+        about: "The part of a client certificate that is the caller's name: subject (RFC 2253), cn, san-uri, san-dns or san-email.",
+    }
+    GATEWAY_FROM = {
+        name: "gateway-from",
+        heading: ACCESS,
+        operand: Some("NETWORK,…"),
+        about: "The networks from which a gateway connects. Only its headers are believed; from all others they are dropped.",
+    }
+    GATEWAY_SECRET = {
+        name: "gateway-secret",
+        heading: ACCESS,
+        operand: Some("FILE"),
+        about: "A file with the secret by which a gateway is known, or several, one a line, while it is changed. Beside gateway-from \
+                both must hold.",
+    }
+    GATEWAY_SECRET_HEADER = {
+        name: "gateway-secret-header",
+        heading: ACCESS,
+        operand: Some("HEADER"),
+        default: "X-Gateway-Secret",
+        about: "The header in which the gateway sends it.",
+    }
+    GATEWAY_USER = {
+        name: "gateway-user",
+        heading: ACCESS,
+        operand: Some("HEADER"),
+        default: "X-Auth-Request-User",
+        about: "The header with the caller's name.",
+    }
+    GATEWAY_GROUPS = {
+        name: "gateway-groups",
+        heading: ACCESS,
+        operand: Some("HEADER"),
+        about: "The header with the caller's groups, if the gateway sends them: X-Forwarded-Groups, X-Auth-Request-Groups.",
+    }
+    GATEWAY_GROUPS_SEPARATOR = {
+        name: "gateway-groups-separator",
+        heading: ACCESS,
+        operand: Some("CHARACTER"),
+        default: ",",
+        about: "What stands between groups.",
     }
     REGISTRY_BOOTSTRAP_SERVERS = {
         name: "registry-bootstrap-servers",

@@ -6,6 +6,7 @@ use postern_proxy::ConsumerLimits;
 
 use super::*;
 
+mod access;
 mod confluent;
 mod deployments;
 
@@ -164,6 +165,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         shutdown_timeout: Duration::from_secs(5),
         security: Security::default(),
         registry_kafka: None,
+        access: AccessConfig { way: Way::Nobody },
         log: "debug".into(),
         notes: vec![Note {
             is_warning: true,

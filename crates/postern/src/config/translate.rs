@@ -112,6 +112,21 @@ pub(super) fn negated(text: &str) -> Result<Option<String>, String> {
     }
 }
 
+/// How callers are recognized.
+pub(super) fn authentication(text: &str) -> Result<Option<String>, String> {
+    match text.trim().to_ascii_uppercase().as_str() {
+        "NONE" => Ok(None),
+        "BASIC" => Ok(Some("basic".to_owned())),
+        _ => Err("NONE or BASIC; other ways are those of the setting authentication".to_owned()),
+    }
+}
+
+/// Roles of which a user needs one; `*` and `**`: none.
+pub(super) fn roles(text: &str) -> Result<Option<String>, String> {
+    let roles: Vec<&str> = text.split(',').map(str::trim).collect();
+    Ok((!roles.iter().any(|role| matches!(*role, "*" | "**"))).then(|| roles.join(",")))
+}
+
 /// A level of log4j.
 pub(super) fn log_level(text: &str) -> Result<Option<String>, String> {
     let level = match text.trim().to_ascii_uppercase().as_str() {

@@ -11,7 +11,8 @@ pub(super) const BODY_MAX: usize = 1 << 20;
 
 /// The instance of the path.
 pub(super) fn instance_name(params: &Params) -> InstanceName {
-    InstanceName { group: params.get("group").to_owned(), name: params.get("instance").to_owned() }
+    let (group, name) = (params.get("group").to_owned(), params.get("instance").to_owned());
+    InstanceName { group, name, owner: params.owner() }
 }
 
 /// The object of a body; `None`: there is no body, or it is null.

@@ -9,7 +9,10 @@ use crate::config::{
 };
 
 /// For each setting that is honoured: a value, and what it is as the value of a setting of ours.
-const HONOURED: [(&str, &str, &str); 58] = [
+const HONOURED: [(&str, &str, &str); 61] = [
+    ("authentication.method", "BASIC", "basic"),
+    ("authentication.realm", "KafkaRest", "KafkaRest"),
+    ("authentication.roles", "admin, user", "admin,user"),
     ("bootstrap.servers", "PLAINTEXT://a:1, b:2", "a:1,b:2"),
     ("kafkastore.bootstrap.servers", "PLAINTEXT://a:1,b:2", "a:1,b:2"),
     ("listeners", "http://127.0.0.1:7, http://[::1]:7", "127.0.0.1:7,[::1]:7"),

@@ -1,0 +1,17 @@
+//! Who callers are, and what they may do: files of users, bearer tokens, rules.
+//!
+//! Everything here computes: text in, decisions out. Reading files, fetching keys, headers and statuses are the business of others. What
+//! takes long (password hashes do so on purpose) says so, and its callers keep it away from the threads that answer.
+
+mod caller;
+mod certificate;
+mod password;
+mod token;
+mod token_keys;
+mod users;
+
+pub use caller::{Caller, InvalidName, Way};
+pub use certificate::{CertificateName, NameMapping};
+pub use token::{TokenFault, TokenRules, VerifiedToken};
+pub use token_keys::{Algorithm, KeySet};
+pub use users::{Roles, User, Users};

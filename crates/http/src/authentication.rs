@@ -1,0 +1,203 @@
+//! Who sends a request: exactly one way is configured, and a request is judged by it alone.
+//!
+//! Credentials that are refused refuse the request; they never fall through to another way or to nobody. It is found out before the request
+//! is routed, so that a stranger cannot tell paths apart; only `GET /` is open. What a caller may do is not decided here.
+//!
+//! Source: RFC 9110 §11, RFC 7617, RFC 6750.
+
+mod basic;
+mod bearer;
+mod certificate;
+mod gateway;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::http::request::Parts as Head;
+use parking_lot::RwLock;
+use postern_access::Caller;
+
+use crate::connection_info::ConnectionInfo;
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+pub use basic::Basic;
+pub use bearer::{Bearer, TokenKeys};
+pub use certificate::Certificate;
+pub use gateway::Gateway;
+
+/// Characters of a message in a header.
+const DESCRIPTION_MAX: usize = 200;
+
+/// How callers are recognized.
+pub enum Authentication {
+    /// Nobody is asked.
+    Nobody,
+    /// By user and password.
+    Basic(Box<Basic>),
+    /// By a signed token.
+    Bearer(Bearer),
+    /// By the client certificate of the connection.
+    Certificate(Certificate),
+    /// By what a trusted gateway says.
+    Gateway(Gateway),
+}
+
+/// What decides about requests. Cheap to clone; clones share it, and it is replaced as a whole while requests are answered.
+#[derive(Clone)]
+pub struct AccessControl(Arc<RwLock<Arc<Authentication>>>);
+
+impl AccessControl {
+    /// One that recognizes callers so.
+    pub fn new(authentication: Authentication) -> AccessControl {
+        AccessControl(Arc::new(RwLock::new(Arc::new(authentication))))
+    }
+
+    /// From now on requests are judged by `authentication`.
+    pub fn replace(&self, authentication: Authentication) {
+        *self.0.write() = Arc::new(authentication);
+    }
+
+    fn current(&self) -> Arc<Authentication> {
+        self.0.read().clone()
+    }
+
+    /// Who sends this request. Headers that only a gateway may set are taken out of it.
+    pub(crate) async fn caller(&self, head: &mut Head) -> Result<Caller, Refused> {
+        let authentication = self.current();
+        let caller = match &*authentication {
+            Authentication::Nobody => return Ok(Caller::anonymous()),
+            Authentication::Basic(basic) => match credentials(head, "Basic")? {
+                Some(credentials) => Some(basic.caller(credentials, client(head)).await?),
+                None => None,
+            },
+            Authentication::Bearer(bearer) => match credentials(head, "Bearer")? {
+                Some(token) => Some(bearer.caller(token).await?),
+                None => None,
+            },
+            Authentication::Certificate(certificate) => certificate.caller(head)?,
+            Authentication::Gateway(gateway) => {
+                let peer = head.extensions.get().and_then(ConnectionInfo::peer_ip);
+                gateway.caller(head, peer)?
+            }
+        };
+        caller.ok_or(Refused::Missing)
+    }
+
+    /// The answer to a request whose caller is refused.
+    pub(crate) fn refusal(&self, refused: &Refused) -> Reply {
+        let authentication = self.current();
+        let (status, message) = match refused {
+            Refused::Malformed(message) => (StatusCode::BAD_REQUEST, format!("HTTP 400 Bad Request: {message}")),
+            Refused::Missing => {
+                (StatusCode::UNAUTHORIZED, format!("HTTP 401 Unauthorized: {}", authentication.wanted()))
+            }
+            Refused::Wrong(message) => (StatusCode::UNAUTHORIZED, format!("HTTP 401 Unauthorized: {message}.")),
+            Refused::Unavailable(message) => {
+                let message = format!("{message} Send this again later. Nothing was done.");
+                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, message);
+                return problem.into_reply().header(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Refused::TooMany => {
+                let message =
+                    "HTTP 429 Too Many Requests: wrong passwords came from this address; try again in a minute.";
+                let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, 42901, message);
+                return problem.into_reply().header(RETRY_AFTER, HeaderValue::from_static("60"));
+            }
+        };
+        let mut reply = Problem::generic(status, message).into_reply();
+        if status == StatusCode::UNAUTHORIZED {
+            reply = reply.header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            if let Some(challenge) = authentication.challenge(refused) {
+                reply = reply.header(WWW_AUTHENTICATE, challenge);
+            }
+        }
+        reply
+    }
+}
+
+impl Authentication {
+    /// What to send, as a sentence.
+    fn wanted(&self) -> String {
+        match self {
+            Authentication::Nobody => "nobody is asked who they are.".to_owned(),
+            Authentication::Basic(_) => "send user and password as Authorization: Basic.".to_owned(),
+            Authentication::Bearer(_) => "send a token as Authorization: Bearer.".to_owned(),
+            Authentication::Certificate(_) => "connect with a client certificate.".to_owned(),
+            Authentication::Gateway(gateway) => {
+                format!(
+                    "requests come through a gateway that names the caller in the header {}.",
+                    gateway.user_header()
+                )
+            }
+        }
+    }
+
+    fn challenge(&self, refused: &Refused) -> Option<HeaderValue> {
+        let challenge = match (self, refused) {
+            (Authentication::Basic(basic), _) => {
+                format!("Basic realm=\"{}\", charset=\"UTF-8\"", quoted(basic.realm()))
+            }
+            (Authentication::Bearer(_), Refused::Wrong(message)) => {
+                let message: String = quoted(message).chars().take(DESCRIPTION_MAX).collect();
+                format!("Bearer realm=\"Postern\", error=\"invalid_token\", error_description=\"{message}\"")
+            }
+            (Authentication::Bearer(_), _) => "Bearer realm=\"Postern\"".to_owned(),
+            (Authentication::Nobody | Authentication::Certificate(_) | Authentication::Gateway(_), _) => return None,
+        };
+        HeaderValue::try_from(challenge).ok()
+    }
+}
+
+/// Why a request is not answered.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// Nothing was presented.
+    Missing,
+    /// What was presented is wrong: the way that failed, and a class of reason.
+    Wrong(String),
+    /// It cannot be read.
+    Malformed(String),
+    /// It cannot be judged at the moment.
+    Unavailable(&'static str),
+    /// Too many wrong passwords came from this address.
+    TooMany,
+}
+
+/// What follows the scheme in the one `Authorization` header; `None`: there is none.
+fn credentials<'a>(head: &'a Head, scheme: &str) -> Result<Option<&'a str>, Refused> {
+    let mut values = head.headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refused::Malformed("expected one Authorization header, found several.".to_owned()));
+    }
+    let wrong = || Refused::Wrong(format!("expected Authorization: {scheme}, found another scheme"));
+    let (named, rest) = value.to_str().map_err(|_| wrong())?.split_once(' ').ok_or_else(wrong)?;
+    match named.eq_ignore_ascii_case(scheme) {
+        true => Ok(Some(rest.trim())),
+        false => Err(wrong()),
+    }
+}
+
+/// The address of the client, as far as the connection tells it.
+fn client(head: &Head) -> Option<IpAddr> {
+    Some(head.extensions.get::<ConnectionInfo>()?.client?.ip())
+}
+
+/// A text inside of a quoted string (RFC 9110 §5.6.4); what cannot stand there is left out.
+fn quoted(text: &str) -> String {
+    let visible = text.chars().filter(|c| c.is_ascii() && !c.is_ascii_control());
+    visible.flat_map(|c| matches!(c, '"' | '\\').then_some('\\').into_iter().chain([c])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_realm_cannot_leave_its_quotes() {
+        assert_eq!(quoted("a\"b\\c\r\nä"), "a\\\"b\\\\c");
+    }
+}

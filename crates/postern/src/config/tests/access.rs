@@ -1,0 +1,88 @@
+//! Who may come in: what the settings ask for, and what is refused.
+
+use postern_access::Roles;
+
+use super::*;
+
+const HASH: &str = "$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe";
+
+fn read_with(
+    arguments: &[&str],
+    variables: &[(&'static str, &'static str)],
+    files: &[(&'static str, &'static str)],
+) -> Result<Config, String> {
+    let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let env = Map { variables: variables.iter().copied().collect(), files: files.iter().copied().collect() };
+    match read(&arguments, &env) {
+        Ok(Command::Run(config)) => Ok(*config),
+        Ok(other) => panic!("expected a configuration, found {other:?}"),
+        Err(errors) => Err(errors.to_string()),
+    }
+}
+
+#[test]
+fn a_way_needs_its_settings_and_no_others() {
+    for (arguments, expected) in [
+        (&["--authentication=everybody"][..], "expected nobody, basic"),
+        (&["--authentication=basic"], "basic-users: expected it or basic-properties, found neither"),
+        (&["--authentication=basic", "--basic-users=absent"], "basic-users: the file \"absent\" cannot be read"),
+        (&["--authentication=basic", "--basic-users=weak"], "line 1: user \"ana\""),
+        (&["--basic-users=good"], "basic-users: has no effect: expected authentication = basic"),
+        (&["--authentication=bearer"], "bearer-audience: not set"),
+        (
+            &[
+                "--authentication=bearer",
+                "--bearer-issuer=i",
+                "--bearer-audience=a",
+                "--bearer-keys=http://issuer/keys",
+            ],
+            "an https URL",
+        ),
+        (
+            &["--authentication=bearer", "--bearer-issuer=i", "--bearer-audience=a", "--bearer-keys=weak"],
+            "bearer-keys: weak: expected a JSON Web Key Set",
+        ),
+        (&["--authentication=gateway"], "anybody could claim any name"),
+        (&["--authentication=gateway", "--gateway-secret=weak"], "at least 16 characters"),
+    ] {
+        let refused = read_with(arguments, &[], &[("weak", "ana:canary"), ("good", HASH)]);
+        let refused = refused.expect_err("should not start");
+        assert!(refused.contains(expected), "{arguments:?}: {refused}");
+        assert!(!refused.contains("canary"), "{refused}");
+    }
+}
+
+#[test]
+fn the_realm_of_the_originals_is_followed() {
+    let variables = [
+        ("KAFKA_REST_BOOTSTRAP_SERVERS", "kafka:9092"),
+        ("KAFKA_REST_AUTHENTICATION_METHOD", "BASIC"),
+        ("KAFKA_REST_AUTHENTICATION_REALM", "KafkaRest"),
+        ("KAFKA_REST_AUTHENTICATION_ROLES", "admin,user"),
+        ("KAFKAREST_OPTS", "-Xmx1g -Djava.security.auth.login.config=/etc/jaas.conf"),
+    ];
+    let jaas = "KafkaRest {\n org.eclipse.jetty.jaas.spi.PropertyFileLoginModule required debug=\"false\" file=\"/etc/users\";\n};";
+    let users = "ana: canary-of-ana,admin\n";
+    let config = read_with(&[], &variables, &[("/etc/jaas.conf", jaas), ("/etc/users", users)]).expect("it starts");
+    let roles = Roles::OneOf(vec!["admin".to_owned(), "user".to_owned()]);
+    let users = UsersFile::Properties { path: "/etc/users".to_owned(), roles };
+    assert_eq!(config.access.way, Way::Basic { users, realm: "KafkaRest".to_owned() });
+    assert_eq!(config.access.files(), ["/etc/users"]);
+    let warnings: Vec<_> = config.notes.iter().map(|note| note.text.as_str()).collect();
+    assert!(warnings.iter().any(|text| text.contains("in clear")), "{warnings:?}");
+    assert!(!format!("{config:?}").contains("canary"));
+    assert!(!warnings.iter().any(|text| text.contains("nobody is asked")), "{warnings:?}");
+    for (jaas, expected) in [
+        ("Other { a.PropertyFileLoginModule required file=\"/etc/users\"; };", "expected a section"),
+        ("KafkaRest { com.sun.security.auth.module.LdapLoginModule required; };", "found LdapLoginModule"),
+        ("KafkaRest { a.PropertyFileLoginModule required; };", "expected file="),
+    ] {
+        let refused = read_with(&[], &variables, &[("/etc/jaas.conf", jaas), ("/etc/users", "a: b")]);
+        let refused = refused.expect_err("should not start");
+        assert!(refused.contains(expected), "{refused}");
+    }
+    let refused = read_with(&[], &variables[..4], &[]).expect_err("should not start");
+    assert!(refused.contains("basic-properties: not set"), "{refused}");
+    let bearer = [variables[0], ("KAFKA_REST_AUTHENTICATION_METHOD", "BEARER")];
+    assert!(read_with(&[], &bearer, &[]).expect_err("should not start").contains("NONE or BASIC"));
+}
