@@ -9,8 +9,10 @@ use crate::{
 };
 
 mod apache;
+mod three_nodes;
 
 pub(crate) use apache::{Kafka, KafkaProfile, VERSION};
+pub(crate) use three_nodes::ThreeNodes;
 
 /// The kind of Kafka cluster behind Postern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,9 +10,12 @@ Usage: cargo xtask COMMAND
   test [--list | STEP…]
                     everything that must hold before a change lands; with names (--list shows them): these
                     steps only
-  suite [--kafka VERSION] [WORD…]
-                    the tests of the Kafka client on an Apache Kafka, perhaps of another version; with words: those
-                    with one of them in their name
+  suite [--nodes 3 | --kafka VERSION] [WORD…]
+                    the tests of the Kafka client on an Apache Kafka: one node, three, or another version; with words:
+                    those with one of them in their name
+  chaos [--seed N] [--faults N] [--seconds N]
+                    what the client says of records, held against the log under faults: of requests, and of brokers
+                    that are killed, frozen and moved
   conformance [--embedded|--apache] [--update] [-v] [-k WORD] [FILE…]
                     replays the recorded scenarios; --update writes the list of expected failures anew
   bench [--rounds N] [--seconds N]

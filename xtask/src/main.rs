@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         "packages" if rest.is_empty() => packages::command(),
         "overload" => overload::command(&rest),
         "suite" => suite::command(&rest),
+        "chaos" => suite::chaos(&rest),
         "tidy" if rest.is_empty() => tidy::run(),
         _ => Err(USAGE.to_owned()),
     };

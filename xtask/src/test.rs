@@ -14,12 +14,12 @@ use crate::{
     cluster::{Kafka, KafkaProfile, Kind, Postern},
     conformance, node, packages, process, python,
     steps::Steps,
-    tidy,
+    suite, tidy,
     workspace::{self, Profile},
 };
 
 /// Every step, in order: the quickest first, so that a failure shows early.
-const STEPS: [&str; 19] = [
+const STEPS: [&str; 20] = [
     "format",
     "tidy",
     "deploy",
@@ -35,6 +35,7 @@ const STEPS: [&str; 19] = [
     "embedded: java tools",
     APACHE_TESTS,
     APACHE_SECURED,
+    APACHE_THREE_NODES,
     APACHE_CLIENTS,
     APACHE_NODE,
     APACHE_TOOLS,
@@ -43,6 +44,7 @@ const STEPS: [&str; 19] = [
 
 const APACHE_TESTS: &str = "apache: tests";
 const APACHE_SECURED: &str = "apache: secured tests";
+const APACHE_THREE_NODES: &str = "apache: three nodes";
 const APACHE_CLIENTS: &str = "apache: clients";
 const APACHE_NODE: &str = "apache: clients in Node";
 const APACHE_TOOLS: &str = "apache: java tools";
@@ -147,6 +149,8 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
         }
         Ok(())
     });
+    // Where leaders and coordinators are apart, and a topic is known to one broker before the others.
+    steps.step(APACHE_THREE_NODES, || suite::on_three_nodes(&THREE_NODES_TESTS.map(str::to_owned), CHAOS_SECONDS));
     if ![APACHE_CLIENTS, APACHE_NODE, APACHE_TOOLS, APACHE_SCENARIOS].iter().any(|name| steps.wants(name)) {
         return;
     }
@@ -161,6 +165,11 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
         conformance::run(Kind::Apache, &postern, &conformance::Options::default())
     });
 }
+
+/// For how long brokers are killed, frozen and moved: one of each.
+const CHAOS_SECONDS: &str = "20";
+/// What three nodes may do otherwise than one.
+const THREE_NODES_TESTS: [&str; 3] = ["records::", "topics::", "groups::"];
 
 fn clippy() -> Outcome {
     let mut clippy = process::cargo();

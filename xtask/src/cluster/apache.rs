@@ -190,7 +190,7 @@ fn secured() -> String {
 }
 
 /// Java with these jars, and little to say.
-fn java(jars: &Path) -> Command {
+pub(super) fn java(jars: &Path) -> Command {
     let mut java = Command::new("java");
     java.arg("-Xmx512m").arg("-cp").arg(jars.join("*"));
     java.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
@@ -198,7 +198,7 @@ fn java(jars: &Path) -> Command {
 }
 
 /// Prepares the folder that `properties` names for a node.
-fn format(jars: &Path, properties: &Path) -> Command {
+pub(super) fn format(jars: &Path, properties: &Path) -> Command {
     let mut format = java(jars);
     format.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"]).arg(properties);
     format

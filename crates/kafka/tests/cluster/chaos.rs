@@ -1,180 +1,187 @@
 //! Load under faults from a seed: what callers are told is held against the log, read in full afterwards.
 //!
-//! `POSTERN_CHAOS_SEED` chooses another seed than the fixed one, `POSTERN_CHAOS_ROUNDS` how long it lasts.
+//! - `load`: tasks that append; `check`: what they were told, against the log.
+//! - `wire_faults`: a proxy that breaks frames.
+//! - `nodes`: brokers of three nodes that are killed, stopped and changed.
+//!
+//! `POSTERN_CHAOS_SEED` chooses another seed than the fixed one, `POSTERN_CHAOS_FAULTS` how many faults the embedded broker sees,
+//! `POSTERN_CHAOS_SECONDS` for how long three nodes are disturbed. Longer runs: `cargo xtask chaos`.
+
+mod check;
+mod load;
+mod nodes;
+pub(crate) mod wire_faults;
 
 use std::{
-    collections::HashMap,
     env,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use postern_broker::{ApiKey, ErrorCode, Fault};
-use postern_kafka::{ByteCount, Cluster, Fate, Inflight, Offset, PartitionId, Receipt, Record, Settings, TopicName};
+use postern_kafka::{Cluster, Compression, Settings};
 
-use crate::target::{Embedded, topic};
+use self::{
+    check::{Counts, check},
+    load::{Load, Loaded},
+    nodes::{Disturbed, Nodes},
+    wire_faults::{FaultyWay, WireFault},
+};
+use crate::target::{Embedded, fresh_name, new_topic, topic};
 
-const PARTITIONS: i32 = 3;
-const TASKS: u64 = 8;
-
-/// What the caller of a record was told.
-struct Told {
-    value: String,
-    partition: i32,
-    outcome: Result<Receipt, Fate>,
+fn number(name: &str, default: u64) -> u64 {
+    env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+fn seed() -> u64 {
+    number("POSTERN_CHAOS_SEED", 20_261_130)
+}
+
+/// A client that gives records up after `delivery_timeout`, and connections sooner.
+fn client(bootstrap: &str, delivery_timeout: Duration, compression: Compression) -> Cluster {
+    let request_timeout = delivery_timeout / 5;
+    let settings = Settings { delivery_timeout, request_timeout, compression, ..Settings::for_test(bootstrap) };
+    Cluster::connect(settings).expect("sound")
+}
+
+/// Frames that break, answers that are lost, every error of the table: on the embedded broker.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_true_whatever_happens_to_requests() {
-    let number = |name: &str, default: u64| env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
-    let (seed, rounds) = (number("POSTERN_CHAOS_SEED", 20_261_130), number("POSTERN_CHAOS_ROUNDS", 60));
-    println!("seed {seed}, {rounds} faults");
+    let (seed, faults) = (seed(), number("POSTERN_CHAOS_FAULTS", 200));
     let mut random = fastrand::Rng::with_seed(seed);
-
     let embedded = Embedded::start().await;
-    let settings = Settings {
-        delivery_timeout: Duration::from_secs(3),
-        request_timeout: Duration::from_millis(600),
-        ..Settings::for_test(embedded.broker.address().to_string())
-    };
-    let cluster = Cluster::connect(settings).expect("sound");
-    let topic = topic(&cluster, PARTITIONS).await;
-    cluster.partitions_for_produce(&topic).await.expect("known");
-    let stop = Arc::new(AtomicBool::new(false));
-    let load: Vec<_> = (0..TASKS)
-        .map(|task| {
-            let random = fastrand::Rng::with_seed(seed ^ task);
-            tokio::spawn(produce(cluster.clone(), topic.clone(), task, random, stop.clone()))
-        })
-        .collect();
-
-    for _ in 0..rounds {
-        let (api, fault) = fault(&mut random);
-        embedded.broker.faults().add(api, None, fault, random.u64(1..4));
-        tokio::time::sleep(Duration::from_millis(random.u64(5..40))).await;
-        if matches!(fault, Fault::NeverAnswer) {
-            tokio::time::sleep(Duration::from_millis(700)).await;
+    let address = embedded.broker.address().to_string();
+    let way = FaultyWay::to(&address).await;
+    let clean = client(&address, Duration::from_secs(3), Compression::None);
+    let topics = [
+        Loaded { name: topic(&clean, 3).await, partitions: Some(3) },
+        Loaded { name: topic(&clean, 4).await, partitions: None },
+    ];
+    let patient = client(&way.bootstrap, Duration::from_secs(3), Compression::None);
+    let hasty = client(&way.bootstrap, Duration::from_millis(700), Compression::Lz4);
+    for cluster in [&patient, &hasty] {
+        for topic in &topics {
+            cluster.partitions_for_produce(&topic.name).await.expect("known");
         }
     }
+    let clusters = [vec![patient.clone(); 6], vec![hasty.clone(); 3]].concat();
+    let load = Load::start(&clusters, &topics, seed);
+
+    let mut refused = 0;
+    while way.faults.injected() as u64 + refused < faults {
+        if random.bool() {
+            let (api, fault) = wire_fault(&mut random);
+            way.faults.add(api, fault);
+        } else {
+            let (api, fault) = broker_fault(&mut random);
+            embedded.broker.faults().add(api, None, fault, 1);
+            refused += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(random.u64(1..30))).await;
+    }
+    way.faults.clear();
+    let unmet = embedded.broker.faults().left();
     embedded.broker.faults().clear();
-    stop.store(true, Ordering::Relaxed);
-    let mut told = Vec::new();
-    for task in load {
-        told.extend(task.await.expect("joins"));
+    let told = load.stop().await;
+    for cluster in [&patient, &hasty] {
+        assert!(cluster.flush(Duration::from_secs(10)).await, "every record has its answer");
     }
-    assert!(cluster.flush(Duration::from_secs(10)).await, "every record has its answer");
-    check(&cluster, &topic, &told).await;
+    let mut counts = Counts::default();
+    for topic in &topics {
+        counts += check(&clean, &topic.name, &told, None).await;
+    }
+    println!("seed {seed}: {} broken frames, {} refusals; {counts}", way.faults.injected(), refused - unmet);
+    assert!(counts.written > 0);
 }
 
-/// A fault that a broker or the network may show.
-fn fault(random: &mut fastrand::Rng) -> (ApiKey, Fault) {
-    const PASSING: [ErrorCode; 9] = [
-        ErrorCode::NotLeaderOrFollower,
-        ErrorCode::UnknownTopicOrPartition,
-        ErrorCode::NotEnoughReplicas,
-        ErrorCode::KafkaStorageError,
-        ErrorCode::CorruptMessage,
-        ErrorCode::LeaderNotAvailable,
-        ErrorCode::OutOfOrderSequenceNumber,
-        ErrorCode::UnknownProducerId,
-        ErrorCode::InvalidProducerEpoch,
+/// A fault on the way to a broker and back.
+fn wire_fault(random: &mut fastrand::Rng) -> (ApiKey, WireFault) {
+    // What a leader says that has appended and then lost the partition or its replicas.
+    const WRITTEN_BUT: [i16; 6] = [3, 6, 7, 19, 20, 56];
+    let api = match random.u32(..10) {
+        0 => ApiKey::Metadata,
+        1 => ApiKey::InitProducerId,
+        2 | 3 => ApiKey::Fetch,
+        _ => ApiKey::Produce,
+    };
+    let fault = match random.u32(..20) {
+        0 | 1 => WireFault::CloseBefore,
+        2 | 3 => WireFault::CloseWithin(random.f64()),
+        4..=6 => WireFault::LoseAnswer,
+        7 | 8 => WireFault::CutAnswer(random.f64()),
+        9 | 10 => WireFault::CloseAfter,
+        11 => WireFault::Delay(Duration::from_millis(random.u64(10..900))),
+        12 | 13 => WireFault::Swap,
+        14..=16 => WireFault::Garbage { seed: random.u64(..), framed: random.bool() },
+        _ => WireFault::WrittenBut(WRITTEN_BUT[random.usize(..WRITTEN_BUT.len())]),
+    };
+    (api, fault)
+}
+
+/// A refusal, with any error of the table; or no answer at all.
+fn broker_fault(random: &mut fastrand::Rng) -> (ApiKey, Fault) {
+    let error = loop {
+        if let Some(error) = ErrorCode::try_from_code(random.i16(-1..=133)) {
+            break error;
+        }
+    };
+    let api = match random.u32(..10) {
+        0 => ApiKey::Metadata,
+        1 => ApiKey::InitProducerId,
+        2 => ApiKey::Fetch,
+        _ => ApiKey::Produce,
+    };
+    let fault = if random.u32(..40) == 0 { Fault::NeverAnswer } else { Fault::Error(error) };
+    (api, fault)
+}
+
+/// Leaders that move, brokers that are killed and frozen, replicas that move, topics that grow and are made anew: on three nodes.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_true_whatever_happens_to_brokers() {
+    let Some(nodes) = Nodes::find() else {
+        eprintln!("SKIPPED: it needs three nodes that it may kill, which POSTERN_TEST_NODES names");
+        return;
+    };
+    let (seed, time) = (seed(), Duration::from_secs(number("POSTERN_CHAOS_SECONDS", 30)));
+    let way = FaultyWay::to(&nodes.bootstrap).await;
+    let clean = client(&nodes.bootstrap, Duration::from_secs(20), Compression::None);
+    let (steady, growing, mortal) = (topic(&clean, 3).await, topic(&clean, 2).await, fresh_name());
+    clean.create_topic(&new_topic(&mortal, 2)).await.expect("created");
+    let topics = [
+        Loaded { name: steady.clone(), partitions: Some(3) },
+        Loaded { name: growing.clone(), partitions: None },
+        Loaded { name: mortal.clone(), partitions: None },
     ];
-    const FINAL: [ErrorCode; 4] = [
-        ErrorCode::PolicyViolation,
-        ErrorCode::TopicAuthorizationFailed,
-        ErrorCode::MessageTooLarge,
-        ErrorCode::InvalidRecord,
-    ];
-    match random.u32(..10) {
-        0..=2 => (ApiKey::Produce, Fault::Error(PASSING[random.usize(..PASSING.len())])),
-        3 => (ApiKey::Produce, Fault::Error(FINAL[random.usize(..FINAL.len())])),
-        4 | 5 => (ApiKey::Produce, Fault::LoseAnswer),
-        6 | 7 => (ApiKey::Produce, Fault::Close),
-        8 => (ApiKey::Metadata, Fault::Close),
-        _ => (ApiKey::Produce, Fault::NeverAnswer),
-    }
-}
+    let patient = client(&way.bootstrap, Duration::from_secs(20), Compression::None);
+    let hasty = client(&way.bootstrap, Duration::from_secs(3), Compression::Zstd);
+    let clusters = [vec![patient.clone(); 5], vec![hasty.clone(); 3]].concat();
+    let load = Load::start(&clusters, &topics, seed);
 
-/// Appends unique values, a few at a time, until stopped and everything works again.
-async fn produce(
-    cluster: Cluster,
-    topic: TopicName,
-    task: u64,
-    mut random: fastrand::Rng,
-    stop: Arc<AtomicBool>,
-) -> Vec<Told> {
-    let inflight = Inflight::new(ByteCount(16 << 20));
-    let mut told = Vec::new();
-    let mut number = 0;
-    let (mut recovered, mut tries) = (false, 0);
-    while !recovered {
-        let faults_are_over = stop.load(Ordering::Relaxed);
-        tries += usize::from(faults_are_over);
-        assert!(tries < 20, "nothing is written although the faults are over");
-        let partition = random.i32(0..PARTITIONS);
-        let values: Vec<String> = (0..random.u64(1..6)).map(|at| format!("{task}-{}", number + at)).collect();
-        number += values.len() as u64;
-        let record = |value: &String| Record {
-            partition: Some(PartitionId(partition)),
-            value: Some(Bytes::from(value.clone())),
-            ..Record::default()
-        };
-        let admitted = inflight.admit(values.iter().map(record).collect()).await.expect("fits");
-        let outcomes = cluster.append(&topic, admitted).await;
-        recovered = faults_are_over && outcomes.iter().all(Result::is_ok);
-        for (value, outcome) in values.into_iter().zip(outcomes) {
-            told.push(Told { value, partition, outcome: outcome.map_err(|error| error.fate) });
+    let disturbed =
+        nodes.disturb(&clean, Disturbed { steady: &steady, growing: &growing, mortal: &mortal }, seed, time);
+    let breaking = async {
+        let mut random = fastrand::Rng::with_seed(seed ^ 0xfa);
+        loop {
+            let (api, fault) = wire_fault(&mut random);
+            way.faults.add(api, fault);
+            tokio::time::sleep(Duration::from_millis(random.u64(50..150))).await;
         }
-        if random.u32(..4) == 0 {
-            tokio::time::sleep(Duration::from_millis(random.u64(..5))).await;
-        }
+    };
+    let events = tokio::select! {
+        events = disturbed => events,
+        () = breaking => unreachable!("it never ends"),
+    };
+    way.faults.clear();
+    let told = load.stop().await;
+    for cluster in [&patient, &hasty] {
+        assert!(cluster.flush(Duration::from_secs(30)).await, "every record has its answer");
     }
-    told
-}
-
-/// Acknowledged: there once, at its offset. Not written: nowhere. Unknown: once or not at all. In the order of each task.
-async fn check(cluster: &Cluster, topic: &TopicName, told: &[Told]) {
-    let mut log: HashMap<String, Vec<(i32, Offset)>> = HashMap::new();
-    for partition in 0..PARTITIONS {
-        let end = cluster.offsets(topic, PartitionId(partition)).await.expect("known").latest;
-        let mut reader = cluster.reader(topic, PartitionId(partition)).expect("starts");
-        let mut next = Offset(0);
-        while next < end {
-            let records = tokio::time::timeout(Duration::from_secs(10), reader.next()).await.expect("in time");
-            for record in records.expect("read") {
-                let value = String::from_utf8(record.value.expect("has a value").to_vec()).expect("text");
-                log.entry(value).or_default().push((partition, record.offset));
-                next = Offset(record.offset.0 + 1);
-            }
-        }
+    let mut counts = Counts::default();
+    for topic in [&steady, &growing] {
+        counts += check(&clean, topic, &told, None).await;
     }
-    let (mut written, mut not_written, mut unknown) = (0, 0, 0);
-    let mut last: HashMap<(&str, i32), Offset> = HashMap::new();
-    for Told { value, partition, outcome } in told {
-        let found = log.get(value).map_or(&[][..], Vec::as_slice);
-        match outcome {
-            Ok(receipt) => {
-                written += 1;
-                assert_eq!(found, [(*partition, receipt.offset)], "{value} was acknowledged at {receipt:?}");
-                let task = value.split('-').next().unwrap_or_default();
-                let before = last.insert((task, *partition), receipt.offset);
-                assert!(before.is_none_or(|before| before < receipt.offset), "{value} stands before an earlier record");
-            }
-            Err(Fate::NotWritten) => {
-                not_written += 1;
-                assert_eq!(found, [], "{value} was called not written");
-            }
-            Err(Fate::Unknown) => {
-                unknown += 1;
-                assert!(found.len() <= 1, "{value} is there twice: {found:?}");
-            }
-        }
-    }
-    assert_eq!(log.values().map(Vec::len).max(), Some(1), "nothing is there twice");
-    assert!(log.len() <= told.len());
-    println!("{written} written, {not_written} not written, {unknown} unknown");
+    // For a moment after a topic was made anew a broker may still take records for the old one.
+    let born: Instant = events.born + Duration::from_secs(2);
+    counts += check(&clean, &mortal, &told, Some(born)).await;
+    println!("seed {seed}: {events}, {} broken frames; {counts}", way.faults.injected());
+    assert!(counts.written > 0);
 }

@@ -16,6 +16,9 @@ const FOREIGN: &str = "POSTERN_TEST_BOOTSTRAP";
 /// in `tests/stores` and the user that `xtask/src/cluster.rs` adds; not set: not at all.
 const SECURITY: &str = "POSTERN_TEST_SECURITY";
 
+/// How many replicas topics have by default on that cluster; 1 if not set.
+const REPLICATION: &str = "POSTERN_TEST_REPLICATION";
+
 /// A cluster, and our way to it.
 pub(crate) struct Target {
     pub(crate) cluster: Cluster,
@@ -164,12 +167,17 @@ pub(crate) fn fresh_name() -> TopicName {
     TopicName::parse(&format!("kafka-suite-{}", uuid::Uuid::new_v4())).expect("legal")
 }
 
-/// A topic to be created, with one replica.
+/// How many replicas topics have on the cluster under test.
+pub(crate) fn replication_factor() -> i32 {
+    env::var(REPLICATION).map_or(1, |count| count.parse().expect("a number of replicas"))
+}
+
+/// A topic to be created, with as many replicas as the cluster gives by default.
 pub(crate) fn new_topic(name: &TopicName, partitions: i32) -> NewTopic {
     NewTopic {
         name: name.clone(),
         partitions: Some(partitions),
-        replication_factor: Some(1),
+        replication_factor: None,
         assignments: None,
         configs: Vec::new(),
         validate_only: false,

@@ -1,11 +1,14 @@
 //! Topics and their cluster: looked up, created, described, widened, deleted.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use postern_kafka::{ConfigResource, ConfigSource, ErrorKind, NewTopic, Offset, PartitionId, Record};
 
-use crate::target::{Target, fresh_name, new_topic, value};
+use crate::target::{Target, fresh_name, new_topic, replication_factor, value};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_topic_is_known_to_be_unknown_within_a_second() {
@@ -44,8 +47,9 @@ async fn a_look_up_for_produce_creates_the_topic_where_the_cluster_does_that() {
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_are_created_described_widened_and_deleted() {
     let target = Target::start().await;
-    let topic = fresh_name();
+    let (topic, replicas) = (fresh_name(), replication_factor());
     let asked = NewTopic {
+        replication_factor: i16::try_from(replicas).ok(),
         configs: vec![("cleanup.policy".into(), Some("compact".into())), ("retention.ms".into(), Some("12345".into()))],
         ..new_topic(&topic, 3)
     };
@@ -53,11 +57,15 @@ async fn topics_are_created_described_widened_and_deleted() {
     assert_eq!(target.cluster.create_topic(&validated).await.expect("could be created").partitions, 3);
     let default = NewTopic { partitions: None, replication_factor: None, ..validated.clone() };
     let expected = target.cluster.create_topic(&default).await.expect("could be created");
-    assert_eq!((expected.partitions, expected.replication_factor), (1, 1), "the defaults of both kinds of cluster");
+    assert_eq!(
+        (expected.partitions, expected.replication_factor),
+        (1, replicas),
+        "the defaults of both kinds of cluster"
+    );
     assert_eq!(target.cluster.topic(&topic, false).await.expect_err("only validated").kind, ErrorKind::UnknownTopic);
 
     let created = target.cluster.create_topic(&asked).await.expect("created");
-    assert_eq!((created.partitions, created.replication_factor), (3, 1));
+    assert_eq!((created.partitions, created.replication_factor), (3, replicas));
     let again = target.cluster.create_topic(&asked).await.expect_err("is there");
     assert_eq!((again.kind, again.name.as_str()), (ErrorKind::TopicExists, "TOPIC_ALREADY_EXISTS"));
     assert!(again.message.contains(topic.as_str()), "{}", again.message);
@@ -70,7 +78,9 @@ async fn topics_are_created_described_widened_and_deleted() {
     assert_eq!(described.partitions.iter().map(|p| p.id.0).collect::<Vec<_>>(), [0, 1, 2]);
     for partition in &described.partitions {
         let leader = partition.leader.expect("has a leader");
-        assert_eq!((&partition.replicas, &partition.in_sync), (&vec![leader], &vec![leader]));
+        assert!(partition.replicas.contains(&leader), "{partition:?}");
+        assert_eq!(partition.replicas.len(), usize::try_from(replicas).expect("few"));
+        assert_eq!(partition.in_sync.iter().collect::<BTreeSet<_>>(), partition.replicas.iter().collect());
     }
     let listed = target.cluster.topics(true).await.expect("listed");
     let listed = listed.iter().find(|t| t.name == topic.as_str()).expect("among them");
@@ -172,7 +182,7 @@ async fn a_topic_may_be_assigned_to_brokers_or_left_to_their_defaults() {
     let created = target.cluster.create_topic(&defaults).await.expect("created");
     let described = target.cluster.topic(&left, false).await.expect("described");
     assert_eq!(created.partitions, i32::try_from(described.partitions.len()).expect("few"));
-    assert_eq!(created.replication_factor, 1);
+    assert_eq!(created.replication_factor, replication_factor());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,9 +190,11 @@ async fn the_cluster_describes_itself() {
     let target = Target::start().await;
     let cluster = target.cluster.describe_cluster().await.expect("described");
     assert_eq!(cluster.cluster_id.len(), 22, "{}", cluster.cluster_id);
-    assert_eq!(cluster.controller, Some(cluster.brokers[0].id));
-    let broker = &cluster.brokers[0];
-    assert_eq!(format!("{}:{}", broker.host, broker.port), target.address);
+    assert!(cluster.brokers.iter().any(|broker| Some(broker.id) == cluster.controller), "{cluster:?}");
+    let mut brokers = cluster.brokers;
+    brokers.sort_by_key(|broker| broker.id);
+    let addresses: Vec<_> = brokers.iter().map(|broker| format!("{}:{}", broker.host, broker.port)).collect();
+    assert_eq!(addresses.join(","), target.address);
 }
 
 #[tokio::test(flavor = "multi_thread")]
