@@ -55,6 +55,8 @@ pub struct Reader {
     partition: PartitionId,
     /// The next offset.
     position: i64,
+    /// The epoch of the leader that appended the batch before; -1 where none was read.
+    last_epoch: i32,
     max_bytes: i32,
     connection: Option<Connection>,
     backoff: Backoff,
@@ -102,6 +104,7 @@ impl Reader {
             topic: topic.clone(),
             partition,
             position: 0,
+            last_epoch: -1,
             max_bytes: INITIAL_BYTES,
             connection: None,
             backoff: Backoff::RETRY,
@@ -212,14 +215,14 @@ impl Reader {
         let version = transport.version(ApiKey::Fetch)?;
         let mut connection =
             Connection { transport, version, leader_epoch: leader.epoch, correlation_id: 0, asked: Instant::now() };
-        connection.ask(&self.topic, self.partition, self.position, self.max_bytes)?;
+        connection.ask(&self.topic, self.partition, self.position, self.last_epoch, self.max_bytes)?;
         Ok(connection)
     }
 
     /// Sends the next fetch, so that it rests at the broker while the caller works on what was read.
     fn ask(&mut self) {
         let Some(connection) = &mut self.connection else { return };
-        if connection.ask(&self.topic, self.partition, self.position, self.max_bytes).is_err() {
+        if connection.ask(&self.topic, self.partition, self.position, self.last_epoch, self.max_bytes).is_err() {
             self.connection = None;
         }
     }
@@ -252,6 +255,13 @@ impl Reader {
             }
             code if code.error(None).is_transient() => return FetchOutcome::AskForLeader,
             code => return FetchOutcome::Failed(code.error(None)),
+        }
+        if let Some(diverging) = partition.diverging.filter(|diverging| *diverging < self.position) {
+            let (topic, partition, from) = (&self.topic, self.partition, self.position);
+            tracing::warn!(%topic, %partition, from, to = diverging, "the log was truncated: a leader without all records was elected");
+            self.ready.retain(|record| record.offset.0 < diverging);
+            (self.position, self.last_epoch) = (diverging.max(0), -1);
+            return FetchOutcome::GoOn;
         }
         match self.take_batches(partition) {
             Ok(0) if !partition.records.is_empty() => FetchOutcome::TooSmall,
@@ -296,19 +306,31 @@ impl Reader {
                 batch.records(self.position, |record| self.ready.push(record))?;
             }
             self.position = self.position.max(last_offset.saturating_add(1));
+            self.last_epoch = batch.leader_epoch;
         }
         Ok(batches)
     }
 }
 
 impl Connection {
-    fn ask(&mut self, topic: &TopicName, partition: PartitionId, position: i64, max_bytes: i32) -> Result<(), Error> {
+    fn ask(
+        &mut self,
+        topic: &TopicName,
+        partition: PartitionId,
+        position: i64,
+        last_epoch: i32,
+        max_bytes: i32,
+    ) -> Result<(), Error> {
         let mut wanted = FetchPartition::default()
             .with_partition(partition.0)
             .with_fetch_offset(position)
             .with_partition_max_bytes(max_bytes);
         if self.version >= 9 {
             wanted = wanted.with_current_leader_epoch(self.leader_epoch);
+        }
+        // Another leader than the one that was read from may not have all of it.
+        if self.version >= 12 && (0..self.leader_epoch).contains(&last_epoch) {
+            wanted = wanted.with_last_fetched_epoch(last_epoch);
         }
         let name = kafka_protocol::messages::TopicName(StrBytes::from_string(topic.as_str().to_owned()));
         let request = FetchRequest::default()

@@ -60,6 +60,8 @@ pub(super) struct WantedPartition {
     pub(super) stamp: u64,
     pub(super) from: i64,
     pub(super) leader_epoch: i32,
+    /// Of the batch read last; -1 where none was read since the position was set.
+    pub(super) last_epoch: i32,
     pub(super) max_bytes: i32,
 }
 
@@ -76,6 +78,8 @@ pub(super) struct Answered<'a> {
     pub(super) wanted: &'a WantedPartition,
     pub(super) code: ErrorCode,
     pub(super) aborted: Vec<(i64, i64)>,
+    /// The log has not got what was read from this offset on.
+    pub(super) diverging: Option<i64>,
     pub(super) records: Bytes,
 }
 
@@ -108,6 +112,10 @@ impl FetchConnection {
                 .with_partition_max_bytes(wanted.max_bytes);
             if self.version >= 9 {
                 partition = partition.with_current_leader_epoch(wanted.leader_epoch);
+            }
+            // Another leader than the one that was read from may not have all of it.
+            if self.version >= 12 && (0..wanted.leader_epoch).contains(&wanted.last_epoch) {
+                partition = partition.with_last_fetched_epoch(wanted.last_epoch);
             }
             let topic = &wanted.partition.topic;
             let at = *at.entry(topic).or_insert_with(|| {
@@ -167,7 +175,8 @@ impl FetchConnection {
         let answered = answer.partitions.into_iter().filter_map(|partition| {
             let wanted = *by_name.get(&(partition.topic, partition.partition))?;
             let records = frame.slice_ref(partition.records);
-            Some(Answered { wanted, code: ErrorCode(partition.code), aborted: partition.aborted, records })
+            let (code, aborted, diverging) = (ErrorCode(partition.code), partition.aborted, partition.diverging);
+            Some(Answered { wanted, code, aborted, diverging, records })
         });
         Ok((ErrorCode(answer.code), answered.collect()))
     }

@@ -61,6 +61,8 @@ struct Reading {
     stamp: u64,
     /// Where the next fetch begins; records before may still have to be taken.
     position: Position,
+    /// The epoch of the leader that appended the last batch before `position`; -1 where none was read.
+    last_epoch: i32,
     fetched: Option<FetchedRecords>,
     max_bytes: i32,
     not_before: Instant,
@@ -275,6 +277,7 @@ impl Fetcher {
             let reading = reading.unwrap_or_else(|| Reading {
                 stamp,
                 position,
+                last_epoch: -1,
                 fetched: None,
                 max_bytes: max_bytes.clamp(1, MAX_BATCH_BYTES),
                 not_before: Instant::now(),
@@ -318,6 +321,7 @@ impl Fetcher {
                     stamp: reading.stamp,
                     from,
                     leader_epoch: leader.epoch,
+                    last_epoch: reading.last_epoch,
                     max_bytes: reading.max_bytes,
                 });
             }

@@ -196,6 +196,20 @@ impl Assignment {
         }
     }
 
+    /// The log has lost what stood from `offset` on: whatever was fetched is void, and nothing behind it counts as read.
+    pub(crate) fn truncated(&self, partition: &TopicPartition, stamp: u64, offset: i64) {
+        let mut state = self.state.lock();
+        let next = state.stamp + 1;
+        if let Some(owned) = state.owned(partition, stamp) {
+            owned.stamp = next;
+            if let Position::At(at) = owned.position {
+                owned.position = Position::At(at.min(offset));
+            }
+            owned.confirmed = owned.confirmed.map(|at| at.min(offset));
+            state.stamp = next;
+        }
+    }
+
     /// The position is not in the log, or nothing was committed: `to` says where to look.
     pub(crate) fn reset(&self, partition: &TopicPartition, stamp: u64, to: LookUp) {
         let mut state = self.state.lock();

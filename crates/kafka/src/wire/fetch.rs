@@ -1,6 +1,7 @@
 //! Answers to Fetch (1), versions 4 to 12, read by hand: the records stay where they are until they are looked at.
 //!
-//! Topics are named by name; versions from 13 on, which name them by id, are left out, and so are fetch sessions (KIP-227).
+//! Topics are named by name; versions from 13 on, which name them by id, are left out, and so are fetch sessions (KIP-227). A leader
+//! that is told the epoch of the last batch says where its log parts from what was read (KIP-320, KIP-595).
 
 use super::cursor::{Cursor, Malformed};
 
@@ -14,6 +15,8 @@ pub(crate) struct PartitionAnswer<'a> {
     pub(crate) code: i16,
     /// Transactions that were aborted: the producer, and the offset of its first record.
     pub(crate) aborted: Vec<(i64, i64)>,
+    /// The leader's log has not got what was read: both are the same up to this offset at most.
+    pub(crate) diverging: Option<i64>,
     /// Batches, the last of which may be cut off.
     pub(crate) records: &'a [u8],
 }
@@ -64,8 +67,15 @@ fn partition<'a>(cursor: &mut Cursor<'a>, version: i16, topic: &'a str) -> Resul
         cursor.i32()?; // preferred replica: we name no rack, so none is preferred
     }
     let records = cursor.bytes()?.unwrap_or(&[]);
-    cursor.skip_tagged_fields()?;
-    Ok(PartitionAnswer { topic, partition, code, aborted, records })
+    let mut diverging = None;
+    cursor.tagged_fields(|tag, mut field| {
+        if tag == 0 {
+            field.i32()?; // the epoch that ends there
+            diverging = Some(field.i64()?);
+        }
+        Ok(())
+    })?;
+    Ok(PartitionAnswer { topic, partition, code, aborted, diverging, records })
 }
 
 #[cfg(test)]
@@ -74,7 +84,7 @@ mod tests {
     use kafka_protocol::{
         messages::{
             FetchResponse,
-            fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData},
+            fetch_response::{AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData},
         },
         protocol::{Encodable, StrBytes},
     };
@@ -84,8 +94,11 @@ mod tests {
     #[test]
     fn an_answer_is_read_in_every_version_and_no_cut_panics() {
         for version in VERSIONS {
+            let diverging = EpochEndOffset::default().with_epoch(3).with_end_offset(44);
+            let diverging = if version >= 12 { diverging } else { EpochEndOffset::default() };
             let partition = PartitionData::default()
                 .with_partition_index(2)
+                .with_diverging_epoch(diverging)
                 .with_error_code(6)
                 .with_aborted_transactions(Some(vec![
                     AbortedTransaction::default().with_producer_id(9.into()).with_first_offset(70),
@@ -109,6 +122,7 @@ mod tests {
                 ("t", 2, 6, &b"batches"[..])
             );
             assert_eq!(partition.aborted, [(9, 70)]);
+            assert_eq!(partition.diverging, (version >= 12).then_some(44));
             for cut in 0..bytes.len() {
                 assert!(answer(&bytes[..cut], version).is_err(), "version {version}, {cut} bytes");
             }

@@ -51,15 +51,18 @@ impl PartitionRecords {
         self.position
     }
 
-    /// The position behind all of it, by the headers of the batches; `None` where no batch is whole.
-    pub(crate) fn end(&self) -> Option<i64> {
+    /// The position behind all of it, and the epoch of the last leader that appended to it, by the headers of the batches; `None`
+    /// where no batch is whole.
+    pub(crate) fn end(&self) -> Option<(i64, i32)> {
         let (mut rest, mut end) = (&self.rest[..], None);
-        while let (Some(base), Some(length), Some(delta)) = (field(rest, 0), field(rest, 8), field(rest, 23)) {
+        while let (Some(base), Some(length), Some(epoch), Some(delta)) =
+            (field(rest, 0), field(rest, 8), field(rest, 12), field(rest, 23))
+        {
             let Some(after) = usize::try_from(i32::from_be_bytes(length)).ok().and_then(|n| rest.get(12 + n..)) else {
                 break;
             };
             let last = i64::from_be_bytes(base).saturating_add(i64::from(i32::from_be_bytes(delta)));
-            end = end.max(Some(last.saturating_add(1).max(self.position)));
+            end = end.max(Some((last.saturating_add(1).max(self.position), i32::from_be_bytes(epoch))));
             rest = after;
         }
         end
@@ -189,7 +192,7 @@ mod tests {
             let mut records = PartitionRecords::new(Bytes::copy_from_slice(&log[..cut]), &[], 1);
             let whole = cut == log.len();
             let expected: &[_] = &[(1, Bytes::from("b")), (2, "c".into()), (3, "d".into())];
-            assert_eq!(records.end(), Some(if whole { 4 } else { 3 }), "{cut}");
+            assert_eq!(records.end(), Some((if whole { 4 } else { 3 }, -1)), "{cut}");
             assert_eq!(read(&mut records), expected[..if whole { 3 } else { 2 }], "{cut}");
             assert_eq!(records.position(), if whole { 4 } else { 3 });
         }
@@ -219,7 +222,7 @@ mod tests {
         ]
         .concat();
         let mut records = PartitionRecords::new(Bytes::from(log.clone()), &[(9, 2)], 0);
-        assert_eq!(records.end(), Some(8));
+        assert_eq!(records.end(), Some((8, -1)));
         assert_eq!(read(&mut records), [(0, "kept".into()), (4, "not transactional".into()), (6, "after".into())]);
         assert_eq!(records.position(), 8);
         let mut uncommitted = PartitionRecords::new(Bytes::from(log), &[], 0);
@@ -235,7 +238,7 @@ mod tests {
                 let mut changed = log.clone();
                 changed[at] ^= 1 << bit;
                 let mut records = PartitionRecords::new(Bytes::from(changed), &[], 0);
-                assert!(records.end() >= Some(1));
+                assert!(records.end().is_some_and(|(end, _)| end >= 1));
                 assert!(records.next().expect("one").is_ok());
                 // Not under the checksum: base offset, length, leader epoch.
                 if at >= second + 16 {

@@ -20,6 +20,8 @@ const CONTROL: i16 = 1 << 5;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batch<'a> {
     pub(super) base_offset: i64,
+    /// Of the leader that appended it; -1 where nobody has said so. Not under the checksum.
+    pub(crate) leader_epoch: i32,
     last_offset_delta: i32,
     attributes: i16,
     base_timestamp: i64,
@@ -71,7 +73,7 @@ impl<'a> Batch<'a> {
 
     fn checked(base_offset: i64, bytes: &'a [u8]) -> Result<Batch<'a>, BadBatch> {
         let mut cursor = Cursor::new(bytes, false);
-        cursor.i32()?; // leader epoch
+        let leader_epoch = cursor.i32()?;
         let magic = cursor.i8()?;
         if magic != 2 {
             return Err(BadBatch::Magic(magic));
@@ -92,6 +94,7 @@ impl<'a> Batch<'a> {
         }
         Ok(Batch {
             base_offset,
+            leader_epoch,
             last_offset_delta,
             attributes,
             base_timestamp,

@@ -11,6 +11,7 @@ use crate::{
     consumer::{
         fetch_connection::{Answered, InFlight, MAX_BATCH_BYTES, WantedPartition},
         positions::{Found, no_offset, reset},
+        settings::OffsetReset,
     },
     error::ErrorCode,
     group::assignment::Position,
@@ -93,7 +94,7 @@ impl Fetcher {
     }
 
     fn partition_answered(&mut self, answered: Answered<'_>, permit: &Arc<OwnedSemaphorePermit>) {
-        let Answered { wanted, code, aborted, records } = answered;
+        let Answered { wanted, code, aborted, diverging, records } = answered;
         let WantedPartition { partition, stamp, from, .. } = wanted;
         let Some(reading) = self.partitions.get_mut(partition) else { return };
         if reading.stamp != *stamp || reading.position != Position::At(*from) {
@@ -102,13 +103,16 @@ impl Fetcher {
         if code == ErrorCode::NONE {
             self.leaders.backoff.reset();
         }
+        if let (ErrorCode::NONE, Some(diverging)) = (code, diverging) {
+            return self.truncated(&partition.clone(), diverging.min(*from));
+        }
         match code {
             ErrorCode::NONE if records.is_empty() => {}
             ErrorCode::NONE => {
                 let records = PartitionRecords::new(records, &aborted, *from);
                 match records.end() {
-                    Some(end) => {
-                        reading.position = Position::At(end);
+                    Some((end, epoch)) => {
+                        (reading.position, reading.last_epoch) = (Position::At(end), epoch);
                         reading.fetched = Some(FetchedRecords { records, next: None, _permit: permit.clone() });
                         self.ready.push_back(partition.clone());
                     }
@@ -145,6 +149,24 @@ impl Fetcher {
                 self.report_of(&partition.clone(), Error { message, ..error });
             }
         }
+    }
+
+    /// A leader without all records was elected, and what was read from `offset` on is lost (KIP-320). Reading goes on from there, or
+    /// ends with an error where nothing says where to begin.
+    fn truncated(&mut self, partition: &TopicPartition, offset: i64) {
+        let Some(reading) = self.partitions.get_mut(partition) else { return };
+        let (from, stamp) = (reading.position, reading.stamp);
+        if self.positions.settings.auto_offset_reset != OffsetReset::None {
+            tracing::warn!(%partition, ?from, to = offset, "the log was truncated: a leader without all records was elected");
+            self.assignment.truncated(partition, stamp, offset);
+            return;
+        }
+        reading.not_before = Instant::now() + ERROR_PAUSE;
+        let message = format!(
+            "{partition} was truncated: a leader without all records was elected, and what was read from offset {offset} on is \
+             no longer there; auto.offset.reset is none, so say where to go on"
+        );
+        self.errors.push_back(Error::new(ErrorKind::NoOffset, "LOG_TRUNCATED", message));
     }
 
     pub(super) fn disconnect(&mut self, node: NodeId) {
