@@ -37,7 +37,8 @@ pub struct ConsumerSettings {
     pub fetch_max_bytes: ByteCount,
     /// `max.partition.fetch.bytes`. Default 1 MiB.
     pub max_partition_fetch_bytes: ByteCount,
-    /// `partition.assignment.strategy`, the preferred one first. Default range, then round robin.
+    /// `partition.assignment.strategy`, the preferred one first. Default range, then round robin. Partitions are kept through a
+    /// rebalance where all of them are cooperative.
     pub assignors: Vec<Assignor>,
     /// How often partitions are looked up anew, for topics that appear and grow (`metadata.max.age.ms`). Default 30 s; a
     /// subscribed topic that is missing is looked up every second.
@@ -67,6 +68,11 @@ impl ConsumerSettings {
             metadata_max_age: Duration::from_secs(30),
             budget,
         }
+    }
+
+    /// Whether partitions are kept through a rebalance.
+    pub(crate) fn is_cooperative(&self) -> bool {
+        self.assignors.iter().all(|assignor| *assignor == Assignor::CooperativeSticky)
     }
 
     /// # Errors
@@ -111,13 +117,18 @@ pub enum IsolationLevel {
     ReadCommitted,
 }
 
-/// How the leader of a group gives partitions to members. All are eager: everything is given up before a rebalance.
+/// How the leader of a group gives partitions to members. With all but [`Assignor::CooperativeSticky`] everything is given up before
+/// a rebalance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Assignor {
     /// `range`: by topic, consecutive partitions.
     Range,
     /// `roundrobin`: partitions of all topics in turn.
     RoundRobin,
+    /// `sticky`: balanced, and what can stays where it was.
+    Sticky,
+    /// `cooperative-sticky`: the same; only what moves is given up, in a round of its own (KIP-429).
+    CooperativeSticky,
 }
 
 /// What a member of a group subscribes to.

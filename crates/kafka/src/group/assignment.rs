@@ -272,6 +272,44 @@ impl Assignment {
         }
     }
 
+    /// What is read now, and goes on being read through a cooperative rebalance.
+    pub(crate) fn kept(&self, epoch: u64) -> BTreeSet<TopicPartition> {
+        let state = self.state.lock();
+        if state.epoch == epoch { state.partitions.keys().cloned().collect() } else { BTreeSet::new() }
+    }
+
+    /// A cooperative round has ended with these: what is read already goes on, and what is read and not among them is given up, to be
+    /// committed. Whether anything was given up: then the group must be told in another round.
+    pub(crate) fn assigned_cooperatively(
+        &self,
+        epoch: u64,
+        generation: i32,
+        partitions: &BTreeSet<TopicPartition>,
+    ) -> bool {
+        let mut state = self.state.lock();
+        if state.epoch != epoch {
+            return false;
+        }
+        let stamp = state.next_stamp();
+        let (kept, revoked): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut state.partitions).into_iter().partition(|(owned, _)| partitions.contains(owned));
+        let gives_up = !revoked.is_empty();
+        state.given_up = gives_up.then_some((generation, revoked));
+        state.partitions = kept;
+        for partition in partitions {
+            let owned = || Owned::new(stamp, Position::Committed);
+            state.partitions.entry(partition.clone()).or_insert_with(owned);
+        }
+        state.failed = None;
+        self.changed.notify_one();
+        gives_up
+    }
+
+    /// What was given up is another's now.
+    pub(crate) fn forget_given_up(&self) {
+        self.state.lock().given_up = None;
+    }
+
     /// Everything is lost: others may read it already.
     pub(crate) fn lose(&self, epoch: u64) {
         let mut state = self.state.lock();

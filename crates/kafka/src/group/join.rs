@@ -62,13 +62,22 @@ pub(super) enum Refused {
     Final(Error),
 }
 
+/// What a member brings into a round.
+pub(super) struct Joining<'a> {
+    pub(super) topics: &'a [TopicName],
+    /// What it keeps through the round, since the generation of the last.
+    pub(super) owned: Partitions,
+    /// What the last round has given it, and in which generation.
+    pub(super) last: (&'a Partitions, i32),
+}
+
 /// A round. `member_id`: that of the last round; it is kept here as soon as the coordinator has given it.
 pub(super) async fn join(
     link: &GroupLink,
     metadata: &Metadata,
     settings: &ConsumerSettings,
     member_id: &mut String,
-    topics: &[TopicName],
+    joining: Joining<'_>,
 ) -> Result<Joined, Refused> {
     let later = Refused::Later;
     let address = link.address(Instant::now() + LOOK_UP_TIMEOUT).await.map_err(refusal)?;
@@ -81,7 +90,7 @@ pub(super) async fn join(
         transport.set_client_id(client_id);
     }
     let mut round = Round { link, settings, transport };
-    let joined = round.join_group(member_id, topics).await?;
+    let joined = round.join_group(member_id, joining).await?;
     member_id.clear();
     member_id.push_str(&joined.member_id);
     let identity = Identity { member_id: member_id.clone(), generation: joined.generation_id };
@@ -131,7 +140,8 @@ fn members(joined: &JoinGroupResponse) -> Vec<GroupMember> {
         GroupMember {
             id: member.member_id.to_string(),
             instance: member.group_instance_id.as_ref().map(ToString::to_string),
-            topics: subscription.topics.into_iter().collect(),
+            topics: subscription.topics.iter().cloned().collect(),
+            subscription,
         }
     });
     members.collect()
@@ -159,11 +169,22 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    async fn join_group(&mut self, member_id: &mut String, topics: &[TopicName]) -> Result<JoinGroupResponse, Refused> {
+    async fn join_group(&mut self, member_id: &mut String, joining: Joining<'_>) -> Result<JoinGroupResponse, Refused> {
+        let Joining { topics, owned, last: (assigned, generation) } = joining;
         let mut topics: Vec<String> = topics.iter().map(|topic| topic.as_str().to_owned()).collect();
         topics.sort();
         topics.dedup();
-        let metadata = Subscription { topics }.encode();
+        let metadata = |assignor: Assignor| {
+            let user_data = match assignor {
+                Assignor::Range | Assignor::RoundRobin => None,
+                Assignor::Sticky if generation < 0 => None,
+                Assignor::Sticky => Some(protocol::encode_sticky(assigned, generation)),
+                Assignor::CooperativeSticky => Some(Bytes::copy_from_slice(&generation.to_be_bytes())),
+            };
+            let is_eager = assignor != Assignor::CooperativeSticky;
+            let generation = if is_eager { None } else { Some(generation) };
+            Subscription { topics: topics.clone(), user_data, owned: owned.clone(), generation }.encode()
+        };
         let protocols: Vec<_> = self
             .settings
             .assignors
@@ -171,7 +192,7 @@ impl Round<'_> {
             .map(|assignor| {
                 JoinGroupRequestProtocol::default()
                     .with_name(StrBytes::from_static_str(assignors::name(*assignor)))
-                    .with_metadata(metadata.clone())
+                    .with_metadata(metadata(*assignor))
             })
             .collect();
         let (group, instance) = (self.link.group_id(), self.link.instance());

@@ -11,8 +11,9 @@ use tokio::{
 
 use super::{
     assignment::Assignment,
-    join::{self, Joined, Refused},
+    join::{self, Joined, Joining, Refused},
     link::{GroupLink, Identity},
+    protocol::Partitions,
 };
 use crate::{
     Error, Offset, PartitionId, TopicName, TopicPartition,
@@ -82,6 +83,7 @@ impl Member {
             wake: wake.clone(),
             member_id: String::new(),
             generation: -1,
+            last: Partitions::new(),
         };
         Member { wanted, membership, wake, task: tokio::spawn(task.run()) }
     }
@@ -161,6 +163,8 @@ struct MemberTask {
     member_id: String,
     /// Negative: it is in none.
     generation: i32,
+    /// What that generation has given it.
+    last: Partitions,
 }
 
 impl MemberTask {
@@ -246,13 +250,16 @@ impl MemberTask {
     /// Is a member for as long as that is wanted. Dropped wherever it waits when something else is wanted.
     async fn participate(&mut self, epoch: u64, subscription: &Subscription) {
         let mut backoff = Backoff::RECONNECT;
+        let mut heard = Instant::now();
         loop {
             self.reported.send_replace(Membership::Joining);
             let ended = match self.rejoin(epoch, subscription).await {
                 Ok(joined) => {
                     backoff.reset();
                     self.reported.send_replace(Membership::Stable(joined.identity.clone()));
-                    self.stay(subscription, joined).await
+                    let ended = self.stay(subscription, joined).await;
+                    heard = Instant::now();
+                    ended
                 }
                 Err(Refused::Again) => {
                     sleep(backoff.next()).await;
@@ -265,7 +272,9 @@ impl MemberTask {
                 Err(Refused::Later(error)) => {
                     tracing::debug!(%error, "the group cannot be joined now");
                     sleep(backoff.next()).await;
-                    Ended::Rebalance
+                    // What was kept for a cooperative round is another's when the session is over.
+                    let is_over = heard.elapsed() >= self.settings.session_timeout;
+                    if is_over && self.settings.is_cooperative() { Ended::Lost } else { Ended::Rebalance }
                 }
                 Err(Refused::Final(error)) => Ended::Final(error),
             };
@@ -298,11 +307,36 @@ impl MemberTask {
     fn forget_membership(&mut self) {
         self.member_id.clear();
         self.generation = -1;
+        self.last.clear();
     }
 
-    /// Gives everything up and takes part in a round.
+    /// Takes part in a round, and in another one where a cooperative round has taken partitions away: their new owner waits for that.
     async fn rejoin(&mut self, epoch: u64, subscription: &Subscription) -> Result<Joined, Refused> {
-        self.assignment.give_up(epoch, self.generation);
+        loop {
+            let joined = self.join_round(epoch, subscription).await?;
+            let assigned = partitions(&joined);
+            if !self.settings.is_cooperative() {
+                self.assignment.assigned(epoch, self.generation, assigned);
+                return Ok(joined);
+            }
+            if !self.assignment.assigned_cooperatively(epoch, self.generation, &assigned) {
+                return Ok(joined);
+            }
+            self.commit().await;
+            self.assignment.forget_given_up();
+        }
+    }
+
+    /// A round. Everything is given up before it, unless the group is cooperative.
+    async fn join_round(&mut self, epoch: u64, subscription: &Subscription) -> Result<Joined, Refused> {
+        let mut owned = Partitions::new();
+        if self.settings.is_cooperative() {
+            for TopicPartition { topic, partition } in self.assignment.kept(epoch) {
+                owned.entry(topic.as_str().to_owned()).or_default().push(partition.0);
+            }
+        } else {
+            self.assignment.give_up(epoch, self.generation);
+        }
         self.commit().await;
         let topics = match subscription {
             Subscription::Topics(topics) => topics.clone(),
@@ -312,9 +346,10 @@ impl MemberTask {
                 topics
             }
         };
-        let joined = join::join(&self.link, &self.metadata, &self.settings, &mut self.member_id, &topics).await?;
+        let joining = Joining { topics: &topics, owned, last: (&self.last, self.generation) };
+        let joined = join::join(&self.link, &self.metadata, &self.settings, &mut self.member_id, joining).await?;
         self.generation = joined.identity.generation;
-        self.assignment.assigned(epoch, self.generation, partitions(&joined));
+        self.last.clone_from(&joined.assigned);
         Ok(joined)
     }
 

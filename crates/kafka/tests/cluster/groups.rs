@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Lets all members run until `done` says so of their assignments. Nothing is taken.
-async fn until(members: &mut [&mut Consumer], done: impl Fn(&[Vec<TopicPartition>]) -> bool) {
+async fn until(members: &mut [&mut Consumer], mut done: impl FnMut(&[Vec<TopicPartition>]) -> bool) {
     let end = soon();
     loop {
         let assigned: Vec<_> = members.iter().map(|member| member.assignment()).collect();
@@ -46,7 +46,8 @@ fn member(target: &Target, settings: ConsumerSettings, topic: &TopicName) -> Con
 #[tokio::test(flavor = "multi_thread")]
 async fn members_share_partitions_as_they_come_and_go() {
     let target = Target::start().await;
-    for assignors in [vec![Assignor::Range], vec![Assignor::RoundRobin]] {
+    for assignor in [Assignor::Range, Assignor::RoundRobin, Assignor::Sticky, Assignor::CooperativeSticky] {
+        let assignors = vec![assignor];
         let (topic, group) = (target.topic(6).await, fresh_name());
         let settings = ConsumerSettings { assignors, ..settings(&group) };
         let mut first = member(&target, settings.clone(), &topic);
@@ -142,6 +143,57 @@ async fn a_partition_that_stays_keeps_its_position() {
     assert_eq!(first.position(&kept, soon()).await, Ok(Offset(1)), "not read again, though not committed");
     let moved = second.assignment().remove(0);
     assert_eq!(second.position(&moved, soon()).await, Ok(Offset(0)), "nobody has committed it");
+}
+
+/// Cooperatively only what moves is given up, after it is committed, and the others are read on meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cooperative_rebalance_takes_only_what_moves() {
+    let target = Target::start().await;
+    let (topic, group) = (target.topic(4).await, fresh_name());
+    let settings = ConsumerSettings { assignors: vec![Assignor::CooperativeSticky], ..settings(&group) };
+    let to_each = || (0..4).map(|partition| Record { partition: Some(PartitionId(partition)), ..value("x") }).collect();
+    target.append(&topic, to_each()).await;
+    let mut first = member(&target, settings.clone(), &topic);
+    assert_eq!(read(&mut first, 4).await.len(), 4);
+
+    let mut second = member(&target, settings.clone(), &topic);
+    let mut least = 4;
+    until(&mut [&mut first, &mut second], |assigned| {
+        least = least.min(assigned[0].len());
+        shared(&[2, 2])(assigned)
+    })
+    .await;
+    assert_eq!(least, 2, "two stayed all the time");
+    for kept in first.assignment() {
+        assert_eq!(first.position(&kept, soon()).await, Ok(Offset(1)), "read on where it was");
+    }
+    for moved in second.assignment() {
+        assert_eq!(second.position(&moved, soon()).await, Ok(Offset(1)), "committed before it was given up");
+    }
+    target.append(&topic, to_each()).await;
+    assert_eq!((read(&mut first, 2).await.len(), read(&mut second, 2).await.len()), (2, 2));
+
+    // Whoever stays takes over without a break.
+    second.close(soon()).await.expect("left");
+    until(&mut [&mut first], shared(&[4])).await;
+    for partition in first.assignment() {
+        assert_eq!(first.position(&partition, soon()).await, Ok(Offset(2)));
+    }
+}
+
+/// Members that offer several assignors agree on one that all of them know.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_with_different_assignors_agree_on_one() {
+    let target = Target::start().await;
+    let (topic, group) = (target.topic(4).await, fresh_name());
+    let with = |assignors: &[Assignor]| ConsumerSettings { assignors: assignors.to_vec(), ..settings(&group) };
+    let mut first = member(&target, with(&[Assignor::CooperativeSticky, Assignor::Range]), &topic);
+    until(&mut [&mut first], shared(&[4])).await;
+    let mut second = member(&target, with(&[Assignor::Range, Assignor::Sticky]), &topic);
+    until(&mut [&mut first, &mut second], shared(&[2, 2])).await;
+    let mut third = member(&target, with(&[Assignor::Sticky]), &topic);
+    let refused = third.poll(soon()).await.expect_err("nothing in common");
+    assert_eq!(refused.name, "INCONSISTENT_GROUP_PROTOCOL", "{refused}");
 }
 
 /// A member that vanishes without leaving is dropped when its session ends.
