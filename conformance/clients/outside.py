@@ -28,9 +28,10 @@ class Outside:
         parser.add_argument("--kafka", required=True, help="bootstrap address of the cluster behind them")
         parser.add_argument("--cluster", choices=["embedded", "apache"], required=True, help="what kind of cluster that is")
         parser.add_argument("--jars", help="where Apache Kafka's jars are, for the script that runs its tools")
+        parser.add_argument("--member", help="the program that is a member of a group with this client, for the script that mixes members")
         args = parser.parse_args()
         self.rest, self.registry, self.kafka = args.rest, args.registry, args.kafka
-        self.embedded, self.jars = args.cluster == "embedded", args.jars
+        self.embedded, self.jars, self.member = args.cluster == "embedded", args.jars, args.member
         self.session = requests.Session()
         self.checks = 0
         # Names of their own, so that a run may follow another on the same cluster.

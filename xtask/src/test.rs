@@ -207,7 +207,17 @@ fn clients(kind: Kind, postern: &Postern) -> Outcome {
     for script in PYTHON_CLIENTS {
         client(python::script(&format!("clients/{script}.py"))?, kind, postern)?;
     }
-    Ok(())
+    mixed_groups(kind, postern)
+}
+
+/// Our consumer in groups with those of others; Java's where there are jars already.
+fn mixed_groups(kind: Kind, postern: &Postern) -> Outcome {
+    let mut script = python::script("clients/mixed_groups.py")?;
+    script.arg("--member").arg(workspace::example(PROFILE, "group_member"));
+    if kind == Kind::Apache {
+        script.arg("--jars").arg(Kafka::jars()?);
+    }
+    client(script, kind, postern)
 }
 
 /// The same in JavaScript.
