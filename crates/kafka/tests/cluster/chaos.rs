@@ -13,15 +13,17 @@ mod nodes;
 pub(crate) mod wire_faults;
 
 use std::{
+    collections::HashSet,
     env,
     time::{Duration, Instant},
 };
 
 use postern_broker::{ApiKey, ErrorCode, Fault};
-use postern_kafka::{Cluster, Compression, Settings};
+use postern_kafka::{Cluster, Compression, PartitionId, Settings, TopicName};
+use tokio::sync::watch;
 
 use self::{
-    check::{Counts, check},
+    check::{Counts, check, read},
     load::{Load, Loaded},
     nodes::{Disturbed, Nodes},
     wire_faults::{FaultyWay, WireFault},
@@ -63,6 +65,7 @@ async fn every_answer_is_true_whatever_happens_to_requests() {
             cluster.partitions_for_produce(&topic.name).await.expect("known");
         }
     }
+    let following = Following::start(&patient, &topics[0].name, 3);
     let clusters = [vec![patient.clone(); 6], vec![hasty.clone(); 3]].concat();
     let load = Load::start(&clusters, &topics, seed);
 
@@ -89,6 +92,7 @@ async fn every_answer_is_true_whatever_happens_to_requests() {
     for topic in &topics {
         counts += check(&clean, &topic.name, &told, None).await;
     }
+    following.check(&clean, &topics[0].name).await;
     println!("seed {seed}: {} broken frames, {} refusals; {counts}", way.faults.injected(), refused - unmet);
     assert!(counts.written > 0);
 }
@@ -134,6 +138,64 @@ fn broker_fault(random: &mut fastrand::Rng) -> (ApiKey, Fault) {
     (api, fault)
 }
 
+/// Readers that follow a topic through the faults.
+struct Following {
+    /// Where the partitions end, once nobody appends any more.
+    ends: watch::Sender<Option<Vec<i64>>>,
+    readers: Vec<tokio::task::JoinHandle<Vec<(i64, String)>>>,
+}
+
+impl Following {
+    fn start(cluster: &Cluster, topic: &TopicName, partitions: i32) -> Following {
+        let (ends, ended) = watch::channel(None::<Vec<i64>>);
+        let follow = |partition: i32| {
+            let (cluster, topic, ended) = (cluster.clone(), topic.clone(), ended.clone());
+            tokio::spawn(async move {
+                let mut reader = cluster.reader(&topic, PartitionId(partition)).expect("starts");
+                let mut records: Vec<(i64, String)> = Vec::new();
+                loop {
+                    let next = records.last().map_or(0, |(offset, _)| offset + 1);
+                    let end = ended.borrow().as_ref().map(|ends| ends[partition as usize]);
+                    if end.is_some_and(|end| next >= end) {
+                        return records;
+                    }
+                    match tokio::time::timeout(Duration::from_millis(500), reader.next()).await {
+                        Ok(Ok(read)) => records.extend(read.into_iter().map(|record| {
+                            let value = String::from_utf8(record.value.expect("has one").to_vec()).expect("text");
+                            (record.offset.0, value.trim_end_matches('.').to_owned())
+                        })),
+                        Ok(Err(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+                        Err(_) => {} // whether it is over is looked at again
+                    }
+                }
+            })
+        };
+        Following { readers: (0..partitions).map(follow).collect(), ends }
+    }
+
+    /// They have read what is there, in order, and once.
+    async fn check(self, cluster: &Cluster, topic: &TopicName) {
+        let mut ends = Vec::new();
+        for partition in (0..).take(self.readers.len()) {
+            ends.push(cluster.offsets(topic, PartitionId(partition)).await.expect("known").latest.0);
+        }
+        self.ends.send_replace(Some(ends));
+        let log = read(cluster, topic).await;
+        let mut count = 0;
+        for (partition, reader) in (0..).zip(self.readers) {
+            // A length that announces bytes which never come holds a reader up for half a minute.
+            let records = tokio::time::timeout(Duration::from_secs(90), reader).await;
+            let records = records.expect("it comes to the end").expect("joins");
+            assert!(records.is_sorted_by(|(before, _), (after, _)| before < after), "{topic}-{partition}");
+            for (offset, value) in &records {
+                assert_eq!(log.get(value), Some(&vec![(partition, *offset)]), "{topic}-{partition}");
+            }
+            count += records.iter().map(|(offset, _)| offset).collect::<HashSet<_>>().len();
+        }
+        assert_eq!(count, log.len(), "{topic}: readers have seen everything");
+    }
+}
+
 /// Leaders that move, brokers that are killed and frozen, replicas that move, topics that grow and are made anew: on three nodes.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_true_whatever_happens_to_brokers() {
@@ -153,6 +215,7 @@ async fn every_answer_is_true_whatever_happens_to_brokers() {
     ];
     let patient = client(&way.bootstrap, Duration::from_secs(20), Compression::None);
     let hasty = client(&way.bootstrap, Duration::from_secs(3), Compression::Zstd);
+    let following = Following::start(&patient, &steady, 3);
     let clusters = [vec![patient.clone(); 5], vec![hasty.clone(); 3]].concat();
     let load = Load::start(&clusters, &topics, seed);
 
@@ -182,6 +245,7 @@ async fn every_answer_is_true_whatever_happens_to_brokers() {
     // For a moment after a topic was made anew a broker may still take records for the old one.
     let born: Instant = events.born + Duration::from_secs(2);
     counts += check(&clean, &mortal, &told, Some(born)).await;
+    following.check(&clean, &steady).await;
     println!("seed {seed}: {events}, {} broken frames; {counts}", way.faults.injected());
     assert!(counts.written > 0);
 }

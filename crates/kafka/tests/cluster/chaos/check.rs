@@ -35,7 +35,7 @@ impl fmt::Display for Counts {
 }
 
 /// Where values stand: partition and offset.
-type Places = HashMap<String, Vec<(i32, i64)>>;
+pub(crate) type Places = HashMap<String, Vec<(i32, i64)>>;
 
 /// Acknowledged: there once, at its offset. Not written: nowhere. Unknown: once or not at all. What is there stands in the order in
 /// which its task appended it. `born`: when the topic was made the last time; what was appended before may be gone.
@@ -75,7 +75,7 @@ pub(crate) async fn check(cluster: &Cluster, topic: &TopicName, told: &[Told], b
     counts
 }
 
-async fn read(cluster: &Cluster, topic: &TopicName) -> Places {
+pub(crate) async fn read(cluster: &Cluster, topic: &TopicName) -> Places {
     let mut log = Places::new();
     let partitions = cluster.topic(topic, false).await.expect("described").partitions.len();
     for partition in (0..).take(partitions).map(PartitionId) {
