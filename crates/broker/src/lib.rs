@@ -30,7 +30,7 @@ mod topics;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
@@ -215,6 +215,11 @@ impl Broker {
         &self.node.cluster_id
     }
 
+    /// Tells what the logs hold, for as long as the broker runs.
+    pub fn observer(&self) -> Observer {
+        Observer(Arc::downgrade(&self.node))
+    }
+
     /// Injected faults, for tests: which requests fail, and how.
     #[cfg(feature = "faults")]
     pub fn faults(&self) -> &Faults {
@@ -242,6 +247,35 @@ impl Broker {
             Ok(Err(error)) => tracing::error!(%error, "the broker's state could not be written when it stopped"),
             Err(error) => tracing::error!(%error, "the broker could not write its state: the task failed"),
         }
+    }
+}
+
+/// Tells what the logs of a broker hold. It does not keep the broker alive. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Observer(Weak<Node>);
+
+/// What the logs of a broker hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Topics, internal ones included.
+    pub topics: usize,
+    /// Their partitions.
+    pub partitions: usize,
+    /// Bytes of their logs on disk.
+    pub log_bytes: u64,
+}
+
+impl Observer {
+    /// Takes the lock of each log for a moment: not for the path of a request. `None`: the broker has stopped.
+    pub fn statistics(&self) -> Option<Statistics> {
+        let topics = self.0.upgrade()?.topics.all();
+        let mut statistics = Statistics { topics: topics.len(), ..Statistics::default() };
+        for topic in &topics {
+            let partitions = topic.partitions();
+            statistics.partitions += partitions.len();
+            statistics.log_bytes += partitions.iter().map(|partition| partition.bytes()).sum::<u64>();
+        }
+        Some(statistics)
     }
 }
 

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
+
+use crate::observe::ApiCounters;
 
 /// Bytes handed to hyper at once.
 const CHUNK: usize = 16 << 10;
@@ -43,7 +46,7 @@ pub(crate) fn answer_stream() -> (AnswerSender, AnswerStream) {
         }),
         changed: Notify::new(),
     });
-    (AnswerSender(shared.clone()), AnswerStream { shared, stopped: None })
+    (AnswerSender(shared.clone()), AnswerStream { shared, stopped: None, counters: None })
 }
 
 struct Shared {
@@ -179,6 +182,7 @@ pub struct AnswerStream {
     shared: Arc<Shared>,
     /// Resolves when the server is being stopped.
     stopped: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+    counters: Option<Arc<ApiCounters>>,
 }
 
 impl fmt::Debug for AnswerStream {
@@ -196,6 +200,12 @@ impl AnswerStream {
                 std::future::pending().await
             }
         }));
+        self
+    }
+
+    /// The same stream, whose bytes are counted as they are sent.
+    pub(crate) fn counted(mut self, counters: Arc<ApiCounters>) -> AnswerStream {
+        self.counters = Some(counters);
         self
     }
 
@@ -226,6 +236,9 @@ impl AnswerStream {
         let piece = state.unread.split_to(length).freeze();
         drop(state);
         self.shared.changed.notify_waiters();
+        if let Some(counters) = &self.counters {
+            counters.sent.fetch_add(piece.len() as u64, Relaxed);
+        }
         Poll::Ready(Ok(Some(piece)))
     }
 }

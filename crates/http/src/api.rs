@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use hyper::body::Incoming;
 use hyper::header::{
@@ -18,10 +19,11 @@ use postern_registry::Registry;
 use crate::authentication::{AccessControl, Authentication};
 use crate::body::{BodyReader, Bounds};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
+use crate::observe::{ApiCounters, ApiStatistics, Observed, UNMATCHED};
 use crate::path;
 use crate::problem::Problem;
 use crate::reading::RecordStreams;
-use crate::reply::{Reply, ReplyBody};
+use crate::reply::{ErrorCode, Reply, ReplyBody};
 use crate::request_context::{Params, RequestContext};
 use crate::router::{Handler, Media, Route};
 use crate::{administration, openapi, registry as dialect, v2, v3};
@@ -45,6 +47,7 @@ pub struct Api(Arc<Parts>, AccessControl);
 struct Parts {
     paths: matchit::Router<Endpoint>,
     reader: BodyReader,
+    counters: Arc<ApiCounters>,
     profile: Profile,
 }
 
@@ -67,7 +70,16 @@ struct Profile {
 struct Endpoint {
     path: &'static str,
     params: Vec<&'static str>,
-    operations: Vec<(Method, Media, Handler)>,
+    operations: Vec<Operation>,
+}
+
+/// One of them.
+struct Operation {
+    method: Method,
+    media: Media,
+    handler: Handler,
+    /// Its place among the routes that are counted.
+    counted_as: usize,
 }
 
 /// The first segments of the paths of the REST proxy and of the registry.
@@ -112,19 +124,22 @@ impl Api {
     /// Joins `routes`; several may share a path with different methods.
     fn new(routes: Vec<Route>, profile: Profile, bounds: &Bounds) -> Api {
         let mut endpoints: BTreeMap<&'static str, Endpoint> = BTreeMap::new();
-        for Route { method, path, media, handler, .. } in routes {
+        let counters = ApiCounters::new(routes.iter().map(|route| (route.method.clone(), route.path)));
+        for (n, Route { method, path, media, handler, .. }) in routes.into_iter().enumerate() {
             let params =
                 || path.split('/').filter_map(|segment| segment.strip_prefix('{')?.split('}').next()).collect();
             let endpoint =
                 endpoints.entry(path).or_insert_with(|| Endpoint { path, params: params(), operations: Vec::new() });
-            endpoint.operations.push((method, media, handler));
+            endpoint.operations.push(Operation { method, media, handler, counted_as: UNMATCHED + 1 + n });
         }
         let mut paths = matchit::Router::new();
         for (path, endpoint) in endpoints {
             paths.insert(path, endpoint).expect("each path has one spelling in the tables of routes");
         }
         let nobody_asked = AccessControl::new(Authentication::Nobody);
-        Api(Arc::new(Parts { paths, reader: BodyReader::new(bounds), profile }), nobody_asked)
+        let counters = Arc::new(counters);
+        let reader = BodyReader::new(bounds, counters.clone());
+        Api(Arc::new(Parts { paths, reader, counters, profile }), nobody_asked)
     }
 
     /// The same, whose requests `access` decides about.
@@ -134,14 +149,29 @@ impl Api {
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<ReplyBody> {
-        let Some(add_headers) = self.0.profile.add_headers else { return self.route(request).await };
-        let headers = request.headers().clone();
-        let mut response = self.route(request).await;
-        add_headers(&headers, response.headers_mut());
-        response
+        let mut observed = Observed::new(&self.0.counters);
+        let headers = self.0.profile.add_headers.map(|add_headers| (add_headers, request.headers().clone()));
+        let mut response = self.route(request, &mut observed).await;
+        if let Some((add_headers, headers)) = headers {
+            add_headers(&headers, response.headers_mut());
+        }
+        let code = response.extensions().get::<ErrorCode>().map(|ErrorCode(code)| *code);
+        observed.answered(response.status().as_u16(), code);
+        response.map(|body| match body {
+            ReplyBody::Bytes(bytes) => {
+                self.0.counters.sent.fetch_add(bytes.len() as u64, Relaxed);
+                ReplyBody::Bytes(bytes)
+            }
+            ReplyBody::Stream(answers) => ReplyBody::Stream(answers.counted(self.0.counters.clone())),
+        })
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response<ReplyBody> {
+    /// What was counted so far.
+    pub fn statistics(&self) -> ApiStatistics {
+        self.0.counters.read(self.0.reader.memory())
+    }
+
+    async fn route(&self, request: Request<Incoming>, observed: &mut Observed<'_>) -> Response<ReplyBody> {
         let (mut head, body) = request.into_parts();
         if let Some(reply) = malformed(&head) {
             return reply.into_response(JSON);
@@ -166,10 +196,12 @@ impl Api {
         }
         // HEAD is GET without the body, which hyper omits.
         let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
-        let Some((_, media, handler)) = endpoint.operations.iter().find(|(known, ..)| known == method) else {
+        let Some(operation) = endpoint.operations.iter().find(|operation| &operation.method == method) else {
             let problem = self.0.profile.not_allowed(endpoint, method);
             return problem.into_reply().header(ALLOW, endpoint.allow()).into_response(JSON);
         };
+        let Operation { media, handler, counted_as, .. } = operation;
+        observed.route = *counted_as;
         let content_type = match (text(&head.headers, CONTENT_TYPE), media.consumes) {
             (None, _) | (_, None) => None,
             (Some(named), Some(known)) => match media_type_of(named, known) {
@@ -237,7 +269,7 @@ impl Profile {
 
 impl Endpoint {
     fn methods(&self) -> String {
-        let mut methods: Vec<&str> = self.operations.iter().map(|(method, ..)| method.as_str()).collect();
+        let mut methods: Vec<&str> = self.operations.iter().map(|operation| operation.method.as_str()).collect();
         if methods.contains(&"GET") {
             methods.push("HEAD");
         }

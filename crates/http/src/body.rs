@@ -1,6 +1,8 @@
 //! Request bodies: read completely, within bounds, as UTF-8.
 
 use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,6 +12,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout_at};
 
 use crate::budget::{ByteBudget, Growth, Permit};
+use crate::observe::{ApiCounters, ConnectionCounters};
 use crate::problem::Problem;
 use crate::produce_bounds::ProduceBounds;
 
@@ -35,6 +38,8 @@ pub struct Bounds {
     pub keep_alive: Duration,
     /// Those of producing through API v3.
     pub produce: ProduceBounds,
+    /// Counts the connections of the listener.
+    pub counters: ConnectionCounters,
 }
 
 impl Default for Bounds {
@@ -48,6 +53,7 @@ impl Default for Bounds {
             record_streams: 1024,
             keep_alive: Duration::from_secs(15),
             produce: ProduceBounds::default(),
+            counters: ConnectionCounters::default(),
         }
     }
 }
@@ -67,6 +73,7 @@ pub(crate) struct BodyReader {
     idle: Duration,
     max: usize,
     budget: ByteBudget,
+    counters: Arc<ApiCounters>,
 }
 
 /// Memory of an object that becomes a record, besides its text.
@@ -104,8 +111,14 @@ impl BodyKind {
 }
 
 impl BodyReader {
-    pub(crate) fn new(bounds: &Bounds) -> BodyReader {
-        BodyReader { idle: bounds.idle, max: bounds.body, budget: ByteBudget::new(bounds.bodies) }
+    /// Bytes that it reads are counted in `counters`.
+    pub(crate) fn new(bounds: &Bounds, counters: Arc<ApiCounters>) -> BodyReader {
+        BodyReader { idle: bounds.idle, max: bounds.body, budget: ByteBudget::new(bounds.bodies), counters }
+    }
+
+    /// Memory in use for bodies now, and its bound.
+    pub(crate) fn memory(&self) -> (usize, usize) {
+        self.budget.used_of()
     }
 
     /// The whole body, as UTF-8 whatever Unicode encoding it has (RFC 4627 §3, which Confluent follows).
@@ -161,6 +174,7 @@ impl BodyReader {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
+                        self.counters.received.fetch_add(data.len() as u64, Relaxed);
                         return Ok(Some(data));
                     }
                 }
@@ -221,6 +235,7 @@ impl BodyStream {
                 None => return Ok(None),
                 Some(frame) => {
                     if let Ok(data) = frame.into_data() {
+                        self.reader.counters.received.fetch_add(data.len() as u64, Relaxed);
                         return Ok(Some(data));
                     }
                 }

@@ -19,6 +19,8 @@ pub(crate) struct ByteBudget {
     units: Arc<Semaphore>,
     /// The place of one permit that may exceed the budget. Its holder never waits again, so it finishes.
     overflow: Arc<Semaphore>,
+    /// In units.
+    capacity: usize,
 }
 
 /// A share of a [`ByteBudget`], given back when it is dropped.
@@ -42,7 +44,12 @@ pub(crate) enum Growth {
 impl ByteBudget {
     pub(crate) fn new(bytes: usize) -> ByteBudget {
         let units = bytes.div_ceil(UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        ByteBudget { units: Arc::new(Semaphore::new(units)), overflow: Arc::new(Semaphore::new(1)) }
+        ByteBudget { units: Arc::new(Semaphore::new(units)), overflow: Arc::new(Semaphore::new(1)), capacity: units }
+    }
+
+    /// Bytes in use now, without those of the overflow place; and the whole budget.
+    pub(crate) fn used_of(&self) -> (usize, usize) {
+        ((self.capacity - self.units.available_permits()) * UNIT, self.capacity * UNIT)
     }
 
     /// Grows `permit` to `bytes`, for which it waits until other permits are dropped, but no longer than `max_wait` in all its calls

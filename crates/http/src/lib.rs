@@ -5,7 +5,7 @@
 //! per API. Nothing here knows a Kafka client.
 //!
 //! The path of a request: [`serve`] accepts and bounds connections, [`router`] matches, [`negotiate`] chooses media types, [`body`] reads,
-//! a file of `v2/`, `v3/` or `registry/` translates, [`problem`] and [`reply`] write the response.
+//! a file of `v2/`, `v3/` or `registry/` translates, [`problem`] and [`reply`] write the response; [`observe`] counts.
 
 mod administration;
 mod answer_stream;
@@ -22,6 +22,7 @@ mod idle_timeout;
 mod json_member;
 mod lenient_object;
 mod negotiate;
+pub mod observe;
 mod openapi;
 mod operation;
 mod path;

@@ -101,7 +101,7 @@ impl Problem {
     }
 
     pub(crate) fn into_reply(self) -> Reply {
-        Reply::bytes(self.status, self.into_json())
+        Reply::error(self.status, self.code, self.into_json())
     }
 
     /// The body of the response.

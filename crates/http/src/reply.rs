@@ -34,7 +34,13 @@ pub(crate) struct Reply {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: ReplyBody,
+    /// Of an error.
+    error_code: Option<ErrorCode>,
 }
+
+/// The error code of a response, as an extension of it: for whoever counts and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ErrorCode(pub(crate) u32);
 
 impl Reply {
     /// `status` with `value` as JSON.
@@ -49,17 +55,22 @@ impl Reply {
 
     /// `status` with an encoded body.
     pub(crate) fn bytes(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-        Reply { status, headers: Vec::new(), body: ReplyBody::Bytes(body.into()) }
+        Reply { status, headers: Vec::new(), body: ReplyBody::Bytes(body.into()), error_code: None }
     }
 
     /// 200 with a body that comes piece by piece.
     pub(crate) fn stream(answers: AnswerStream) -> Reply {
-        Reply { status: StatusCode::OK, headers: Vec::new(), body: ReplyBody::Stream(answers) }
+        Reply { status: StatusCode::OK, headers: Vec::new(), body: ReplyBody::Stream(answers), error_code: None }
     }
 
     /// `status` without a body.
     pub(crate) fn empty(status: StatusCode) -> Reply {
         Reply::bytes(status, Bytes::new())
+    }
+
+    /// The response of a request that failed.
+    pub(crate) fn error(status: StatusCode, code: u32, body: Vec<u8>) -> Reply {
+        Reply { error_code: Some(ErrorCode(code)), ..Reply::bytes(status, body) }
     }
 
     /// The same with one more header.
@@ -78,6 +89,9 @@ impl Reply {
         *response.status_mut() = self.status;
         if has_body {
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        }
+        if let Some(code) = self.error_code {
+            response.extensions_mut().insert(code);
         }
         for (name, value) in self.headers {
             response.headers_mut().append(name, value);

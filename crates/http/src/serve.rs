@@ -22,6 +22,7 @@ use crate::client_connection::SharedStream;
 use crate::connection_info::ConnectionInfo;
 use crate::handover::{self, LAST_HANDSHAKES};
 use crate::idle_timeout::IdleTimeoutStream;
+use crate::observe::ConnectionCounters;
 use crate::reply::ReplyBody;
 use crate::response_body::{ResponseBudget, Streams};
 use crate::{Api, Bounds};
@@ -143,6 +144,7 @@ struct Server<F> {
     http: Arc<auto::Builder<TokioExecutor>>,
     responses: ResponseBudget,
     idle: Duration,
+    counters: ConnectionCounters,
     stopped: watch::Receiver<bool>,
 }
 
@@ -164,7 +166,14 @@ where
         http.http2().timer(TokioTimer::new()).keep_alive_interval(bounds.idle).max_concurrent_streams(STREAMS_MAX);
         http.http2().initial_connection_window_size(WINDOW).initial_stream_window_size(WINDOW);
         let responses = ResponseBudget::new(bounds.responses);
-        Server { answer, http: Arc::new(http), responses, idle: bounds.idle, stopped }
+        Server {
+            answer,
+            http: Arc::new(http),
+            responses,
+            idle: bounds.idle,
+            counters: bounds.counters.clone(),
+            stopped,
+        }
     }
 
     /// Serves one connection in a task of its own.
@@ -196,9 +205,9 @@ where
         };
         let io = TokioIo::new(IdleTimeoutStream::new(stream, self.idle));
         let connection = self.http.serve_connection(io, service).into_owned();
-        let (idle, mut stopped) = (self.idle, self.stopped.clone());
+        let (idle, mut stopped, open) = (self.idle, self.stopped.clone(), self.counters.opened());
         tokio::spawn(async move {
-            let _permit = permit;
+            let _held = (permit, open);
             let mut connection = pin!(connection);
             let mut close_at = None;
             let mut checks = interval_at(Instant::now() + idle / 4, idle / 4);

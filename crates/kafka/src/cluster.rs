@@ -1,13 +1,18 @@
 //! The public face of this crate: every call, each one line long.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::runtime::Handle;
 
 use crate::{
-    Acl, AclFilter, Admitted, ClusterDescription, CommittedOffset, ConfigAlteration, ConfigEntry, ConfigResource,
-    Consumer, ConsumerSettings, CreatedTopic, Deliveries, Error, ErrorKind, GroupDescription, GroupMembers,
-    ListedGroup, NewTopic, Offset, OffsetRange, OffsetTime, PartitionId, Reader, Reassignment, Settings,
+    Acl, AclFilter, Admitted, ClientStatistics, ClusterDescription, CommittedOffset, ConfigAlteration, ConfigEntry,
+    ConfigResource, Consumer, ConsumerSettings, CreatedTopic, Deliveries, Error, ErrorKind, GroupDescription,
+    GroupMembers, ListedGroup, NewTopic, Offset, OffsetRange, OffsetTime, PartitionId, Reader, Reassignment, Settings,
     TopicDescription, TopicName, admin::Admin, metadata::Metadata, network::Network, producer::Producer,
 };
 
@@ -77,6 +82,14 @@ impl Cluster {
     /// (`known_partitions`, `partitions_for_produce`); records of one that is not wait until it is.
     pub fn append(&self, topic: &TopicName, records: Admitted) -> Deliveries {
         self.inner.producer.append(topic, records)
+    }
+
+    /// What this client has counted so far. Clones count together.
+    pub fn statistics(&self) -> ClientStatistics {
+        let mut statistics =
+            ClientStatistics { rebalances: self.inner.network.rebalances.load(Relaxed), ..ClientStatistics::default() };
+        self.inner.producer.statistics(&mut statistics);
+        statistics
     }
 
     /// The cluster's id and brokers.

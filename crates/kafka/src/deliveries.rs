@@ -19,7 +19,9 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::{AppendError, Error, ErrorKind, Fate, Offset, PartitionId, Receipt, inflight::Permit};
+use crate::{
+    AppendError, Error, ErrorKind, Fate, Offset, PartitionId, Receipt, inflight::Permit, statistics::RecordCounters,
+};
 
 /// What became of one record.
 pub(crate) type Outcome = Result<Receipt, AppendError>;
@@ -71,6 +73,8 @@ impl Future for Deliveries {
 #[derive(Debug, Default)]
 pub(crate) struct Outstanding {
     appends: AtomicUsize,
+    /// What became of all records.
+    pub(crate) counters: RecordCounters,
     none_left: Notify,
 }
 
@@ -179,6 +183,7 @@ impl DeliveryHandle {
 
     /// They are in the log from `offset` on. `append_time_ms`: the log's own time, where it does not keep the producer's.
     pub(crate) fn written(self, partition: PartitionId, offset: i64, append_time_ms: Option<i64>) {
+        self.append.outstanding.counters.written(self.count);
         self.append.answer(self.first, self.count, |index, timestamp_ms| {
             let timestamp_ms = append_time_ms.unwrap_or(timestamp_ms);
             let offset = offset.saturating_add(i64::try_from(index).unwrap_or(0));
@@ -189,6 +194,7 @@ impl DeliveryHandle {
 
     /// They failed.
     pub(crate) fn failed(self, error: &AppendError) {
+        self.append.outstanding.counters.failed(self.count, error.error.kind, error.fate);
         self.append.answer(self.first, self.count, |_, _| Err(error.clone()));
         self.forget();
     }

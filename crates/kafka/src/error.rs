@@ -46,6 +46,28 @@ pub enum ErrorKind {
     Other,
 }
 
+impl ErrorKind {
+    /// All of them.
+    pub const ALL: [ErrorKind; 16] = [
+        ErrorKind::UnknownTopic,
+        ErrorKind::UnknownPartition,
+        ErrorKind::UnknownBroker,
+        ErrorKind::UnknownGroup,
+        ErrorKind::TopicExists,
+        ErrorKind::InvalidTopic,
+        ErrorKind::InvalidRequest,
+        ErrorKind::InvalidReplicaAssignment,
+        ErrorKind::Authentication,
+        ErrorKind::Authorization,
+        ErrorKind::RecordTooLarge,
+        ErrorKind::Throttled,
+        ErrorKind::BrokerUnavailable,
+        ErrorKind::NoOffset,
+        ErrorKind::Retriable,
+        ErrorKind::Other,
+    ];
+}
+
 /// What the cluster, or this client on its behalf, refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {

@@ -13,6 +13,7 @@
 //! - `consumer`: many partitions, those of a group or chosen ones, with offsets committed in a group.
 //! - `group`: membership of a group.
 //! - `admin`: everything else.
+//! - `statistics`: what all of them count.
 //!
 //! Records are counted against a memory budget ([`Inflight`]) before they may be appended: [`Cluster::append`] takes
 //! [`Admitted`] records and nothing else. A record that failed says whether it may stand in the log all the same ([`Fate`]).
@@ -37,6 +38,7 @@ mod reader;
 mod record;
 mod sasl;
 mod settings;
+mod statistics;
 mod tls;
 mod wire;
 
@@ -63,3 +65,4 @@ pub use settings::{
     ClientCredentials, KeyStore, Mechanism, Sasl, ScramHash, Secret, Security, Settings, Source, Tls, TokenSource,
     TrustStore,
 };
+pub use statistics::{ClientStatistics, LATENCY_BOUNDS, Latencies, LatencyHistogram};

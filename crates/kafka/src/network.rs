@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -44,6 +44,8 @@ pub(crate) struct Network {
     health: Arc<Health>,
     request_timeout: Duration,
     unreachable_timeout: Duration,
+    /// Rounds of groups that ended with an assignment.
+    pub(crate) rebalances: AtomicU64,
 }
 
 #[derive(Default)]
@@ -82,6 +84,7 @@ impl Network {
             health,
             request_timeout,
             unreachable_timeout: settings.unreachable_timeout,
+            rebalances: AtomicU64::new(0),
         })
     }
 

@@ -41,6 +41,7 @@ use crate::{
     deliveries::{DeliveryHandle, Outstanding, Slots},
     metadata::{Metadata, TopicMetadata},
     network::Network,
+    statistics::{ClientStatistics, SendCounters},
     wire::murmur2,
 };
 
@@ -66,6 +67,7 @@ struct Shared {
     unresolved: Mutex<HashMap<TopicName, Vec<Unresolved>>>,
     senders: Mutex<HashMap<NodeId, Arc<ReadyList>>>,
     outstanding: Arc<Outstanding>,
+    counters: SendCounters,
     closed: AtomicBool,
 }
 
@@ -105,6 +107,7 @@ impl Producer {
             unresolved: Mutex::default(),
             senders: Mutex::default(),
             outstanding: Arc::default(),
+            counters: SendCounters::default(),
             closed: AtomicBool::new(false),
         });
         let learning = Arc::downgrade(&shared);
@@ -148,6 +151,17 @@ impl Producer {
     /// Waits until everything appended is answered, at most for `limit`. True: nothing is left.
     pub(crate) async fn flush(&self, limit: Duration) -> bool {
         timeout(limit, self.0.outstanding.none_left()).await.is_ok()
+    }
+
+    /// What was counted so far.
+    pub(crate) fn statistics(&self, into: &mut ClientStatistics) {
+        let shared = &self.0;
+        shared.outstanding.counters.read(into);
+        shared.counters.read(into);
+        let senders = shared.senders.lock();
+        into.produce_latency = senders.iter().map(|(node, list)| (*node, list.latency.read())).collect();
+        drop(senders);
+        into.produce_latency.sort_by_key(|(node, _)| node.0);
     }
 }
 

@@ -12,6 +12,7 @@ mod large_work;
 mod limits;
 mod produce;
 mod schemas;
+mod statistics;
 mod subjects;
 
 use std::sync::{Arc, OnceLock};
@@ -21,6 +22,7 @@ use postern_kafka::{Cluster, Inflight};
 
 use administer::PendingClusterId;
 use consumers::Directory;
+use statistics::Counters;
 use subjects::RecordNames;
 
 pub use administer::{GroupLags, OffsetReset, PartitionLag, ResetTo};
@@ -38,8 +40,8 @@ pub use postern_kafka::{
     Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, AppendError, Broker, ByteCount,
     ClusterDescription, ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
     CreatedTopic, Error as ClusterError, ErrorKind, Fate, GroupDescription, GroupMember, GroupState, GroupType,
-    InvalidTopicName, NewTopic, NodeId, Offset, OffsetRange, PartitionDescription, PartitionId, Reassignment, Receipt,
-    TooLarge, TopicDescription, TopicName,
+    InvalidTopicName, LATENCY_BOUNDS, Latencies, LatencyHistogram, NewTopic, NodeId, Offset, OffsetRange,
+    PartitionDescription, PartitionId, Reassignment, Receipt, TooLarge, TopicDescription, TopicName,
 };
 pub use postern_registry::{
     Error as RegistryError, ResolveError, SchemaId, SchemaIdentifier, SchemaRef, Side, Subject,
@@ -51,6 +53,7 @@ pub use produce::{
     WrittenData, WrittenSchema,
 };
 pub use schemas::Schemas;
+pub use statistics::{FormatStatistics, Statistics};
 pub use subjects::{SchemaSource, SubjectNameStrategy, SubjectRef};
 
 /// All operations over one cluster and one registry. Cheap to clone. The second member is there for one request: see
@@ -64,6 +67,7 @@ struct Parts {
     inflight: Inflight,
     record_names: RecordNames,
     consumers: Directory,
+    counters: Counters,
     /// The id of the cluster, which never changes, once it is known.
     cluster_id: OnceLock<String>,
     /// The question for it, while it is not answered.
@@ -86,6 +90,7 @@ impl Proxy {
             inflight: Inflight::new(limits.unacknowledged),
             record_names: RecordNames::default(),
             consumers: Directory::new(limits.consumers),
+            counters: Counters::default(),
             cluster_id: OnceLock::new(),
             pending_cluster_id: Mutex::new(None),
             registry_topic,
@@ -121,5 +126,9 @@ impl Proxy {
 
     fn inflight(&self) -> &Inflight {
         &self.0.inflight
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.0.counters
     }
 }

@@ -107,6 +107,15 @@ impl Proxy {
     /// # Errors
     /// The request as a whole is refused, and nothing was written. What became of single records stands in [`Produced::outcomes`].
     pub async fn append(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<AppendedRequest, Error> {
+        let (format, count) = (request.format, request.records.len());
+        let appended = self.try_append_all(topic, request).await;
+        if appended.is_err() {
+            self.counters().not_produced(Some(format), count);
+        }
+        appended
+    }
+
+    async fn try_append_all(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<AppendedRequest, Error> {
         self.check_not_registry(topic)?;
         let mut key = self.prepare(topic, Side::Key, &request).await?;
         let mut value = self.prepare(topic, Side::Value, &request).await?;
@@ -125,7 +134,9 @@ impl Proxy {
             value = self.register(topic, Side::Value, &request, value).await?;
             records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
         }
+        let written = records.iter().map(written_len).sum();
         let admitted = self.admit(records).await?;
+        self.counters().produced(request.format, request.records.len(), written);
         let deliveries = run_large(bytes, || self.cluster().append(topic, admitted)).await;
         let id = |schema: &Option<PreparedSchema>| serializer(schema).map(|serializer| serializer.id);
         Ok(AppendedRequest { key_schema: id(&key), value_schema: id(&value), deliveries })
@@ -133,10 +144,15 @@ impl Proxy {
 
     /// The memory of `records` from the budget of all requests, for which it waits no longer than a record may be under way.
     async fn admit(&self, records: Vec<Record>) -> Result<Admitted, Error> {
-        match timeout(self.cluster().delivery_timeout(), self.inflight().admit(records)).await {
+        let _waiting = self.counters().wait();
+        let admitted = match timeout(self.cluster().delivery_timeout(), self.inflight().admit(records)).await {
             Ok(admitted) => admitted.map_err(Error::TooLarge),
             Err(_) => Err(Error::Busy(self.inflight().capacity())),
+        };
+        if admitted.is_err() {
+            self.counters().refused();
         }
+        admitted
     }
 
     /// The largest number of records of one request: more would not fit into the budget, however small they are.
@@ -206,6 +222,11 @@ impl Proxy {
         let names = topics.iter().filter(|topic| !topic.is_internal).map(|topic| topic.name.as_str());
         Error::NoSuchTopic { topic: topic.clone(), similar: similar(topic.as_str(), names).map(str::to_owned) }
     }
+}
+
+/// The bytes of key and value as they go into the record.
+fn written_len(record: &Record) -> usize {
+    record.key.as_ref().map_or(0, Bytes::len) + record.value.as_ref().map_or(0, Bytes::len)
 }
 
 fn serializer(schema: &Option<PreparedSchema>) -> Option<&RecordSerializer> {

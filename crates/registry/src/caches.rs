@@ -3,7 +3,7 @@
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use postern_schema::{Schema, Strictness};
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -87,6 +87,8 @@ pub(crate) struct ResolvedCache {
     /// By a hash of subject and schema, so that a look-up allocates nothing; the entry says whether it is the right one.
     entries: Cache<u64, Arc<ResolvedEntry>, ResolvedWeighter>,
     hasher: foldhash::fast::RandomState,
+    pub(crate) hits: AtomicU64,
+    pub(crate) misses: AtomicU64,
 }
 
 struct ResolvedEntry {
@@ -113,15 +115,22 @@ impl Default for ResolvedCache {
         ResolvedCache {
             entries: bounded(RESOLVED_MAX, ResolvedWeighter),
             hasher: foldhash::fast::RandomState::default(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         }
     }
 }
 
 impl ResolvedCache {
     pub(crate) fn get(&self, subject: &Subject, schema: &SchemaRef<'_>) -> Option<Arc<RecordSerializer>> {
-        let entry = self.entries.get(&self.hasher.hash_one((subject, schema)))?;
-        let is_right = entry.subject == *subject && entry.schema.is(schema) && entry.validity.is_valid();
-        is_right.then(|| entry.serializer.clone())
+        let entry = self.entries.get(&self.hasher.hash_one((subject, schema)));
+        let is_right = |entry: &Arc<ResolvedEntry>| {
+            entry.subject == *subject && entry.schema.is(schema) && entry.validity.is_valid()
+        };
+        let found = entry.filter(is_right).map(|entry| entry.serializer.clone());
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
     }
 
     /// Keeps what was resolved for as long as `validity` says so.

@@ -45,5 +45,5 @@ pub use operations::{
 };
 pub use postern_kafka::Fate;
 pub use postern_schema::SchemaKind;
-pub use registry::Registry;
+pub use registry::{Registry, Statistics};
 pub use settings::Settings;

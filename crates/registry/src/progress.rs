@@ -43,6 +43,11 @@ impl Progress {
         self.next.send_replace(Some(next));
     }
 
+    /// The next offset to be applied; `None`: not caught up yet.
+    pub(crate) fn next(&self) -> Option<i64> {
+        *self.next.borrow()
+    }
+
     pub(crate) fn is_caught_up(&self) -> bool {
         self.next.borrow().is_some()
     }

@@ -1,8 +1,9 @@
 //! The handle through which everything is called.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
-use postern_kafka::{Fate, TopicName};
+use postern_kafka::{Error as ClusterError, Fate, PartitionId, TopicName};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
@@ -16,6 +17,23 @@ pub struct Registry {
     core: Arc<Core>,
     /// `None` in the clones that the background tasks hold, so that these do not keep themselves alive.
     _tasks: Option<Arc<TaskHandles>>,
+}
+
+/// What [`Registry::statistics`] tells. Counts are since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Statistics {
+    /// Subjects, those with deleted versions only included.
+    pub subjects: usize,
+    /// Their versions, deleted ones included.
+    pub versions: usize,
+    /// Different schemas, over all contexts.
+    pub schemas: usize,
+    /// The offset of the topic from which on nothing is applied; `None`: the topic is being read for the first time.
+    pub next_offset: Option<i64>,
+    /// Schemas of producers that were known already.
+    pub cache_hits: u64,
+    /// Those that were not, or had changed.
+    pub cache_misses: u64,
 }
 
 /// Ends the tasks when it is dropped.
@@ -69,6 +87,27 @@ impl Registry {
     /// The topic in which the schemas are stored.
     pub fn topic(&self) -> &TopicName {
         &self.core.settings.topic
+    }
+
+    /// What is known and was counted so far. Takes the state's lock for the time of one look at all subjects.
+    pub fn statistics(&self) -> Statistics {
+        let (subjects, versions, schemas) = self.core.state.read().counts();
+        Statistics {
+            subjects,
+            versions,
+            schemas,
+            next_offset: self.core.progress.next(),
+            cache_hits: self.core.resolved.hits.load(Relaxed),
+            cache_misses: self.core.resolved.misses.load(Relaxed),
+        }
+    }
+
+    /// The offset that the next record of the topic will get, asked of the cluster. Dropping the future does nothing.
+    ///
+    /// # Errors
+    /// The cluster's refusal, or no answer within its call timeout.
+    pub async fn end_offset(&self) -> Result<i64, ClusterError> {
+        Ok(self.core.cluster.offsets(&self.core.settings.topic, PartitionId(0)).await?.latest.0)
     }
 
     pub(crate) fn core(&self) -> &Core {

@@ -98,6 +98,13 @@ impl State {
         State { level, ..State::default() }
     }
 
+    /// How many subjects, versions and different contents there are.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        let versions = self.subjects.values().map(|versions| versions.by_number.len()).sum();
+        let schemas = self.contexts.values().map(|context| context.guids.len()).sum();
+        (self.subjects.len(), versions, schemas)
+    }
+
     /// Keys whose winner must be rewritten because a rejected record came last.
     pub(crate) fn winners_to_rewrite(&self) -> impl Iterator<Item = &(Subject, u32)> {
         self.winners_to_rewrite.iter()

@@ -1,7 +1,11 @@
 //! The task of a consumer's membership: it joins, gives up and takes partitions, sends heartbeats, commits and leaves, whether the
 //! consumer is polled or not.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::{
     sync::{Notify, watch},
@@ -349,6 +353,7 @@ impl MemberTask {
         let joining = Joining { topics: &topics, owned, last: (&self.last, self.generation) };
         let joined = join::join(&self.link, &self.metadata, &self.settings, &mut self.member_id, joining).await?;
         self.generation = joined.identity.generation;
+        self.link.network().rebalances.fetch_add(1, Relaxed);
         self.last.clone_from(&joined.assigned);
         Ok(joined)
     }

@@ -4,7 +4,13 @@
 //! second one hides the network. Each request carries a batch for every partition that is ready. The connection has one timer for
 //! progress, not one per request: requests queue at the broker, and a timer each would fire falsely.
 
-use std::{collections::VecDeque, future::poll_fn, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
@@ -18,11 +24,12 @@ use tokio::{
 
 use super::{
     Shared,
-    partition::{Partition, Taken},
+    partition::{Partition, Step, Taken},
 };
 use crate::{
     Compression, Error, NodeId,
     connection::{CLIENT_ID, Transport, far_future, reason},
+    statistics::LatencyHistogram,
     wire::{
         batch::BatchBuilder,
         produce::{self, Entry},
@@ -43,13 +50,15 @@ const IDLE: Duration = Duration::from_secs(540);
 /// The partitions that are ready for one broker.
 pub(super) struct ReadyList {
     pub(super) node: NodeId,
+    /// Of the requests to it that were answered.
+    pub(super) latency: LatencyHistogram,
     partitions: Mutex<VecDeque<Arc<Partition>>>,
     wake: Notify,
 }
 
 impl ReadyList {
     pub(super) fn new(node: NodeId) -> ReadyList {
-        ReadyList { node, partitions: Mutex::default(), wake: Notify::new() }
+        ReadyList { node, latency: LatencyHistogram::default(), partitions: Mutex::default(), wake: Notify::new() }
     }
 
     pub(super) fn push(&self, partition: Arc<Partition>) {
@@ -161,7 +170,7 @@ async fn serve(shared: &Arc<Shared>, ready: &ReadyList, mut transport: Transport
             frame = poll_fn(|context| transport.poll_frame(context)) => match frame {
                 Ok(frame) => {
                     progress = Instant::now();
-                    match answered(shared, &frame, version, &mut in_flight) {
+                    match answered(shared, ready, &frame, version, &mut in_flight) {
                         Ok(0) => {}
                         Ok(throttle_ms) => {
                             // The broker does not read this connection until then (KIP-219).
@@ -197,6 +206,7 @@ async fn serve(shared: &Arc<Shared>, ready: &ReadyList, mut transport: Transport
         for partition in request.partitions {
             let (step, answers) = partition.lost(sent, &error);
             answers.send();
+            count_retry(shared, &step);
             shared.follow(&partition, step);
         }
     }
@@ -227,6 +237,7 @@ fn fill(shared: &Arc<Shared>, ready: &ReadyList, transport: &mut Transport, vers
     if entries.is_empty() {
         return None;
     }
+    shared.counters.sent(entries.len(), bytes);
     // One entry per topic in the request; those of a topic stand together.
     if entries.len() > 1 {
         entries.sort_by(|(one, _), (other, _)| one.topic.cmp(&other.topic));
@@ -253,6 +264,7 @@ fn compress(batch: Bytes, codec: Compression) -> Bytes {
 /// Settles the oldest request; returns for how many milliseconds the broker does not read.
 fn answered(
     shared: &Arc<Shared>,
+    ready: &ReadyList,
     frame: &Bytes,
     version: i16,
     in_flight: &mut VecDeque<InFlight>,
@@ -272,6 +284,7 @@ fn answered(
         return Err("the broker's answer to Produce leaves out a partition");
     }
     let Some(request) = in_flight.pop_front() else { return Ok(0) };
+    ready.latency.observe(request.since.elapsed());
     for (at, partition) in request.partitions.iter().enumerate() {
         let Some(answer) = find(at, partition) else { continue };
         if let Some((leader, epoch)) = answer.current_leader {
@@ -279,9 +292,16 @@ fn answered(
         }
         let (step, answers) = partition.answered(answer);
         answers.send();
+        count_retry(shared, &step);
         shared.follow(partition, step);
     }
     Ok(u64::try_from(answer.throttle_ms).unwrap_or(0))
+}
+
+fn count_retry(shared: &Shared, step: &Step) {
+    if let Step::Recover { .. } | Step::NewProducer = step {
+        shared.counters.retries.fetch_add(1, Relaxed);
+    }
 }
 
 fn is_about(answer: &produce::PartitionAnswer<'_>, partition: &Partition) -> bool {

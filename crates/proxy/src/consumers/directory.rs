@@ -87,11 +87,16 @@ impl Directory {
         }))
     }
 
-    pub(super) fn limits(&self) -> &ConsumerLimits {
+    /// Instances now.
+    pub(crate) fn count(&self) -> usize {
+        self.0.instances.lock().by_name.len()
+    }
+
+    pub(crate) fn limits(&self) -> &ConsumerLimits {
         &self.0.limits
     }
 
-    pub(super) fn fetched(&self) -> &FetchBudget {
+    pub(crate) fn fetched(&self) -> &FetchBudget {
         &self.0.fetched
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Collected {
     records: usize,
     /// Counted as the formats count.
     bytes: usize,
+    /// Of keys and values as Kafka has them.
+    stored_bytes: usize,
     memory: AnswerMemory,
 }
 
@@ -95,11 +97,16 @@ impl Instance {
                 false
             }
             Some(Ok(collected)) => {
+                let (records, bytes) = (collected.records, collected.stored_bytes);
                 let (answer, accepted) = ReadAnswer::new(collected.text, collected.memory.held);
-                match reply.send(Ok(answer)) {
+                let is_accepted = match reply.send(Ok(answer)) {
                     Ok(()) => accepted.await.is_ok(),
                     Err(_) => false,
+                };
+                if is_accepted {
+                    self.proxy.counters().read(self.settings.formats.value, records, bytes);
                 }
+                is_accepted
             }
         };
         match accepted {
@@ -211,6 +218,7 @@ impl Reading<'_> {
                                 ends.remove(&taken.partition);
                             }
                             layout.taken(taken.topic.as_str(), taken.partition.0, taken.record.offset.0);
+                            collected.stored_bytes += size;
                         }
                         // The partition was given to another member of the group meanwhile, so this was another record: begin again.
                         Some(_) | None => {
@@ -244,8 +252,19 @@ impl Reading<'_> {
 }
 
 impl Collected {
+    /// Counts what was read, in the format of its values.
+    pub(super) fn note_read(&self, proxy: &Proxy, format: Format) {
+        proxy.counters().read(format, self.records, self.stored_bytes);
+    }
+
     fn new(answers: Arc<Semaphore>) -> Collected {
-        Collected { text: Vec::new(), records: 0, bytes: 0, memory: AnswerMemory { all: answers, held: None } }
+        Collected {
+            text: Vec::new(),
+            records: 0,
+            bytes: 0,
+            stored_bytes: 0,
+            memory: AnswerMemory { all: answers, held: None },
+        }
     }
 
     /// What [`Collected::undo`] goes back to.
@@ -343,6 +362,11 @@ impl AnswerMemory {
 impl Decoders {
     pub(super) fn new(formats: ReadFormats) -> Decoders {
         Decoders { formats, by_topic: HashMap::new() }
+    }
+
+    /// The format of the values.
+    pub(super) fn value_format(&self) -> Format {
+        self.formats.value
     }
 
     /// Those of a topic.

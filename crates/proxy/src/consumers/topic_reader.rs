@@ -157,6 +157,7 @@ impl TopicReader {
             deadline: Instant::now() + limits.wait.unwrap_or(self.proxy.consumers().limits().wait).min(WAIT_MAX),
         };
         let collected = reading.collect(std::future::pending()).await?;
+        collected.note_read(&self.proxy, self.decoders.value_format());
         self.consumer.confirm();
         // The memory is for those who read now.
         let fetched = self.proxy.consumers().fetched();

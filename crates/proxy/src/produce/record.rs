@@ -29,6 +29,19 @@ pub struct SingleRecord<'a> {
     pub timestamp_ms: Option<i64>,
 }
 
+impl SingleRecord<'_> {
+    /// The format of the value, or of the key where there is none; `None`: that of a schema which is still to be looked up.
+    fn format(&self) -> Option<Format> {
+        match &self.value.as_ref().or(self.key.as_ref())?.format {
+            DataFormat::Binary => Some(Format::Binary),
+            DataFormat::Json => Some(Format::Json),
+            DataFormat::Text => Some(Format::Text),
+            DataFormat::Schema { source: SchemaSource::Text { kind, .. }, .. } => Some(Format::Schema(*kind)),
+            DataFormat::Schema { .. } => None,
+        }
+    }
+}
+
 /// A key or a value.
 #[derive(Clone, Debug)]
 pub struct RecordData<'a> {
@@ -107,6 +120,15 @@ impl Proxy {
     /// # Errors
     /// The record is refused and not written.
     pub async fn append_record(&self, topic: &TopicName, record: SingleRecord<'_>) -> Result<AppendedRecord, Error> {
+        let format = record.format();
+        let appended = self.try_append(topic, record).await;
+        if appended.is_err() {
+            self.counters().not_produced(format, 1);
+        }
+        appended
+    }
+
+    async fn try_append(&self, topic: &TopicName, record: SingleRecord<'_>) -> Result<AppendedRecord, Error> {
         self.check_not_registry(topic)?;
         let mut bytes = Vec::with_capacity(64);
         let (key, key_range) = self.encode_data(topic, Side::Key, record.key.as_ref(), &mut bytes).await?;
@@ -128,7 +150,10 @@ impl Proxy {
             headers: record.headers,
             timestamp_ms: record.timestamp_ms,
         };
+        let written = super::written_len(&record);
         let admitted = self.admit(vec![record]).await?;
+        let format = value.as_ref().or(key.as_ref()).map_or(Format::Binary, |data| data.format);
+        self.counters().produced(format, 1, written);
         Ok(AppendedRecord { key, value, deliveries: self.cluster().append(topic, admitted) })
     }
 
