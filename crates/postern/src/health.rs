@@ -107,10 +107,10 @@ impl Health {
                 (StatusCode::OK, json!({"live": true, "age_s": seconds(self.0.started, Instant::now())}))
             }
             (&Method::GET | &Method::HEAD, "/ready") => self.ready(Instant::now()),
-            (_, "/live" | "/ready") => {
+            (_, "/live" | "/ready" | "/metrics") => {
                 (StatusCode::METHOD_NOT_ALLOWED, json!({"message": "only GET is possible here"}))
             }
-            _ => (StatusCode::NOT_FOUND, json!({"message": "there are /live and /ready here"})),
+            _ => (StatusCode::NOT_FOUND, json!({"message": "there are /live, /ready and /metrics here"})),
         };
         let mut response = Response::new(Bytes::from(format!("{body}\n")));
         *response.status_mut() = status;

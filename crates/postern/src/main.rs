@@ -26,6 +26,7 @@ mod config;
 mod health;
 mod listen;
 mod log;
+mod metrics;
 mod notify;
 mod open_files;
 mod reload;

@@ -12,8 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hyper::Method;
 use postern_broker::Broker;
 use postern_http::Bounds;
+use postern_http::observe::ConnectionCounters;
 use postern_kafka::{ByteCount, Cluster};
 use postern_proxy::Schemas;
 use postern_proxy::{Limits, Proxy};
@@ -31,6 +33,7 @@ use crate::{
     config::{ClusterChoice, Config, Http, Management, RegistryKafka, SchemasChoice},
     health::Health,
     listen::{self, ListenError, Sockets, address},
+    metrics::{Metrics, ObservedApi, ObservedRegistry, Sources},
     open_files,
 };
 
@@ -88,6 +91,7 @@ impl Server {
     /// Starts all parts, on the `sockets` that were handed over and others. Dropping the future stops those that were started, without an
     /// orderly shutdown.
     pub(crate) async fn start(config: Config, mut sockets: Sockets) -> Result<Server, StartError> {
+        let started = Instant::now();
         let open_files = open_files::raise_limit();
         sockets.reuse_port = config.reuse_port;
         let rest_listeners = sockets.listen(listen::REST, &config.rest_listen).map_err(StartError::Listen)?;
@@ -155,7 +159,6 @@ impl Server {
         let management_address = management_listener.as_ref().map(address);
         let health = Health::new(own.clone());
         let mut management = vec![health.probe(cluster.clone()).abort_handle()];
-        management.extend(management_listener.map(|listener| spawn_management(listener, health.clone())));
         let unacknowledged = ByteCount(config.client.unacknowledged);
         let limits = Limits { unacknowledged, consumers: config.records.consumers };
         let proxy = Proxy::new(cluster.clone(), schemas, limits);
@@ -167,17 +170,33 @@ impl Server {
             produce: config.records.produce,
             ..bounds(open_files, &config.http, listener_count)
         };
-        let rest_api = postern_http::rest(proxy.clone(), &bounds).with_access(access.control.clone());
+        let restricted = |api: postern_http::Api| api.with_access(access.control.clone());
+        let rest_api = observed("rest", restricted(postern_http::rest(proxy.clone(), &bounds)));
         let registry_api =
-            own.map(|registry| postern_http::registry(registry, &bounds).with_access(access.control.clone()));
+            own.clone().map(|registry| observed("registry", restricted(postern_http::registry(registry, &bounds))));
         let reload = access.reload.clone();
         management.extend(access.keep());
-        let rest_served = rest_listeners.into_iter().map(|listener| (listener, rest_api.clone()));
-        let registry_served = registry_listeners.into_iter().zip(registry_api.iter().cycle().cloned());
+        let rest_served = rest_listeners.into_iter().zip(std::iter::repeat(&rest_api));
+        let registry_served = registry_listeners.into_iter().zip(registry_api.iter().cycle());
         let listeners = rest_served
             .chain(registry_served)
-            .map(|(listener, api)| spawn_listener(listener, api, bounds.clone(), stopped.clone()))
+            .map(|(listener, ObservedApi { api, connections, .. })| {
+                let bounds = Bounds { counters: connections.clone(), ..bounds.clone() };
+                spawn_listener(listener, api.clone(), bounds, stopped.clone())
+            })
             .collect();
+        if let Some(listener) = management_listener {
+            let metrics = Metrics::new(Sources {
+                apis: std::iter::once(rest_api).chain(registry_api).collect(),
+                cluster: cluster.clone(),
+                proxy: proxy.clone(),
+                registry: own.map(ObservedRegistry::new),
+                broker: broker.as_ref().map(Broker::observer),
+                started,
+            });
+            management.extend(metrics.follow_registry().map(|task| task.abort_handle()));
+            management.push(spawn_management(listener, health.clone(), metrics));
+        }
         Ok(Server {
             rest,
             registry,
@@ -292,19 +311,30 @@ fn management_listener(sockets: &mut Sockets, chosen: Option<Management>) -> Res
         Err(error) if is_chosen || !matches!(error, ListenError::Bind { .. }) => Err(error),
         Err(_) => {
             tracing::warn!(
-                "{address} is in use: /live and /ready are not answered; --management-listen chooses another address"
+                "{address} is in use: /live, /ready and /metrics are not answered; --management-listen chooses another address"
             );
             Ok(None)
         }
     }
 }
 
+/// An API with counters of its connections.
+fn observed(name: &'static str, api: postern_http::Api) -> ObservedApi {
+    ObservedApi { name, api, connections: ConnectionCounters::default() }
+}
+
 /// Answers until it is aborted. Its connections are few and its answers small.
-fn spawn_management(listener: TcpListener, health: Health) -> AbortHandle {
+fn spawn_management(listener: TcpListener, health: Health, metrics: Metrics) -> AbortHandle {
     let bounds = Bounds { connections: 64, idle: Duration::from_secs(10), ..Bounds::default() };
     let answer = move |request: hyper::Request<hyper::body::Incoming>| {
-        let response = health.answer(request.method(), request.uri().path());
-        async move { response }
+        let is_metrics = request.method() == Method::GET && request.uri().path() == "/metrics";
+        let (health, metrics) = (health.clone(), metrics.clone());
+        async move {
+            match is_metrics {
+                true => metrics.answer().await,
+                false => health.answer(request.method(), request.uri().path()),
+            }
+        }
     };
     let serve = postern_http::serve::serve_with(listener, answer, bounds, std::future::pending(), Duration::ZERO);
     tokio::spawn(serve).abort_handle()

@@ -459,6 +459,73 @@ fn health_is_told_on_a_listener_of_its_own_until_the_end() {
     assert_eq!(ask(&health.to_string()).0, Some(1));
 }
 
+/// Sends a body and returns the answer's status.
+fn post(address: SocketAddr, path: &str, content_type: &str, body: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: postern\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all((head + body).as_bytes()).expect("it is read");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
+}
+
+#[test]
+fn metrics_count_what_was_done_under_the_names_of_the_page() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut command = postern(&ANY_PORTS);
+    command.args(["--management-listen=127.0.0.1:0", "--data-dir"]).arg(data.path());
+    let running = Running::spawn(&mut command);
+    let line = running.banner.iter().find_map(|line| line.strip_prefix("  Health           http://"));
+    let management: SocketAddr =
+        line.and_then(|line| line.strip_suffix("/ready")).expect("a line").parse().expect("an address");
+    let start = Instant::now();
+    while status(management, "/ready").0 != 200 {
+        assert!(start.elapsed() < Duration::from_secs(30), "{}", status(management, "/ready").1);
+        thread::sleep(Duration::from_millis(10));
+    }
+    create_topic(running.rest, "counted");
+    let json = "application/vnd.kafka.json.v2+json";
+    let records = r#"{"records":[{"value":"a"},{"value":"bc"}]}"#;
+    assert_eq!(post(running.rest, "/topics/counted", json, records), 200);
+    assert_eq!(post(running.rest, "/topics/missing", json, records), 404);
+    let read = "/topics/counted/partitions/0/records?offset=0";
+    assert_eq!(status(running.rest, read).0, 200);
+    assert_eq!(status(running.rest, "/no/such/path").0, 404);
+
+    let (code, page) = status(management, "/metrics");
+    assert_eq!(code, 200);
+    for expected in [
+        r#"postern_http_requests_total{api="rest",method="POST",route="/topics/{topic}",status="200"} 1"#,
+        r#"postern_http_requests_total{api="rest",method="POST",route="/topics/{topic}",status="404"} 1"#,
+        r#"postern_http_requests_total{api="rest",method="any",route="none",status="404"} 1"#,
+        r#"postern_http_request_duration_seconds_count{api="rest",method="POST",route="/topics/{topic}"} 2"#,
+        r#"postern_http_errors_total{api="rest",code="40401"} 1"#,
+        r#"postern_produced_records_total{format="json",outcome="accepted"} 2"#,
+        r#"postern_produced_records_total{format="json",outcome="refused"} 2"#,
+        // Two JSON strings with their quotes.
+        r#"postern_produced_bytes_total{format="json"} 7"#,
+        r#"postern_kafka_records_total{outcome="written"} 2"#,
+        r#"postern_kafka_records_total{outcome="unknown"} 0"#,
+        r#"postern_kafka_produce_duration_seconds_count{node="1"} "#,
+        "postern_unacknowledged_bytes 0",
+        "postern_registry_ready 1",
+        "postern_broker_topics ",
+    ] {
+        assert!(page.contains(expected), "{expected} is missing in:\n{page}");
+    }
+    let documented = include_str!("../../../docs/metrics.md");
+    let families: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    for family in &families {
+        assert!(documented.contains(&format!("| `{family}` |")), "{family} is not documented");
+    }
+    assert_eq!(families.len(), documented.matches("\n| `").count(), "everything documented is there");
+    let answer = output(&mut postern(&["healthcheck", "--management-listen", &management.to_string()]));
+    assert_eq!(answer.0, Some(0));
+}
+
 #[test]
 fn a_management_address_in_use_stops_the_start_only_if_it_was_chosen() {
     let data = tempfile::tempdir().expect("a directory");

@@ -523,7 +523,7 @@ settings! {
         heading: PROCESS,
         operand: Some("IP:PORT"),
         default: "127.0.0.1:8083",
-        about: "Where /live and /ready are answered. \"off\": nowhere. Where the default address is in use, it is off, too.",
+        about: "Where /live, /ready and /metrics are answered. \"off\": nowhere. Where the default address is in use, it is off, too.",
     }
     SHUTDOWN_DELAY = {
         name: "shutdown-delay",
