@@ -8,10 +8,15 @@ use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+/// How often a connection is looked at on which something has arrived that is not read yet.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The stream of a connection, shared with those who watch it.
 pub(crate) struct SharedStream(Arc<TcpStream>);
@@ -28,13 +33,26 @@ impl SharedStream {
 }
 
 impl ClientConnection {
-    /// Waits until the client has closed the connection, or its side of it. Never resolves if the client has sent something else before.
-    /// Cancel safe.
+    /// Waits until the client has closed the connection, or its side of it, also when it has sent something before. Cancel safe.
     pub(crate) async fn closed(&self) {
-        match self.0.peek(&mut [0]).await {
-            Ok(0) | Err(_) => {}
-            // The next request: what comes after it cannot be seen.
-            Ok(_) => std::future::pending().await,
+        loop {
+            match self.0.ready(Interest::READABLE).await {
+                // The next request, or how TLS says that it ends: the system tells only now and then whether it is followed by the end.
+                Ok(ready) if !ready.is_read_closed() => sleep(CHECK_INTERVAL).await,
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Waits for the first byte that the client sends, and leaves it to be read.
+    ///
+    /// # Errors
+    /// The client has closed the connection.
+    pub(crate) async fn first_byte(&self) -> io::Result<u8> {
+        let mut first = [0];
+        match self.0.peek(&mut first).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(first[0]),
         }
     }
 }
@@ -91,5 +109,30 @@ impl AsyncWrite for SharedStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(SockRef::from(&*self.0).shutdown(Shutdown::Write))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Over TLS something always comes before the end, and so it does when a client sends its next request too early.
+    #[tokio::test]
+    async fn the_end_is_seen_behind_what_was_not_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let mut there = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("it listens");
+        let (mut stream, client) = SharedStream::new(listener.accept().await.expect("a connection").0);
+        there.write_all(b"request").await.expect("sent");
+        let mut read = [0; 7];
+        stream.read_exact(&mut read).await.expect("it was sent");
+        there.write_all(b"more").await.expect("sent");
+        assert_eq!(client.first_byte().await.expect("sent"), b'm');
+        assert!(timeout(3 * CHECK_INTERVAL, client.closed()).await.is_err(), "it is open");
+        drop(there);
+        timeout(Duration::from_secs(30), client.closed()).await.expect("it is closed");
     }
 }

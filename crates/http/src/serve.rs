@@ -1,8 +1,9 @@
 //! Accepts connections, bounds their number, closes idle ones, and finishes open requests on shutdown.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,17 +15,20 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, interval_at, sleep, timeout};
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
-use crate::client_connection::SharedStream;
+use crate::client_connection::{ClientConnection, SharedStream};
 use crate::connection_info::ConnectionInfo;
 use crate::handover::{self, LAST_HANDSHAKES};
 use crate::idle_timeout::IdleTimeoutStream;
+use crate::listener::{Accepted, Acceptor, Listener};
 use crate::observe::ConnectionCounters;
 use crate::reply::ReplyBody;
 use crate::response_body::{ResponseBudget, Streams};
+use crate::tls::{self, TlsConfig};
 use crate::{Api, Bounds};
 
 /// Bytes that one connection buffers before they are read. The head of a request must fit into it.
@@ -35,16 +39,18 @@ const WINDOW: u32 = 256 << 10;
 const STREAMS_MAX: u32 = 64;
 /// The pause after a failed accept, as when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What a TLS handshake may take, where connections may be idle for longer.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// After the signal to stop, requests on open connections are still answered for so long; then connections without a request are closed.
 /// Without it a request that is on its way at the signal would find its connection reset.
 const LAST_REQUESTS: Duration = Duration::from_millis(250);
 
 /// Serves `api` on `listener` until `stop` resolves; then open requests are finished, within `drain_timeout`.
 ///
-/// HTTP/1.1 and HTTP/2 without TLS. Returns whether every open request was answered. Dropping the future ends accepting and closes
+/// HTTP/1.1 and HTTP/2; over TLS where the listener speaks it. Returns whether every open request was answered. Dropping the future ends accepting and closes
 /// idle connections.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     api: Api,
     bounds: Bounds,
     stop: impl Future<Output = ()>,
@@ -60,7 +66,7 @@ pub async fn serve(
 /// The same for any function from request to response: the benches compare the API with a trivial one. Each request has a
 /// [`ConnectionInfo`] in its extensions.
 pub async fn serve_with<F, A, B>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     answer: F,
     bounds: Bounds,
     stop: impl Future<Output = ()>,
@@ -74,77 +80,49 @@ where
     let connections_max = bounds.connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
     let connections = Arc::new(Semaphore::new(connections_max));
     let (stopping, stopped) = watch::channel(false);
-    let server = Server::new(answer, &bounds, stopped);
-    let mut acceptor = Acceptor { listener, connections: Arc::clone(&connections), failing: false };
+    let listener = listener.into();
+    let server = Server::new(answer, &bounds, listener.tls.clone(), stopped);
+    let mut acceptor = Acceptor::new(listener, Arc::clone(&connections));
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             biased;
             () = &mut stop => break,
             accepted = acceptor.accept() => match accepted {
-                Some((stream, peer, permit)) => server.spawn(stream, peer, permit),
+                Some(accepted) => server.spawn(accepted),
                 None => sleep(ACCEPT_PAUSE).await,
             },
         }
     }
     stopping.send_replace(true);
-    if handover::leave(&acceptor.listener) {
+    if handover::leave(acceptor.socket()) {
         let mut last_handshakes = pin!(sleep(LAST_HANDSHAKES));
-        while let Some((stream, peer, permit)) = tokio::select! {
+        while let Some(accepted) = tokio::select! {
             biased;
             () = last_handshakes.as_mut() => None,
             accepted = acceptor.accept() => accepted,
         } {
-            server.spawn(stream, peer, permit);
+            server.spawn(accepted);
         }
     }
     // Connections that the kernel has completed already would be reset.
-    while let Ok(Some((stream, peer, permit))) = timeout(Duration::ZERO, acceptor.accept()).await {
-        server.spawn(stream, peer, permit);
+    while let Ok(Some(accepted)) = timeout(Duration::ZERO, acceptor.accept()).await {
+        server.spawn(accepted);
     }
     drop(acceptor);
     // Each connection holds a permit until it ends.
     timeout(drain_timeout, connections.acquire_many(connections_max as u32)).await.is_ok()
 }
 
-/// Accepts connections within their bound.
-struct Acceptor {
-    listener: TcpListener,
-    connections: Arc<Semaphore>,
-    /// Whether the last accept failed: failures are logged once, not twenty times a second.
-    failing: bool,
-}
-
-impl Acceptor {
-    /// The next connection, once the bound on connections allows it. `None`: accepting failed.
-    async fn accept(&mut self) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        let permit = Arc::clone(&self.connections).acquire_owned().await.ok()?;
-        match self.listener.accept().await {
-            Ok((stream, peer)) => {
-                if std::mem::take(&mut self.failing) {
-                    tracing::info!("connections are accepted again");
-                }
-                // Responses are small and latency matters: no Nagle delay.
-                stream.set_nodelay(true).ok()?;
-                Some((stream, peer, permit))
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::warn!(%error, "cannot accept connections; trying again until it works");
-                }
-                None
-            }
-        }
-    }
-}
-
 /// What all connections of a listener share.
+#[derive(Clone)]
 struct Server<F> {
     answer: F,
     http: Arc<auto::Builder<TokioExecutor>>,
     responses: ResponseBudget,
     idle: Duration,
     counters: ConnectionCounters,
+    tls: Option<watch::Receiver<TlsConfig>>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -154,7 +132,12 @@ where
     A: Future<Output = Response<B>> + Send + 'static,
     B: Into<ReplyBody>,
 {
-    fn new(answer: F, bounds: &Bounds, stopped: watch::Receiver<bool>) -> Server<F> {
+    fn new(
+        answer: F,
+        bounds: &Bounds,
+        tls: Option<watch::Receiver<TlsConfig>>,
+        stopped: watch::Receiver<bool>,
+    ) -> Server<F> {
         let mut http = auto::Builder::new(TokioExecutor::new());
         // Not `pipeline_flush`: it holds a response back when a part of the next request has arrived, and never sends it if that one is
         // malformed. `half_close`: a client that shuts down its side after the request still gets the response.
@@ -166,20 +149,53 @@ where
         http.http2().timer(TokioTimer::new()).keep_alive_interval(bounds.idle).max_concurrent_streams(STREAMS_MAX);
         http.http2().initial_connection_window_size(WINDOW).initial_stream_window_size(WINDOW);
         let responses = ResponseBudget::new(bounds.responses);
-        Server {
-            answer,
-            http: Arc::new(http),
-            responses,
-            idle: bounds.idle,
-            counters: bounds.counters.clone(),
-            stopped,
-        }
+        let counters = bounds.counters.clone();
+        Server { answer, http: Arc::new(http), responses, idle: bounds.idle, counters, tls, stopped }
     }
 
     /// Serves one connection in a task of its own.
-    fn spawn(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        let info = ConnectionInfo::new(Some(peer));
-        let (stream, client) = SharedStream::new(stream);
+    fn spawn(&self, accepted: Accepted) {
+        let server = self.clone();
+        tokio::spawn(async move {
+            let Accepted { stream, peer, permit } = accepted;
+            let _held = (permit, server.counters.opened());
+            let (stream, client) = SharedStream::new(stream);
+            let mut info = ConnectionInfo::new(Some(peer));
+            let stream = match &server.tls {
+                None => Either::Left(stream),
+                Some(config) => {
+                    let config = config.borrow().clone();
+                    let (mut stopped, is_http2) = (server.stopped.clone(), AtomicBool::new(false));
+                    let deadline = server.idle.min(HANDSHAKE_MAX);
+                    let accepted = tokio::select! {
+                        accepted = timeout(deadline, tls::accept(&config, stream, &client)) => accepted,
+                        // A client that has no connection yet has sent no request.
+                        () = last_requests(&mut stopped, &is_http2) => return,
+                    };
+                    match accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                        Ok(Some((stream, tls))) => {
+                            info.tls = Some(tls);
+                            Either::Right(stream)
+                        }
+                        Ok(None) => return,
+                        Err(error) => return tls::log_failure(peer, &error),
+                    }
+                }
+            };
+            // A client may break its own connection; that is no fault of the server.
+            if let Err(error) = server.serve_connection(stream, client, info).await {
+                tracing::debug!(%peer, %error, "connection ended early");
+            }
+        });
+    }
+
+    /// Serves the requests of one connection.
+    async fn serve_connection(
+        self,
+        stream: Either<SharedStream, TlsStream<SharedStream>>,
+        client: ClientConnection,
+        info: ConnectionInfo,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
         let streams = Streams::default();
         let is_http2 = Arc::new(AtomicBool::new(false));
         let service = {
@@ -204,40 +220,32 @@ where
             })
         };
         let io = TokioIo::new(IdleTimeoutStream::new(stream, self.idle));
-        let connection = self.http.serve_connection(io, service).into_owned();
-        let (idle, mut stopped, open) = (self.idle, self.stopped.clone(), self.counters.opened());
-        tokio::spawn(async move {
-            let _held = (permit, open);
-            let mut connection = pin!(connection);
-            let mut close_at = None;
-            let mut checks = interval_at(Instant::now() + idle / 4, idle / 4);
-            let mut last_requests = pin!(last_requests(&mut stopped, &is_http2));
-            let mut draining = false;
-            let result = loop {
-                tokio::select! {
-                    biased;
-                    result = connection.as_mut() => break result,
-                    () = last_requests.as_mut(), if !draining => {
-                        draining = true;
+        let mut connection = pin!(self.http.serve_connection(io, service).into_owned());
+        let (idle, mut stopped) = (self.idle, self.stopped.clone());
+        let mut close_at = None;
+        let mut checks = interval_at(Instant::now() + idle / 4, idle / 4);
+        let mut last_requests = pin!(last_requests(&mut stopped, &is_http2));
+        let mut draining = false;
+        loop {
+            tokio::select! {
+                biased;
+                result = connection.as_mut() => return result,
+                () = last_requests.as_mut(), if !draining => {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                now = checks.tick() => {
+                    // A client that does not read a response gets no further ones, and other responses have the same time to finish.
+                    if streams.drop_stalled(idle) && close_at.is_none() {
                         connection.as_mut().graceful_shutdown();
+                        close_at = Some(now + idle);
                     }
-                    now = checks.tick() => {
-                        // A client that does not read a response gets no further ones, and other responses have the same time to finish.
-                        if streams.drop_stalled(idle) && close_at.is_none() {
-                            connection.as_mut().graceful_shutdown();
-                            close_at = Some(now + idle);
-                        }
-                        if close_at.is_some_and(|at| at <= now) {
-                            return;
-                        }
+                    if close_at.is_some_and(|at| at <= now) {
+                        return Ok(());
                     }
                 }
-            };
-            // A client may break its own connection; that is no fault of the server.
-            if let Err(error) = result {
-                tracing::debug!(%peer, %error, "connection ended early");
             }
-        });
+        }
     }
 }
 

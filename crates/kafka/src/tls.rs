@@ -14,7 +14,7 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, RootCertStore,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::CryptoProvider,
-    pki_types::ServerName,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -177,26 +177,8 @@ struct Material {
 
 impl Material {
     fn read(settings: &Tls) -> Result<Material, String> {
-        let bytes = |what: &str, source: &Source| source.read().map_err(|error| format!("{what}: {error}"));
-        let text = |what: &str, source: &Option<Source>| match source {
-            Some(source) => source.read_text().map(Some).map_err(|error| format!("{what}: {error}")),
-            None => Ok(None),
-        };
-        let trust = match &settings.trust {
-            Some(TrustStore { store, password }) => {
-                Some((bytes("trust store", store)?, text("password of the trust store", password)?))
-            }
-            None => None,
-        };
-        let key = match &settings.key {
-            Some(KeyStore { store, key, password, key_password }) => Some(stores::KeyMaterial {
-                store: bytes("key store", store)?,
-                key: key.as_ref().map(|key| bytes("key of the key store", key)).transpose()?,
-                password: text("password of the key store", password)?,
-                key_password: text("password of the key in the key store", key_password)?,
-            }),
-            None => None,
-        };
+        let trust = settings.trust.as_ref().map(TrustStore::material).transpose()?;
+        let key = settings.key.as_ref().map(KeyStore::material).transpose()?;
         Ok(Material { trust, key })
     }
 
@@ -277,6 +259,49 @@ impl Tls {
         trust.is_some_and(|trust| is_file(&trust.store))
             || key.is_some_and(|key| is_file(&key.store) || key.key.as_ref().is_some_and(is_file))
     }
+}
+
+impl KeyStore {
+    /// The certificate, those that signed it, and its key. May block on the file system, and compute for some 100 ms.
+    ///
+    /// # Errors
+    /// What cannot be read or used, and why.
+    pub fn chain_and_key(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+        self.material()?.chain_and_key().map_err(|reason| format!("key store {}: {reason}", self.store))
+    }
+
+    fn material(&self) -> Result<stores::KeyMaterial, String> {
+        Ok(stores::KeyMaterial {
+            store: bytes("key store", &self.store)?,
+            key: self.key.as_ref().map(|key| bytes("key of the key store", key)).transpose()?,
+            password: text("password of the key store", self.password.as_ref())?,
+            key_password: text("password of the key in the key store", self.key_password.as_ref())?,
+        })
+    }
+}
+
+impl TrustStore {
+    /// The certificates to trust, at least one. May block on the file system, and compute for some 100 ms.
+    ///
+    /// # Errors
+    /// What cannot be read or used, and why.
+    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, String> {
+        let (store, password) = self.material()?;
+        let found = stores::certificates(&store, password.as_deref());
+        found.map_err(|reason| format!("trust store {}: {reason}", self.store))
+    }
+
+    fn material(&self) -> Result<(Vec<u8>, Option<String>), String> {
+        Ok((bytes("trust store", &self.store)?, text("password of the trust store", self.password.as_ref())?))
+    }
+}
+
+fn bytes(what: &str, source: &Source) -> Result<Vec<u8>, String> {
+    source.read().map_err(|error| format!("{what}: {error}"))
+}
+
+fn text(what: &str, source: Option<&Source>) -> Result<Option<String>, String> {
+    source.map(|source| source.read_text().map_err(|error| format!("{what}: {error}"))).transpose()
 }
 
 fn invalid(message: String) -> Error {

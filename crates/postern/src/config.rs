@@ -27,6 +27,8 @@ mod env;
 mod errors;
 mod file;
 mod foreign;
+mod https;
+mod https_settings;
 mod jaas;
 mod kafka_security;
 mod properties;
@@ -49,9 +51,11 @@ pub(crate) use access::UsersFile;
 pub(crate) use access::{AccessConfig, KeysFrom, Way};
 pub(crate) use env::{Env, Process};
 pub(crate) use errors::ConfigErrors;
+pub(crate) use https::{Clients, Https};
 pub(crate) use raw::Note;
 pub(crate) use records::Records;
 pub(crate) use security::RegistryKafka;
+pub(crate) use value::HttpAddress;
 
 /// What this start is for.
 #[derive(Debug, PartialEq)]
@@ -70,7 +74,7 @@ pub(crate) enum Command {
         connect: bool,
     },
     /// `healthcheck`, of the process with this management listener.
-    Healthcheck(Option<SocketAddr>),
+    Healthcheck(Option<HttpAddress>),
 }
 
 /// A complete and consistent configuration.
@@ -81,9 +85,13 @@ pub(crate) struct Config {
     /// How long is waited for the cluster, and how much is sent to it.
     pub(crate) client: Client,
     /// Where the REST proxy listens; empty: nowhere.
-    pub(crate) rest_listen: Vec<SocketAddr>,
+    pub(crate) rest_listen: Vec<HttpAddress>,
     /// Where the Schema Registry listens; empty: nowhere.
-    pub(crate) registry_listen: Vec<SocketAddr>,
+    pub(crate) registry_listen: Vec<HttpAddress>,
+    /// TLS of all listeners but the registry's; `None`: none of them speaks it.
+    pub(crate) https: Option<Https>,
+    /// TLS of the registry's.
+    pub(crate) registry_https: Option<Https>,
     /// The bounds of each address listened on.
     pub(crate) http: Http,
     /// How records are read and written.
@@ -113,7 +121,7 @@ pub(crate) struct Config {
 /// The listener for whoever supervises the process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Management {
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: HttpAddress,
     /// Whether the address was chosen: the default one may be in use by another process on this machine.
     pub(crate) is_chosen: bool,
 }
@@ -283,18 +291,26 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
             "rest-listen: nothing would listen for HTTP: expected an address here or in registry-listen".to_owned(),
         );
     }
-    let mut listeners: Vec<(Setting, SocketAddr)> = Vec::new();
-    listeners.extend(rest_listen.iter().map(|address| (setting::REST_LISTEN, *address)));
-    listeners.extend(registry_listen.iter().map(|address| (setting::REGISTRY_LISTEN, *address)));
+    let named = |setting: Setting, addresses: &[HttpAddress]| -> Vec<(Setting, HttpAddress)> {
+        addresses.iter().map(|address| (setting, *address)).collect()
+    };
+    let mut http_listeners = named(setting::REST_LISTEN, &rest_listen);
+    let registry_listeners = named(setting::REGISTRY_LISTEN, &registry_listen);
+    let plain = |listeners: &[(Setting, HttpAddress)]| -> Vec<(Setting, SocketAddr)> {
+        listeners.iter().map(|(setting, address)| (*setting, address.address)).collect()
+    };
+    let mut listeners = [plain(&http_listeners), plain(&registry_listeners)].concat();
     if let ClusterChoice::Embedded { listen, .. } = cluster {
         listeners.push((setting::BROKER_LISTEN, listen));
     }
     let access = AccessConfig::read(raw, env, errors);
     warn_of_open_listeners(&listeners, access.asks(), raw);
     if let Some(Management { listen, is_chosen: true }) = management {
-        listeners.push((setting::MANAGEMENT_LISTEN, listen));
+        http_listeners.push((setting::MANAGEMENT_LISTEN, listen));
+        listeners.push((setting::MANAGEMENT_LISTEN, listen.address));
     }
     refuse_shared_addresses(&listeners, raw, errors);
+    let (https, registry_https) = https::both(&http_listeners, &registry_listeners, raw, errors);
 
     let notes = raw.notes().to_vec();
     Config {
@@ -302,6 +318,8 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         client,
         rest_listen,
         registry_listen,
+        https,
+        registry_https,
         http,
         records,
         schemas,

@@ -8,6 +8,8 @@ use std::{fmt, io, net::SocketAddr};
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::config::HttpAddress;
+
 /// Connections that the kernel keeps until they are accepted. The default of the standard library, 128, makes clients that connect
 /// at the same time repeat their handshakes after a second. The kernel caps it (Linux: `net.core.somaxconn`, 4096).
 const LISTEN_BACKLOG: u32 = 4096;
@@ -61,6 +63,21 @@ impl fmt::Display for ListenError {
     }
 }
 
+/// A socket that listens.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) listener: TcpListener,
+    /// Whether TLS is spoken there.
+    pub(crate) is_tls: bool,
+}
+
+impl Socket {
+    /// The bound address: port 0 has become a port.
+    pub(crate) fn address(&self) -> HttpAddress {
+        HttpAddress { address: address(&self.listener), is_tls: self.is_tls }
+    }
+}
+
 /// Where sockets come from.
 #[derive(Default)]
 pub(crate) struct Sockets {
@@ -99,18 +116,18 @@ impl Sockets {
         Ok(Sockets { handed_over, reuse_port: false })
     }
 
-    /// The sockets of `listener`: those that were handed over for it, else one for each of `addresses`.
+    /// The sockets of `listener`: those that were handed over for it, else one for each of `addresses`. What was handed over speaks TLS if
+    /// the addresses that it stands for do.
     ///
     /// # Errors
     /// An address cannot be listened on, or a socket was handed over for what is switched off.
-    pub(crate) fn listen(
-        &mut self,
-        listener: Listener,
-        addresses: &[SocketAddr],
-    ) -> Result<Vec<TcpListener>, ListenError> {
+    pub(crate) fn listen(&mut self, listener: Listener, addresses: &[HttpAddress]) -> Result<Vec<Socket>, ListenError> {
         let given: Vec<_> = self.handed_over.extract_if(.., |(whose, _)| *whose == listener).collect();
         if given.is_empty() {
-            return addresses.iter().map(|address| bind(listener, *address, self.reuse_port)).collect();
+            let bind = |HttpAddress { address, is_tls }: &HttpAddress| {
+                bind(listener, *address, self.reuse_port).map(|listener| Socket { listener, is_tls: *is_tls })
+            };
+            return addresses.iter().map(bind).collect();
         }
         let Listener { what, name, argument } = listener;
         if addresses.is_empty() {
@@ -119,7 +136,16 @@ impl Sockets {
             );
             return Err(ListenError::HandedOver(sentence));
         }
-        let given = given.into_iter().map(|(_, socket)| TcpListener::from_std(socket));
+        let is_tls = addresses.iter().all(|address| address.is_tls);
+        if !is_tls && addresses.iter().any(|address| address.is_tls) {
+            let sentence = format!(
+                "a socket was handed over as {name:?}, and {argument} has addresses with and without https://: expected one kind"
+            );
+            return Err(ListenError::HandedOver(sentence));
+        }
+        let given = given
+            .into_iter()
+            .map(|(_, socket)| TcpListener::from_std(socket).map(|listener| Socket { listener, is_tls }));
         given.collect::<Result<_, _>>().map_err(|error| {
             ListenError::HandedOver(format!("the socket {name:?} that was handed over cannot be used: {error}"))
         })
@@ -141,7 +167,7 @@ fn bind(listener: Listener, address: SocketAddr, reuse_port: bool) -> Result<Tcp
 }
 
 /// The bound address: port 0 has become a port.
-pub(crate) fn address(listener: &TcpListener) -> SocketAddr {
+fn address(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().expect("a socket that was bound a moment ago has an address")
 }
 
@@ -175,11 +201,15 @@ mod tests {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         socket.set_nonblocking(true).expect("a flag");
         let given = socket.local_addr().expect("its address");
-        let any = ["127.0.0.1:0".parse().expect("an address")];
+        let any = [HttpAddress { address: "127.0.0.1:0".parse().expect("an address"), is_tls: false }];
+        let tls = [HttpAddress { is_tls: true, ..any[0] }];
         let mut sockets = Sockets { handed_over: vec![(REGISTRY, socket)], reuse_port: false };
-        assert_ne!(address(&sockets.listen(REST, &any).expect("bound")[0]), given);
-        let registry = sockets.listen(REGISTRY, &any).expect("handed over");
-        assert_eq!(registry.iter().map(address).collect::<Vec<_>>(), [given]);
+        assert_ne!(sockets.listen(REST, &any).expect("bound")[0].address().address, given);
+        let registry = sockets.listen(REGISTRY, &tls).expect("handed over");
+        assert_eq!(
+            registry.iter().map(Socket::address).collect::<Vec<_>>(),
+            [HttpAddress { address: given, is_tls: true }]
+        );
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let mut sockets = Sockets { handed_over: vec![(REST, socket)], reuse_port: false };
         let error = sockets.listen(REST, &[]).expect_err("it is off");

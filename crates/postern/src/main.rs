@@ -8,12 +8,12 @@
 
 use std::{
     io::{self, Write},
-    net::SocketAddr,
     process::ExitCode,
     sync::Arc,
 };
 
-use config::{Command, Config};
+use certificates::Certificates;
+use config::{Command, Config, HttpAddress};
 use listen::Sockets;
 use log::Log;
 use reload::Reload;
@@ -21,6 +21,7 @@ use server::Server;
 use signals::{Received, Signals, StopSignal};
 
 mod access;
+mod certificates;
 mod commands;
 mod config;
 mod health;
@@ -69,7 +70,7 @@ fn check(report: &str, config: Option<&Config>, connect: bool) -> ExitCode {
 }
 
 /// Ends with 0 if the process with this management listener is ready.
-fn healthcheck(address: Option<SocketAddr>) -> ExitCode {
+fn healthcheck(address: Option<HttpAddress>) -> ExitCode {
     let Some(address) = address else {
         print_error(&"management-listen is off: nothing can be asked");
         return ExitCode::FAILURE;
@@ -137,8 +138,10 @@ async fn run_until_signal(config: Config, sockets: Sockets, log: &Log) -> Result
     let mut signals = Signals::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let mut reload = Reload::default();
     reload.add("levels of the log", log.levels());
+    let certificates = Certificates::load(&config).map_err(|reason| format!("HTTPS: {reason}"))?;
+    reload.add("certificates of HTTPS", certificates.reload());
     let server = tokio::select! {
-        server = Server::start(config, sockets) => server.map_err(|error| error.to_string())?,
+        server = Server::start(config, sockets, certificates) => server.map_err(|error| error.to_string())?,
         _ = signals.stop() => return Ok(()),
     };
     reload.add("who may come in", server.look_at_files());

@@ -14,15 +14,14 @@ use std::{
 
 use hyper::Method;
 use postern_broker::Broker;
-use postern_http::Bounds;
 use postern_http::observe::ConnectionCounters;
+use postern_http::{Bounds, Listener};
 use postern_kafka::{ByteCount, Cluster};
 use postern_proxy::Schemas;
 use postern_proxy::{Limits, Proxy};
 use postern_registry::Registry;
 use postern_registry_client::{Remote, RemoteSettings};
 use tokio::{
-    net::TcpListener,
     sync::{Notify, watch},
     task::{AbortHandle, JoinHandle},
     time::timeout,
@@ -30,16 +29,17 @@ use tokio::{
 
 use crate::{
     access::Access,
-    config::{ClusterChoice, Config, Http, Management, RegistryKafka, SchemasChoice},
+    certificates::{Certificates, Tls},
+    config::{ClusterChoice, Config, Http, HttpAddress, Management, RegistryKafka, SchemasChoice},
     health::Health,
-    listen::{self, ListenError, Sockets, address},
+    listen::{self, ListenError, Socket, Sockets},
     metrics::{Metrics, ObservedApi, ObservedRegistry, Sources},
     open_files,
 };
 
 /// All running parts.
 pub(crate) struct Server {
-    rest: Vec<SocketAddr>,
+    rest: Vec<HttpAddress>,
     /// Where the registry is, for the banner.
     registry: String,
     data_dir: Option<PathBuf>,
@@ -50,8 +50,8 @@ pub(crate) struct Server {
     /// Set once, on shutdown: the listeners stop accepting.
     stop: watch::Sender<bool>,
     health: Health,
-    management_address: Option<SocketAddr>,
-    /// What answers and keeps up `health`; aborted at the very end.
+    management_address: Option<HttpAddress>,
+    /// What answers and keeps up `health` and certificates; aborted at the very end.
     management: Vec<AbortHandle>,
     /// The HTTP listeners; true: all their requests were answered.
     listeners: Vec<JoinHandle<bool>>,
@@ -90,7 +90,11 @@ impl fmt::Display for StartError {
 impl Server {
     /// Starts all parts, on the `sockets` that were handed over and others. Dropping the future stops those that were started, without an
     /// orderly shutdown.
-    pub(crate) async fn start(config: Config, mut sockets: Sockets) -> Result<Server, StartError> {
+    pub(crate) async fn start(
+        config: Config,
+        mut sockets: Sockets,
+        certificates: Certificates,
+    ) -> Result<Server, StartError> {
         let started = Instant::now();
         let open_files = open_files::raise_limit();
         sockets.reuse_port = config.reuse_port;
@@ -98,9 +102,9 @@ impl Server {
         let registry_listeners =
             sockets.listen(listen::REGISTRY, &config.registry_listen).map_err(StartError::Listen)?;
         let management_listener = management_listener(&mut sockets, config.management).map_err(StartError::Listen)?;
+        let rest = rest_listeners.iter().map(Socket::address).collect();
         let chosen = client_settings(&config, "");
         let access = Access::start(config.access).map_err(StartError::Access)?;
-        let rest = rest_listeners.iter().map(address).collect();
         let (broker, data_dir, bootstrap) = match config.cluster {
             ClusterChoice::Remote { bootstrap_servers } => (None, None, bootstrap_servers),
             ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication, flush } => {
@@ -115,7 +119,7 @@ impl Server {
                     ..postern_broker::Settings::default()
                 };
                 let broker = Broker::start(settings).await.map_err(StartError::Broker)?;
-                let bootstrap = connectable(broker.address()).to_string();
+                let bootstrap = loopback(broker.address()).to_string();
                 (Some(broker), Some(data_dir), bootstrap)
             }
         };
@@ -152,13 +156,15 @@ impl Server {
                 if timeout(REGISTRY_READY_TIMEOUT, registry.ready()).await.is_err() {
                     tracing::warn!("the schemas are not read yet: the registry answers when the cluster does");
                 }
-                let at = urls(registry_listeners.iter().map(address));
+                let at = urls(registry_listeners.iter().map(Socket::address));
                 (Schemas::from(registry.clone()), Some(registry), at)
             }
         };
-        let management_address = management_listener.as_ref().map(address);
+        let management_address = management_listener.as_ref().map(Socket::address);
         let health = Health::new(own.clone());
         let mut management = vec![health.probe(cluster.clone()).abort_handle()];
+        management.extend(certificates.watch());
+        let management_listener = management_listener.map(|socket| listener(socket, certificates.management()));
         let unacknowledged = ByteCount(config.client.unacknowledged);
         let limits = Limits { unacknowledged, consumers: config.records.consumers };
         let proxy = Proxy::new(cluster.clone(), schemas, limits);
@@ -176,8 +182,14 @@ impl Server {
             own.clone().map(|registry| observed("registry", restricted(postern_http::registry(registry, &bounds))));
         let reload = access.reload.clone();
         management.extend(access.keep());
-        let rest_served = rest_listeners.into_iter().zip(std::iter::repeat(&rest_api));
-        let registry_served = registry_listeners.into_iter().zip(registry_api.iter().cycle());
+        let rest_served = rest_listeners
+            .into_iter()
+            .map(|socket| listener(socket, certificates.rest()))
+            .zip(std::iter::repeat(&rest_api));
+        let registry_served = registry_listeners
+            .into_iter()
+            .map(|socket| listener(socket, certificates.registry()))
+            .zip(registry_api.iter().cycle());
         let listeners = rest_served
             .chain(registry_served)
             .map(|(listener, ObservedApi { api, connections, .. })| {
@@ -222,12 +234,12 @@ impl Server {
         };
         let rest = urls(self.rest.iter().copied());
         let example = match self.rest.first() {
-            Some(address) => format!("http://{}/topics", connectable(*address)),
+            Some(address) => format!("{}/topics", connectable(*address)),
             None => format!("{}/subjects", self.registry),
         };
         let health = self
             .management_address
-            .map_or_else(String::new, |address| format!("  Health           http://{}/ready\n", connectable(address)));
+            .map_or_else(String::new, |address| format!("  Health           {}/ready\n", connectable(address)));
         format!(
             "Postern {version}\n  REST proxy       {rest}\n  Schema Registry  {registry}\n  {kafka:<15}  {bootstrap}\n{data}{health}\
              Try:  curl {example}\n",
@@ -302,7 +314,7 @@ pub(crate) fn client_settings(config: &Config, bootstrap_servers: &str) -> poste
 }
 
 /// `None`: off, or its default address is in use, as where a second process runs on this machine.
-fn management_listener(sockets: &mut Sockets, chosen: Option<Management>) -> Result<Option<TcpListener>, ListenError> {
+fn management_listener(sockets: &mut Sockets, chosen: Option<Management>) -> Result<Option<Socket>, ListenError> {
     let Some(Management { listen: address, is_chosen }) = chosen else {
         return Ok(sockets.listen(listen::MANAGEMENT, &[])?.pop());
     };
@@ -311,7 +323,8 @@ fn management_listener(sockets: &mut Sockets, chosen: Option<Management>) -> Res
         Err(error) if is_chosen || !matches!(error, ListenError::Bind { .. }) => Err(error),
         Err(_) => {
             tracing::warn!(
-                "{address} is in use: /live, /ready and /metrics are not answered; --management-listen chooses another address"
+                "{} is in use: /live, /ready and /metrics are not answered; --management-listen chooses another address",
+                address.address
             );
             Ok(None)
         }
@@ -324,7 +337,7 @@ fn observed(name: &'static str, api: postern_http::Api) -> ObservedApi {
 }
 
 /// Answers until it is aborted. Its connections are few and its answers small.
-fn spawn_management(listener: TcpListener, health: Health, metrics: Metrics) -> AbortHandle {
+fn spawn_management(listener: Listener, health: Health, metrics: Metrics) -> AbortHandle {
     let bounds = Bounds { connections: 64, idle: Duration::from_secs(10), ..Bounds::default() };
     let answer = move |request: hyper::Request<hyper::body::Incoming>| {
         let is_metrics = request.method() == Method::GET && request.uri().path() == "/metrics";
@@ -340,6 +353,14 @@ fn spawn_management(listener: TcpListener, health: Health, metrics: Metrics) -> 
     tokio::spawn(serve).abort_handle()
 }
 
+/// Speaks TLS on `socket` if it is one for that.
+fn listener(socket: Socket, tls: Option<&Tls>) -> Listener {
+    match tls {
+        Some(tls) if socket.is_tls => Listener::from(socket.listener).with_tls(tls.current()),
+        _ => Listener::from(socket.listener),
+    }
+}
+
 /// The bounds of each of `listeners`: fewer connections than chosen where the limit of open files is low.
 fn bounds(limit: Option<u64>, chosen: &Http, listeners: usize) -> Bounds {
     let connections = open_files::connections(limit, listeners, chosen.connections);
@@ -351,13 +372,17 @@ fn bounds(limit: Option<u64>, chosen: &Http, listeners: usize) -> Bounds {
 }
 
 /// URLs for the banner.
-fn urls(addresses: impl Iterator<Item = SocketAddr>) -> String {
-    let urls: Vec<String> = addresses.map(|address| format!("http://{address}")).collect();
+fn urls(addresses: impl Iterator<Item = HttpAddress>) -> String {
+    let urls: Vec<String> = addresses.map(|address| address.to_string()).collect();
     if urls.is_empty() { "off".to_owned() } else { urls.join(", ") }
 }
 
 /// An address that clients on this machine can connect to: the loopback address where `address` is unspecified.
-pub(crate) fn connectable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn connectable(address: HttpAddress) -> HttpAddress {
+    HttpAddress { address: loopback(address.address), ..address }
+}
+
+fn loopback(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -368,7 +393,7 @@ pub(crate) fn connectable(address: SocketAddr) -> SocketAddr {
 
 /// Serves one API until `stopped` is set. [`Server::shutdown`] aborts what takes too long.
 fn spawn_listener(
-    listener: TcpListener,
+    listener: Listener,
     api: postern_http::Api,
     bounds: Bounds,
     mut stopped: watch::Receiver<bool>,

@@ -19,6 +19,7 @@ mod registry_order;
 mod registry_queries;
 mod registry_reserved;
 mod remote;
+mod tls;
 mod v2_consumer_records;
 mod v2_consumers;
 mod v2_fates;

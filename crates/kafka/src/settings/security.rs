@@ -203,7 +203,7 @@ impl Source {
     ///
     /// # Errors
     /// The file cannot be read, or is larger than 4 MiB.
-    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+    pub fn read(&self) -> io::Result<Vec<u8>> {
         match self {
             Source::Inline(text) => Ok(text.0.clone().into_bytes()),
             Source::File(path) => {

@@ -5,6 +5,7 @@
 
 use super::{
     declaration::Setting,
+    https_settings::{HTTPS, REGISTRY_HTTPS},
     setting::{
         AUTHENTICATION, BASIC_REALM, BASIC_ROLES, BOOTSTRAP_SERVERS, CONSUMER_AUTO_COMMIT, CONSUMER_FETCH_MAX_BYTES,
         CONSUMER_INSTANCE_TIMEOUT, CONSUMER_ISOLATION_LEVEL, CONSUMER_MIN_BYTES, CONSUMER_OFFSET_RESET,
@@ -68,7 +69,7 @@ const JMX: &str = "there are no JMX metrics here";
 const PLUG_INS: &str = "Java plug-ins cannot be loaded";
 const CALLERS: &str = "callers are recognized in one way for all: authentication";
 const LIMITS: &str = "there are no rate limits here";
-const NO_HTTPS: &str = "HTTPS listeners are not built";
+const SNI: &str = "the server name of the TLS handshake is not compared with anything";
 const LINKS: &str = "links and base_uri carry the authority of the request";
 const CORS: &str = "CORS is not built: browsers refuse answers to pages of other origins";
 const FETCHES: &str = "a read is woken by what arrives; consumer-fetch-max-bytes bounds what is fetched ahead";
@@ -96,7 +97,7 @@ pub(super) static TABLE: &[Row] = &[
     row(Rest, "port", Honoured(REST_LISTEN, translate::port)),
     row(Registry, "port", Honoured(REGISTRY_LISTEN, translate::port)),
     row(Both, "listener.protocol.map", Refused("listeners are named http://HOST:PORT here")),
-    row(Both, "listener.name.*", NoEffect(NO_HTTPS)),
+    row(Both, "listener.name.*", Refused("listeners of one server have the same settings here")),
     row(Both, "advertised.listeners", NoEffect(LINKS)),
     row(Both, "host.name", NoEffect(LINKS)),
     row(Registry, "host.port", NoEffect(LINKS)),
@@ -125,17 +126,41 @@ pub(super) static TABLE: &[Row] = &[
     ),
     row(Both, "request.timeout.interrupt.enable", NoEffect(THREADS)),
     row(Both, "return.429.instead.of.500.for.jetty.response.errors", NoEffect("there is no Jetty here")),
-    // TLS of listeners. A listener with https is refused by its own row.
-    row(Both, "ssl.client.authentication", Only(&["none"], NO_HTTPS)),
-    row(Both, "ssl.client.auth", Only(&["false"], NO_HTTPS)),
-    row(Both, "ssl.spire.enabled", Only(&["false"], NO_HTTPS)),
-    row(Both, "ssl.spire.trust.only.enabled", Only(&["false"], NO_HTTPS)),
-    row(Both, "ssl.*", NoEffect(NO_HTTPS)),
-    row(Both, "sni.check.enabled", Only(&["false"], NO_HTTPS)),
-    row(Both, "sni.*", NoEffect(NO_HTTPS)),
-    row(Both, "prefix.sni.*", NoEffect(NO_HTTPS)),
-    row(Both, "expected.sni.headers", NoEffect(NO_HTTPS)),
-    row(Both, "reject.invalid.sni.headers", NoEffect(NO_HTTPS)),
+    // TLS of listeners.
+    row(Rest, "ssl.keystore.location", Honoured(HTTPS.keystore, translate::as_written)),
+    row(Rest, "ssl.keystore.password", Honoured(HTTPS.keystore_password.given, translate::unchanged)),
+    row(Rest, "ssl.key.password", Honoured(HTTPS.key_password.given, translate::unchanged)),
+    row(Rest, "ssl.truststore.location", Honoured(HTTPS.truststore, translate::as_written)),
+    row(Rest, "ssl.truststore.password", Honoured(HTTPS.truststore_password.given, translate::unchanged)),
+    row(Rest, "ssl.client.authentication", Honoured(HTTPS.client_authentication, translate::as_written)),
+    row(Rest, "ssl.client.auth", Honoured(HTTPS.client_authentication, translate::client_auth)),
+    row(Rest, "ssl.enabled.protocols", Honoured(HTTPS.versions, translate::tls_versions)),
+    row(Registry, "ssl.keystore.location", Honoured(REGISTRY_HTTPS.keystore, translate::as_written)),
+    row(Registry, "ssl.keystore.password", Honoured(REGISTRY_HTTPS.keystore_password.given, translate::unchanged)),
+    row(Registry, "ssl.key.password", Honoured(REGISTRY_HTTPS.key_password.given, translate::unchanged)),
+    row(Registry, "ssl.truststore.location", Honoured(REGISTRY_HTTPS.truststore, translate::as_written)),
+    row(Registry, "ssl.truststore.password", Honoured(REGISTRY_HTTPS.truststore_password.given, translate::unchanged)),
+    row(Registry, "ssl.client.authentication", Honoured(REGISTRY_HTTPS.client_authentication, translate::as_written)),
+    row(Registry, "ssl.client.auth", Honoured(REGISTRY_HTTPS.client_authentication, translate::client_auth)),
+    row(Registry, "ssl.enabled.protocols", Honoured(REGISTRY_HTTPS.versions, translate::tls_versions)),
+    row(Both, "ssl.keystore.type", NoEffect("stores are told apart by their content")),
+    row(Both, "ssl.truststore.type", NoEffect("stores are told apart by their content")),
+    row(Both, "ssl.keystore.reload", NoEffect("files that change are always read again")),
+    row(Both, "ssl.keystore.watch.location", NoEffect("files that change are always read again")),
+    row(Both, "ssl.cipher.suites", Refused("cipher suites cannot be chosen: those of rustls are used")),
+    row(Both, "ssl.spire.enabled", Only(&["false"], "SPIRE is not asked for certificates")),
+    row(Both, "ssl.spire.trust.only.enabled", Only(&["false"], "SPIRE is not asked for certificates")),
+    row(
+        Both,
+        "ssl.endpoint.identification.algorithm",
+        NoEffect("certificates of clients are not compared with the names of their hosts"),
+    ),
+    row(Both, "ssl.*", NoEffect("TLS of listeners is that of rustls")),
+    row(Both, "sni.check.enabled", Only(&["false"], SNI)),
+    row(Both, "sni.*", NoEffect(SNI)),
+    row(Both, "prefix.sni.*", NoEffect(SNI)),
+    row(Both, "expected.sni.headers", NoEffect(SNI)),
+    row(Both, "reject.invalid.sni.headers", NoEffect(SNI)),
     // Who may do what.
     row(Both, "authentication.method", Honoured(AUTHENTICATION, translate::authentication)),
     row(Both, "authentication.realm", Honoured(BASIC_REALM, translate::as_written)),

@@ -195,7 +195,7 @@ fn token(raw: &RawConfig, table: &SecuritySettings, errors: &mut ConfigErrors) -
 }
 
 /// A secret, given or in a file.
-fn secret(raw: &RawConfig, setting: SecretSetting, errors: &mut ConfigErrors) -> Option<Source> {
+pub(super) fn secret(raw: &RawConfig, setting: SecretSetting, errors: &mut ConfigErrors) -> Option<Source> {
     if raw.has(setting.given) && raw.has(setting.file) {
         errors.add(format!("{}: given, and {} as well: expected one of them", setting.given.name, setting.file.name));
     }
@@ -215,7 +215,7 @@ fn protocol(text: &str) -> Result<(bool, bool), &'static str> {
 }
 
 /// The path of a store, or PEM.
-fn store(text: &str) -> Result<Source, &'static str> {
+pub(super) fn store(text: &str) -> Result<Source, &'static str> {
     match text.trim() {
         "" => Err("a file, or certificates or a key in PEM"),
         pem if pem.starts_with("-----BEGIN ") => Ok(Source::inline(pem)),

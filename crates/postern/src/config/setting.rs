@@ -4,7 +4,7 @@
 //! the key `rest-listen` of the file.
 
 pub(crate) use super::declaration::{Secret, Setting};
-use super::security_settings;
+use super::{https_settings, security_settings};
 
 const KAFKA: &str = "Kafka";
 const LISTENERS: &str = "HTTP";
@@ -85,8 +85,8 @@ settings! {
         heading: LISTENERS,
         operand: Some("IP:PORT,…"),
         default: "127.0.0.1:8082",
-        about: "Where the REST proxy listens: several addresses with commas between, IPv6 in brackets. Port 0: any free one. \
-                \"off\": nowhere.",
+        about: "Where the REST proxy listens: several addresses with commas between, IPv6 in brackets, https:// in front for TLS. \
+                Port 0: any free one. \"off\": nowhere.",
     }
     REGISTRY_LISTEN = {
         name: "registry-listen",
@@ -523,7 +523,8 @@ settings! {
         heading: PROCESS,
         operand: Some("IP:PORT"),
         default: "127.0.0.1:8083",
-        about: "Where /live, /ready and /metrics are answered. \"off\": nowhere. Where the default address is in use, it is off, too.",
+        about: "Where /live, /ready and /metrics are answered; https:// in front for TLS. \"off\": nowhere. Where the default address is \
+                in use, it is off, too.",
     }
     SHUTDOWN_DELAY = {
         name: "shutdown-delay",
@@ -570,19 +571,22 @@ settings! {
 
 /// All settings, in the order of `--help`.
 pub(crate) const ALL: &[Setting] = &{
-    const KAFKA: &[Setting] = &security_settings::KAFKA.all();
-    const REGISTRY_KAFKA: &[Setting] = &security_settings::REGISTRY_KAFKA.all();
-    let mut all = [SWITCH; DECLARED.len() + 2 * security_settings::COUNT];
+    const TABLES: [&[Setting]; 5] = [
+        DECLARED,
+        &https_settings::HTTPS.all(),
+        &https_settings::REGISTRY_HTTPS.all(),
+        &security_settings::KAFKA.all(),
+        &security_settings::REGISTRY_KAFKA.all(),
+    ];
+    let mut all = [SWITCH; DECLARED.len() + 2 * https_settings::COUNT + 2 * security_settings::COUNT];
+    let (mut table, mut row) = (0, 0);
     let mut at = 0;
     while at < all.len() {
-        all[at] = if at < DECLARED.len() {
-            DECLARED[at]
-        } else if at < DECLARED.len() + KAFKA.len() {
-            KAFKA[at - DECLARED.len()]
-        } else {
-            REGISTRY_KAFKA[at - DECLARED.len() - KAFKA.len()]
-        };
-        at += 1;
+        if row == TABLES[table].len() {
+            (table, row) = (table + 1, 0);
+        }
+        all[at] = TABLES[table][row];
+        (row, at) = (row + 1, at + 1);
     }
     all
 };

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
-use postern_http::ProduceBounds;
-use postern_kafka::{Compression, IsolationLevel, OffsetReset};
+use postern_http::{ProduceBounds, TlsVersion};
+use postern_kafka::{Compression, IsolationLevel, KeyStore, OffsetReset, Source, TrustStore};
 use postern_proxy::ConsumerLimits;
 
 use super::*;
@@ -55,6 +55,10 @@ fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
+fn http(text: &str) -> HttpAddress {
+    HttpAddress { address: address(text), is_tls: false }
+}
+
 fn embedded() -> ClusterChoice {
     ClusterChoice::Embedded {
         listen: "127.0.0.1:9092".parse().expect("an address"),
@@ -69,8 +73,8 @@ fn embedded() -> ClusterChoice {
 fn nothing_written_means_all_on_loopback_with_a_broker_inside() {
     let config = config(&[], &[], "");
     assert_eq!(config.cluster, embedded());
-    assert_eq!(config.rest_listen, [address("127.0.0.1:8082")]);
-    assert_eq!(config.registry_listen, [address("127.0.0.1:8081")]);
+    assert_eq!(config.rest_listen, [http("127.0.0.1:8082")]);
+    assert_eq!(config.registry_listen, [http("127.0.0.1:8081")]);
     assert_eq!(config.log, "info");
 }
 
@@ -128,8 +132,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             strict_replication: true,
             flush: Flush::Interval(Duration::from_millis(250)),
         },
-        rest_listen: vec![address("0.0.0.0:1")],
-        registry_listen: vec![address("127.0.0.1:2")],
+        rest_listen: vec![http("0.0.0.0:1")],
+        registry_listen: vec![http("127.0.0.1:2")],
         schemas: SchemasChoice::Own {
             topic: topic("schemas"),
             group: "registries".to_owned(),
@@ -146,6 +150,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             max_request_size: 2 << 20,
             unacknowledged: 1000,
         },
+        https: None,
+        registry_https: None,
         http: Http {
             connections: 5,
             idle: Duration::from_secs(30),
@@ -160,7 +166,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             produce: ProduceBounds { batch_entries: 20, ..ProduceBounds::default() },
             compression: Compression::Zstd,
         },
-        management: Some(Management { listen: address("127.0.0.1:4"), is_chosen: true }),
+        management: Some(Management { listen: http("127.0.0.1:4"), is_chosen: true }),
         shutdown_delay: Duration::from_secs(1),
         shutdown_timeout: Duration::from_secs(5),
         security: Security::default(),
@@ -302,8 +308,8 @@ fn an_argument_counts_more_than_a_variable_and_that_more_than_the_file() {
     let variables = [("POSTERN_REST_LISTEN", "127.0.0.1:2"), ("POSTERN_REGISTRY_LISTEN", "127.0.0.1:22")];
     let arguments = ["--config", "postern.toml", "--rest-listen", "127.0.0.1:3"];
     let config = config(&arguments, &variables, file);
-    assert_eq!(config.rest_listen[0].port(), 3);
-    assert_eq!(config.registry_listen[0].port(), 22);
+    assert_eq!(config.rest_listen[0].address.port(), 3);
+    assert_eq!(config.registry_listen[0].address.port(), 22);
     assert_eq!(config.log, "warn");
 }
 
@@ -342,7 +348,7 @@ const SERVICE_LINKS: [(&str, &str); 12] = [
 #[test]
 fn variables_that_kubernetes_sets_for_services_are_ignored_with_one_note() {
     let config = config(&[], &SERVICE_LINKS, "");
-    assert_eq!((config.cluster, config.rest_listen[0].port()), (embedded(), 8082));
+    assert_eq!((config.cluster, config.rest_listen[0].address.port()), (embedded(), 8082));
     assert_eq!(config.notes.len(), 1);
     assert!(config.notes[0].text.starts_with("12 environment variables that Kubernetes sets for services are ignored"));
     // What only looks a little like them is still a typing error.
@@ -435,7 +441,7 @@ fn all_faults_are_named_at_once() {
             "here: unknown argument",
             "data-dir: the argument --data-dir has no value: expected DIR",
             "POSTERN_REST_LISTN: unknown variable: expected POSTERN_REST_LISTEN, perhaps",
-            "rest-listen: found \"8082\" in the argument --rest-listen: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082, several with commas between, or off",
+            "rest-listen: found \"8082\" in the argument --rest-listen: expected IP:PORT or https://IP:PORT, such as 127.0.0.1:8082, https://0.0.0.0:8082 or [::1]:8082, several with commas between, or off",
             "log: found \"loud\" in the variable POSTERN_LOG: expected a level (off, error, warn, info, debug, trace) or levels by part, such as info,postern_http=debug; parts are postern, postern_http, postern_proxy, postern_registry, postern_registry_client, postern_schema, postern_kafka, postern_broker and postern_log",
             "broker-listen: found \"somewhere\" in the variable POSTERN_BROKER_LISTEN: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082",
         ]
@@ -534,10 +540,10 @@ fn two_listeners_do_not_share_an_address() {
         ]
     );
     let any = ["--rest-listen", "127.0.0.1:0", "--registry-listen", "127.0.0.1:0", "--broker-listen", "127.0.0.1:0"];
-    assert_eq!(config(&any, &[], "").registry_listen[0].port(), 0);
+    assert_eq!(config(&any, &[], "").registry_listen[0].address.port(), 0);
     // The broker's default address is free for others when no broker is started.
     let config = config(&["--bootstrap-servers", "kafka:9092", "--rest-listen", "127.0.0.1:9092"], &[], "");
-    assert_eq!(config.rest_listen[0].port(), 9092);
+    assert_eq!(config.rest_listen[0].address.port(), 9092);
 }
 
 /// What is printed instead of a start.
@@ -621,9 +627,48 @@ fn every_setting_is_read_from_an_argument_a_variable_and_the_file_alike() {
 }
 
 #[test]
+fn listeners_of_https_need_a_certificate_and_what_has_no_effect_is_refused() {
+    let https = &["--rest-listen=https://127.0.0.1:1, http://[::1]:1", "--management-listen=https://127.0.0.1:3"];
+    assert_eq!(
+        errors(https, &[], ""),
+        ["tls-keystore: nothing found, but rest-listen is https://127.0.0.1:1 (from the argument --rest-listen)"]
+    );
+    let keystore = &["--tls-keystore=/c.pem", "--tls-key=/k.pem", "--tls-versions=1.3"];
+    let shared = config(&[https.as_slice(), keystore].concat(), &[], "");
+    let wanted = Https {
+        key: KeyStore {
+            store: Source::File("/c.pem".into()),
+            key: Some(Source::File("/k.pem".into())),
+            password: None,
+            key_password: None,
+        },
+        versions: vec![TlsVersion::V1_3],
+        clients: Clients::NotAsked,
+    };
+    let first = HttpAddress { is_tls: true, ..http("127.0.0.1:1") };
+    assert_eq!(shared.rest_listen, [first, http("[::1]:1")]);
+    assert_eq!((shared.https, shared.registry_https), (Some(wanted.clone()), Some(wanted)));
+
+    let clients = ["--tls-client-authentication=Required", "--tls-truststore=/ca.pem"];
+    let asked = config(&[https.as_slice(), keystore, &clients].concat(), &[], "").https.expect("set").clients;
+    let authorities = TrustStore { store: Source::File("/ca.pem".into()), password: None };
+    assert_eq!(asked, Clients::Required(authorities));
+    for (given, refused) in [
+        (clients[0], "tls-truststore: nothing found, but tls-client-authentication asks for certificates of clients"),
+        (clients[1], "tls-truststore: has no effect while clients are not asked for certificates"),
+        ("--registry-tls-keystore=/r.pem", "registry-tls-keystore: has no effect without a listener of https://"),
+    ] {
+        let found = errors(&[https.as_slice(), keystore, &[given]].concat(), &[], "");
+        assert!(found.len() == 1 && found[0].starts_with(refused), "{found:?}");
+    }
+    let found = errors(&["--tls-keystore=/c.pem"], &[], "");
+    assert!(found[0].starts_with("tls-keystore: has no effect without a listener of https://"), "{found:?}");
+}
+
+#[test]
 fn a_listener_may_have_several_addresses_or_none() {
     let several = config(&["--rest-listen", "127.0.0.1:1, [::1]:1", "--registry-listen=off"], &[], "");
-    assert_eq!(several.rest_listen, [address("127.0.0.1:1"), address("[::1]:1")]);
+    assert_eq!(several.rest_listen, [http("127.0.0.1:1"), http("[::1]:1")]);
     assert!(several.registry_listen.is_empty());
     let list = config(&["--config", "postern.toml"], &[], "rest-listen = ['127.0.0.1:1', '[::1]:1']");
     assert_eq!(list.rest_listen, several.rest_listen);

@@ -23,28 +23,54 @@ pub(super) fn servers(text: &str) -> Result<Option<String>, String> {
     Ok(Some(servers.collect::<Vec<_>>().join(",")))
 }
 
-/// `http://HOST:PORT,…`. A name is looked up as the original does; all its addresses are listened on.
+/// `http://HOST:PORT,https://…`. A name is looked up as the original does; all its addresses are listened on.
 pub(super) fn listeners(text: &str) -> Result<Option<String>, String> {
     let mut addresses = Vec::new();
     for listener in text.split(',').map(str::trim) {
-        if listener.to_ascii_lowercase().starts_with("https://") {
-            return Err(
-                "http://HOST:PORT: HTTPS listeners are not built, and plain HTTP instead would be less protection"
-                    .to_owned(),
-            );
+        let wrong = || "http://HOST:PORT or https://HOST:PORT, such as http://0.0.0.0:8082".to_owned();
+        let (scheme, authority) = listener.split_once("://").ok_or_else(wrong)?;
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme != "http" && scheme != "https" {
+            return Err(wrong());
         }
-        let wrong = || "http://HOST:PORT, such as http://0.0.0.0:8082".to_owned();
-        let authority = listener.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
-        let (host, port) = authority.rsplit_once(':').ok_or_else(wrong)?;
+        let (host, port) = authority.trim_end_matches('/').rsplit_once(':').ok_or_else(wrong)?;
         let port: u16 = port.parse().map_err(|_| wrong())?;
         let host = if host.is_empty() { "0.0.0.0" } else { host.trim_start_matches('[').trim_end_matches(']') };
         let found =
             (host, port).to_socket_addrs().map_err(|_| format!("a host that can be looked up, unlike {host}"))?;
-        addresses.extend(found.map(|address| address.to_string()));
+        addresses.extend(found.map(|address| match scheme.as_str() {
+            "https" => format!("https://{address}"),
+            _ => address.to_string(),
+        }));
     }
     addresses.sort();
     addresses.dedup();
     Ok(Some(addresses.join(",")))
+}
+
+/// Passwords, of which nothing may be left out.
+pub(super) fn unchanged(text: &str) -> Result<Option<String>, String> {
+    Ok(Some(text.to_owned()))
+}
+
+/// `ssl.client.auth`, a boolean.
+pub(super) fn client_auth(text: &str) -> Result<Option<String>, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" => Ok(Some("required".to_owned())),
+        "false" => Ok(None),
+        _ => Err("true or false".to_owned()),
+    }
+}
+
+/// Java's names of the versions of TLS. Older ones than 1.2 are not spoken.
+pub(super) fn tls_versions(text: &str) -> Result<Option<String>, String> {
+    let known = text.split(',').filter_map(|version| match version.trim() {
+        "TLSv1.2" => Some("1.2"),
+        "TLSv1.3" => Some("1.3"),
+        _ => None,
+    });
+    let known: Vec<&str> = known.collect();
+    if known.is_empty() { Err("TLSv1.2, TLSv1.3 or both".to_owned()) } else { Ok(Some(known.join(","))) }
 }
 
 /// A port on all interfaces.

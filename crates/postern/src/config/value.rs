@@ -1,6 +1,7 @@
 //! The second step: parsers of single values. An error says what was expected.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -12,14 +13,37 @@ use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Credentials, RegistryUrl};
 use tracing_subscriber::EnvFilter;
 
-/// Addresses to listen on; none for `off`.
-pub(super) fn addresses(text: &str) -> Result<Vec<SocketAddr>, &'static str> {
-    const EXPECTED: &str =
-        "IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082, several with commas between, or off";
+/// Where something listens for HTTP.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct HttpAddress {
+    pub(crate) address: SocketAddr,
+    pub(crate) is_tls: bool,
+}
+
+/// As the begin of a URL.
+impl fmt::Display for HttpAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.is_tls { "https" } else { "http" }, self.address)
+    }
+}
+
+/// Addresses to listen on for HTTP; none for `off`.
+pub(super) fn addresses(text: &str) -> Result<Vec<HttpAddress>, &'static str> {
+    const EXPECTED: &str = "IP:PORT or https://IP:PORT, such as 127.0.0.1:8082, https://0.0.0.0:8082 or [::1]:8082, several with \
+                            commas between, or off";
     match text {
         "off" => Ok(Vec::new()),
-        _ => text.split(',').map(|one| address(one.trim()).map_err(|_| EXPECTED)).collect(),
+        _ => text.split(',').map(|one| http_address(one.trim()).map_err(|_| EXPECTED)).collect(),
     }
+}
+
+/// An address to listen on for HTTP: `http://` may be left out.
+fn http_address(text: &str) -> Result<HttpAddress, &'static str> {
+    let (is_tls, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (true, rest),
+        (None, rest) => (false, rest.unwrap_or(text)),
+    };
+    address(rest.strip_suffix('/').unwrap_or(rest)).map(|address| HttpAddress { address, is_tls })
 }
 
 /// An address to listen on. Names are not looked up: a listener belongs to an interface of this machine.
@@ -32,11 +56,13 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| EXPECTED)
 }
 
-/// An address to listen on, or `off`.
-pub(super) fn address_or_off(text: &str) -> Result<Option<SocketAddr>, &'static str> {
+/// An address to listen on for HTTP, or `off`.
+pub(super) fn address_or_off(text: &str) -> Result<Option<HttpAddress>, &'static str> {
     match text {
         "off" => Ok(None),
-        _ => address(text).map(Some),
+        _ => http_address(text).map(Some).map_err(
+            |_| "IP:PORT or https://IP:PORT, such as 127.0.0.1:8083, https://0.0.0.0:8083 or [::1]:8083, or off",
+        ),
     }
 }
 

@@ -9,18 +9,26 @@ use crate::config::{
 };
 
 /// For each setting that is honoured: a value, and what it is as the value of a setting of ours.
-const HONOURED: [(&str, &str, &str); 61] = [
+const HONOURED: [(&str, &str, &str); 69] = [
     ("authentication.method", "BASIC", "basic"),
     ("authentication.realm", "KafkaRest", "KafkaRest"),
     ("authentication.roles", "admin, user", "admin,user"),
     ("bootstrap.servers", "PLAINTEXT://a:1, b:2", "a:1,b:2"),
     ("kafkastore.bootstrap.servers", "PLAINTEXT://a:1,b:2", "a:1,b:2"),
-    ("listeners", "http://127.0.0.1:7, http://[::1]:7", "127.0.0.1:7,[::1]:7"),
+    ("listeners", "http://127.0.0.1:7, HTTPS://[::1]:7", "127.0.0.1:7,https://[::1]:7"),
     ("port", "7", "0.0.0.0:7"),
     ("idle.timeout.ms", "7000", "7000ms"),
     ("server.connection.limit", "7", "7"),
     ("connector.connection.limit", "70000", "65535"),
     ("shutdown.graceful.ms", "0", "1ms"),
+    ("ssl.keystore.location", "/k.jks", "/k.jks"),
+    ("ssl.keystore.password", "secret ", "secret "),
+    ("ssl.key.password", "secret", "secret"),
+    ("ssl.truststore.location", "/t.jks", "/t.jks"),
+    ("ssl.truststore.password", "secret", "secret"),
+    ("ssl.client.authentication", "REQUESTED", "REQUESTED"),
+    ("ssl.client.auth", "true", "required"),
+    ("ssl.enabled.protocols", "TLSv1.1, TLSv1.2,TLSv1.3", "1.2,1.3"),
     ("schema.registry.url", "http://a:1,http://b:2", "http://a:1,http://b:2"),
     ("schema.registry.basic.auth.user.info", "u:p", "u:p"),
     ("schema.registry.bearer.auth.token", "abc", "abc"),
@@ -208,7 +216,7 @@ fn names_that_only_stand_around_do_not_ask_for_their_servers() {
         ("SCHEMA_REGISTRY_SOMETHING_ELSE_ENTIRELY", "canary"),
     ] {
         let config = config(&[], &[(name, value)], "");
-        assert_eq!((config.cluster, config.rest_listen), (embedded(), vec![address("127.0.0.1:8082")]), "{name}");
+        assert_eq!((config.cluster, config.rest_listen), (embedded(), vec![http("127.0.0.1:8082")]), "{name}");
         assert!(config.notes.iter().all(|note| !note.text.contains("canary")), "{:?}", config.notes);
     }
 }
@@ -216,18 +224,18 @@ fn names_that_only_stand_around_do_not_ask_for_their_servers() {
 #[test]
 fn their_servers_listen_as_they_did_and_alone() {
     let rest = config(&[], &[("KAFKA_REST_BOOTSTRAP_SERVERS", "a:1")], "");
-    assert_eq!((rest.rest_listen, rest.registry_listen), (vec![address("0.0.0.0:8082")], Vec::new()));
+    assert_eq!((rest.rest_listen, rest.registry_listen), (vec![http("0.0.0.0:8082")], Vec::new()));
     let registry = config(&[], &[("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "a:1")], "");
-    assert_eq!((registry.rest_listen, registry.registry_listen), (Vec::new(), vec![address("0.0.0.0:8081")]));
+    assert_eq!((registry.rest_listen, registry.registry_listen), (Vec::new(), vec![http("0.0.0.0:8081")]));
     let names = [("KAFKA_REST_BOOTSTRAP_SERVERS", "a:1"), ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "a:1")];
     let both = config(&[], &names, "");
-    assert_eq!((both.rest_listen[0].port(), both.registry_listen[0].port()), (8082, 8081));
+    assert_eq!((both.rest_listen[0].address.port(), both.registry_listen[0].address.port()), (8082, 8081));
     let own = config(&["--registry-listen=127.0.0.1:5"], &names[..1], "");
-    assert_eq!(own.registry_listen, [address("127.0.0.1:5")]);
+    assert_eq!(own.registry_listen, [http("127.0.0.1:5")]);
     let url = [names[0], ("KAFKA_REST_SCHEMA_REGISTRY_URL", "http://a:1"), ("KAFKA_REST_LISTENERS", "http://[::]:5")];
     let remote = config(&[], &url, "");
     assert!(matches!(remote.schemas, SchemasChoice::Remote { .. }));
-    assert_eq!(remote.rest_listen, [address("[::]:5")]);
+    assert_eq!(remote.rest_listen, [http("[::]:5")]);
     let two = [names[0], ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "b:1")];
     let two = config(&[], &two, "");
     assert_eq!(two.cluster, ClusterChoice::Remote { bootstrap_servers: "a:1".to_owned() });
@@ -237,9 +245,7 @@ fn their_servers_listen_as_they_did_and_alone() {
 
 #[test]
 fn listeners_that_would_be_less_protected_or_cannot_be_are_refused() {
-    for wrong in
-        ["https://0.0.0.0:8082", "http://a:1,https://b:2", "http://localhost", "0.0.0.0:8082", "http://a.invalid:1"]
-    {
+    for wrong in ["INTERNAL://0.0.0.0:8082", "http://localhost", "0.0.0.0:8082", "http://a.invalid:1"] {
         let found = errors(
             &[],
             &[("KAFKA_REST_BOOTSTRAP_SERVERS", "a:1"), ("KAFKA_REST_LISTENERS", wrong.to_owned().leak())],
@@ -247,6 +253,48 @@ fn listeners_that_would_be_less_protected_or_cannot_be_are_refused() {
         );
         assert!(found[0].starts_with("KAFKA_REST_LISTENERS: found "), "{found:?}");
     }
+}
+
+#[test]
+fn their_https_is_ours() {
+    let cluster = ("KAFKA_REST_BOOTSTRAP_SERVERS", "a:1");
+    let listeners = ("KAFKA_REST_LISTENERS", "https://127.0.0.1:7,http://127.0.0.1:8");
+    let found = errors(&[], &[cluster, listeners], "");
+    assert!(found[0].starts_with("tls-keystore: nothing found, but rest-listen is https://127.0.0.1:7"), "{found:?}");
+    let variables = [
+        cluster,
+        listeners,
+        ("KAFKA_REST_SSL_KEYSTORE_LOCATION", "/k.jks"),
+        ("KAFKA_REST_SSL_KEYSTORE_PASSWORD", "canary "),
+        ("KAFKA_REST_SSL_KEY_PASSWORD", "canary"),
+        ("KAFKA_REST_SSL_CLIENT_AUTHENTICATION", "REQUIRED"),
+        ("KAFKA_REST_SSL_TRUSTSTORE_LOCATION", "/t.jks"),
+        ("KAFKA_REST_SSL_TRUSTSTORE_PASSWORD", "canary"),
+        ("KAFKA_REST_SSL_ENABLED_PROTOCOLS", "TLSv1,TLSv1.2"),
+        // The registry's own are not the REST proxy's.
+        ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "a:1"),
+        ("SCHEMA_REGISTRY_LISTENERS", "https://127.0.0.1:9"),
+        ("SCHEMA_REGISTRY_SSL_KEYSTORE_LOCATION", "/r.p12"),
+        ("SCHEMA_REGISTRY_SSL_CLIENT_AUTH", "false"),
+    ];
+    let found = config(&[], &variables, "");
+    let https = found.https.expect("set");
+    assert_eq!((https.key.store, https.key.password), (content("/k.jks"), Some(Content::inline("canary "))));
+    assert_eq!(https.versions, [TlsVersion::V1_2]);
+    let password = Some(Content::inline("canary"));
+    assert_eq!(https.clients, Clients::Required(TrustStore { store: content("/t.jks"), password }));
+    let registry = found.registry_https.expect("set");
+    assert_eq!((registry.key.store, registry.clients), (content("/r.p12"), Clients::NotAsked));
+    assert!(found.notes.iter().all(|note| !note.text.contains("canary")), "{:?}", found.notes);
+
+    // What had no effect there has none here, and is told.
+    let plain = config(&[], &[cluster, ("KAFKA_REST_SSL_TRUSTSTORE_LOCATION", "/t.jks")], "");
+    let told = "the variable KAFKA_REST_SSL_TRUSTSTORE_LOCATION has no effect without a listener of https://";
+    assert!(plain.https.is_none() && plain.notes.iter().any(|note| note.is_warning && note.text == told));
+}
+
+fn content(path: &str) -> Content {
+    Content::File(path.into())
 }
 
 #[test]
@@ -264,14 +312,14 @@ fn a_properties_file_means_what_it_meant() {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let config = config(&arguments, &[], file);
         assert_eq!(config.cluster, ClusterChoice::Remote { bootstrap_servers: "a:1,b:2".to_owned() });
-        assert_eq!(config.rest_listen, [address("127.0.0.1:7")]);
+        assert_eq!(config.rest_listen, [http("127.0.0.1:7")]);
         assert!(matches!(config.schemas, SchemasChoice::Own { .. }));
         // The setting of the producer wins over that of all clients.
         assert_eq!(config.client.delivery_timeout, Duration::from_secs(5));
         // Variables win over the file, as they are written over it in the images.
         let variables = [("KAFKA_REST_LISTENERS", "http://127.0.0.1:8")];
         let config = super::config(&arguments, &variables, file);
-        assert_eq!(config.rest_listen, [address("127.0.0.1:8")]);
+        assert_eq!(config.rest_listen, [http("127.0.0.1:8")]);
     }
     let registry = arguments("schema-registry-start", &["postern.toml"]);
     let registry: Vec<&str> = registry.iter().map(String::as_str).collect();
@@ -295,7 +343,7 @@ fn values_of_variables_are_read_as_the_images_read_them() {
     let cluster = ("KAFKA_REST_BOOTSTRAP_SERVERS", " a:1\nlisteners=http://127.0.0.1:7");
     let config = config(&[], &[cluster], "");
     assert_eq!(config.cluster, ClusterChoice::Remote { bootstrap_servers: "a:1".to_owned() });
-    assert_eq!(config.rest_listen, [address("127.0.0.1:7")]);
+    assert_eq!(config.rest_listen, [http("127.0.0.1:7")]);
     let found = errors(&[], &[("KAFKA_REST_A____B", "x"), ("KAFKA_REST_HOST_NAME", "\\user")], "");
     assert!(found[0].starts_with("KAFKA_REST_A____B: four underscores"), "{found:?}");
     assert!(found[1].starts_with("KAFKA_REST_HOST_NAME: \\u without"), "{found:?}");

@@ -142,7 +142,8 @@ fn environments_of_the_images_start_what_they_started() {
     for Started { name, variables, bootstrap, listen, registry, protocol, user } in DEPLOYMENTS {
         let config = config(&[], variables, "");
         assert_eq!(config.cluster, ClusterChoice::Remote { bootstrap_servers: bootstrap.to_owned() }, "{name}");
-        let addresses = |list: &[&str]| list.iter().map(|text| address(text)).collect::<Vec<_>>();
+        let plain = |text: &&str| HttpAddress { address: address(text), is_tls: false };
+        let addresses = |list: &[&str]| list.iter().map(plain).collect::<Vec<_>>();
         assert_eq!((config.rest_listen, config.registry_listen), (addresses(listen.0), addresses(listen.1)), "{name}");
         let urls = match config.schemas {
             SchemasChoice::Remote { urls, .. } => Some(urls),
