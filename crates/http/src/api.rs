@@ -18,6 +18,7 @@ use postern_registry::Registry;
 
 use crate::authentication::{AccessControl, Authentication};
 use crate::body::{BodyReader, Bounds};
+use crate::front::{Front, FrontSettings};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
 use crate::observe::{ApiCounters, ApiStatistics, Observed, UNMATCHED};
 use crate::path;
@@ -42,7 +43,11 @@ type AddHeaders = fn(&HeaderMap, &mut HeaderMap);
 
 /// The API of one listener. Cheap to clone.
 #[derive(Clone)]
-pub struct Api(Arc<Parts>, AccessControl);
+pub struct Api {
+    parts: Arc<Parts>,
+    front: Front,
+    access: AccessControl,
+}
 
 struct Parts {
     paths: matchit::Router<Endpoint>,
@@ -136,39 +141,55 @@ impl Api {
         for (path, endpoint) in endpoints {
             paths.insert(path, endpoint).expect("each path has one spelling in the tables of routes");
         }
-        let nobody_asked = AccessControl::new(Authentication::Nobody);
         let counters = Arc::new(counters);
         let reader = BodyReader::new(bounds, counters.clone());
-        Api(Arc::new(Parts { paths, reader, counters, profile }), nobody_asked)
+        Api {
+            parts: Arc::new(Parts { paths, reader, counters, profile }),
+            front: Front::new(FrontSettings::default()),
+            access: AccessControl::new(Authentication::Nobody),
+        }
+    }
+
+    /// The same behind a front of this kind.
+    #[must_use]
+    pub fn with_front(self, settings: FrontSettings) -> Api {
+        Api { front: Front::new(settings), ..self }
     }
 
     /// The same, whose requests `access` decides about.
+    #[must_use]
     pub fn with_access(self, access: AccessControl) -> Api {
-        Api(self.0, access)
+        Api { access, ..self }
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<ReplyBody> {
-        let mut observed = Observed::new(&self.0.counters);
-        let headers = self.0.profile.add_headers.map(|add_headers| (add_headers, request.headers().clone()));
-        let mut response = self.route(request, &mut observed).await;
-        if let Some((add_headers, headers)) = headers {
+    /// Answers one request. Whatever answers, the answer gets the headers of all answers.
+    pub async fn answer(&self, mut request: Request<Incoming>) -> Response<ReplyBody> {
+        let mut observed = Observed::new(&self.parts.counters);
+        let (received, reply) = self.front.receive(&mut request);
+        let added = self.parts.profile.add_headers.map(|add_headers| (add_headers, request.headers().clone()));
+        let mut response = match reply {
+            Some(reply) => reply.into_response(JSON),
+            None => self.route(request, &mut observed).await,
+        };
+        if let Some((add_headers, headers)) = added {
             add_headers(&headers, response.headers_mut());
         }
+        self.front.finish(&received, response.headers_mut());
         let code = response.extensions().get::<ErrorCode>().map(|ErrorCode(code)| *code);
         observed.answered(response.status().as_u16(), code);
+        let counters = &self.parts.counters;
         response.map(|body| match body {
             ReplyBody::Bytes(bytes) => {
-                self.0.counters.sent.fetch_add(bytes.len() as u64, Relaxed);
+                counters.sent.fetch_add(bytes.len() as u64, Relaxed);
                 ReplyBody::Bytes(bytes)
             }
-            ReplyBody::Stream(answers) => ReplyBody::Stream(answers.counted(self.0.counters.clone())),
+            ReplyBody::Stream(answers) => ReplyBody::Stream(answers.counted(counters.clone())),
         })
     }
 
     /// What was counted so far.
     pub fn statistics(&self) -> ApiStatistics {
-        self.0.counters.read(self.0.reader.memory())
+        self.parts.counters.read(self.parts.reader.memory())
     }
 
     async fn route(&self, request: Request<Incoming>, observed: &mut Observed<'_>) -> Response<ReplyBody> {
@@ -179,16 +200,16 @@ impl Api {
         let path = path::clean(head.uri.path()).into_owned();
         let caller = match is_open(&head.method, &path) {
             true => Caller::anonymous(),
-            false => match self.1.caller(&mut head).await {
+            false => match self.access.caller(&mut head).await {
                 Ok(caller) => caller,
                 Err(refused) => {
-                    let media_type = negotiate(accepted(&head.headers).as_deref(), self.0.profile.errors);
-                    return self.1.refusal(&refused).into_response(media_type.unwrap_or(JSON));
+                    let media_type = negotiate(accepted(&head.headers).as_deref(), self.parts.profile.errors);
+                    return self.access.refusal(&refused).into_response(media_type.unwrap_or(JSON));
                 }
             },
         };
-        let Ok(found) = self.0.paths.at(&path) else {
-            return self.0.profile.not_found(&path).into_reply().into_response(JSON);
+        let Ok(found) = self.parts.paths.at(&path) else {
+            return self.parts.profile.not_found(&path).into_reply().into_response(JSON);
         };
         let endpoint = found.value;
         if head.method == Method::OPTIONS {
@@ -197,7 +218,7 @@ impl Api {
         // HEAD is GET without the body, which hyper omits.
         let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
         let Some(operation) = endpoint.operations.iter().find(|operation| &operation.method == method) else {
-            let problem = self.0.profile.not_allowed(endpoint, method);
+            let problem = self.parts.profile.not_allowed(endpoint, method);
             return problem.into_reply().header(ALLOW, endpoint.allow()).into_response(JSON);
         };
         let Operation { media, handler, counted_as, .. } = operation;
@@ -221,7 +242,7 @@ impl Api {
         };
         let values = found.params.iter().map(|(_, value)| path::decode(value).into_owned());
         let params = Params(endpoint.params.iter().copied().zip(values).collect(), caller);
-        let reader = self.0.reader.clone();
+        let reader = self.parts.reader.clone();
         let context = RequestContext { params, content_type, media_type, body, reader, head };
         let reply = handler(context).await.unwrap_or_else(Problem::into_reply);
         reply.into_response(media_type)
@@ -230,7 +251,7 @@ impl Api {
     fn unsupported(&self, headers: &HeaderMap, named: &str, known: &[&str]) -> Response<ReplyBody> {
         let message =
             format!("HTTP 415 Unsupported Media Type: Content-Type is {named}, expected one of {}", known.join(", "));
-        let media_type = negotiate(accepted(headers).as_deref(), self.0.profile.errors).unwrap_or(JSON);
+        let media_type = negotiate(accepted(headers).as_deref(), self.parts.profile.errors).unwrap_or(JSON);
         Problem::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_reply().into_response(media_type)
     }
 }

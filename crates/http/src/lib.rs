@@ -15,6 +15,7 @@ mod body;
 mod budget;
 mod client_connection;
 mod connection_info;
+pub mod front;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handover;

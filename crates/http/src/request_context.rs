@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, HOST};
+use hyper::header::CONTENT_ENCODING;
 use hyper::http::request::Parts;
 use postern_access::Caller;
 
 use crate::body::{Body, BodyKind, BodyReader, BodyStream};
 use crate::client_connection::ClientConnection;
-use crate::connection_info::ConnectionInfo;
+use crate::front;
 use crate::path;
 use crate::problem::Problem;
 
@@ -75,18 +75,9 @@ impl RequestContext {
         self.query(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// Scheme and authority for links, as the client addressed the server.
+    /// What links begin with: scheme, authority, and perhaps a path.
     pub(crate) fn base_url(&self) -> String {
-        let host = self.head.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let authority = self.head.uri.authority().map(|authority| authority.as_str()).or(host).unwrap_or("localhost");
-        let scheme =
-            if self.connection().is_some_and(|connection| connection.tls.is_some()) { "https" } else { "http" };
-        format!("{scheme}://{authority}")
-    }
-
-    /// What is known of the connection; `None` only in tests of handlers.
-    pub(crate) fn connection(&self) -> Option<&ConnectionInfo> {
-        self.head.extensions.get()
+        front::base_url(&self.head)
     }
 
     /// What watches the client's connection.

@@ -12,6 +12,7 @@ use arguments::Request;
 use declaration::Setting;
 use foreign::{Connection, Connections};
 use postern_broker::Flush;
+use postern_http::front::FrontSettings;
 use postern_kafka::{Security, TopicName};
 use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Authorities, Credentials, RegistryUrl};
@@ -27,6 +28,8 @@ mod env;
 mod errors;
 mod file;
 mod foreign;
+mod front;
+mod front_settings;
 mod https;
 mod https_settings;
 mod jaas;
@@ -92,6 +95,10 @@ pub(crate) struct Config {
     pub(crate) https: Option<Https>,
     /// TLS of the registry's.
     pub(crate) registry_https: Option<Https>,
+    /// What stands in front of the REST proxy.
+    pub(crate) front: FrontSettings,
+    /// What stands in front of the registry.
+    pub(crate) registry_front: FrontSettings,
     /// The bounds of each address listened on.
     pub(crate) http: Http,
     /// How records are read and written.
@@ -310,6 +317,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         listeners.push((setting::MANAGEMENT_LISTEN, listen.address));
     }
     refuse_shared_addresses(&listeners, raw, errors);
+    let (front, registry_front) = front::both(raw, errors);
     let (https, registry_https) = https::both(&http_listeners, &registry_listeners, raw, errors);
 
     let notes = raw.notes().to_vec();
@@ -320,6 +328,8 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         registry_listen,
         https,
         registry_https,
+        front,
+        registry_front,
         http,
         records,
         schemas,

@@ -177,9 +177,12 @@ impl Server {
             ..bounds(open_files, &config.http, listener_count)
         };
         let restricted = |api: postern_http::Api| api.with_access(access.control.clone());
-        let rest_api = observed("rest", restricted(postern_http::rest(proxy.clone(), &bounds)));
-        let registry_api =
-            own.clone().map(|registry| observed("registry", restricted(postern_http::registry(registry, &bounds))));
+        let rest_api = restricted(postern_http::rest(proxy.clone(), &bounds).with_front(config.front));
+        let rest_api = observed("rest", rest_api);
+        let registry_api = own.clone().map(|registry| {
+            let api = postern_http::registry(registry, &bounds).with_front(config.registry_front);
+            observed("registry", restricted(api))
+        });
         let reload = access.reload.clone();
         management.extend(access.keep());
         let rest_served = rest_listeners

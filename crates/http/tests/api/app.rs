@@ -16,6 +16,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderMap};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use postern_broker::Broker;
+use postern_http::front::FrontSettings;
 use postern_http::{AccessControl, Api, Authentication, Bounds};
 use postern_kafka::{Cluster, ErrorKind, PartitionId, TopicName};
 use postern_proxy::{ConsumerLimits, Limits, Proxy, Schemas};
@@ -89,6 +90,18 @@ impl TestApp {
         let urls = urls.split(',').map(|url| RegistryUrl::parse(url).expect("a URL")).collect();
         TestApp::assemble(|_| {}, Some(Remote::new(RemoteSettings::new(urls))), Bounds::default(), Limits::default())
             .await
+    }
+
+    /// The same behind another front.
+    pub(crate) async fn behind(mut self, settings: FrontSettings) -> TestApp {
+        let bounds = Bounds::default();
+        let rest = postern_http::rest(self.proxy.clone(), &bounds).with_front(settings.clone());
+        let registry = postern_http::registry(self.schemas.clone(), &bounds).with_front(settings);
+        self.serving.iter().for_each(JoinHandle::abort);
+        let ((rest, rest_serving), (registry, registry_serving)) =
+            (serve(rest, &bounds).await, serve(registry, &bounds).await);
+        (self.rest, self.registry, self.serving) = (rest, registry, [rest_serving, registry_serving]);
+        self
     }
 
     async fn assemble(

@@ -5,6 +5,7 @@ mod administration;
 mod app;
 mod authentication;
 mod docs_consumers;
+mod front;
 mod http_bounds;
 mod http_responses;
 mod http_wire;

@@ -5,6 +5,10 @@
 
 use super::{
     declaration::Setting,
+    front_settings::{
+        CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS, CORS, HSTS, NOSNIFF, PUBLIC_URL, RATE_LIMIT,
+        RATE_LIMIT_REQUESTS, REGISTRY_CORS, RESPONSE_HEADERS,
+    },
     https_settings::{HTTPS, REGISTRY_HTTPS},
     setting::{
         AUTHENTICATION, BASIC_REALM, BASIC_ROLES, BOOTSTRAP_SERVERS, CONSUMER_AUTO_COMMIT, CONSUMER_FETCH_MAX_BYTES,
@@ -68,10 +72,10 @@ const THREADS: &str = "there are no thread pools here; http-connections and the 
 const JMX: &str = "there are no JMX metrics here";
 const PLUG_INS: &str = "Java plug-ins cannot be loaded";
 const CALLERS: &str = "callers are recognized in one way for all: authentication";
-const LIMITS: &str = "there are no rate limits here";
+const LIMITS: &str = "only requests are limited: rate-limit and client-rate-limit";
+const COSTS: &str = "all requests cost the same here";
 const SNI: &str = "the server name of the TLS handshake is not compared with anything";
-const LINKS: &str = "links and base_uri carry the authority of the request";
-const CORS: &str = "CORS is not built: browsers refuse answers to pages of other origins";
+const LINKS: &str = "links and base_uri carry the authority of the request, or public-url";
 const FETCHES: &str = "a read is woken by what arrives; consumer-fetch-max-bytes bounds what is fetched ahead";
 const WARN_START: &str = "the start does not wait for Kafka; requests are answered with 503 until it is there";
 const CACHES: &str = "caches have bounds of their own";
@@ -98,7 +102,8 @@ pub(super) static TABLE: &[Row] = &[
     row(Registry, "port", Honoured(REGISTRY_LISTEN, translate::port)),
     row(Both, "listener.protocol.map", Refused("listeners are named http://HOST:PORT here")),
     row(Both, "listener.name.*", Refused("listeners of one server have the same settings here")),
-    row(Both, "advertised.listeners", NoEffect(LINKS)),
+    row(Rest, "advertised.listeners", Honoured(PUBLIC_URL, translate::advertised)),
+    row(Registry, "advertised.listeners", NoEffect(ELECTION)),
     row(Both, "host.name", NoEffect(LINKS)),
     row(Registry, "host.port", NoEffect(LINKS)),
     row(Both, "idle.timeout.ms", Honoured(HTTP_IDLE_TIMEOUT, translate::millis)),
@@ -108,7 +113,11 @@ pub(super) static TABLE: &[Row] = &[
     row(Both, "http2.enabled", NoEffect("HTTP/2 is always spoken to clients that ask for it")),
     row(Both, "proxy.protocol.enabled", Only(&["false"], "the PROXY protocol is not spoken")),
     row(Both, "proxy.protocol.*", NoEffect("the PROXY protocol is not spoken")),
-    row(Both, "network.forwarded.request.customizer.enable", NoEffect(LINKS)),
+    row(
+        Both,
+        "network.forwarded.request.customizer.enable",
+        NoEffect("trusted-proxies names the proxies in front that are believed"),
+    ),
     row(Both, "network.traffic.rate.limit.enable", Only(&["false"], LIMITS)),
     row(Both, "network.traffic.rate.limit.*", NoEffect(LIMITS)),
     row(Both, "compression.enable", NoEffect("answers are not compressed")),
@@ -181,17 +190,42 @@ pub(super) static TABLE: &[Row] = &[
     row(Rest, "api.endpoints.blocklist", Refused(ENDPOINT_LISTS)),
     row(Rest, "api.v2.enable", Only(&["true"], ENDPOINT_LISTS)),
     row(Rest, "api.v3.enable", Only(&["true"], ENDPOINT_LISTS)),
-    row(Rest, "rate.limit.enable", Only(&["false"], LIMITS)),
+    row(Rest, "rate.limit.enable", Honoured(RATE_LIMIT, translate::as_written)),
+    row(Rest, "rate.limit.permits.per.sec", Honoured(RATE_LIMIT_REQUESTS, translate::as_written)),
+    row(
+        Rest,
+        "rate.limit.per.cluster.*",
+        NoEffect("there is one cluster, and rate-limit-requests bounds what is asked of it"),
+    ),
+    row(Rest, "rate.limit.backend", NoEffect("there is one algorithm")),
+    row(Rest, "rate.limit.timeout.ms", NoEffect("a request too many is refused at once")),
+    row(Rest, "rate.limit.default.cost", Only(&["1"], COSTS)),
+    row(Rest, "rate.limit.costs", Refused(COSTS)),
     row(Rest, "rate.limit.*", NoEffect(LIMITS)),
     row(Rest, "api.v3.produce.rate.limit.enabled", Only(&["false"], LIMITS)),
     row(Rest, "api.v3.produce.rate.limit.*", NoEffect(LIMITS)),
-    row(Both, "dos.filter.enabled", Only(&["false"], LIMITS)),
-    row(Both, "dos.filter.*", NoEffect(LIMITS)),
-    row(Both, "access.control.*", NoEffect(CORS)),
+    row(Both, "dos.filter.enabled", Honoured(CLIENT_RATE_LIMIT, translate::as_written)),
+    row(
+        Both,
+        "dos.filter.max.requests.per.connection.per.sec",
+        Honoured(CLIENT_RATE_LIMIT_REQUESTS, translate::as_written),
+    ),
+    row(Both, "dos.filter.max.requests.per.sec", NoEffect("rate-limit-requests bounds the requests of all clients")),
+    row(Both, "dos.filter.ip.whitelist", NoEffect("all clients have the same limit")),
+    row(Both, "dos.filter.*", NoEffect("a request too many is refused with 429 at once")),
+    row(Rest, "access.control.allow.origin", Honoured(CORS.origins, translate::origins)),
+    row(Rest, "access.control.allow.methods", Honoured(CORS.methods, translate::as_written)),
+    row(Rest, "access.control.allow.headers", Honoured(CORS.headers, translate::as_written)),
+    row(Rest, "access.control.expose.headers", Honoured(CORS.exposed, translate::as_written)),
+    row(Registry, "access.control.allow.origin", Honoured(REGISTRY_CORS.origins, translate::origins)),
+    row(Registry, "access.control.allow.methods", Honoured(REGISTRY_CORS.methods, translate::as_written)),
+    row(Registry, "access.control.allow.headers", Honoured(REGISTRY_CORS.headers, translate::as_written)),
+    row(Registry, "access.control.expose.headers", Honoured(REGISTRY_CORS.exposed, translate::as_written)),
+    row(Both, "access.control.skip.options", Only(&["true"], "preflight requests are answered without authentication")),
     row(Both, "reject.options.request", Only(&["false"], "OPTIONS is always answered")),
-    row(Both, "response.http.headers.config", Refused("headers cannot be added to answers here")),
-    row(Both, "nosniff.prevention.enable", Only(&["false"], "headers cannot be added to answers here")),
-    row(Both, "hsts.header.enable", Only(&["false"], "headers cannot be added to answers here")),
+    row(Both, "response.http.headers.config", Honoured(RESPONSE_HEADERS, translate::as_written)),
+    row(Both, "nosniff.prevention.enable", Honoured(NOSNIFF, translate::as_written)),
+    row(Both, "hsts.header.enable", Honoured(HSTS, translate::as_written)),
     row(Both, "suppress.stack.trace.response", NoEffect("stack traces are never sent")),
     // The REST Proxy.
     row(Rest, "id", NoEffect("consumer instances get names of their own")),

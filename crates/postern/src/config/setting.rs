@@ -4,7 +4,7 @@
 //! the key `rest-listen` of the file.
 
 pub(crate) use super::declaration::{Secret, Setting};
-use super::{https_settings, security_settings};
+use super::{front_settings, https_settings, security_settings};
 
 const KAFKA: &str = "Kafka";
 const LISTENERS: &str = "HTTP";
@@ -571,14 +571,16 @@ settings! {
 
 /// All settings, in the order of `--help`.
 pub(crate) const ALL: &[Setting] = &{
-    const TABLES: [&[Setting]; 5] = [
+    const TABLES: [&[Setting]; 6] = [
         DECLARED,
+        &front_settings::ALL,
         &https_settings::HTTPS.all(),
         &https_settings::REGISTRY_HTTPS.all(),
         &security_settings::KAFKA.all(),
         &security_settings::REGISTRY_KAFKA.all(),
     ];
-    let mut all = [SWITCH; DECLARED.len() + 2 * https_settings::COUNT + 2 * security_settings::COUNT];
+    let mut all =
+        [SWITCH; DECLARED.len() + front_settings::ALL.len() + 2 * https_settings::COUNT + 2 * security_settings::COUNT];
     let (mut table, mut row) = (0, 0);
     let mut at = 0;
     while at < all.len() {

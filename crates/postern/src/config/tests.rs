@@ -152,6 +152,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         },
         https: None,
         registry_https: None,
+        front: FrontSettings::default(),
+        registry_front: FrontSettings::default(),
         http: Http {
             connections: 5,
             idle: Duration::from_secs(30),

@@ -48,6 +48,25 @@ pub(super) fn listeners(text: &str) -> Result<Option<String>, String> {
     Ok(Some(addresses.join(",")))
 }
 
+/// Origins. Those without a scheme matched nothing there, and match nothing here.
+pub(super) fn origins(text: &str) -> Result<Option<String>, String> {
+    let origins = text.split(',').map(str::trim).filter(|origin| *origin == "*" || origin.contains("://"));
+    let origins: Vec<&str> = origins.collect();
+    if origins.is_empty() {
+        Err("*, or origins such as https://app.example.org".to_owned())
+    } else {
+        Ok(Some(origins.join(",")))
+    }
+}
+
+/// One URL for each scheme: links here are the same for all, so that of HTTPS is taken where there is one.
+pub(super) fn advertised(text: &str) -> Result<Option<String>, String> {
+    let urls: Vec<&str> = text.split(',').map(str::trim).filter(|url| url.contains("://")).collect();
+    let is_https = |url: &&&str| url.to_ascii_lowercase().starts_with("https://");
+    let url = urls.iter().find(is_https).or(urls.first());
+    url.map(|url| Some((*url).to_owned())).ok_or_else(|| "http://HOST:PORT or https://HOST:PORT".to_owned())
+}
+
 /// Passwords, of which nothing may be left out.
 pub(super) fn unchanged(text: &str) -> Result<Option<String>, String> {
     Ok(Some(text.to_owned()))

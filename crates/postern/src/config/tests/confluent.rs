@@ -9,7 +9,7 @@ use crate::config::{
 };
 
 /// For each setting that is honoured: a value, and what it is as the value of a setting of ours.
-const HONOURED: [(&str, &str, &str); 69] = [
+const HONOURED: [(&str, &str, &str); 81] = [
     ("authentication.method", "BASIC", "basic"),
     ("authentication.realm", "KafkaRest", "KafkaRest"),
     ("authentication.roles", "admin, user", "admin,user"),
@@ -29,6 +29,18 @@ const HONOURED: [(&str, &str, &str); 69] = [
     ("ssl.client.authentication", "REQUESTED", "REQUESTED"),
     ("ssl.client.auth", "true", "required"),
     ("ssl.enabled.protocols", "TLSv1.1, TLSv1.2,TLSv1.3", "1.2,1.3"),
+    ("advertised.listeners", "http://a:1, https://b:2", "https://b:2"),
+    ("access.control.allow.origin", "https://a/b, c.example", "https://a/b"),
+    ("access.control.allow.methods", "GET,PUT", "GET,PUT"),
+    ("access.control.allow.headers", "*", "*"),
+    ("access.control.expose.headers", "X-A", "X-A"),
+    ("response.http.headers.config", "set X-Frame-Options: DENY", "set X-Frame-Options: DENY"),
+    ("nosniff.prevention.enable", "true", "true"),
+    ("hsts.header.enable", "true", "true"),
+    ("rate.limit.enable", "true", "true"),
+    ("rate.limit.permits.per.sec", "7", "7"),
+    ("dos.filter.enabled", "true", "true"),
+    ("dos.filter.max.requests.per.connection.per.sec", "7", "7"),
     ("schema.registry.url", "http://a:1,http://b:2", "http://a:1,http://b:2"),
     ("schema.registry.basic.auth.user.info", "u:p", "u:p"),
     ("schema.registry.bearer.auth.token", "abc", "abc"),

@@ -1,0 +1,307 @@
+//! What proxies in front say of a request: who the client is, and how it has addressed them (RFC 7239, and `X-Forwarded-*`).
+//!
+//! They are believed only when the connection comes from a proxy that was named. From anybody else the headers are removed, so that nothing
+//! further in takes them for true.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use hyper::header::{FORWARDED, HeaderMap, HeaderName};
+use hyper::http::uri::Authority;
+
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+/// Bytes of a prefix.
+const PREFIX_MAX: usize = 256;
+
+/// An address, or all that begin with the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    first: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// Whether `address` belongs to it. An IPv4 address is one, also when it is written as one of IPv6.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.first, address.to_canonical()) {
+            (IpAddr::V4(first), IpAddr::V4(address)) => {
+                let shift = 32 - u32::from(self.bits);
+                (first.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(first), IpAddr::V6(address)) => {
+                let shift = 128 - u32::from(self.bits);
+                (first.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+/// `10.0.0.7`, `10.0.0.0/8`, `fd00::/8`.
+impl FromStr for Network {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Network, &'static str> {
+        const EXPECTED: &str =
+            "addresses and networks such as 10.0.0.7, 10.0.0.0/8 or fd00::/8, several with commas between";
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| EXPECTED)?)),
+            None => (text, None),
+        };
+        let first: IpAddr = address.parse().map_err(|_| EXPECTED)?;
+        let all = if first.is_ipv4() { 32 } else { 128 };
+        match bits.unwrap_or(all) {
+            bits if bits <= all => Ok(Network { first, bits }),
+            _ => Err(EXPECTED),
+        }
+    }
+}
+
+/// What trusted proxies have said of a request. In its extensions where there is a trusted proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Forwarded {
+    /// The client: the first address that is not a trusted proxy's. `None`: it is not known.
+    pub(crate) client: Option<IpAddr>,
+    /// `http` or `https`.
+    pub(crate) scheme: Option<&'static str>,
+    /// Host and perhaps port.
+    pub(crate) authority: Option<String>,
+    /// What stood before the path: `/` and more, without one at its end; or nothing.
+    pub(crate) prefix: String,
+}
+
+/// Removes what proxies in front say of the request, and returns it if the connection comes from one of `trusted`.
+pub(crate) fn take(peer: Option<IpAddr>, trusted: &[Network], headers: &mut HeaderMap) -> Option<Forwarded> {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let found = peer.is_some_and(is_trusted).then(|| read(headers, &is_trusted));
+    if headers.keys().any(|name| *name == FORWARDED || name.as_str().starts_with("x-forwarded-")) {
+        for name in [FORWARDED, FOR, PROTO, HOST, PORT, PREFIX] {
+            headers.remove(name);
+        }
+    }
+    found
+}
+
+fn read(headers: &HeaderMap, is_trusted: &impl Fn(IpAddr) -> bool) -> Forwarded {
+    let prefix = last(headers, &PREFIX).and_then(prefix).unwrap_or_default();
+    if headers.contains_key(FORWARDED) {
+        return Forwarded { prefix, ..standard(headers, is_trusted) };
+    }
+    let scheme = last(headers, &PROTO).and_then(scheme);
+    let authority = last(headers, &HOST).and_then(authority);
+    let port = last(headers, &PORT).and_then(|port| port.parse::<u16>().ok());
+    let authority = authority.map(|authority| match (port, scheme) {
+        (Some(443), Some("https")) | (Some(80), Some("http")) | (None, _) => authority,
+        (Some(_), _) if has_port(&authority) => authority,
+        (Some(port), _) => format!("{authority}:{port}"),
+    });
+    let hops: Vec<_> = values(headers, &FOR).flat_map(|value| value.split(',')).map(address).collect();
+    Forwarded { client: client(&hops, is_trusted), scheme, authority, prefix }
+}
+
+/// RFC 7239 §4. Of protocol and host the last that were said, those of the proxy nearest to us, count.
+fn standard(headers: &HeaderMap, is_trusted: &impl Fn(IpAddr) -> bool) -> Forwarded {
+    let mut found = Forwarded::default();
+    let mut hops = Vec::new();
+    for element in values(headers, &FORWARDED).flat_map(|value| split(value, ',')) {
+        let mut hop = None;
+        for pair in split(element, ';') {
+            let Some((name, value)) = pair.split_once('=') else { continue };
+            let value = unquoted(value.trim());
+            match name.trim().to_ascii_lowercase().as_str() {
+                "for" => hop = address(&value),
+                "proto" => found.scheme = scheme(&value),
+                "host" => found.authority = authority(&value),
+                _ => {}
+            }
+        }
+        hops.push(hop);
+    }
+    found.client = client(&hops, is_trusted);
+    found
+}
+
+/// From the nearest hop to the farthest: the first that is not trusted. One that cannot be read ends the search.
+fn client(hops: &[Option<IpAddr>], is_trusted: &impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+    let mut farthest = None;
+    for hop in hops.iter().rev() {
+        let hop = (*hop)?;
+        farthest = Some(hop);
+        if !is_trusted(hop) {
+            break;
+        }
+    }
+    farthest
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> + use<'a> {
+    headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"))
+}
+
+/// The last of several values: that of the proxy nearest to us.
+fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    Some(values(headers, name).last()?.rsplit(',').next()?.trim())
+}
+
+fn scheme(text: &str) -> Option<&'static str> {
+    ["http", "https"].into_iter().find(|known| text.eq_ignore_ascii_case(known))
+}
+
+fn authority(text: &str) -> Option<String> {
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"@/\\".contains(&byte));
+    is_plain.then(|| text.parse::<Authority>().ok()).flatten().map(|authority| authority.to_string())
+}
+
+fn has_port(authority: &str) -> bool {
+    authority.parse::<Authority>().is_ok_and(|authority| authority.port().is_some())
+}
+
+fn prefix(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('/');
+    let is_path = text.starts_with('/') && !text.starts_with("//") && text.len() <= PREFIX_MAX;
+    let is_plain =
+        text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\\\"<>".contains(&byte)) && !text.contains("..");
+    (is_path && is_plain).then(|| text.to_owned())
+}
+
+/// An address with or without port, that of IPv6 with or without brackets. `None`: something else, such as `unknown` or `_name`.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        // Of IPv6 without brackets the last group would be taken for a port.
+        None if text.matches(':').count() == 1 => text.split(':').next()?,
+        None => text,
+    };
+    bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+/// The parts between `separator` outside of quotation marks.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    text.split(move |c: char| {
+        if is_escaped {
+            is_escaped = false;
+        } else if is_quoted && c == '\\' {
+            is_escaped = true;
+        } else if c == '"' {
+            is_quoted = !is_quoted;
+        }
+        c == separator && !is_quoted
+    })
+}
+
+/// A token, or the content of a quoted string (RFC 9110 §5.6.4).
+fn unquoted(text: &str) -> String {
+    let Some(quoted) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return text.to_owned() };
+    let mut out = String::with_capacity(quoted.len());
+    let mut characters = quoted.chars();
+    while let Some(c) = characters.next() {
+        out.push(if c == '\\' { characters.next().unwrap_or(c) } else { c });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is made of these headers, sent by 10.0.0.1, where 10.0.0.0/8 and fd00::/8 are trusted.
+    fn taken(headers: &[(&'static str, &str)]) -> Forwarded {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().expect("text"));
+        }
+        let trusted = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().expect("a network"));
+        let peer = "::ffff:10.0.0.1".parse().expect("an address");
+        let found = take(Some(peer), &trusted, &mut map).expect("it is trusted");
+        assert!(map.is_empty(), "{map:?}");
+        found
+    }
+
+    fn client_of(headers: &[(&'static str, &str)]) -> Option<String> {
+        taken(headers).client.map(|client| client.to_string())
+    }
+
+    #[test]
+    fn the_client_is_the_first_that_is_not_trusted() {
+        for (hops, client) in [
+            ("1.1.1.1, 2.2.2.2, 10.9.9.9", Some("2.2.2.2")),
+            ("10.1.1.1, 10.2.2.2", Some("10.1.1.1")),
+            ("1.1.1.1:4711", Some("1.1.1.1")),
+            ("[2001:db8::1]:4711, fd00::1", Some("2001:db8::1")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("1.1.1.1, unknown, 10.1.1.1", None),
+            ("", None),
+        ] {
+            assert_eq!(client_of(&[("x-forwarded-for", hops)]).as_deref(), client, "{hops}");
+        }
+        assert_eq!(
+            client_of(&[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2")]).as_deref(),
+            Some("2.2.2.2")
+        );
+        for (elements, client) in [
+            ("for=1.1.1.1, for=10.1.1.1;proto=https", Some("1.1.1.1")),
+            (r#"for="[2001:db8::1]:4711";by=_a, For="10.1.1.1""#, Some("2001:db8::1")),
+            (r#"for="1.1.1.1, for=2.2.2.2""#, None),
+            ("for=1.1.1.1, for=_hidden", None),
+        ] {
+            let headers = [("forwarded", elements), ("x-forwarded-for", "9.9.9.9")];
+            assert_eq!(client_of(&headers).as_deref(), client, "{elements}");
+        }
+    }
+
+    #[test]
+    fn links_are_those_that_the_client_can_use() {
+        let of = |headers: &[(&'static str, &str)]| {
+            let Forwarded { scheme, authority, prefix, .. } = taken(headers);
+            (scheme.unwrap_or_default(), authority.unwrap_or_default(), prefix)
+        };
+        let found = |scheme, authority: &str, prefix: &str| (scheme, authority.to_owned(), prefix.to_owned());
+        let base = [("x-forwarded-proto", "HTTPS"), ("x-forwarded-host", "evil, a.example")];
+        assert_eq!(of(&base), found("https", "a.example", ""));
+        let with = |name, value| of(&[base[0], base[1], (name, value)]);
+        assert_eq!(with("x-forwarded-port", "443"), found("https", "a.example", ""));
+        assert_eq!(with("x-forwarded-port", "8443"), found("https", "a.example:8443", ""));
+        assert_eq!(with("x-forwarded-prefix", "/kafka/"), found("https", "a.example", "/kafka"));
+        for wrong in ["//evil", "kafka", "/a/../b", "/a?b", &format!("/{}", "a".repeat(300))] {
+            assert_eq!(with("x-forwarded-prefix", wrong), found("https", "a.example", ""), "{wrong}");
+        }
+        for wrong in ["u@a", "a/b", "a\\b", "a b", ""] {
+            assert_eq!(of(&[("x-forwarded-host", wrong), ("x-forwarded-proto", "ftp")]), found("", "", ""), "{wrong}");
+        }
+        let standard = [("forwarded", r#"proto=http;host=x, proto=https;host="a.example:8443""#), base[1]];
+        assert_eq!(of(&standard), found("https", "a.example:8443", ""));
+    }
+
+    #[test]
+    fn nothing_is_believed_of_strangers() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-host", "evil".parse().expect("text"));
+        headers.insert("forwarded", "for=1.1.1.1".parse().expect("text"));
+        let trusted = ["10.0.0.1".parse().expect("an address")];
+        assert_eq!(take(Some("10.0.0.2".parse().expect("an address")), &trusted, &mut headers), None);
+        assert!(headers.is_empty());
+        assert_eq!(take(None, &trusted, &mut headers), None);
+    }
+
+    #[test]
+    fn networks_are_compared_by_their_bits() {
+        let network = |text: &str| text.parse::<Network>();
+        let contains = |text: &str, address: &str| {
+            network(text).expect("a network").contains(address.parse().expect("an address"))
+        };
+        assert!(
+            contains("0.0.0.0/0", "255.0.0.1") && contains("::/0", "ff::1") && contains("10.0.0.7", "::ffff:10.0.0.7")
+        );
+        assert!(contains("10.0.0.0/9", "10.127.0.0") && !contains("10.0.0.0/9", "10.128.0.0"));
+        assert!(!contains("10.0.0.7", "10.0.0.8") && !contains("::/0", "10.0.0.8"));
+        for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0", "localhost", "10.0.0.0/-1"] {
+            assert!(network(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The settings of what stands in front of the APIs: pages of other origins, proxies, headers of every answer, limits.
+
+use super::declaration::{Secret, Setting};
+
+const HEADING: &str = "Pages, proxies and limits in front";
+
+const fn setting(name: &'static str, operand: &'static str, about: &'static str) -> Setting {
+    Setting { name, heading: HEADING, operand: Some(operand), default: "", secret: Secret::Nothing, about }
+}
+
+/// What pages of other origins may do at one server.
+#[derive(Clone, Copy)]
+pub(crate) struct CorsTable {
+    pub(crate) origins: Setting,
+    pub(crate) methods: Setting,
+    pub(crate) headers: Setting,
+    pub(crate) exposed: Setting,
+}
+
+impl CorsTable {
+    const fn all(&self) -> [Setting; 4] {
+        [self.origins, self.methods, self.headers, self.exposed]
+    }
+}
+
+macro_rules! cors {
+    ($prefix:literal, $begin:literal) => {
+        CorsTable {
+            origins: setting(
+                concat!($prefix, "cors-allowed-origins"),
+                "ORIGIN,…",
+                concat!(
+                    $begin,
+                    "Whose pages may read answers and write: https://app.example.org, https://*.example.org (any label before it), or * for \
+                     all, which get no credentials. Without it pages of other origins may neither read nor write."
+                ),
+            ),
+            methods: Setting {
+                default: "GET,POST,HEAD",
+                ..setting(concat!($prefix, "cors-allowed-methods"), "METHOD,…", concat!($begin, "The methods that they may use."))
+            },
+            headers: Setting {
+                default: "X-Requested-With,Content-Type,Accept,Origin",
+                ..setting(
+                    concat!($prefix, "cors-allowed-headers"),
+                    "NAME,…",
+                    concat!($begin, "The headers that they may send; * for any."),
+                )
+            },
+            exposed: setting(
+                concat!($prefix, "cors-exposed-headers"),
+                "NAME,…",
+                concat!(
+                    $begin,
+                    "The headers of answers that they may read, besides X-Request-ID, Location, Retry-After and WWW-Authenticate."
+                ),
+            ),
+        }
+    };
+}
+
+/// Of all servers, where nothing else is said of the registry.
+pub(crate) const CORS: CorsTable = cors!("", "");
+
+/// Of the registry, where it differs.
+pub(crate) const REGISTRY_CORS: CorsTable = cors!("registry-", "For the Schema Registry, where it differs. ");
+
+pub(crate) const TRUSTED_PROXIES: Setting = setting(
+    "trusted-proxies",
+    "NETWORK,…",
+    "Addresses (10.0.0.7) and networks (10.0.0.0/8) of proxies in front, which are believed what Forwarded and X-Forwarded-For, -Proto, \
+     -Host, -Port and -Prefix say. From anybody else these headers are ignored.",
+);
+
+pub(crate) const PUBLIC_URL: Setting = setting(
+    "public-url",
+    "URL",
+    "Where clients find the REST proxy, such as https://example.org/kafka: what its links begin with. Without it they begin as the \
+     request was addressed.",
+);
+
+pub(crate) const RESPONSE_HEADERS: Setting = setting(
+    "response-headers",
+    "HEADERS",
+    "Headers of every answer: set NAME: VALUE or add NAME: VALUE with commas between; an entry with commas in quotation marks.",
+);
+
+pub(crate) const NOSNIFF: Setting = Setting {
+    operand: None,
+    default: "false",
+    ..setting("nosniff", "", "Every answer has X-Content-Type-Options: nosniff.")
+};
+
+pub(crate) const HSTS: Setting = Setting {
+    operand: None,
+    default: "false",
+    ..setting("hsts", "", "Every answer over HTTPS has Strict-Transport-Security: max-age=31536000; includeSubDomains.")
+};
+
+pub(crate) const RATE_LIMIT: Setting = Setting {
+    operand: None,
+    default: "false",
+    ..setting("rate-limit", "", "Requests beyond rate-limit-requests in a second are refused with 429 and Retry-After.")
+};
+
+pub(crate) const RATE_LIMIT_REQUESTS: Setting = Setting {
+    default: "50",
+    ..setting(
+        "rate-limit-requests",
+        "COUNT",
+        "How many requests each server takes in a second, from all clients together.",
+    )
+};
+
+pub(crate) const CLIENT_RATE_LIMIT: Setting = Setting {
+    operand: None,
+    default: "false",
+    ..setting("client-rate-limit", "", "The same of each client, told apart by address: client-rate-limit-requests.")
+};
+
+pub(crate) const CLIENT_RATE_LIMIT_REQUESTS: Setting = Setting {
+    default: "25",
+    ..setting("client-rate-limit-requests", "COUNT", "How many requests each server takes from one client in a second.")
+};
+
+/// All of them, in the order of `--help`.
+pub(crate) const ALL: [Setting; 17] = {
+    let [a, b, c, d] = CORS.all();
+    let [e, f, g, h] = REGISTRY_CORS.all();
+    let [i, j, k, l] = [RATE_LIMIT, RATE_LIMIT_REQUESTS, CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS];
+    [a, b, c, d, e, f, g, h, TRUSTED_PROXIES, PUBLIC_URL, RESPONSE_HEADERS, NOSNIFF, HSTS, i, j, k, l]
+};
