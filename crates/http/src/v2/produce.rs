@@ -67,7 +67,29 @@ async fn produce(
     // Where Kafka is slow, many requests wait for its answer: the memory of their bodies is for others.
     drop(envelope);
     drop(body);
-    Ok(render(&appended.delivered().await))
+    let produced = appended.delivered().await;
+    match no_broker(&produced) {
+        Some(problem) => Err(problem),
+        None => Ok(render(&produced)),
+    }
+}
+
+/// The refusal of a request of which nothing was written because no broker could be reached: it may be sent again as it is. Clients that look
+/// at the status only would take a 200 for success.
+fn no_broker(produced: &Produced) -> Option<Problem> {
+    let is_not_sent = |outcome: &Result<_, AppendError>| {
+        let failed = outcome.as_ref().err();
+        failed.is_some_and(|AppendError { error, fate }| {
+            *fate == Fate::NotWritten && error.kind == ErrorKind::BrokerUnavailable
+        })
+    };
+    let first = produced.outcomes.first()?.as_ref().err()?;
+    let is_none_sent = produced.outcomes.iter().all(is_not_sent);
+    is_none_sent.then(|| {
+        let mut problem = problem(Error::Cluster(first.error.clone()));
+        problem.message += " No record was written.";
+        problem
+    })
 }
 
 /// Parses a body as a request in each format; returns the number of its records.
@@ -166,5 +188,33 @@ fn push_id(out: &mut Vec<u8>, id: Option<SchemaId>) {
     match id {
         Some(id) => out.extend_from_slice(itoa::Buffer::new().format(id.0).as_bytes()),
         None => out.extend_from_slice(b"null"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(kind: ErrorKind, fate: Fate) -> AppendError {
+        let error =
+            ClusterError { kind, name: "BROKER_NOT_AVAILABLE".to_owned(), message: "nobody answers".to_owned() };
+        AppendError { error, fate }
+    }
+
+    fn produced(failures: &[(ErrorKind, Fate)]) -> Produced {
+        let outcomes = failures.iter().map(|(kind, fate)| Err(failed(*kind, *fate))).collect();
+        Produced { key_schema: None, value_schema: None, outcomes }
+    }
+
+    #[test]
+    fn a_request_of_which_nothing_was_sent_is_a_503() {
+        let away = (ErrorKind::BrokerUnavailable, Fate::NotWritten);
+        let problem = no_broker(&produced(&[away, away])).expect("none was sent");
+        assert_eq!((problem.status.as_u16(), problem.code), (503, 50302));
+        assert!(problem.message.ends_with(" No record was written."), "{}", problem.message);
+        for other in [(ErrorKind::BrokerUnavailable, Fate::Unknown), (ErrorKind::Retriable, Fate::NotWritten)] {
+            assert!(no_broker(&produced(&[away, other])).is_none());
+        }
+        assert!(no_broker(&produced(&[])).is_none());
     }
 }
