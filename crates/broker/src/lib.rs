@@ -53,6 +53,9 @@ pub use kafka_protocol::messages::ApiKey;
 pub struct Settings {
     /// The address to listen on. Port 0 takes a free one; [`Broker::address`] returns it. Default 127.0.0.1:9092.
     pub listen: SocketAddr,
+    /// Host and port under which clients reach the broker, where that is not what they connect to first, as behind port mapping. Clients on
+    /// this machine are told the address that they connected to all the same, as everybody is without it. Default none.
+    pub advertise: Option<(String, u16)>,
     /// The data directory; created if missing, used by one process at a time. Default `./postern-data/broker`.
     pub data_dir: PathBuf,
     /// Whether an unknown topic is created when a client requests its metadata and allows that. Default off.
@@ -100,6 +103,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 9092)),
+            advertise: None,
             data_dir: PathBuf::from("postern-data/broker"),
             auto_create_topics: false,
             strict_replication: false,

@@ -199,8 +199,10 @@ pub(crate) enum ClusterChoice {
     },
     /// The broker inside this process.
     Embedded {
-        /// The address it listens on and advertises.
+        /// The address it listens on.
         listen: SocketAddr,
+        /// Host and port that clients on other machines are told; `None`: what they connected to.
+        advertise: Option<(String, u16)>,
         /// Where it keeps its data.
         data_dir: PathBuf,
         /// Whether a metadata request of a producer creates an unknown topic.
@@ -387,25 +389,27 @@ fn connections(
 
 fn cluster(raw: &RawConfig, errors: &mut ConfigErrors) -> ClusterChoice {
     let listen = raw.take(setting::BROKER_LISTEN, value::address, errors);
+    let advertise = raw.find(setting::BROKER_ADVERTISE, value::host_and_port, errors);
     let data_dir = raw.take(setting::DATA_DIR, value::directory, errors);
     let auto_create_topics = raw.take(setting::BROKER_AUTO_CREATE_TOPICS, value::switch, errors);
     let strict_replication = raw.take(setting::BROKER_STRICT_REPLICATION, value::switch, errors);
     let flush = raw.take(setting::BROKER_FLUSH, value::flush, errors);
     match raw.find(setting::BOOTSTRAP_SERVERS, value::bootstrap_servers, errors) {
         Some(bootstrap_servers) => ClusterChoice::Remote { bootstrap_servers },
-        None => ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication, flush },
+        None => ClusterChoice::Embedded { listen, advertise, data_dir, auto_create_topics, strict_replication, flush },
     }
 }
 
 /// Settings that have no effect beside others.
 fn exclude(raw: &mut RawConfig, errors: &mut ConfigErrors) {
     use setting::{
-        BOOTSTRAP_SERVERS, BROKER_AUTO_CREATE_TOPICS, BROKER_FLUSH, BROKER_LISTEN, BROKER_STRICT_REPLICATION,
-        REGISTRY_BOOTSTRAP_SERVERS, REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER, REGISTRY_GROUP, REGISTRY_LISTEN,
-        REGISTRY_REPLICATION_FACTOR, REGISTRY_TOPIC, REGISTRY_WRITE_TIMEOUT, SCHEMA_REGISTRY_CA,
-        SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TIMEOUT, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_URL,
+        BOOTSTRAP_SERVERS, BROKER_ADVERTISE, BROKER_AUTO_CREATE_TOPICS, BROKER_FLUSH, BROKER_LISTEN,
+        BROKER_STRICT_REPLICATION, REGISTRY_BOOTSTRAP_SERVERS, REGISTRY_COMPATIBILITY, REGISTRY_FOLLOWER,
+        REGISTRY_GROUP, REGISTRY_LISTEN, REGISTRY_REPLICATION_FACTOR, REGISTRY_TOPIC, REGISTRY_WRITE_TIMEOUT,
+        SCHEMA_REGISTRY_CA, SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TIMEOUT, SCHEMA_REGISTRY_TOKEN,
+        SCHEMA_REGISTRY_URL,
     };
-    let broker = [BROKER_LISTEN, BROKER_AUTO_CREATE_TOPICS, BROKER_STRICT_REPLICATION, BROKER_FLUSH];
+    let broker = [BROKER_LISTEN, BROKER_ADVERTISE, BROKER_AUTO_CREATE_TOPICS, BROKER_STRICT_REPLICATION, BROKER_FLUSH];
     raw.exclude(BOOTSTRAP_SERVERS, &broker, "with which no embedded broker is started", errors);
     for remote in [SCHEMA_REGISTRY_CREDENTIALS, SCHEMA_REGISTRY_TOKEN, SCHEMA_REGISTRY_CA, SCHEMA_REGISTRY_TIMEOUT] {
         if raw.has(remote) && !raw.has(SCHEMA_REGISTRY_URL) {

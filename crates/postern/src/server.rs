@@ -107,9 +107,10 @@ impl Server {
         let access = Access::start(config.access).map_err(StartError::Access)?;
         let (broker, data_dir, bootstrap) = match config.cluster {
             ClusterChoice::Remote { bootstrap_servers } => (None, None, bootstrap_servers),
-            ClusterChoice::Embedded { listen, data_dir, auto_create_topics, strict_replication, flush } => {
+            ClusterChoice::Embedded { listen, advertise, data_dir, auto_create_topics, strict_replication, flush } => {
                 let settings = postern_broker::Settings {
                     listen,
+                    advertise,
                     // A directory of its own, so that other parts can keep data beside it.
                     data_dir: data_dir.join("broker"),
                     auto_create_topics,

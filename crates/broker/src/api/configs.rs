@@ -129,7 +129,10 @@ fn static_values(node: &Node) -> BTreeMap<&'static str, String> {
     let settings = &node.settings;
     let listeners = format!("PLAINTEXT://{}", node.address);
     let mut given = BTreeMap::from([
-        ("advertised.listeners", listeners.clone()),
+        (
+            "advertised.listeners",
+            settings.advertise.as_ref().map_or(listeners.clone(), |(host, port)| format!("PLAINTEXT://{host}:{port}")),
+        ),
         ("auto.create.topics.enable", settings.auto_create_topics.to_string()),
         ("broker.id", NODE_ID.0.to_string()),
         ("connections.max.idle.ms", settings.idle_timeout.as_millis().to_string()),

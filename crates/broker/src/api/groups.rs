@@ -40,7 +40,7 @@ pub(super) async fn find_coordinator(
     request: FindCoordinatorRequest,
 ) -> Result<FindCoordinatorResponse, Disconnect> {
     let fault = context.injected_fault(node, ApiKey::FindCoordinator, None).await?;
-    let (host, port) = (metadata::host(context.connection), i32::from(context.connection.local.port()));
+    let (host, port) = metadata::endpoint(node, context.connection);
     let is_other = request.key_type != GROUP;
     if request.key_type == TRANSACTION {
         node.notices.transactions(request.coordinator_keys.first().unwrap_or(&request.key));

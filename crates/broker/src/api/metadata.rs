@@ -42,10 +42,8 @@ pub(super) async fn handle(
         true => None,
         false => context.injected_fault(node, ApiKey::Metadata, None).await?,
     };
-    let broker = MetadataResponseBroker::default()
-        .with_node_id(NODE_ID)
-        .with_host(host(context.connection))
-        .with_port(i32::from(context.connection.local.port()));
+    let (host, port) = endpoint(node, context.connection);
+    let broker = MetadataResponseBroker::default().with_node_id(NODE_ID).with_host(host).with_port(port);
     let mut topics: Vec<_> = match request.topics {
         None => node.topics.all().iter().map(|topic| described(topic)).collect(),
         Some(requested) if requested.is_empty() && context.version == 0 => {
@@ -158,9 +156,14 @@ fn described(topic: &Topic) -> MetadataResponseTopic {
         .with_partitions(partitions.collect())
 }
 
-/// The address that this client connected to: right for loopback, containers and wildcard listeners.
-pub(super) fn host(connection: &ConnectionInfo) -> StrBytes {
-    StrBytes::from_string(connection.local.ip().to_canonical().to_string())
+/// Where this client finds the broker, host and port: the address that it connected to, which is right for loopback, containers and
+/// wildcard listeners, or the one that is advertised to clients on other machines.
+pub(super) fn endpoint(node: &Node, connection: &ConnectionInfo) -> (StrBytes, i32) {
+    let ip = connection.local.ip().to_canonical();
+    match &node.settings.advertise {
+        Some((host, port)) if !ip.is_loopback() => (StrBytes::from_string(host.clone()), i32::from(*port)),
+        _ => (StrBytes::from_string(ip.to_string()), i32::from(connection.local.port())),
+    }
 }
 
 pub(super) async fn describe_cluster(
@@ -186,14 +189,34 @@ pub(super) async fn describe_cluster(
         let message = Some(StrBytes::from_string(message));
         return Ok(response.with_error_code(code(error)).with_error_message(message));
     }
-    let broker = DescribeClusterBroker::default()
-        .with_broker_id(NODE_ID)
-        .with_host(host(context.connection))
-        .with_port(i32::from(context.connection.local.port()));
+    let (host, port) = endpoint(node, context.connection);
+    let broker = DescribeClusterBroker::default().with_broker_id(NODE_ID).with_host(host).with_port(port);
     let operations = if request.include_cluster_authorized_operations { ALL_CLUSTER_OPERATIONS } else { i32::MIN };
     Ok(response
         .with_cluster_authorized_operations(operations)
         .with_cluster_id(StrBytes::from_string(node.cluster_id.clone()))
         .with_controller_id(NODE_ID)
         .with_brokers(vec![broker]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+
+    #[test]
+    fn clients_on_other_machines_are_told_what_is_advertised() {
+        let dir = tempfile::tempdir().unwrap();
+        let advertise = Some(("kafka.example.org".to_owned(), 19092));
+        let settings = Settings { advertise, ..Settings::for_test(dir.path()) };
+        let node = Node::open(settings, ([0, 0, 0, 0], 9092).into()).unwrap();
+        let told = |local: &str| {
+            let local: std::net::SocketAddr = local.parse().unwrap();
+            let (host, port) = endpoint(&node, &ConnectionInfo { host: local.ip(), local });
+            format!("{host}:{port}")
+        };
+        assert_eq!(told("10.0.0.7:9092"), "kafka.example.org:19092");
+        assert_eq!(told("127.0.0.1:9092"), "127.0.0.1:9092");
+        assert_eq!(told("[::ffff:127.0.0.1]:9092"), "127.0.0.1:9092");
+    }
 }

@@ -489,6 +489,13 @@ settings! {
         default: "127.0.0.1:9092",
         about: "Where the embedded broker listens.",
     }
+    BROKER_ADVERTISE = {
+        name: "broker-advertise",
+        heading: BROKER,
+        operand: Some("HOST:PORT"),
+        about: "Where Kafka clients on other machines find the embedded broker, as behind port mapping. Without it they are told the \
+                address that they connected to.",
+    }
     DATA_DIR = {
         name: "data-dir",
         heading: BROKER,

@@ -62,6 +62,7 @@ fn http(text: &str) -> HttpAddress {
 fn embedded() -> ClusterChoice {
     ClusterChoice::Embedded {
         listen: "127.0.0.1:9092".parse().expect("an address"),
+        advertise: None,
         data_dir: "./postern-data".into(),
         auto_create_topics: false,
         strict_replication: false,
@@ -127,6 +128,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
     let wanted = Config {
         cluster: ClusterChoice::Embedded {
             listen: "127.0.0.1:3".parse().expect("an address"),
+            advertise: None,
             data_dir: "/d".into(),
             auto_create_topics: true,
             strict_replication: true,

@@ -132,6 +132,18 @@ pub(super) fn count(text: &str) -> Result<u16, &'static str> {
     text.parse().ok().filter(|count| *count > 0).ok_or("a whole number from 1 to 65535")
 }
 
+/// A host that clients find, and a port.
+pub(super) fn host_and_port(text: &str) -> Result<(String, u16), &'static str> {
+    const EXPECTED: &str = "HOST:PORT, such as kafka.example.org:9092";
+    let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = port.parse().ok().filter(|port| *port > 0).ok_or(EXPECTED)?;
+    match host.is_empty() || host.contains(['/', ' ', '@', ',']) {
+        true => Err(EXPECTED),
+        false => Ok((host.to_owned(), port)),
+    }
+}
+
 /// A bootstrap list, kept as text because the client library takes it as text.
 pub(super) fn bootstrap_servers(text: &str) -> Result<String, &'static str> {
     let is_server = |server: &str| {
