@@ -30,6 +30,7 @@ mod operation;
 mod path;
 mod problem;
 mod produce_bounds;
+mod proxy_protocol;
 mod reading;
 mod registry;
 mod reply;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::front::Network;
 use crate::tls::TlsConfig;
 
 /// A socket that listens, and what is spoken on its connections below HTTP.
@@ -13,6 +14,8 @@ use crate::tls::TlsConfig;
 pub struct Listener {
     socket: TcpListener,
     pub(crate) tls: Option<watch::Receiver<TlsConfig>>,
+    /// Whose connections begin with a header of the PROXY protocol.
+    pub(crate) proxies: Arc<[Network]>,
 }
 
 impl Listener {
@@ -21,12 +24,18 @@ impl Listener {
     pub fn with_tls(self, config: watch::Receiver<TlsConfig>) -> Listener {
         Listener { tls: Some(config), ..self }
     }
+
+    /// Connections from one of `proxies` begin with a header of the PROXY protocol, which names the client; others are not affected.
+    #[must_use]
+    pub fn with_proxy_protocol(self, proxies: &[Network]) -> Listener {
+        Listener { proxies: proxies.into(), ..self }
+    }
 }
 
 /// Plain HTTP.
 impl From<TcpListener> for Listener {
     fn from(socket: TcpListener) -> Listener {
-        Listener { socket, tls: None }
+        Listener { socket, tls: None, proxies: Arc::default() }
     }
 }
 

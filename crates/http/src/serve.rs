@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -22,10 +23,12 @@ use tokio_util::either::Either;
 
 use crate::client_connection::{ClientConnection, SharedStream};
 use crate::connection_info::ConnectionInfo;
+use crate::front::Network;
 use crate::handover::{self, LAST_HANDSHAKES};
 use crate::idle_timeout::IdleTimeoutStream;
 use crate::listener::{Accepted, Acceptor, Listener};
 use crate::observe::ConnectionCounters;
+use crate::proxy_protocol;
 use crate::reply::ReplyBody;
 use crate::response_body::{ResponseBudget, Streams};
 use crate::tls::{self, TlsConfig};
@@ -81,7 +84,7 @@ where
     let connections = Arc::new(Semaphore::new(connections_max));
     let (stopping, stopped) = watch::channel(false);
     let listener = listener.into();
-    let server = Server::new(answer, &bounds, listener.tls.clone(), stopped);
+    let server = Server::new(answer, &bounds, &listener, stopped);
     let mut acceptor = Acceptor::new(listener, Arc::clone(&connections));
     let mut stop = pin!(stop);
     loop {
@@ -123,6 +126,7 @@ struct Server<F> {
     idle: Duration,
     counters: ConnectionCounters,
     tls: Option<watch::Receiver<TlsConfig>>,
+    proxies: Arc<[Network]>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -132,12 +136,7 @@ where
     A: Future<Output = Response<B>> + Send + 'static,
     B: Into<ReplyBody>,
 {
-    fn new(
-        answer: F,
-        bounds: &Bounds,
-        tls: Option<watch::Receiver<TlsConfig>>,
-        stopped: watch::Receiver<bool>,
-    ) -> Server<F> {
+    fn new(answer: F, bounds: &Bounds, listener: &Listener, stopped: watch::Receiver<bool>) -> Server<F> {
         let mut http = auto::Builder::new(TokioExecutor::new());
         // Not `pipeline_flush`: it holds a response back when a part of the next request has arrived, and never sends it if that one is
         // malformed. `half_close`: a client that shuts down its side after the request still gets the response.
@@ -149,8 +148,9 @@ where
         http.http2().timer(TokioTimer::new()).keep_alive_interval(bounds.idle).max_concurrent_streams(STREAMS_MAX);
         http.http2().initial_connection_window_size(WINDOW).initial_stream_window_size(WINDOW);
         let responses = ResponseBudget::new(bounds.responses);
+        let (tls, proxies) = (listener.tls.clone(), Arc::clone(&listener.proxies));
         let counters = bounds.counters.clone();
-        Server { answer, http: Arc::new(http), responses, idle: bounds.idle, counters, tls, stopped }
+        Server { answer, http: Arc::new(http), responses, idle: bounds.idle, counters, tls, proxies, stopped }
     }
 
     /// Serves one connection in a task of its own.
@@ -160,27 +160,20 @@ where
             let Accepted { stream, peer, permit } = accepted;
             let _held = (permit, server.counters.opened());
             let (stream, client) = SharedStream::new(stream);
-            let mut info = ConnectionInfo::new(Some(peer));
-            let stream = match &server.tls {
-                None => Either::Left(stream),
-                Some(config) => {
-                    let config = config.borrow().clone();
-                    let (mut stopped, is_http2) = (server.stopped.clone(), AtomicBool::new(false));
-                    let deadline = server.idle.min(HANDSHAKE_MAX);
-                    let accepted = tokio::select! {
-                        accepted = timeout(deadline, tls::accept(&config, stream, &client)) => accepted,
-                        // A client that has no connection yet has sent no request.
-                        () = last_requests(&mut stopped, &is_http2) => return,
-                    };
-                    match accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                        Ok(Some((stream, tls))) => {
-                            info.tls = Some(tls);
-                            Either::Right(stream)
-                        }
-                        Ok(None) => return,
-                        Err(error) => return tls::log_failure(peer, &error),
-                    }
-                }
+            let (mut stopped, is_http2) = (server.stopped.clone(), AtomicBool::new(false));
+            let opening = timeout(
+                server.idle.min(HANDSHAKE_MAX),
+                open(&server.proxies, server.tls.as_ref(), stream, peer, &client),
+            );
+            let opened = tokio::select! {
+                opened = opening => opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+                // A client that has no connection yet has sent no request.
+                () = last_requests(&mut stopped, &is_http2) => return,
+            };
+            let (stream, info) = match opened {
+                Ok(Some(opened)) => opened,
+                Ok(None) => return,
+                Err(error) => return tls::log_failure(peer, &error),
             };
             // A client may break its own connection; that is no fault of the server.
             if let Err(error) = server.serve_connection(stream, client, info).await {
@@ -247,6 +240,25 @@ where
             }
         }
     }
+}
+
+/// What comes before the first request: who the client is by the PROXY protocol, and the handshake of TLS. `None`: it was refused.
+async fn open(
+    proxies: &[Network],
+    tls: Option<&watch::Receiver<TlsConfig>>,
+    mut stream: SharedStream,
+    peer: SocketAddr,
+    client: &ClientConnection,
+) -> io::Result<Option<(Either<SharedStream, TlsStream<SharedStream>>, ConnectionInfo)>> {
+    let mut info = ConnectionInfo::new(Some(peer));
+    if proxies.iter().any(|proxy| proxy.contains(peer.ip())) {
+        info.client = proxy_protocol::read(&mut stream).await?.or(info.client);
+    }
+    let Some(config) = tls else { return Ok(Some((Either::Left(stream), info))) };
+    let config = config.borrow().clone();
+    let Some((stream, tls)) = tls::accept(&config, stream, client).await? else { return Ok(None) };
+    info.tls = Some(tls);
+    Ok(Some((Either::Right(stream), info)))
 }
 
 /// Resolves some time after the signal to stop; at once over HTTP/2, which tells the client which requests were received.

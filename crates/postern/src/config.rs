@@ -12,7 +12,7 @@ use arguments::Request;
 use declaration::Setting;
 use foreign::{Connection, Connections};
 use postern_broker::Flush;
-use postern_http::front::FrontSettings;
+use postern_http::front::{FrontSettings, Network};
 use postern_kafka::{Security, TopicName};
 use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Authorities, Credentials, RegistryUrl};
@@ -95,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) https: Option<Https>,
     /// TLS of the registry's.
     pub(crate) registry_https: Option<Https>,
+    /// Whose connections begin with a header of the PROXY protocol.
+    pub(crate) proxy_protocol: Vec<Network>,
     /// What stands in front of the REST proxy.
     pub(crate) front: FrontSettings,
     /// What stands in front of the registry.
@@ -319,6 +321,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         listeners.push((setting::MANAGEMENT_LISTEN, listen.address));
     }
     refuse_shared_addresses(&listeners, raw, errors);
+    let proxy_protocol = raw.find(front_settings::PROXY_PROTOCOL, front::networks, errors).unwrap_or_default();
     let (front, registry_front) = front::both(raw, errors);
     let (https, registry_https) = https::both(&http_listeners, &registry_listeners, raw, errors);
 
@@ -330,6 +333,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         registry_listen,
         https,
         registry_https,
+        proxy_protocol,
         front,
         registry_front,
         http,

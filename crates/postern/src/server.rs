@@ -186,13 +186,14 @@ impl Server {
         });
         let reload = access.reload.clone();
         management.extend(access.keep());
+        let proxies = config.proxy_protocol;
         let rest_served = rest_listeners
             .into_iter()
-            .map(|socket| listener(socket, certificates.rest()))
+            .map(|socket| listener(socket, certificates.rest()).with_proxy_protocol(&proxies))
             .zip(std::iter::repeat(&rest_api));
         let registry_served = registry_listeners
             .into_iter()
-            .map(|socket| listener(socket, certificates.registry()))
+            .map(|socket| listener(socket, certificates.registry()).with_proxy_protocol(&proxies))
             .zip(registry_api.iter().cycle());
         let listeners = rest_served
             .chain(registry_served)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use postern_http::{Bounds, ConnectionInfo, serve};
+use postern_http::{Bounds, ConnectionInfo, Listener, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -114,4 +114,33 @@ async fn a_request_knows_who_is_at_the_other_end() {
     let mut response = String::new();
     stream.read_to_string(&mut response).await.expect("an answer");
     assert!(response.ends_with(&format!("<{here}>")), "IPv4 on a socket of IPv6: {response}");
+}
+
+#[tokio::test]
+async fn a_load_balancer_says_who_the_client_is_and_others_cannot() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let listener = Listener::from(listener).with_proxy_protocol(&["127.0.0.2".parse().expect("an address")]);
+    let answer = |request: Request<hyper::body::Incoming>| async move {
+        let info = request.extensions().get::<ConnectionInfo>().expect("it is in every request");
+        let (peer, client) = (info.peer_ip().expect("TCP"), info.client.expect("TCP"));
+        Response::new(Bytes::from(format!("<{peer} {client}>")))
+    };
+    let bounds = Bounds { idle: Duration::from_secs(5), ..Bounds::default() };
+    tokio::spawn(serve::serve_with(listener, answer, bounds, std::future::pending(), LONG));
+    let ask = |from: &'static str, header: &'static str| async move {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind(format!("{from}:0").parse().expect("an address")).expect("loopback has it");
+        let mut stream = socket.connect(address).await.expect("it listens");
+        let request = format!("{header}GET / HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut response = String::new();
+        let _ = stream.read_to_string(&mut response).await;
+        response
+    };
+    const HEADER: &str = "PROXY TCP4 192.0.2.1 192.0.2.2 4711 443\r\n";
+    assert!(ask("127.0.0.2", HEADER).await.ends_with("<127.0.0.2 192.0.2.1:4711>"));
+    assert_eq!(ask("127.0.0.2", "").await, "", "it must be said");
+    assert!(ask("127.0.0.3", HEADER).await.starts_with("HTTP/1.1 400 "), "others are not believed");
+    assert!(ask("127.0.0.3", "").await.contains("<127.0.0.3 127.0.0.3:"));
 }

@@ -111,8 +111,8 @@ pub(super) static TABLE: &[Row] = &[
     row(Both, "connector.connection.limit", Honoured(HTTP_CONNECTIONS, translate::limit)),
     row(Both, "shutdown.graceful.ms", Honoured(SHUTDOWN_TIMEOUT, translate::millis)),
     row(Both, "http2.enabled", NoEffect("HTTP/2 is always spoken to clients that ask for it")),
-    row(Both, "proxy.protocol.enabled", Only(&["false"], "the PROXY protocol is not spoken")),
-    row(Both, "proxy.protocol.*", NoEffect("the PROXY protocol is not spoken")),
+    row(Both, "proxy.protocol.enabled", Only(&["false"], "proxy-protocol names the load balancers that speak it")),
+    row(Both, "proxy.protocol.*", NoEffect("proxy-protocol names the load balancers that speak it")),
     row(
         Both,
         "network.forwarded.request.customizer.enable",

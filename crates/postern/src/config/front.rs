@@ -95,6 +95,6 @@ fn names(text: &str) -> Result<Vec<String>, &'static str> {
     }
 }
 
-fn networks(text: &str) -> Result<Vec<Network>, &'static str> {
+pub(super) fn networks(text: &str) -> Result<Vec<Network>, &'static str> {
     text.split(',').map(|network| network.trim().parse()).collect()
 }

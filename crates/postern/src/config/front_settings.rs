@@ -72,6 +72,13 @@ pub(crate) const TRUSTED_PROXIES: Setting = setting(
      -Host, -Port and -Prefix say. From anybody else these headers are ignored.",
 );
 
+pub(crate) const PROXY_PROTOCOL: Setting = setting(
+    "proxy-protocol",
+    "NETWORK,…",
+    "Addresses and networks of load balancers whose connections begin with a header of the PROXY protocol (1 or 2), which names the \
+     client. From these it is required; not on the management listener.",
+);
+
 pub(crate) const PUBLIC_URL: Setting = setting(
     "public-url",
     "URL",
@@ -124,9 +131,9 @@ pub(crate) const CLIENT_RATE_LIMIT_REQUESTS: Setting = Setting {
 };
 
 /// All of them, in the order of `--help`.
-pub(crate) const ALL: [Setting; 17] = {
+pub(crate) const ALL: [Setting; 18] = {
     let [a, b, c, d] = CORS.all();
     let [e, f, g, h] = REGISTRY_CORS.all();
     let [i, j, k, l] = [RATE_LIMIT, RATE_LIMIT_REQUESTS, CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS];
-    [a, b, c, d, e, f, g, h, TRUSTED_PROXIES, PUBLIC_URL, RESPONSE_HEADERS, NOSNIFF, HSTS, i, j, k, l]
+    [a, b, c, d, e, f, g, h, TRUSTED_PROXIES, PROXY_PROTOCOL, PUBLIC_URL, RESPONSE_HEADERS, NOSNIFF, HSTS, i, j, k, l]
 };

@@ -154,6 +154,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         },
         https: None,
         registry_https: None,
+        proxy_protocol: Vec::new(),
         front: FrontSettings::default(),
         registry_front: FrontSettings::default(),
         http: Http {
