@@ -217,7 +217,7 @@ impl Api {
         }
         // HEAD is GET without the body, which hyper omits.
         let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
-        let Some(operation) = endpoint.operations.iter().find(|operation| &operation.method == method) else {
+        let Some(operation) = endpoint.operations.iter().find(|operation| operation.method == *method) else {
             let problem = self.parts.profile.not_allowed(endpoint, method);
             return problem.into_reply().header(ALLOW, endpoint.allow()).into_response(JSON);
         };
