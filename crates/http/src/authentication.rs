@@ -10,7 +10,6 @@ mod bearer;
 mod certificate;
 mod gateway;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::StatusCode;
@@ -20,6 +19,7 @@ use parking_lot::RwLock;
 use postern_access::Caller;
 
 use crate::connection_info::ConnectionInfo;
+use crate::front::client_ip;
 use crate::problem::Problem;
 use crate::reply::Reply;
 
@@ -70,7 +70,7 @@ impl AccessControl {
         let caller = match &*authentication {
             Authentication::Nobody => return Ok(Caller::anonymous()),
             Authentication::Basic(basic) => match credentials(head, "Basic")? {
-                Some(credentials) => Some(basic.caller(credentials, client(head)).await?),
+                Some(credentials) => Some(basic.caller(credentials, client_ip(&head.extensions)).await?),
                 None => None,
             },
             Authentication::Bearer(bearer) => match credentials(head, "Bearer")? {
@@ -179,11 +179,6 @@ fn credentials<'a>(head: &'a Head, scheme: &str) -> Result<Option<&'a str>, Refu
         true => Ok(Some(rest.trim())),
         false => Err(wrong()),
     }
-}
-
-/// The address of the client, as far as the connection tells it.
-fn client(head: &Head) -> Option<IpAddr> {
-    Some(head.extensions.get::<ConnectionInfo>()?.client?.ip())
 }
 
 /// A text inside of a quoted string (RFC 9110 §5.6.4); what cannot stand there is left out.

@@ -40,6 +40,7 @@ pub(crate) struct TestApp {
     pub(crate) proxy: Proxy,
     /// Its id, as it stands in the paths of API v3.
     pub(crate) cluster_id: String,
+    access: AccessControl,
     serving: [JoinHandle<bool>; 2],
     /// The embedded broker, to arrange faults.
     pub(crate) broker: Broker,
@@ -95,8 +96,9 @@ impl TestApp {
     /// The same behind another front.
     pub(crate) async fn behind(mut self, settings: FrontSettings) -> TestApp {
         let bounds = Bounds::default();
-        let rest = postern_http::rest(self.proxy.clone(), &bounds).with_front(settings.clone());
-        let registry = postern_http::registry(self.schemas.clone(), &bounds).with_front(settings);
+        let restricted = |api: Api| api.with_front(settings.clone()).with_access(self.access.clone());
+        let rest = restricted(postern_http::rest(self.proxy.clone(), &bounds));
+        let registry = restricted(postern_http::registry(self.schemas.clone(), &bounds));
         self.serving.iter().for_each(JoinHandle::abort);
         let ((rest, rest_serving), (registry, registry_serving)) =
             (serve(rest, &bounds).await, serve(registry, &bounds).await);
@@ -133,11 +135,11 @@ impl TestApp {
 
         let rest_api = postern_http::rest(proxy.clone(), &bounds).with_access(access.clone());
         let (rest, rest_serving) = serve(rest_api, &bounds).await;
-        let registry_api = postern_http::registry(schemas.clone(), &bounds).with_access(access);
+        let registry_api = postern_http::registry(schemas.clone(), &bounds).with_access(access.clone());
         let (registry, registry_serving) = serve(registry_api, &bounds).await;
         let cluster_id = broker.cluster_id().to_owned();
         let serving = [rest_serving, registry_serving];
-        TestApp { rest, registry, schemas, cluster, proxy, cluster_id, serving, broker, _dir: dir }
+        TestApp { rest, registry, schemas, cluster, proxy, cluster_id, access, serving, broker, _dir: dir }
     }
 
     /// A connection to the REST proxy, to say on it what no client library would.

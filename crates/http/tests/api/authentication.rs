@@ -6,6 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use hyper::Method;
 use hyper::header::HeaderName;
 use postern_access::{Algorithm, KeySet, Roles, TokenRules, User, Users};
+use postern_http::front::FrontSettings;
 use postern_http::{AccessControl, Authentication, Basic, Bearer, Gateway, TokenKeys};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::json;
@@ -81,6 +82,21 @@ async fn an_address_with_many_wrong_passwords_waits_and_known_callers_do_not() {
     assert_eq!(refused.refusal(), (429, 42901));
     assert_eq!(refused.header("retry-after"), "60");
     assert_eq!(ask(basic("ana", "password")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_trusted_proxy_guesses_count_for_the_client_that_it_names() {
+    let trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+    let front = FrontSettings { trusted_proxies, ..FrontSettings::default() };
+    let app = TestApp::with_access(AccessControl::new(users())).await.behind(front).await;
+    let ask = |client: &str, authorization: String| {
+        as_caller(app.request(Method::GET, "/topics").header("X-Forwarded-For", client), &authorization).send()
+    };
+    for n in 0..10 {
+        assert_eq!(ask("203.0.113.7", basic("ana", &format!("guess {n}"))).await.status, 401);
+    }
+    assert_eq!(ask("203.0.113.7", basic("ben", "password")).await.refusal(), (429, 42901));
+    assert_eq!(ask("203.0.113.8", basic("ben", "password")).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
