@@ -15,12 +15,13 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use postern_access::Caller;
 use postern_proxy::Proxy;
 use postern_registry::Registry;
+use tracing::Instrument;
 
 use crate::authentication::{AccessControl, Authentication};
 use crate::body::{BodyReader, Bounds};
 use crate::front::{Front, FrontSettings};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
-use crate::observe::{ApiCounters, ApiStatistics, Observed, UNMATCHED};
+use crate::observe::{ApiCounters, ApiStatistics, Observed, RequestId, RequestLog, UNMATCHED, X_REQUEST_ID};
 use crate::path;
 use crate::problem::Problem;
 use crate::reading::RecordStreams;
@@ -38,8 +39,8 @@ const HEADERS_MAX: usize = 32 << 10;
 const PATH_SHOWN: usize = 100;
 const OPTIONS_ANSWER: &[MediaType] = &[MediaType { name: TEXT, weight: 1000 }, MediaType { name: JSON, weight: 900 }];
 
-/// Adds headers to every response of an API, given those of the request.
-type AddHeaders = fn(&HeaderMap, &mut HeaderMap);
+/// Adds headers to every response of an API.
+type AddHeaders = fn(&mut HeaderMap);
 
 /// The API of one listener. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +54,7 @@ struct Parts {
     paths: matchit::Router<Endpoint>,
     reader: BodyReader,
     counters: Arc<ApiCounters>,
+    log: RequestLog,
     profile: Profile,
 }
 
@@ -144,7 +146,7 @@ impl Api {
         let counters = Arc::new(counters);
         let reader = BodyReader::new(bounds, counters.clone());
         Api {
-            parts: Arc::new(Parts { paths, reader, counters, profile }),
+            parts: Arc::new(Parts { paths, reader, counters, log: bounds.log, profile }),
             front: Front::new(FrontSettings::default()),
             access: AccessControl::new(Authentication::Nobody),
         }
@@ -164,19 +166,25 @@ impl Api {
 
     /// Answers one request. Whatever answers, the answer gets the headers of all answers.
     pub async fn answer(&self, mut request: Request<Incoming>) -> Response<ReplyBody> {
-        let mut observed = Observed::new(&self.parts.counters);
+        let id = RequestId::of(request.headers());
         let (received, reply) = self.front.receive(&mut request);
-        let added = self.parts.profile.add_headers.map(|add_headers| (add_headers, request.headers().clone()));
+        let mut observed = Observed::new(&self.parts.counters, self.parts.log, &id, &request);
+        let span = observed.span.clone();
         let mut response = match reply {
             Some(reply) => reply.into_response(JSON),
-            None => self.route(request, &mut observed).await,
+            None => self.route(request, &mut observed).instrument(span).await,
         };
-        if let Some((add_headers, headers)) = added {
-            add_headers(&headers, response.headers_mut());
+        if let Some(add_headers) = self.parts.profile.add_headers {
+            add_headers(response.headers_mut());
         }
         self.front.finish(&received, response.headers_mut());
+        response.headers_mut().insert(X_REQUEST_ID, id.into_value());
         let code = response.extensions().get::<ErrorCode>().map(|ErrorCode(code)| *code);
-        observed.answered(response.status().as_u16(), code);
+        let sent = match response.body() {
+            ReplyBody::Bytes(bytes) => Some(bytes.len() as u64),
+            ReplyBody::Stream(_) => None,
+        };
+        observed.answered(response.status().as_u16(), code, sent);
         let counters = &self.parts.counters;
         response.map(|body| match body {
             ReplyBody::Bytes(bytes) => {

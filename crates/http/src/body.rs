@@ -12,7 +12,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout_at};
 
 use crate::budget::{ByteBudget, Growth, Permit};
-use crate::observe::{ApiCounters, ConnectionCounters};
+use crate::observe::{ApiCounters, ConnectionCounters, RequestLog};
 use crate::problem::Problem;
 use crate::produce_bounds::ProduceBounds;
 
@@ -38,6 +38,8 @@ pub struct Bounds {
     pub keep_alive: Duration,
     /// Those of producing through API v3.
     pub produce: ProduceBounds,
+    /// What is logged of requests.
+    pub log: RequestLog,
     /// Counts the connections of the listener.
     pub counters: ConnectionCounters,
 }
@@ -53,6 +55,7 @@ impl Default for Bounds {
             record_streams: 1024,
             keep_alive: Duration::from_secs(15),
             produce: ProduceBounds::default(),
+            log: RequestLog::default(),
             counters: ConnectionCounters::default(),
         }
     }

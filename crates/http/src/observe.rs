@@ -1,46 +1,161 @@
-//! What is seen of requests from outside: how many there are of which route, how they end, how long they take.
+//! What is seen of requests from outside: how many there are of which route, how they end, how long they take; in numbers, and in the log.
 //!
 //! Counting takes no lock and allocates nothing: each route has its counters from the start, and a request learns where they are when it is
-//! routed. What the numbers are called for a monitoring system is not known here.
+//! routed. What the numbers are called for a monitoring system is not known here. Lines of the log have the target `postern::request`, and no
+//! word of a body, a query or a header: those may hold secrets and records.
 
 mod counters;
+mod request_id;
 
-use std::time::Instant;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use hyper::body::{Body, Incoming};
+use hyper::{Method, Request, Uri};
+use tracing::Span;
+
+use crate::connection_info::ConnectionInfo;
 
 pub(crate) use counters::{ApiCounters, UNMATCHED};
 pub use counters::{ApiStatistics, ConnectionCounters, RouteStatistics};
+pub(crate) use request_id::{RequestId, X_REQUEST_ID};
 
 /// The status under which a request is counted whose client left before it was answered, as some reverse proxies do.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
+/// Characters of a path in a line of the log.
+const PATH_SHOWN: usize = 200;
+
+/// Which requests have a line of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoggedRequests {
+    /// All of them.
+    All,
+    /// Those that ended with a status of 500 or above, or were slow.
+    Failed,
+    /// None.
+    Off,
+}
+
+/// What is logged of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLog {
+    /// Which of them.
+    pub requests: LoggedRequests,
+    /// A request that took so long, from its head to the head of its answer, is slow.
+    pub slow: Duration,
+}
+
+impl Default for RequestLog {
+    fn default() -> RequestLog {
+        RequestLog { requests: LoggedRequests::Failed, slow: Duration::from_secs(10) }
+    }
+}
 
 /// One request, from its head to the head of its response. Dropped before [`Observed::answered`], it is counted as one whose client left.
 pub(crate) struct Observed<'a> {
     counters: &'a ApiCounters,
+    log: RequestLog,
     /// The place of the route in the table; [`UNMATCHED`] until it is known.
     pub(crate) route: usize,
+    /// What every line of the log that belongs to the request shows.
+    pub(crate) span: Span,
+    method: Method,
+    uri: Uri,
+    caller: Option<IpAddr>,
+    /// Bytes of the body, as far as its head tells.
+    announced: Option<u64>,
     since: Instant,
     is_answered: bool,
 }
 
+/// How a request ended.
+struct Ended {
+    status: u16,
+    error_code: Option<u32>,
+    /// Bytes of the body of the response; `None`: it is a stream, or there is none.
+    sent: Option<u64>,
+}
+
 impl<'a> Observed<'a> {
-    pub(crate) fn new(counters: &'a ApiCounters) -> Observed<'a> {
-        Observed { counters, route: UNMATCHED, since: Instant::now(), is_answered: false }
+    pub(crate) fn new(
+        counters: &'a ApiCounters,
+        log: RequestLog,
+        id: &RequestId,
+        request: &Request<Incoming>,
+    ) -> Observed<'a> {
+        let connection = request.extensions().get::<ConnectionInfo>();
+        Observed {
+            counters,
+            log,
+            route: UNMATCHED,
+            span: tracing::error_span!(target: "postern::request", "request", id = id.as_str()),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            caller: connection.and_then(|connection| connection.client).map(|client| client.ip()),
+            announced: request.body().size_hint().exact(),
+            since: Instant::now(),
+            is_answered: false,
+        }
     }
 
-    /// It was answered with `status`, and with an error code of the API where it failed.
-    pub(crate) fn answered(mut self, status: u16, error_code: Option<u32>) {
+    /// It was answered with `status`, with an error code of the API where it failed, and with a body of `sent` bytes unless that is a stream.
+    pub(crate) fn answered(mut self, status: u16, error_code: Option<u32>, sent: Option<u64>) {
         self.is_answered = true;
-        self.counters.answered(self.route, status, self.since.elapsed());
-        if let Some(code) = error_code {
+        self.ended(&Ended { status, error_code, sent });
+    }
+
+    fn ended(&self, ended: &Ended) {
+        let latency = self.since.elapsed();
+        self.counters.answered(self.route, ended.status, latency);
+        if let Some(code) = ended.error_code {
             self.counters.failed(code);
         }
+        let is_slow = latency >= self.log.slow;
+        match self.log.requests {
+            LoggedRequests::Off => {}
+            LoggedRequests::All | LoggedRequests::Failed if is_slow => self.log_line(ended, latency, "slow request"),
+            LoggedRequests::All => self.log_line(ended, latency, "request"),
+            LoggedRequests::Failed if ended.status >= 500 => self.log_line(ended, latency, "failed request"),
+            LoggedRequests::Failed => {}
+        }
+    }
+
+    fn log_line(&self, ended: &Ended, latency: Duration, what: &str) {
+        let path: String = self.uri.path().chars().take(PATH_SHOWN).collect();
+        tracing::info!(
+            target: "postern::request",
+            parent: &self.span,
+            caller = %Shown(self.caller),
+            method = self.method.as_str(),
+            route = self.counters.path(self.route),
+            path,
+            status = ended.status,
+            error_code = ended.error_code,
+            bytes_in = self.announced,
+            bytes_out = ended.sent,
+            ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
+            "{what}"
+        );
     }
 }
 
 impl Drop for Observed<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.counters.answered(self.route, CLIENT_CLOSED_REQUEST, self.since.elapsed());
+            self.ended(&Ended { status: CLIENT_CLOSED_REQUEST, error_code: None, sent: None });
+        }
+    }
+}
+
+/// A value, or a dash.
+struct Shown<T>(Option<T>);
+
+impl<T: fmt::Display> fmt::Display for Shown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(f),
+            None => f.write_str("-"),
         }
     }
 }

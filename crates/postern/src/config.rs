@@ -13,6 +13,7 @@ use declaration::Setting;
 use foreign::{Connection, Connections};
 use postern_broker::Flush;
 use postern_http::front::{FrontSettings, Network};
+use postern_http::observe::RequestLog;
 use postern_kafka::{Security, TopicName};
 use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Authorities, Credentials, RegistryUrl};
@@ -123,8 +124,21 @@ pub(crate) struct Config {
     pub(crate) access: AccessConfig,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) log: String,
+    /// How it is written.
+    pub(crate) log_format: LogFormat,
+    /// What is logged of requests.
+    pub(crate) request_log: RequestLog,
     /// Values that were ignored, and why: to be logged once the log has started.
     pub(crate) notes: Vec<Note>,
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// An object per line.
+    Json,
 }
 
 /// The listener for whoever supervises the process.
@@ -287,6 +301,11 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
     let reuse_port = raw.take(setting::LISTEN_REUSE_PORT, value::switch, errors);
     let shutdown_timeout = raw.take(setting::SHUTDOWN_TIMEOUT, value::time, errors);
     let log = raw.take(setting::LOG, value::filter, errors);
+    let log_format = raw.take(setting::LOG_FORMAT, value::log_format, errors);
+    let request_log = RequestLog {
+        requests: raw.take(setting::REQUEST_LOG, value::logged_requests, errors),
+        slow: raw.take(setting::SLOW_REQUEST, value::time, errors),
+    };
     let cluster = cluster(raw, errors);
     let (security, registry_kafka) = connections(foreign, raw, errors);
     let schemas = schemas(raw, env, errors);
@@ -347,6 +366,8 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         registry_kafka,
         access,
         log,
+        log_format,
+        request_log,
         notes,
     }
 }

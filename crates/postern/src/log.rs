@@ -14,9 +14,15 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    EnvFilter, Layer as _,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt,
+    reload,
+    util::SubscriberInitExt,
+};
 
-use crate::config::Config;
+use crate::config::{Config, LogFormat};
 
 /// Lines that may wait for the reader of the log; further ones are dropped.
 const MAX_WAITING_LINES: usize = 1024;
@@ -45,22 +51,22 @@ impl Log {
     /// # Errors
     ///
     /// When the thread cannot be started.
-    pub(crate) fn start(filter: &str) -> io::Result<Log> {
+    pub(crate) fn start(filter: &str, format: LogFormat) -> io::Result<Log> {
         let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
         let (lines, received) = sync_channel(MAX_WAITING_LINES);
         let dropped = Arc::new(AtomicU64::new(0));
         let writer = LineWriter { lines: lines.clone(), dropped: dropped.clone() };
-        thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&received, &dropped, io::stderr()))?;
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(writer)
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false)
-            // It would report a failed write with `eprintln!`, which panics where the first write failed.
-            .log_internal_errors(false)
-            .with_filter_reloading();
-        let levels = log.reload_handle();
-        log.init();
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || write_lines(&received, &dropped, format, io::stderr()))?;
+        // A failed write would be reported with `eprintln!`, which panics where the first write failed.
+        let written = fmt::layer().with_writer(writer).log_internal_errors(false);
+        let written = match format {
+            LogFormat::Text => written.with_ansi(io::stderr().is_terminal()).with_target(false).boxed(),
+            LogFormat::Json => written.json().flatten_event(true).with_span_list(false).boxed(),
+        };
+        let (filter, levels) = reload::Layer::new(filter);
+        tracing_subscriber::registry().with(filter).with(written).init();
         let set_levels = move |filter: &str| {
             let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
             levels.reload(filter).map_err(|error| error.to_string())
@@ -84,13 +90,18 @@ impl Log {
     }
 }
 
-fn write_lines(messages: &Receiver<Message>, dropped: &AtomicU64, mut out: impl Write) {
+fn write_lines(messages: &Receiver<Message>, dropped: &AtomicU64, format: LogFormat, mut out: impl Write) {
     for message in messages {
         match message {
             Message::Line(line) => {
                 let lost = dropped.swap(0, Ordering::Relaxed);
-                let report =
-                    if lost > 0 { format!("{lost} lines of the log could not be written\n") } else { String::new() };
+                let report = match format {
+                    _ if lost == 0 => String::new(),
+                    LogFormat::Text => format!("{lost} lines of the log could not be written\n"),
+                    LogFormat::Json => {
+                        format!("{{\"level\":\"WARN\",\"message\":\"{lost} lines of the log could not be written\"}}\n")
+                    }
+                };
                 if out.write_all(report.as_bytes()).and_then(|()| out.write_all(&line)).is_err() {
                     dropped.fetch_add(lost + 1, Ordering::Relaxed);
                 }
@@ -162,7 +173,7 @@ mod tests {
         }
         drop(writer);
         let mut out = Failing(2, Vec::new());
-        write_lines(&received, &dropped, &mut out);
+        write_lines(&received, &dropped, LogFormat::Text, &mut out);
         assert_eq!(String::from_utf8_lossy(&out.1), "2 lines of the log could not be written\nc\nd\n");
     }
 
@@ -176,7 +187,10 @@ mod tests {
         }
         drop(writer);
         let mut out = Failing(0, Vec::new());
-        write_lines(&received, &dropped, &mut out);
-        assert_eq!(String::from_utf8_lossy(&out.1), "3 lines of the log could not be written\na\nb\n");
+        write_lines(&received, &dropped, LogFormat::Json, &mut out);
+        assert_eq!(
+            String::from_utf8_lossy(&out.1),
+            "{\"level\":\"WARN\",\"message\":\"3 lines of the log could not be written\"}\na\nb\n"
+        );
     }
 }

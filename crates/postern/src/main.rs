@@ -100,7 +100,7 @@ fn run(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let log = match Log::start(&config.log) {
+    let log = match Log::start(&config.log, config.log_format) {
         Ok(log) => log,
         Err(error) => {
             print_error(&format_args!("cannot start threads: {error}"));

@@ -173,6 +173,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let listener_count = rest_listeners.len() + registry_listeners.len();
         let bounds = Bounds {
+            log: config.request_log,
             record_streams: config.records.streams,
             produce: config.records.produce,
             ..bounds(open_files, &config.http, listener_count)

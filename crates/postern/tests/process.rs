@@ -459,6 +459,63 @@ fn health_is_told_on_a_listener_of_its_own_until_the_end() {
     assert_eq!(ask(&health.to_string()).0, Some(1));
 }
 
+/// Everything that a client sends may be a secret or a record; only paths, and ids that it gives its requests, are for the log.
+#[test]
+fn requests_are_logged_as_json_without_a_word_of_what_they_hold() {
+    const SECRET: &str = "CANARY";
+    let data = tempfile::tempdir().expect("a directory");
+    let mut command = postern(&ANY_PORTS);
+    command.args(["--management-listen=off", "--log=debug", "--log-format=json", "--request-log=all", "--data-dir"]);
+    let mut running = Running::spawn(command.arg(data.path()));
+    create_topic(running.rest, "logged");
+    // The log is read while requests are made, or the pipe would fill.
+    let mut pipe = running.child.stderr.take().expect("piped");
+    let reader = thread::spawn(move || {
+        let mut log = String::new();
+        pipe.read_to_string(&mut log).map(|_| log)
+    });
+    let v2 = |format: &str| format!("application/vnd.kafka.{format}.v2+json");
+    let schema = r#""value_schema":"{\\"type\\":\\"record\\",\\"name\\":\\"R\\",\\"fields\\":[{\\"name\\":\\"f\\",\\"type\\":\\"int\\"}]}""#;
+    let bodies = [
+        (v2("json"), 200, format!(r#"{{"records":[{{"key":"{SECRET}","value":{{"{SECRET}":1}}}}]}}"#)),
+        (v2("json"), 422, format!(r#"{{"records":[{{"value":"{SECRET}"#)),
+        (v2("binary"), 400, format!(r#"{{"records":[{{"value":"{SECRET}***"}}]}}"#)),
+        (v2("avro"), 400, format!(r#"{{{schema},"records":[{{"value":{{"f":"{SECRET}"}}}}]}}"#)),
+        (v2("avro"), 422, format!(r#"{{"value_schema":"{SECRET}","records":[{{"value":1}}]}}"#)),
+    ];
+    for (content_type, expected, body) in bodies {
+        let path = format!("/topics/logged?token={SECRET}");
+        let headers =
+            format!("{content_type}\r\nAuthorization: Bearer {SECRET}\r\nCookie: {SECRET}\r\nX-Request-Id: my-request");
+        let found = post(running.rest, &path, &headers, &body);
+        assert_eq!(found / 100, expected / 100, "{body}");
+    }
+    running.signal("-TERM");
+    let start = Instant::now();
+    while running.child.try_wait().expect("a child").is_none() {
+        assert!(start.elapsed() < Duration::from_secs(30), "it ends");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let log = reader.join().expect("no panic").expect("UTF-8");
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect();
+    let requests: Vec<_> = lines
+        .iter()
+        .filter(|line| line["target"] == "postern::request" && line["span"]["id"] == "my-request")
+        .filter(|line| line["message"] == "request")
+        .collect();
+    assert_eq!(requests.len(), 5, "{log}");
+    let first = requests[0];
+    assert_eq!(
+        [&first["method"], &first["route"], &first["path"], &first["caller"]],
+        ["POST", "/topics/{topic}", "/topics/logged", "127.0.0.1"]
+    );
+    assert_eq!((first["status"].as_u64(), first["bytes_in"].as_u64()), (Some(200), Some(51)));
+    assert!(first["bytes_out"].as_u64() > Some(10) && first["ms"].is_u64() && first["error_code"].is_null(), "{first}");
+    assert!(requests[1]["error_code"].is_u64(), "{}", requests[1]);
+    assert!(!log.contains(SECRET), "{log}");
+}
+
 /// Sends a body and returns the answer's status.
 fn post(address: SocketAddr, path: &str, content_type: &str, body: &str) -> u16 {
     let mut stream = TcpStream::connect(address).expect("it listens");

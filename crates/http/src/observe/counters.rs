@@ -71,6 +71,11 @@ impl ApiCounters {
         }
     }
 
+    /// The path of a route; `none` for requests that match none.
+    pub(crate) fn path(&self, route: usize) -> &'static str {
+        self.routes[route].route.as_ref().map_or("none", |(_, path)| path)
+    }
+
     pub(crate) fn answered(&self, route: usize, status: u16, latency: Duration) {
         let counters = &self.routes[route];
         counters.statuses.add(u32::from(status));

@@ -555,6 +555,28 @@ settings! {
         about: "What is logged to standard error: a level (error, warn, info, debug, trace), or levels by part, \
                 such as info,postern_registry=debug.",
     }
+    LOG_FORMAT = {
+        name: "log-format",
+        heading: PROCESS,
+        operand: Some("FORMAT"),
+        default: "text",
+        about: "How lines of the log are written: \"text\" for people, \"json\" for programs, an object per line.",
+    }
+    REQUEST_LOG = {
+        name: "request-log",
+        heading: PROCESS,
+        operand: Some("WHICH"),
+        default: "failed",
+        about: "Which requests have a line of the log, with caller, route, status, bytes, time and X-Request-Id: \"all\", \
+                \"failed\" (those with a status from 500, and slow ones) or \"off\".",
+    }
+    SLOW_REQUEST = {
+        name: "slow-request",
+        heading: PROCESS,
+        operand: Some("TIME"),
+        default: "10s",
+        about: "A request that is not answered within this is logged as a slow one.",
+    }
     CONFIG = {
         name: "config",
         heading: PROCESS,

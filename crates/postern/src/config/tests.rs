@@ -178,6 +178,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         registry_kafka: None,
         access: AccessConfig { way: Way::Nobody },
         log: "debug".into(),
+        log_format: LogFormat::Text,
+        request_log: RequestLog::default(),
         notes: vec![Note {
             is_warning: true,
             text: "whoever reaches this machine may read, write and delete: nobody is asked who they are at rest-listen 0.0.0.0:1"

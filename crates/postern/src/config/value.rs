@@ -8,10 +8,13 @@ use std::{
 };
 
 use postern_broker::Flush;
+use postern_http::observe::LoggedRequests;
 use postern_kafka::{Compression, IsolationLevel, OffsetReset, TopicName};
 use postern_registry::CompatibilityLevel;
 use postern_registry_client::{Credentials, RegistryUrl};
 use tracing_subscriber::EnvFilter;
+
+use super::LogFormat;
 
 /// Where something listens for HTTP.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -193,6 +196,25 @@ pub(super) fn group(text: &str) -> Result<String, &'static str> {
 pub(super) fn level(text: &str) -> Result<CompatibilityLevel, &'static str> {
     const EXPECTED: &str = "NONE, BACKWARD, BACKWARD_TRANSITIVE, FORWARD, FORWARD_TRANSITIVE, FULL or FULL_TRANSITIVE";
     CompatibilityLevel::parse(text).ok_or(EXPECTED)
+}
+
+/// How lines of the log are written.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, &'static str> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("\"text\" or \"json\""),
+    }
+}
+
+/// Which requests are logged.
+pub(super) fn logged_requests(text: &str) -> Result<LoggedRequests, &'static str> {
+    match text {
+        "all" => Ok(LoggedRequests::All),
+        "failed" => Ok(LoggedRequests::Failed),
+        "off" => Ok(LoggedRequests::Off),
+        _ => Err("\"all\", \"failed\" or \"off\""),
+    }
 }
 
 /// A directory, which need not exist.

@@ -13,6 +13,7 @@ use hyper::header::CONTENT_TYPE;
 use postern_proxy::{AppendedRecord, Proxy, run_large};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument;
 
 use super::Target;
 use super::document::{self, Refusal};
@@ -65,14 +66,15 @@ fn start(proxy: Proxy, request: RequestContext, bounds: ProduceBounds) -> Result
     let target = Target::new(proxy, params.get("topic"));
     let deadline = Instant::now() + bounds.stream_duration;
     let record_max = bounds.record.unwrap_or(body.max()).min(body.max());
-    tokio::spawn(async move {
+    let work = async move {
         let reader = Reader { target, answers: &answers, under_way, deadline, record_max, bounds };
         let work = async { tokio::join!(reader.read(body), write(appended, &answers, &receipts)) };
         tokio::select! {
             _ = work => {}
             () = answers.left() => {}
         }
-    });
+    };
+    tokio::spawn(work.in_current_span());
     Ok(Reply::stream(reply))
 }
 

@@ -1,0 +1,61 @@
+//! `X-Request-Id`: what a client calls its request, or what we call it where the client says nothing usable (docs/reference/schema-registry.md §1).
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use uuid::{Builder, fmt::Hyphenated};
+
+/// The header, in requests and responses.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Characters of an id that is taken.
+const MAX: usize = 128;
+
+/// The id of one request: printable ASCII characters.
+pub(crate) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The client's, if it sends one that is not blank and has up to 128 printable ASCII characters; else a new one, a random UUID.
+    pub(crate) fn of(headers: &HeaderMap) -> RequestId {
+        let mut given = headers.get_all(X_REQUEST_ID).iter().filter(|id| !id.as_bytes().trim_ascii().is_empty());
+        let only = given.next().filter(|_| given.next().is_none());
+        match only.filter(|id| id.len() <= MAX && id.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'))) {
+            Some(id) => RequestId(id.clone()),
+            None => {
+                // Ids have to differ, not to be secret: no system call for each of them.
+                let id = Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
+                let mut text = [0; Hyphenated::LENGTH];
+                let text = id.hyphenated().encode_lower(&mut text);
+                RequestId(HeaderValue::from_str(text).expect("hexadecimal digits and dashes are a valid header"))
+            }
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().expect("printable ASCII characters were checked")
+    }
+
+    pub(crate) fn into_value(self) -> HeaderValue {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn id(given: &[&str]) -> String {
+        let value = |text: &&str| HeaderValue::from_bytes(text.as_bytes()).expect("a header");
+        RequestId::of(&HeaderMap::from_iter(given.iter().map(|text| (X_REQUEST_ID, value(text))))).as_str().to_owned()
+    }
+
+    #[test]
+    fn the_only_id_that_is_not_blank_is_taken_and_another_one_is_replaced() {
+        assert_eq!(id(&["4711/a-B"]), "4711/a-B");
+        assert_eq!(id(&["with space"]), "with space");
+        let long = "x".repeat(MAX + 1);
+        for unusable in [&[][..], &[" "], &["\u{fc}"], &[&long], &["tab\there"], &["a", "b"]] {
+            assert_eq!(Uuid::parse_str(&id(unusable)).map(|id| id.get_version_num()), Ok(4), "{unusable:?}");
+        }
+        assert_ne!(id(&[]), id(&[]));
+    }
+}
