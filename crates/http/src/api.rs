@@ -19,6 +19,7 @@ use tracing::Instrument;
 
 use crate::authentication::{AccessControl, Authentication};
 use crate::body::{BodyReader, Bounds};
+use crate::coding::{self, Coding};
 use crate::front::{Front, FrontSettings};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
 use crate::observe::{ApiCounters, ApiStatistics, Observed, RequestId, RequestLog, UNMATCHED, X_REQUEST_ID};
@@ -55,6 +56,8 @@ struct Parts {
     reader: BodyReader,
     counters: Arc<ApiCounters>,
     log: RequestLog,
+    /// Whether answers are packed.
+    compression: bool,
     profile: Profile,
 }
 
@@ -145,8 +148,9 @@ impl Api {
         }
         let counters = Arc::new(counters);
         let reader = BodyReader::new(bounds, counters.clone());
+        let (log, compression) = (bounds.log, bounds.compression);
         Api {
-            parts: Arc::new(Parts { paths, reader, counters, log: bounds.log, profile }),
+            parts: Arc::new(Parts { paths, reader, counters, log, compression, profile }),
             front: Front::new(FrontSettings::default()),
             access: AccessControl::new(Authentication::Nobody),
         }
@@ -170,6 +174,7 @@ impl Api {
         let (received, reply) = self.front.receive(&mut request);
         let mut observed = Observed::new(&self.parts.counters, self.parts.log, &id, &request);
         let span = observed.span.clone();
+        let coding = Coding::of_answer(request.headers());
         let mut response = match reply {
             Some(reply) => reply.into_response(JSON),
             None => self.route(request, &mut observed).instrument(span).await,
@@ -179,6 +184,9 @@ impl Api {
         }
         self.front.finish(&received, response.headers_mut());
         response.headers_mut().insert(X_REQUEST_ID, id.into_value());
+        if self.parts.compression {
+            response = coding::packed(response, coding).await;
+        }
         let code = response.extensions().get::<ErrorCode>().map(|ErrorCode(code)| *code);
         let sent = match response.body() {
             ReplyBody::Bytes(bytes) => Some(bytes.len() as u64),

@@ -1,5 +1,6 @@
 //! Request bodies: read completely, within bounds, as UTF-8.
 
+use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,9 +10,11 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body as _, Incoming};
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use crate::budget::{ByteBudget, Growth, Permit};
+use crate::coding::{Coding, Unpacker};
 use crate::observe::{ApiCounters, ConnectionCounters, RequestLog};
 use crate::problem::Problem;
 use crate::produce_bounds::ProduceBounds;
@@ -38,6 +41,8 @@ pub struct Bounds {
     pub keep_alive: Duration,
     /// Those of producing through API v3.
     pub produce: ProduceBounds,
+    /// Whether answers are packed for clients that accept it (`Accept-Encoding`). Default true.
+    pub compression: bool,
     /// What is logged of requests.
     pub log: RequestLog,
     /// Counts the connections of the listener.
@@ -55,6 +60,7 @@ impl Default for Bounds {
             record_streams: 1024,
             keep_alive: Duration::from_secs(15),
             produce: ProduceBounds::default(),
+            compression: true,
             log: RequestLog::default(),
             counters: ConnectionCounters::default(),
         }
@@ -124,8 +130,13 @@ impl BodyReader {
         self.budget.used_of()
     }
 
-    /// The whole body, as UTF-8 whatever Unicode encoding it has (RFC 4627 §3, which Confluent follows).
-    pub(crate) async fn read(&self, mut body: Incoming, kind: BodyKind) -> Result<Body, Problem> {
+    /// The whole body, unpacked, as UTF-8 whatever Unicode encoding it has (RFC 4627 §3, which Confluent follows).
+    pub(crate) async fn read(
+        &self,
+        mut body: Incoming,
+        coding: Option<Coding>,
+        kind: BodyKind,
+    ) -> Result<Body, Problem> {
         let max = match kind {
             BodyKind::Records => self.max,
             BodyKind::Document(max) => max.min(self.max),
@@ -134,40 +145,42 @@ impl BodyReader {
         if announced > max {
             return Err(too_large(kind, max));
         }
-        let (mut whole, mut joined) = (Bytes::new(), BytesMut::new());
-        let (mut permit, mut weight, mut waited) = (Permit::default(), 0, Duration::ZERO);
-        let (mut deadline, mut received) = (Instant::now() + self.idle, 0);
-        while let Some(piece) = self.piece(&mut body, deadline).await? {
-            if whole.len() + joined.len() + piece.len() > max {
+        let mut unpacker = unpacker(coding)?;
+        let mut text = Collected::new(self, kind, max, announced);
+        let (mut deadline, mut received, mut arrived) = (Instant::now() + self.idle, 0, 0);
+        while let Some(mut piece) = self.piece(&mut body, deadline).await? {
+            received += piece.len();
+            arrived += piece.len();
+            if arrived > max {
                 return Err(too_large(kind, max));
             }
-            weight += kind.weight(&piece);
-            let growth = self.budget.grow(&mut permit, weight, &mut waited, self.idle).await;
-            if growth == Growth::TimedOut {
-                return Err(Problem::generic(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "Too many request bodies are being worked on. Nothing was done; send the request again later.",
-                ));
+            let mut growth = Growth::Immediate;
+            match &mut unpacker {
+                None => growth = text.add(piece).await?,
+                Some(unpacker) => {
+                    while !piece.is_empty() {
+                        let unpacked = unpacker.step(&mut piece).map_err(|error| not_unpacked(unpacker, &error))?;
+                        if text.add(unpacked).await? == Growth::Waited {
+                            growth = Growth::Waited;
+                        }
+                        // A step takes some time, and a piece may need many.
+                        yield_now().await;
+                    }
+                }
             }
-            received += piece.len();
             if growth == Growth::Waited || received >= PACE {
                 (deadline, received) = (Instant::now() + self.idle, 0);
             }
-            // Most bodies arrive in one piece, which is not copied.
-            if whole.is_empty() && joined.is_empty() {
-                whole = piece;
-                continue;
-            }
-            if joined.is_empty() {
-                joined.reserve(announced.min(RESERVED_MAX));
-                joined.extend_from_slice(&std::mem::take(&mut whole));
-            }
-            joined.extend_from_slice(&piece);
         }
-        if !joined.is_empty() {
-            whole = joined.freeze();
+        while let Some(unpacker) = &mut unpacker {
+            let rest = unpacker.rest().map_err(|error| not_unpacked(unpacker, &error))?;
+            if rest.is_empty() {
+                break;
+            }
+            text.add(rest).await?;
+            yield_now().await;
         }
-        Ok(Body { bytes: into_utf8(whole)?, _permit: permit })
+        text.into_body()
     }
 
     /// The next piece of data; trailers are ignored.
@@ -198,11 +211,83 @@ impl BodyReader {
     }
 }
 
-impl BodyReader {
-    /// The body piece by piece, to be worked on as it comes.
-    pub(crate) fn stream(self, body: Incoming) -> BodyStream {
-        BodyStream { body, reader: self, permit: Permit::default() }
+/// The text of a body as far as it is there.
+struct Collected<'a> {
+    reader: &'a BodyReader,
+    kind: BodyKind,
+    max: usize,
+    /// Bytes that the head of the request announces.
+    announced: usize,
+    /// Most bodies are one piece, which is not copied.
+    whole: Bytes,
+    joined: BytesMut,
+    permit: Permit,
+    weight: usize,
+    waited: Duration,
+}
+
+impl<'a> Collected<'a> {
+    fn new(reader: &'a BodyReader, kind: BodyKind, max: usize, announced: usize) -> Collected<'a> {
+        let (whole, joined, permit) = (Bytes::new(), BytesMut::new(), Permit::default());
+        Collected { reader, kind, max, announced, whole, joined, permit, weight: 0, waited: Duration::ZERO }
     }
+
+    /// Adds a piece within the bound and the budget.
+    async fn add(&mut self, piece: Bytes) -> Result<Growth, Problem> {
+        if self.whole.len() + self.joined.len() + piece.len() > self.max {
+            return Err(too_large(self.kind, self.max));
+        }
+        self.weight += self.kind.weight(&piece);
+        let BodyReader { budget, idle, .. } = self.reader;
+        let growth = budget.grow(&mut self.permit, self.weight, &mut self.waited, *idle).await;
+        if growth == Growth::TimedOut {
+            return Err(Problem::generic(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many request bodies are being worked on. Nothing was done; send the request again later.",
+            ));
+        }
+        if self.whole.is_empty() && self.joined.is_empty() {
+            self.whole = piece;
+            return Ok(growth);
+        }
+        if self.joined.is_empty() {
+            self.joined.reserve(self.announced.min(RESERVED_MAX));
+            self.joined.extend_from_slice(&std::mem::take(&mut self.whole));
+        }
+        self.joined.extend_from_slice(&piece);
+        Ok(growth)
+    }
+
+    fn into_body(self) -> Result<Body, Problem> {
+        let bytes = if self.joined.is_empty() { self.whole } else { self.joined.freeze() };
+        Ok(Body { bytes: into_utf8(bytes)?, _permit: self.permit })
+    }
+}
+
+impl BodyReader {
+    /// The body piece by piece, unpacked, to be worked on as it comes.
+    pub(crate) fn stream(self, body: Incoming, coding: Option<Coding>) -> Result<BodyStream, Problem> {
+        let unpacker = unpacker(coding)?;
+        Ok(BodyStream { body, reader: self, unpacker, packed: Bytes::new(), permit: Permit::default() })
+    }
+}
+
+fn unpacker(coding: Option<Coding>) -> Result<Option<Unpacker>, Problem> {
+    coding.map(Unpacker::new).transpose().map_err(|_| {
+        Problem::generic(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "There is no memory to unpack the request body. Nothing was done; send the request again later.",
+        )
+    })
+}
+
+fn not_unpacked(unpacker: &Unpacker, error: &io::Error) -> Problem {
+    Problem::bad_request(format!("{} Nothing was done.", broken_coding(unpacker, error)))
+}
+
+fn broken_coding(unpacker: &Unpacker, error: &io::Error) -> String {
+    let name = unpacker.coding().name();
+    format!("The request body is not valid {name}, which Content-Encoding says that it is: {error}.")
 }
 
 /// Bytes of a stream that are not accounted: connections and streams are bounded in number.
@@ -212,6 +297,9 @@ const STREAM_SMALL: usize = 64 << 10;
 pub(crate) struct BodyStream {
     body: Incoming,
     reader: BodyReader,
+    unpacker: Option<Unpacker>,
+    /// What has come and is not unpacked yet.
+    packed: Bytes,
     permit: Permit,
 }
 
@@ -232,14 +320,34 @@ impl BodyStream {
     }
 
     /// The next piece of data; trailers are ignored. Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+    ///
+    /// # Errors
+    /// A sentence: the body broke off, or is not in its coding.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, String> {
         loop {
-            match self.body.frame().await.transpose()? {
-                None => return Ok(None),
+            if let Some(unpacker) = &mut self.unpacker
+                && !self.packed.is_empty()
+            {
+                let piece = unpacker.step(&mut self.packed).map_err(|error| broken_coding(unpacker, &error))?;
+                if !piece.is_empty() {
+                    return Ok(Some(piece));
+                }
+                continue;
+            }
+            let frame = self.body.frame().await.transpose();
+            match frame.map_err(|error| format!("The request body broke off: {error}."))? {
+                None => {
+                    let Some(unpacker) = &mut self.unpacker else { return Ok(None) };
+                    let rest = unpacker.rest().map_err(|error| broken_coding(unpacker, &error))?;
+                    return Ok(Some(rest).filter(|rest| !rest.is_empty()));
+                }
                 Some(frame) => {
                     if let Ok(data) = frame.into_data() {
                         self.reader.counters.received.fetch_add(data.len() as u64, Relaxed);
-                        return Ok(Some(data));
+                        match self.unpacker {
+                            None => return Ok(Some(data)),
+                            Some(_) => self.packed = data,
+                        }
                     }
                 }
             }

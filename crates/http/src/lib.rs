@@ -14,6 +14,7 @@ mod authentication;
 mod body;
 mod budget;
 mod client_connection;
+mod coding;
 mod connection_info;
 pub mod front;
 #[cfg(feature = "fuzzing")]

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_ENCODING;
 use hyper::http::request::Parts;
 use postern_access::Caller;
 
 use crate::body::{Body, BodyKind, BodyReader, BodyStream};
 use crate::client_connection::ClientConnection;
+use crate::coding::Coding;
 use crate::front;
 use crate::path;
 use crate::problem::Problem;
@@ -90,26 +89,16 @@ impl RequestContext {
         self.read(BodyKind::Document(max)).await
     }
 
-    /// Reads the body and returns it with the parameters. Compressed bodies are refused.
+    /// Reads the body, unpacked, and returns it with the parameters.
     pub(crate) async fn read(self, kind: BodyKind) -> Result<(Params, Body), Problem> {
-        self.refuse_compressed()?;
-        Ok((self.params, self.reader.read(self.body, kind).await?))
+        let coding = Coding::of_request(&self.head.headers)?;
+        Ok((self.params, self.reader.read(self.body, coding, kind).await?))
     }
 
-    /// The body piece by piece, with the parameters. Compressed bodies are refused.
+    /// The body piece by piece, unpacked, with the parameters.
     pub(crate) fn stream(self) -> Result<(Params, BodyStream), Problem> {
-        self.refuse_compressed()?;
-        Ok((self.params, self.reader.stream(self.body)))
-    }
-
-    fn refuse_compressed(&self) -> Result<(), Problem> {
-        let encoding = self.head.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
-        if let Some(other) = encoding.filter(|encoding| !matches!(*encoding, "" | "identity")) {
-            let message =
-                format!("HTTP 415 Unsupported Media Type: Content-Encoding is {other}; send the body as it is.");
-            return Err(Problem::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-        }
-        Ok(())
+        let coding = Coding::of_request(&self.head.headers)?;
+        Ok((self.params, self.reader.stream(self.body, coding)?))
     }
 }
 

@@ -172,6 +172,7 @@ pub(crate) struct Http {
     /// `postern_http::Bounds::responses`.
     pub(crate) answer_memory: usize,
     pub(crate) body: usize,
+    pub(crate) compression: bool,
 }
 
 /// Which schema registry the REST proxy uses: exactly one of the two.
@@ -294,6 +295,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         connections: usize::from(raw.take(setting::HTTP_CONNECTIONS, value::count, errors)),
         idle: raw.take(setting::HTTP_IDLE_TIMEOUT, value::time, errors),
         body: raw.take(setting::HTTP_MAX_BODY, value::bytes, errors),
+        compression: raw.take(setting::HTTP_COMPRESSION, value::switch, errors),
     };
     let records = Records::resolve(raw, errors);
     let rest_listen = raw.take(setting::REST_LISTEN, value::addresses, errors);

@@ -374,7 +374,7 @@ fn bounds(limit: Option<u64>, chosen: &Http, listeners: usize) -> Bounds {
         tracing::warn!("the limit of open files is {limit}: at most {connections} connections to each HTTP listener");
     }
     let Http { idle, body, body_memory: bodies, answer_memory: responses, .. } = *chosen;
-    Bounds { connections, idle, body, bodies, responses, ..Bounds::default() }
+    Bounds { connections, idle, body, bodies, responses, compression: chosen.compression, ..Bounds::default() }
 }
 
 /// URLs for the banner.

@@ -210,15 +210,3 @@ async fn what_is_too_long_is_told_so() {
     let far = talk(&app, &format!("GET /{} HTTP/1.1\r\nHost: p\r\n\r\n", "x".repeat(300_000))).await;
     assert!(far.starts_with("HTTP/1.1 414") || far.starts_with("HTTP/1.1 431"), "{far}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn packed_bodies_are_not_taken_as_they_stand() {
-    let app = TestApp::start().await;
-    app.topic("lab", 1).await;
-    let body = json!({"records": [{"value": 1}]}).to_string();
-    for (encoding, status) in [("gzip", 415), ("zstd, gzip", 415), ("identity", 200)] {
-        let call = app.request(Method::POST, "/topics/lab").body(body.clone()).header("Content-Type", JSON);
-        assert_eq!(call.header("Content-Encoding", encoding).send().await.status, status, "{encoding}");
-    }
-    assert_eq!(app.end_offset("lab", 0).await, 1);
-}

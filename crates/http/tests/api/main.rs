@@ -7,6 +7,7 @@ mod authentication;
 mod docs_consumers;
 mod front;
 mod http_bounds;
+mod http_codings;
 mod http_responses;
 mod http_wire;
 mod openapi;

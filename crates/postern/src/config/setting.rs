@@ -116,6 +116,13 @@ settings! {
         default: "30s",
         about: "A connection on which nothing moves for so long is closed; a body that pauses so long is refused with 408.",
     }
+    HTTP_COMPRESSION = {
+        name: "http-compression",
+        heading: LISTENERS,
+        operand: Some("BOOLEAN"),
+        default: "true",
+        about: "Whether answers from 1 KiB are packed with gzip or zstd for clients that accept it. Request bodies may be packed in any case.",
+    }
     HTTP_MAX_BODY = {
         name: "http-max-body",
         heading: LISTENERS,

@@ -163,6 +163,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             body_memory: 256 << 20,
             answer_memory: 64 << 20,
             body: 64 << 20,
+            compression: true,
         },
         reuse_port: false,
         records: Records {

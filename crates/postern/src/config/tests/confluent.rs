@@ -9,7 +9,8 @@ use crate::config::{
 };
 
 /// For each setting that is honoured: a value, and what it is as the value of a setting of ours.
-const HONOURED: [(&str, &str, &str); 81] = [
+const HONOURED: [(&str, &str, &str); 82] = [
+    ("compression.enable", "false", "false"),
     ("authentication.method", "BASIC", "basic"),
     ("authentication.realm", "KafkaRest", "KafkaRest"),
     ("authentication.roles", "admin, user", "admin,user"),
