@@ -82,9 +82,11 @@ reply = out.produce(topic, {"records": [{"value": "not base64!"}]}, media=BINARY
 out.same("no base64", (reply.status_code, reply.json()["error_code"]), (400, 400))
 reply = out.produce(topic, '{"records":[{"value":nope}]}', media=JSON)
 out.same("no JSON in a json request", (reply.status_code, reply.json()["error_code"]), (400, 400))
-packed = {"Content-Type": JSON, "Accept": V2, "Content-Encoding": "gzip"}
-reply = out.produce(topic, gzip.compress(b'{"records":[{"value":1}]}'), headers=packed)
-out.same("a packed body", (reply.status_code, reply.json()["error_code"]), (415, 415))
+packed = gzip.compress(b'{"records":[{"value":1}]}')
+for coding, body, status in [("br", packed, 415), ("gzip", packed[:-4], 400), ("zstd", packed, 400)]:
+    headers = {"Content-Type": JSON, "Accept": V2, "Content-Encoding": coding}
+    reply = out.produce(topic, body, headers=headers)
+    out.same(f"no body in {coding}", (reply.status_code, reply.json()["error_code"]), (status, status))
 out.same("nothing was written", out.end(topic), 0)
 
 # A record that the broker refuses fails alone, in words that a person can read.
