@@ -11,13 +11,11 @@
 //! `POSTERN_CRASH_SEED` repeats the moments of a run, as far as the machine does.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::process::Process;
 use crate::wire::batches::varint;
 use crate::wire::{Client, text, topic};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -38,20 +36,6 @@ const TOPICS: [(&str, &[(&str, &str)]); 3] = [
     ("retained", &[("segment.bytes", "1048576"), ("retention.bytes", "2500000"), ("retention.ms", "-1")]),
     ("compacted", &[("segment.bytes", "1048576"), ("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.1")]),
 ];
-
-fn start(listen: &str, dir: &Path) -> (Child, String) {
-    let tests = std::env::current_exe().unwrap();
-    let binary: PathBuf = tests.parent().unwrap().parent().unwrap().join("examples/broker");
-    let mut child = Command::new(binary)
-        .args([listen, dir.to_str().unwrap(), "--upkeep-ms=30"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("cargo builds the examples along with the tests");
-    let mut address = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
-    (child, address.trim().to_owned())
-}
 
 /// Records `first..`, each with its number as value (and much filling) and its number modulo [`KEYS`] as key.
 fn batch(first: i64, producer_id: i64) -> Bytes {
@@ -201,7 +185,9 @@ async fn kill_and_check(kills: u64) {
     let mut seed = number("POSTERN_CRASH_SEED").unwrap_or(u64::from(std::process::id())) | 1;
     eprintln!("{kills} kills, POSTERN_CRASH_SEED={seed}");
     let dir = tempfile::tempdir().unwrap();
-    let (mut broker, address) = start("127.0.0.1:0", dir.path());
+    let start = |listen: &str| Process::start(listen, dir.path(), &["--upkeep-ms=30"]);
+    let mut broker = start("127.0.0.1:0");
+    let address = broker.address.clone();
     let mut client = Client::connect(&address).await.unwrap();
     let wanted = TOPICS.map(|(name, configs)| {
         let configs = configs
@@ -225,9 +211,8 @@ async fn kill_and_check(kills: u64) {
         seed ^= seed >> 7;
         seed ^= seed << 17;
         tokio::time::sleep(Duration::from_micros(50_000 + seed % 300_000)).await;
-        broker.kill().unwrap();
-        broker.wait().unwrap();
-        (broker, _) = start(&address, dir.path());
+        broker.kill();
+        broker = start(&address);
         if kill % 25 == 0 {
             eprintln!("{kill} kills");
         }
@@ -272,6 +257,5 @@ async fn kill_and_check(kills: u64) {
         let fetched = client.call(7, request).await;
         assert_eq!(fetched.topics[0].partitions[0].committed_offset, committed);
     }
-    broker.kill().unwrap();
-    broker.wait().unwrap();
+    broker.kill();
 }

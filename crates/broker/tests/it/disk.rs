@@ -3,10 +3,10 @@
 //! A limit on the size of files (`RLIMIT_FSIZE`) needs no file system of its own and no root, and a write that meets it
 //! does what one does that meets a full disk: it takes what fits, and then fails.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
+use crate::process::{Process, program};
 use crate::wire::batches::batch;
 use crate::wire::{Client, topic};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -15,47 +15,23 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::*;
 use postern_broker::ErrorCode;
 
-/// The example broker, killed when the test is over.
-struct Process {
-    child: Child,
-    address: String,
+/// The broker, without the signal that goes with this limit: it would end the process, and a full disk sends none.
+fn start(dir: &Path) -> Process {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program());
+    Process::start_by(&mut command, "127.0.0.1:0", dir, &[])
 }
 
-impl Process {
-    fn start(dir: &Path) -> Process {
-        let tests = std::env::current_exe().unwrap();
-        let binary = tests.parent().unwrap().parent().unwrap().join("examples/broker");
-        // The signal that goes with this limit would end the process; a full disk sends none.
-        let mut child = Command::new("sh")
-            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
-            .arg(binary)
-            .args(["127.0.0.1:0", dir.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Process { child, address: address.trim().to_owned() }
-    }
-
-    /// No file grows past this.
-    fn limit(&self, bytes: &str) {
-        let pid = self.child.id().to_string();
-        let done = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")]).status();
-        assert!(done.unwrap().success(), "prlimit");
-    }
-
-    async fn client(&self) -> Client {
-        Client::connect(&self.address).await.unwrap()
-    }
+/// No file grows past this.
+fn limit_files(broker: &Process, bytes: &str) {
+    let done = Command::new("prlimit")
+        .args(["--pid", &broker.id().to_string(), &format!("--fsize={bytes}:unlimited")])
+        .status();
+    assert!(done.unwrap().success(), "prlimit");
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+async fn connect(broker: &Process) -> Client {
+    Client::connect(&broker.address).await.unwrap()
 }
 
 /// Sends batch number `n` of an idempotent producer; answers error and offset.
@@ -97,14 +73,14 @@ async fn numbers(client: &mut Client) -> Vec<i32> {
 #[tokio::test]
 async fn without_room_appends_are_refused_for_now_and_nothing_acknowledged_is_lost() {
     let dir = tempfile::tempdir().unwrap();
-    let broker = Process::start(dir.path());
-    let client = &mut broker.client().await;
+    let broker = start(dir.path());
+    let client = &mut connect(&broker).await;
     let wanted = CreatableTopic::default().with_name(topic("t")).with_num_partitions(1).with_replication_factor(1);
     assert_eq!(client.call(7, CreateTopicsRequest::default().with_topics(vec![wanted])).await.topics[0].error_code, 0);
     // Twice: the disk fills up, somebody makes room, it fills up again.
     let mut acknowledged = 0;
     for limit in ["50000", "123456"] {
-        broker.limit(limit);
+        limit_files(&broker, limit);
         let refused = loop {
             match produce(client, acknowledged).await {
                 (None, offset) => assert_eq!(offset, i64::from(acknowledged)),
@@ -121,17 +97,17 @@ async fn without_room_appends_are_refused_for_now_and_nothing_acknowledged_is_lo
     }
     assert!(acknowledged > 100, "{acknowledged}");
     // The batch that was refused is the next one that is taken, once.
-    broker.limit("unlimited");
+    limit_files(&broker, "unlimited");
     assert_eq!(produce(client, acknowledged).await, (None, i64::from(acknowledged)));
     assert_eq!(produce(client, acknowledged).await, (None, i64::from(acknowledged)), "a duplicate");
     // And if the process dies while there is no room.
-    broker.limit("150000");
+    limit_files(&broker, "150000");
     while produce(client, acknowledged + 1).await.0.is_none() {
         acknowledged += 1;
     }
     drop(broker);
-    let broker = Process::start(dir.path());
-    let client = &mut broker.client().await;
+    let broker = start(dir.path());
+    let client = &mut connect(&broker).await;
     assert_eq!(numbers(client).await, (0..=acknowledged).collect::<Vec<_>>());
     assert_eq!(produce(client, acknowledged + 1).await, (None, i64::from(acknowledged) + 1));
 }

@@ -3,43 +3,15 @@
 //! Skipped, and said so, where kcat is not installed.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The example binary, killed when the test is over.
-struct Process {
-    child: Child,
-    address: String,
-}
+use crate::process::Process;
 
-impl Process {
-    fn start(listen: &str, dir: &Path) -> Process {
-        let tests = std::env::current_exe().unwrap();
-        let binary: PathBuf = tests.parent().unwrap().parent().unwrap().join("examples/broker");
-        let mut child = Command::new(binary)
-            .args([listen, dir.to_str().unwrap(), "--auto-create-topics"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("cargo builds the examples along with the tests");
-        let mut address = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Process { child, address: address.trim().to_owned() }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn start(listen: &str, dir: &Path) -> Process {
+    Process::start(listen, dir, &["--auto-create-topics"])
 }
 
 fn has_kcat() -> bool {
@@ -78,7 +50,7 @@ fn kcat_reads_back_what_it_wrote_with_every_codec() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let broker = Process::start("127.0.0.1:0", dir.path());
+    let broker = start("127.0.0.1:0", dir.path());
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
         let written = lines(5000);
         kcat(&broker.address, &["-P", "-t", codec, "-z", codec, "-X", "enable.idempotence=true"], &written);
@@ -97,14 +69,14 @@ fn kcat_reads_as_a_group_and_goes_on_where_it_was() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let broker = Process::start("127.0.0.1:0", dir.path());
+    let broker = start("127.0.0.1:0", dir.path());
     let group = ["-G", "readers", "-X", "auto.offset.reset=earliest", "-e", "-q", "grouped"];
     kcat(&broker.address, &["-P", "-t", "grouped"], "first\n");
     assert_eq!(kcat(&broker.address, &group, ""), "first\n");
     kcat(&broker.address, &["-P", "-t", "grouped"], "second\n");
     let address = broker.address.clone();
     broker.kill();
-    let broker = Process::start(&address, dir.path());
+    let broker = start(&address, dir.path());
     assert_eq!(kcat(&broker.address, &group, ""), "second\n");
 }
 
@@ -115,7 +87,7 @@ fn nothing_is_lost_or_doubled_by_kills_under_an_idempotent_load() {
     }
     const RECORDS: usize = 60_000;
     let dir = tempfile::tempdir().unwrap();
-    let mut broker = Process::start("127.0.0.1:0", dir.path());
+    let mut broker = start("127.0.0.1:0", dir.path());
     let address = broker.address.clone();
     let settings = ["-X", "enable.idempotence=true", "-X", "linger.ms=1", "-X", "retry.backoff.ms=20"];
     let settings = settings.into_iter().chain([
@@ -147,7 +119,7 @@ fn nothing_is_lost_or_doubled_by_kills_under_an_idempotent_load() {
         // Not a round number, so that kills fall anywhere between two batches.
         std::thread::sleep(Duration::from_micros(150_000 + 37_777 * (kills % 5)));
         broker.kill();
-        broker = Process::start(&address, dir.path());
+        broker = start(&address, dir.path());
         kills += 1;
     }
     feeder.join().unwrap();

@@ -8,6 +8,7 @@ mod disk;
 mod foreign_clients;
 mod latency;
 mod limits;
+mod process;
 mod protocol;
 mod settings;
 mod wire;
