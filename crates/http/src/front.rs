@@ -15,10 +15,10 @@ use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::http::Extensions;
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode, Uri};
+use ipnet::IpNet;
 
 pub use self::added_headers::{AddedHeader, AddedHeaders};
 pub use self::cors::CorsSettings;
-pub use self::forwarded::Network;
 pub use self::limits::RateLimits;
 pub use self::origin::{AllowedOrigins, OriginPattern};
 
@@ -38,7 +38,7 @@ pub struct FrontSettings {
     /// Headers of every answer.
     pub headers: AddedHeaders,
     /// The proxies in front that are believed what they say of requests.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<IpNet>,
     /// Where clients find this server, for links; `None`: as the request was addressed.
     pub public_url: Option<PublicUrl>,
     /// How many requests are taken in a second.
@@ -80,7 +80,7 @@ pub(crate) struct Front(Arc<FrontParts>);
 struct FrontParts {
     cors: Cors,
     headers: AddedHeaders,
-    trusted_proxies: Vec<Network>,
+    trusted_proxies: Vec<IpNet>,
     public_url: Option<Arc<PublicUrl>>,
     limiter: Limiter,
     /// Whether it was told that a page was refused.

@@ -7,6 +7,7 @@
 //! The path of a request: [`serve`] accepts and bounds connections, [`router`] matches, [`negotiate`] chooses media types, [`body`] reads,
 //! a file of `v2/`, `v3/` or `registry/` translates, [`problem`] and [`reply`] write the response; [`observe`] counts.
 
+mod addresses;
 mod administration;
 mod answer_stream;
 pub mod api;

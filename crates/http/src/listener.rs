@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::front::Network;
 use crate::tls::TlsConfig;
 
 /// A socket that listens, and what is spoken on its connections below HTTP.
@@ -15,7 +15,7 @@ pub struct Listener {
     socket: TcpListener,
     pub(crate) tls: Option<watch::Receiver<TlsConfig>>,
     /// Whose connections begin with a header of the PROXY protocol.
-    pub(crate) proxies: Arc<[Network]>,
+    pub(crate) proxies: Arc<[IpNet]>,
 }
 
 impl Listener {
@@ -27,7 +27,7 @@ impl Listener {
 
     /// Connections from one of `proxies` begin with a header of the PROXY protocol, which names the client; others are not affected.
     #[must_use]
-    pub fn with_proxy_protocol(self, proxies: &[Network]) -> Listener {
+    pub fn with_proxy_protocol(self, proxies: &[IpNet]) -> Listener {
         Listener { proxies: proxies.into(), ..self }
     }
 }

@@ -16,14 +16,15 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use ipnet::IpNet;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, interval_at, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
+use crate::addresses::belongs;
 use crate::client_connection::{ClientConnection, SharedStream};
 use crate::connection_info::ConnectionInfo;
-use crate::front::Network;
 use crate::handover::{self, LAST_HANDSHAKES};
 use crate::idle_timeout::IdleTimeoutStream;
 use crate::listener::{Accepted, Acceptor, Listener};
@@ -126,7 +127,7 @@ struct Server<F> {
     idle: Duration,
     counters: ConnectionCounters,
     tls: Option<watch::Receiver<TlsConfig>>,
-    proxies: Arc<[Network]>,
+    proxies: Arc<[IpNet]>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -244,14 +245,14 @@ where
 
 /// What comes before the first request: who the client is by the PROXY protocol, and the handshake of TLS. `None`: it was refused.
 async fn open(
-    proxies: &[Network],
+    proxies: &[IpNet],
     tls: Option<&watch::Receiver<TlsConfig>>,
     mut stream: SharedStream,
     peer: SocketAddr,
     client: &ClientConnection,
 ) -> io::Result<Option<(Either<SharedStream, TlsStream<SharedStream>>, ConnectionInfo)>> {
     let mut info = ConnectionInfo::new(Some(peer));
-    if proxies.iter().any(|proxy| proxy.contains(peer.ip())) {
+    if belongs(peer.ip(), proxies) {
         info.client = proxy_protocol::read(&mut stream).await?.or(info.client);
     }
     let Some(config) = tls else { return Ok(Some((Either::Left(stream), info))) };

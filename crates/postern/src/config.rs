@@ -11,8 +11,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use arguments::Request;
 use declaration::Setting;
 use foreign::{Connection, Connections};
+use ipnet::IpNet;
 use postern_broker::Flush;
-use postern_http::front::{FrontSettings, Network};
+use postern_http::front::FrontSettings;
 use postern_http::observe::RequestLog;
 use postern_kafka::{Security, TopicName};
 use postern_registry::CompatibilityLevel;
@@ -97,7 +98,7 @@ pub(crate) struct Config {
     /// TLS of the registry's.
     pub(crate) registry_https: Option<Https>,
     /// Whose connections begin with a header of the PROXY protocol.
-    pub(crate) proxy_protocol: Vec<Network>,
+    pub(crate) proxy_protocol: Vec<IpNet>,
     /// What stands in front of the REST proxy.
     pub(crate) front: FrontSettings,
     /// What stands in front of the registry.
@@ -342,7 +343,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         listeners.push((setting::MANAGEMENT_LISTEN, listen.address));
     }
     refuse_shared_addresses(&listeners, raw, errors);
-    let proxy_protocol = raw.find(front_settings::PROXY_PROTOCOL, front::networks, errors).unwrap_or_default();
+    let proxy_protocol = raw.find(front_settings::PROXY_PROTOCOL, value::networks, errors).unwrap_or_default();
     let (front, registry_front) = front::both(raw, errors);
     let (https, registry_https) = https::both(&http_listeners, &registry_listeners, raw, errors);
 

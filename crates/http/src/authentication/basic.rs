@@ -3,7 +3,7 @@
 //! A hash takes tens of milliseconds on purpose. So pairs that were right are remembered for a while, under a keyed hash; others are hashed
 //! away from the threads that answer, two at a time, each pair once; and an address from which many wrong ones come waits.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use ring::hmac;
 use tokio::sync::Semaphore;
 
 use super::Refused;
+use crate::addresses::client_network;
 
 /// Pairs that are remembered, and for how long.
 const REMEMBERED: usize = 1024;
@@ -80,7 +81,7 @@ impl Basic {
         if let Some(caller) = self.known(&key) {
             return Ok(caller);
         }
-        let peer = peer.map(network);
+        let peer = peer.map(client_network);
         if peer.is_some_and(|peer| self.is_failing(peer)) {
             return Err(Refused::TooMany);
         }
@@ -152,13 +153,5 @@ impl Basic {
             tracing::warn!("{FAILURES} wrong passwords within a minute from {peer}: further ones are refused unseen");
         }
         failures.insert(peer, (count, since));
-    }
-}
-
-/// Of IPv6 the network of a site, in which one client has many addresses.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address => address,
     }
 }

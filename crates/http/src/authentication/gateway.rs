@@ -13,6 +13,7 @@ use postern_access::{Caller, Way};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::Refused;
+use crate::addresses::belongs;
 
 /// Recognizes callers by headers of a gateway.
 pub struct Gateway {
@@ -57,8 +58,7 @@ impl Gateway {
     }
 
     fn is_trusted(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
-        let peer = peer.map(|peer| peer.to_canonical());
-        let is_there = self.from.is_empty() || peer.is_some_and(|peer| self.from.iter().any(|net| net.contains(&peer)));
+        let is_there = self.from.is_empty() || peer.is_some_and(|peer| belongs(peer, &self.from));
         let knows_secret = match &self.secret {
             None => true,
             Some((name, secrets)) => {

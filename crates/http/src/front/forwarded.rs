@@ -4,10 +4,12 @@
 //! further in takes them for true.
 
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use hyper::header::{FORWARDED, HeaderMap, HeaderName};
 use hyper::http::uri::Authority;
+use ipnet::IpNet;
+
+use crate::addresses::belongs;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -16,50 +18,6 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 /// Bytes of a prefix.
 const PREFIX_MAX: usize = 256;
-
-/// An address, or all that begin with the same bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    first: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// Whether `address` belongs to it. An IPv4 address is one, also when it is written as one of IPv6.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.first, address.to_canonical()) {
-            (IpAddr::V4(first), IpAddr::V4(address)) => {
-                let shift = 32 - u32::from(self.bits);
-                (first.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(first), IpAddr::V6(address)) => {
-                let shift = 128 - u32::from(self.bits);
-                (first.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
-}
-
-/// `10.0.0.7`, `10.0.0.0/8`, `fd00::/8`.
-impl FromStr for Network {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Network, &'static str> {
-        const EXPECTED: &str =
-            "addresses and networks such as 10.0.0.7, 10.0.0.0/8 or fd00::/8, several with commas between";
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| EXPECTED)?)),
-            None => (text, None),
-        };
-        let first: IpAddr = address.parse().map_err(|_| EXPECTED)?;
-        let all = if first.is_ipv4() { 32 } else { 128 };
-        match bits.unwrap_or(all) {
-            bits if bits <= all => Ok(Network { first, bits }),
-            _ => Err(EXPECTED),
-        }
-    }
-}
 
 /// What trusted proxies have said of a request. In its extensions where there is a trusted proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,8 +33,8 @@ pub(crate) struct Forwarded {
 }
 
 /// Removes what proxies in front say of the request, and returns it if the connection comes from one of `trusted`.
-pub(crate) fn take(peer: Option<IpAddr>, trusted: &[Network], headers: &mut HeaderMap) -> Option<Forwarded> {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+pub(crate) fn take(peer: Option<IpAddr>, trusted: &[IpNet], headers: &mut HeaderMap) -> Option<Forwarded> {
+    let is_trusted = |address: IpAddr| belongs(address, trusted);
     let found = peer.is_some_and(is_trusted).then(|| read(headers, &is_trusted));
     if headers.keys().any(|name| *name == FORWARDED || name.as_str().starts_with("x-forwarded-")) {
         for name in [FORWARDED, FOR, PROTO, HOST, PORT, PREFIX] {
@@ -283,25 +241,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-host", "evil".parse().expect("text"));
         headers.insert("forwarded", "for=1.1.1.1".parse().expect("text"));
-        let trusted = ["10.0.0.1".parse().expect("an address")];
+        let trusted = ["10.0.0.1/32".parse().expect("a network")];
         assert_eq!(take(Some("10.0.0.2".parse().expect("an address")), &trusted, &mut headers), None);
         assert!(headers.is_empty());
         assert_eq!(take(None, &trusted, &mut headers), None);
-    }
-
-    #[test]
-    fn networks_are_compared_by_their_bits() {
-        let network = |text: &str| text.parse::<Network>();
-        let contains = |text: &str, address: &str| {
-            network(text).expect("a network").contains(address.parse().expect("an address"))
-        };
-        assert!(
-            contains("0.0.0.0/0", "255.0.0.1") && contains("::/0", "ff::1") && contains("10.0.0.7", "::ffff:10.0.0.7")
-        );
-        assert!(contains("10.0.0.0/9", "10.127.0.0") && !contains("10.0.0.0/9", "10.128.0.0"));
-        assert!(!contains("10.0.0.7", "10.0.0.8") && !contains("::/0", "10.0.0.8"));
-        for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0", "localhost", "10.0.0.0/-1"] {
-            assert!(network(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -4,7 +4,7 @@
 //! be used at once. Clients are told apart by address, those of IPv6 by the first 64 bits of it, because a client has all of these. Of the
 //! clients that were seen longest ago nothing is known any more.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,6 +14,7 @@ use hyper::header::{HeaderValue, RETRY_AFTER};
 use quick_cache::sync::Cache;
 use tokio::time::{Duration, Instant};
 
+use crate::addresses::client_network;
 use crate::problem::Problem;
 use crate::reply::Reply;
 
@@ -50,7 +51,8 @@ impl Limiter {
         // A year has 2^55 ns.
         let now = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let by_client = self.limits.client_requests.zip(client).and_then(|(limit, client)| {
-            let paid_until = self.clients.get_or_insert_with(&key(client), || Ok::<_, ()>(Arc::default())).ok()?;
+            let paid_until =
+                self.clients.get_or_insert_with(&client_network(client), || Ok::<_, ()>(Arc::default())).ok()?;
             take(&paid_until, limit, now)
         });
         let wait = by_client.or_else(|| take(&self.all, self.limits.requests?, now))?;
@@ -70,13 +72,6 @@ fn take(paid_until: &AtomicU64, per_second: NonZeroU32, now: u64) -> Option<Dura
         (next <= end).then_some(next)
     });
     taken.err().map(|paid_until| Duration::from_nanos(paid_until + cost - end))
-}
-
-fn key(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-    }
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ async fn an_address_with_many_wrong_passwords_waits_and_known_callers_do_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_trusted_proxy_guesses_count_for_the_client_that_it_names() {
-    let trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+    let trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
     let front = FrontSettings { trusted_proxies, ..FrontSettings::default() };
     let app = TestApp::with_access(AccessControl::new(users())).await.behind(front).await;
     let ask = |client: &str, authorization: String| {

@@ -158,7 +158,7 @@ async fn links_are_those_of_the_proxy_in_front_or_of_the_public_url() {
 async fn a_request_too_many_is_refused_and_writes_nothing() {
     // One request a second from each client: what proxies in front say tells clients apart.
     let limits = RateLimits { requests: None, client_requests: NonZeroU32::new(1) };
-    let trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+    let trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
     let app = behind(FrontSettings { limits, trusted_proxies, ..allowing("https://app.example") }).await;
     let write = |client: &str| {
         let call = app.request(Method::POST, "/topics/t").json(&json!({"records": [{"value": 1}]}));

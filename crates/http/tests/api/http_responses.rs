@@ -120,7 +120,7 @@ async fn a_request_knows_who_is_at_the_other_end() {
 async fn a_load_balancer_says_who_the_client_is_and_others_cannot() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
-    let listener = Listener::from(listener).with_proxy_protocol(&["127.0.0.2".parse().expect("an address")]);
+    let listener = Listener::from(listener).with_proxy_protocol(&["127.0.0.2/32".parse().expect("a network")]);
     let answer = |request: Request<hyper::body::Incoming>| async move {
         let info = request.extensions().get::<ConnectionInfo>().expect("it is in every request");
         let (peer, client) = (info.peer_ip().expect("TCP"), info.client.expect("TCP"));

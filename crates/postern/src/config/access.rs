@@ -106,12 +106,6 @@ fn mapping(text: &str) -> Result<NameMapping, &'static str> {
     NameMapping::parse(text).ok_or("subject, cn, san-uri, san-dns or san-email")
 }
 
-fn networks(text: &str) -> Result<Vec<IpNet>, &'static str> {
-    const EXPECTED: &str = "networks or addresses with commas between, such as 10.0.0.0/8,192.0.2.7";
-    let network = |part: &str| part.parse::<IpNet>().or_else(|_| part.parse::<std::net::IpAddr>().map(IpNet::from));
-    text.split(',').map(|part| network(part.trim()).map_err(|_| EXPECTED)).collect()
-}
-
 fn header(text: &str) -> Result<HeaderName, &'static str> {
     HeaderName::try_from(text).map_err(|_| "the name of a header")
 }
@@ -170,7 +164,7 @@ impl AccessConfig {
             }
             Named::Certificate => Way::Certificate { name: raw.take(setting::CERTIFICATE_NAME, mapping, errors) },
             Named::Gateway => {
-                let from = raw.find(setting::GATEWAY_FROM, networks, errors).unwrap_or_default();
+                let from = raw.find(setting::GATEWAY_FROM, value::networks, errors).unwrap_or_default();
                 let secret_header = raw.take(setting::GATEWAY_SECRET_HEADER, header, errors);
                 let secret = raw.text(setting::GATEWAY_SECRET).map(|(path, _)| (secret_header, path));
                 if !raw.has(setting::GATEWAY_FROM) && secret.is_none() {

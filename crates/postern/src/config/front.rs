@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use postern_http::front::{
-    AddedHeader, AddedHeaders, AllowedOrigins, CorsSettings, FrontSettings, Network, PublicUrl, RateLimits,
+    AddedHeader, AddedHeaders, AllowedOrigins, CorsSettings, FrontSettings, PublicUrl, RateLimits,
 };
 
 use super::{
@@ -27,7 +27,7 @@ pub(super) fn both(raw: &mut RawConfig, errors: &mut ConfigErrors) -> (FrontSett
     let rest = FrontSettings {
         cors: cors(&CORS, raw, errors),
         headers,
-        trusted_proxies: raw.find(TRUSTED_PROXIES, networks, errors).unwrap_or_default(),
+        trusted_proxies: raw.find(TRUSTED_PROXIES, value::networks, errors).unwrap_or_default(),
         public_url: raw.find(PUBLIC_URL, PublicUrl::parse, errors),
         limits: RateLimits {
             requests: limit(RATE_LIMIT, RATE_LIMIT_REQUESTS, raw, errors),
@@ -93,8 +93,4 @@ fn names(text: &str) -> Result<Vec<String>, &'static str> {
         true => Ok(names.into_iter().map(str::to_owned).collect()),
         false => Err("names with commas between, or *"),
     }
-}
-
-pub(super) fn networks(text: &str) -> Result<Vec<Network>, &'static str> {
-    text.split(',').map(|network| network.trim().parse()).collect()
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use postern_broker::Flush;
 use postern_http::observe::LoggedRequests;
 use postern_kafka::{Compression, IsolationLevel, OffsetReset, TopicName};
@@ -263,4 +264,12 @@ pub(super) fn filter(text: &str) -> Result<String, &'static str> {
         return Err(EXPECTED);
     }
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| EXPECTED)
+}
+
+/// Networks and single addresses.
+pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, &'static str> {
+    const EXPECTED: &str =
+        "addresses and networks such as 10.0.0.7, 10.0.0.0/8 or fd00::/8, several with commas between";
+    let network = |one: &str| one.parse().or_else(|_| one.parse::<IpAddr>().map(IpNet::from)).map_err(|_| EXPECTED);
+    text.split(',').map(|one| network(one.trim())).collect()
 }
