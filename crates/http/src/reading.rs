@@ -5,6 +5,7 @@
 mod layout;
 mod positions;
 mod stream;
+mod topic;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::request_context::RequestContext;
 pub(crate) use layout::{Framing, RecordObject, framed};
 pub(crate) use positions::Positions;
 pub(crate) use stream::{RecordStreams, Source, resume};
+pub(crate) use topic::TopicRead;
 
 /// The parameters of reads without a consumer instance.
 pub(crate) const QUERY: &[Query] = &[

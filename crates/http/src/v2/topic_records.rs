@@ -4,18 +4,15 @@
 //! on, in the format of the parameter `format`, since an `EventSource` chooses its own `Accept`. `key_format` names another one of keys.
 
 use hyper::StatusCode;
-use postern_proxy::{Format, PartitionId, Proxy, ReadFormat, ReadFormats, ReadStart, SchemaKind, TopicDescription};
+use postern_proxy::{Format, PartitionId, Proxy, ReadFormat, ReadFormats, SchemaKind};
 
 use super::bodies::Record;
 use super::record_object::{JsonObject, finish};
 use super::topics::{described, no_such_partition, topic_name};
-use super::{AVRO, JSON_RECORDS, JSON_SCHEMA, PROTOBUF, problem};
+use super::{AVRO, JSON_RECORDS, JSON_SCHEMA, PROTOBUF};
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
-use crate::reading::{
-    Framing, Include, Positions, QUERY, RecordStreams, Source, framed, hung_up, key_format, last_event_id, limits,
-    partitions, positions_of, start, went_away, wrong_event_id,
-};
+use crate::reading::{Framing, Include, QUERY, RecordStreams, TopicRead, key_format, partitions};
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 use crate::router::Answer;
@@ -40,7 +37,7 @@ pub(super) fn of_topic(streams: &RecordStreams) -> impl Fn(Proxy, RequestContext
             let topic = described(&proxy, &topic_name(&request.params)?).await?;
             let chosen = partitions(&request, &topic, no_such_partition)?;
             let is_whole = request.query("partitions").is_none();
-            read(proxy, request, &streams, &topic, &chosen, is_whole).await
+            read(proxy, request, &streams, &chosen, is_whole).await
         })
     }
 }
@@ -58,7 +55,7 @@ pub(super) fn of_partition(
             if !topic.partitions.iter().any(|known| known.id == partition) {
                 return Err(no_such_partition(&topic, partition));
             }
-            read(proxy, request, &streams, &topic, &[partition], false).await
+            read(proxy, request, &streams, &[partition], false).await
         })
     }
 }
@@ -67,42 +64,19 @@ async fn read(
     proxy: Proxy,
     request: RequestContext,
     streams: &RecordStreams,
-    topic: &TopicDescription,
     partitions: &[PartitionId],
     is_whole: bool,
 ) -> Result<Reply, Problem> {
-    let name = topic_name(&request.params)?;
-    let (limits, object) = (limits(&request)?, JsonObject { include: Include::of(&request)? });
-    let framing = Framing::of(request.media_type);
-    debug_assert_eq!(name.as_str(), topic.name);
-    if framing == Framing::List {
-        let start = start(&request, ReadStart::Beginning)?;
-        let read = async {
-            let formats = formats(&request)?;
-            let mut reader = proxy.topic_reader(&name, partitions, &start, formats, false).await.map_err(problem)?;
-            let (layout, _) = framed(framing, object, false, Positions::default());
-            reader.read(limits, &layout).await.map_err(problem)
-        };
-        let mut text = tokio::select! {
-            biased;
-            () = hung_up(request.client()) => return Err(went_away()),
-            answer = read => answer?.accept(),
-        };
+    let topic = &topic_name(&request.params)?;
+    let object = JsonObject { include: Include::of(&request)? };
+    if Framing::of(request.media_type) == Framing::List {
+        let read = TopicRead { topic, partitions, is_whole, formats: formats(&request)? };
+        let (mut text, _) = read.list(&proxy, &request, object).await?;
         finish(&mut text);
         return Ok(Reply::bytes(StatusCode::OK, text));
     }
-    let formats = crate::reading::formats(&request)?;
-    let start = match last_event_id(&request)? {
-        None => start(&request, ReadStart::End)?,
-        Some(read) => {
-            let places = read.of_topic().ok_or_else(|| wrong_event_id(&read.text()))?;
-            ReadStart::Offsets(places.into_iter().map(|(partition, next)| (PartitionId(partition), next)).collect())
-        }
-    };
-    let permit = streams.permit()?;
-    let reader = proxy.topic_reader(&name, partitions, &start, formats, true).await.map_err(problem)?;
-    let positions = positions_of(reader.starts());
-    Ok(streams.open(permit, &request, Source::Topic(Box::new(reader), is_whole), object, positions))
+    let read = TopicRead { topic, partitions, is_whole, formats: crate::reading::formats(&request)? };
+    read.stream(&proxy, &request, streams, object).await
 }
 
 /// What is acceptable without more is binary, as for consumer instances.

@@ -5,7 +5,7 @@
 
 use hyper::StatusCode;
 use postern_proxy::{
-    Format, PartitionId, Proxy, ReadFormat, ReadFormats, ReadRecord, ReadSide, ReadStart, SchemaIdentifier, SchemaKind,
+    Format, PartitionId, Proxy, ReadFormat, ReadFormats, ReadRecord, ReadSide, SchemaIdentifier, SchemaKind,
     TopicDescription,
 };
 
@@ -13,12 +13,11 @@ use super::bodies::RecordList;
 use super::links::{Links, segment};
 use super::partitions::{find, no_such_partition};
 use super::records::write_timestamp;
-use super::{described, problem, topic_name};
+use super::{described, topic_name};
 use crate::operation::{Operation, operation};
 use crate::problem::{Dialect, Problem};
 use crate::reading::{
-    Framing, Include, QUERY, RecordObject, RecordStreams, Source, formats, framed, hung_up, last_event_id, limits,
-    partitions, positions_of, start, went_away, write_headers, wrong_event_id,
+    Framing, Include, QUERY, RecordObject, RecordStreams, TopicRead, formats, partitions, write_headers,
 };
 use crate::reply::{Reply, to_json};
 use crate::request_context::RequestContext;
@@ -83,37 +82,15 @@ async fn read(
     partitions: &[PartitionId],
     is_whole: bool,
 ) -> Result<Reply, Problem> {
-    let name = topic_name(&request.params)?;
+    let topic = &topic_name(&request.params)?;
     let formats = formats(&request)?;
     let object = TypedObject { formats, headers: Include::of(&request)?.headers };
-    let framing = Framing::of(request.media_type);
-    if framing == Framing::List {
-        let (limits, start) = (limits(&request)?, start(&request, ReadStart::Beginning)?);
-        let read = async {
-            let mut reader = proxy.topic_reader(&name, partitions, &start, formats, false).await.map_err(problem)?;
-            let (layout, positions) = framed(framing, object, false, positions_of(reader.starts()));
-            let answer = reader.read(limits, &layout).await.map_err(problem)?;
-            let next = positions.lock().text();
-            Ok::<_, Problem>((answer, next))
-        };
-        let (answer, next) = tokio::select! {
-            biased;
-            () = hung_up(request.client()) => return Err(went_away()),
-            read = read => read?,
-        };
-        return Ok(Reply::bytes(StatusCode::OK, list(&request, &url, &next, &answer.accept())));
+    let read = TopicRead { topic, partitions, is_whole, formats };
+    if Framing::of(request.media_type) != Framing::List {
+        return read.stream(&proxy, &request, streams, object).await;
     }
-    let start = match last_event_id(&request)? {
-        None => start(&request, ReadStart::End)?,
-        Some(read) => {
-            let places = read.of_topic().ok_or_else(|| wrong_event_id(&read.text()))?;
-            ReadStart::Offsets(places.into_iter().map(|(partition, next)| (PartitionId(partition), next)).collect())
-        }
-    };
-    let permit = streams.permit()?;
-    let reader = proxy.topic_reader(&name, partitions, &start, formats, true).await.map_err(problem)?;
-    let positions = positions_of(reader.starts());
-    Ok(streams.open(permit, &request, Source::Topic(Box::new(reader), is_whole), object, positions))
+    let (records, next) = read.list(&proxy, &request, object).await?;
+    Ok(Reply::bytes(StatusCode::OK, list(&request, &url, &next.text(), &records)))
 }
 
 /// The resource around `records`, a list without its end.
