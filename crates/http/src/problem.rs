@@ -121,7 +121,7 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
     match (dialect, error) {
         (Dialect::V2, Error::NoSuchTopic { .. }) => Problem::new(StatusCode::NOT_FOUND, 40401, error),
         (Dialect::V3, Error::NoSuchTopic { .. }) => Problem::new(StatusCode::NOT_FOUND, 40403, error),
-        (_, Error::RegistryTopic(_)) => Problem::new(StatusCode::FORBIDDEN, 40301, error),
+        (_, Error::RegistryTopic(_) | Error::InternalTopic(_)) => Problem::new(StatusCode::FORBIDDEN, 40301, error),
         (_, Error::Stopping | Error::Busy(_)) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, error),
         (_, Error::MissingSchema(postern_proxy::Side::Key)) => Problem::new(status(422), 42201, error),
         (_, Error::MissingSchema(postern_proxy::Side::Value)) => Problem::new(status(422), 42202, error),

@@ -15,7 +15,7 @@ use postern_kafka::{
 
 use tokio::sync::watch;
 
-use crate::{Error, Proxy};
+use crate::{Error, INTERNAL_TOPICS, Proxy};
 
 pub use alter_groups::{OffsetReset, ResetTo};
 pub use groups::{GroupLags, PartitionLag};
@@ -107,26 +107,29 @@ impl Proxy {
     /// Creates the topic `new`, or only validates it; returns the counts that hold afterwards.
     ///
     /// # Errors
-    /// [`Error::Cluster`], of kind `TopicExists` where it exists already.
+    /// [`Error::Cluster`], of kind `TopicExists` where it exists already; [`Error::InternalTopic`].
     pub async fn create_topic(&self, new: &NewTopic) -> Result<CreatedTopic, Error> {
+        if INTERNAL_TOPICS.contains(&new.name.as_str()) {
+            return Err(Error::InternalTopic(new.name.clone()));
+        }
         Ok(self.cluster().create_topic(new).await?)
     }
 
     /// Adds partitions to `topic`, so that it has `total` afterwards.
     ///
     /// # Errors
-    /// [`Error::Cluster`]; [`Error::RegistryTopic`].
+    /// [`Error::Cluster`]; [`Error::RegistryTopic`], [`Error::InternalTopic`].
     pub async fn add_partitions(&self, topic: &TopicName, total: i32) -> Result<(), Error> {
-        self.check_not_registry(topic)?;
+        self.check_not_internal(topic)?;
         Ok(self.cluster().add_partitions(topic, total).await?)
     }
 
     /// Deletes `topic` and its records.
     ///
     /// # Errors
-    /// [`Error::Cluster`]; [`Error::RegistryTopic`].
+    /// [`Error::Cluster`]; [`Error::RegistryTopic`], [`Error::InternalTopic`].
     pub async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
-        self.check_not_registry(topic)?;
+        self.check_not_internal(topic)?;
         Ok(self.cluster().delete_topic(topic).await?)
     }
 }

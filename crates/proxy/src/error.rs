@@ -22,6 +22,11 @@ pub enum Error {
         "Topic '{0}' holds the schemas of this server's registry: it is not deleted, altered, given more partitions or produced to over HTTP. Use the registry's API. Nothing was done."
     )]
     RegistryTopic(TopicName),
+    /// A change of a topic in which Kafka keeps its own state.
+    #[error(
+        "Topic '{0}' is internal to Kafka, which keeps its own state in it: it is not created, deleted, altered, given more partitions or produced to over HTTP. Nothing was done."
+    )]
+    InternalTopic(TopicName),
     /// The server is being stopped.
     #[error("The server is being stopped. Nothing was done.")]
     Stopping,

@@ -56,6 +56,9 @@ pub use schemas::Schemas;
 pub use statistics::{FormatStatistics, Statistics};
 pub use subjects::{SchemaSource, SubjectNameStrategy, SubjectRef};
 
+/// Where Kafka keeps what groups have committed, its transactions and the state of share groups.
+pub const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
 /// All operations over one cluster and one registry. Cheap to clone. The second member is there for one request: see
 /// [`Proxy::with_one_deadline`].
 #[derive(Clone)]
@@ -104,8 +107,11 @@ impl Proxy {
         Proxy(self.0.clone(), Some(self.0.cluster.with_one_deadline()))
     }
 
-    /// Refuses changes to the topic of our own registry.
-    fn check_not_registry(&self, topic: &TopicName) -> Result<(), Error> {
+    /// Refuses changes to the topic of our own registry, and to those in which Kafka keeps its own state.
+    fn check_not_internal(&self, topic: &TopicName) -> Result<(), Error> {
+        if INTERNAL_TOPICS.contains(&topic.as_str()) {
+            return Err(Error::InternalTopic(topic.clone()));
+        }
         match &self.0.registry_topic {
             Some(registry) if registry == topic => Err(Error::RegistryTopic(topic.clone())),
             Some(_) | None => Ok(()),

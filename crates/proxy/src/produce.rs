@@ -116,7 +116,7 @@ impl Proxy {
     }
 
     async fn try_append_all(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<AppendedRequest, Error> {
-        self.check_not_registry(topic)?;
+        self.check_not_internal(topic)?;
         let mut key = self.prepare(topic, Side::Key, &request).await?;
         let mut value = self.prepare(topic, Side::Value, &request).await?;
         let bytes = request.records.iter().map(RecordSpec::text_len).sum();

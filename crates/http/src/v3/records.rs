@@ -51,7 +51,10 @@ impl Target {
         let topic = self.topic.as_ref().map_err(|error| Failure::from(illegal_topic(&self.name, error)))?;
         self.proxy.append_record(topic, record).await.map_err(|error| {
             let (code, message) = refused_record(&error);
-            let is_for_topic = matches!(error, Error::NoSuchTopic { .. } | Error::RegistryTopic(_) | Error::Cluster(_));
+            let is_for_topic = matches!(
+                error,
+                Error::NoSuchTopic { .. } | Error::RegistryTopic(_) | Error::InternalTopic(_) | Error::Cluster(_)
+            );
             Failure { code, message, is_for_topic }
         })
     }

@@ -25,6 +25,44 @@ async fn the_topic_of_the_registry_cannot_be_damaged() {
     assert_eq!(app.get(&path).await.status, 200, "it is read like any other");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_with_the_state_of_kafka_and_of_the_registry_are_not_changed_over_http() {
+    let app = TestApp::start().await;
+    let created = app.post(&app.v3("topics"), json!({"topic_name": "__transaction_state"})).await;
+    assert_eq!((created.refusal(), app.partitions("__transaction_state").await), ((403, 40301), None));
+    app.topic("__consumer_offsets", 1).await;
+    for name in ["__consumer_offsets", "_schemas"] {
+        let end = app.end_offset(name, 0).await;
+        let topic = app.v3(&format!("topics/{name}"));
+        let before = app.get(&format!("{topic}/configs")).await.text().to_owned();
+        let value = json!({"value": "60000"});
+        let change = json!({"name": "retention.ms", "value": "60000"});
+        let records = json!({"records": [{"value": "eA=="}]});
+        let produced = app.request(Method::POST, &format!("/topics/{name}")).json(&records);
+        for refused in [
+            app.delete(&topic).await,
+            app.patch(&topic, json!({"partitions_count": 9})).await,
+            app.request(Method::PUT, &format!("{topic}/configs/retention.ms")).json(&value).send().await,
+            app.delete(&format!("{topic}/configs/retention.ms")).await,
+            app.post(&format!("{topic}/configs:alter"), json!({"data": [change]})).await,
+            app.post(&app.v3("topics/-/configs:alter"), json!({"data": [{"topic_name": name, "configs": [change]}]}))
+                .await,
+            app.post(
+                &format!("/admin/v1/clusters/{}/topics/{name}/records:delete", app.cluster_id),
+                json!({"partitions": [{"partition_id": 0, "before_offset": 1}]}),
+            )
+            .await,
+            produced.header("Content-Type", "application/vnd.kafka.binary.v2+json").send().await,
+        ] {
+            assert_eq!(refused.refusal(), (403, 40301), "{name}: {}", refused.text());
+        }
+        let streamed = app.post(&format!("{topic}/records"), json!({"value": {"type": "STRING", "data": "x"}})).await;
+        assert_eq!(streamed.error_code(), Some(40301));
+        assert_eq!((app.partitions(name).await, app.end_offset(name, 0).await), (Some(1), end), "{name}");
+        assert_eq!(app.get(&format!("{topic}/configs")).await.text(), before, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_topic_is_created_shown_listed_and_deleted() {
     let app = TestApp::start().await;

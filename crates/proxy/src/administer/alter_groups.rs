@@ -126,13 +126,13 @@ impl Proxy {
     /// Deletes the records of `topic` before the given offsets, -1 for all; where each partition begins afterwards.
     ///
     /// # Errors
-    /// [`Error::RegistryTopic`]; [`Error::Cluster`], of kind `UnknownTopic` where there is none.
+    /// [`Error::RegistryTopic`], [`Error::InternalTopic`]; [`Error::Cluster`], of kind `UnknownTopic` where there is none.
     pub async fn delete_records(
         &self,
         topic: &TopicName,
         before: &BTreeMap<PartitionId, Offset>,
     ) -> Result<BTreeMap<PartitionId, Result<Offset, ClusterError>>, Error> {
-        self.check_not_registry(topic)?;
+        self.check_not_internal(topic)?;
         Ok(self.cluster().delete_records(topic, before).await?)
     }
 }

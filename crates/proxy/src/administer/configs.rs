@@ -68,7 +68,7 @@ impl Proxy {
     /// Changes configs of one resource, all or none.
     ///
     /// # Errors
-    /// [`Error::UnknownConfig`], [`Error::RegistryTopic`]; [`Error::Cluster`], of kind `InvalidRequest` where the cluster does not
+    /// [`Error::UnknownConfig`], [`Error::RegistryTopic`], [`Error::InternalTopic`]; [`Error::Cluster`], of kind `InvalidRequest` where the cluster does not
     /// accept a value.
     pub async fn alter_configs(
         &self,
@@ -103,7 +103,7 @@ impl Proxy {
     /// The results are in the order of `topics`.
     ///
     /// # Errors
-    /// [`Error::UnknownConfig`], [`Error::RegistryTopic`]; [`Error::Cluster`], of kind `UnknownTopic` where one does not exist.
+    /// [`Error::UnknownConfig`], [`Error::RegistryTopic`], [`Error::InternalTopic`]; [`Error::Cluster`], of kind `UnknownTopic` where one does not exist.
     pub async fn alter_configs_of_topics(
         &self,
         topics: Vec<(TopicName, Vec<ConfigAlteration>)>,
@@ -123,7 +123,7 @@ impl Proxy {
 
     fn check_alterable(&self, resource: &ConfigResource) -> Result<(), Error> {
         match resource {
-            ConfigResource::Topic(topic) => self.check_not_registry(topic),
+            ConfigResource::Topic(topic) => self.check_not_internal(topic),
             ConfigResource::Broker(_) | ConfigResource::AllBrokers => Ok(()),
         }
     }

@@ -129,7 +129,7 @@ impl Proxy {
     }
 
     async fn try_append(&self, topic: &TopicName, record: SingleRecord<'_>) -> Result<AppendedRecord, Error> {
-        self.check_not_registry(topic)?;
+        self.check_not_internal(topic)?;
         let mut bytes = Vec::with_capacity(64);
         let (key, key_range) = self.encode_data(topic, Side::Key, record.key.as_ref(), &mut bytes).await?;
         let (value, value_range) = self.encode_data(topic, Side::Value, record.value.as_ref(), &mut bytes).await?;
