@@ -15,7 +15,6 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use postern_access::Caller;
 use postern_proxy::Proxy;
 use postern_registry::Registry;
-use tracing::Instrument;
 
 use crate::authentication::{AccessControl, Authentication};
 use crate::body::{BodyReader, Bounds};
@@ -169,21 +168,25 @@ impl Api {
     }
 
     /// Answers one request. Whatever answers, the answer gets the headers of all answers.
-    pub async fn answer(&self, mut request: Request<Incoming>) -> Response<ReplyBody> {
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let id = RequestId::of(request.headers());
+        let mut response = id.clone().scope(self.observed(request)).await;
+        response.headers_mut().insert(X_REQUEST_ID, id.into_value());
+        response
+    }
+
+    async fn observed(&self, mut request: Request<Incoming>) -> Response<ReplyBody> {
         let (received, reply) = self.front.receive(&mut request);
-        let mut observed = Observed::new(&self.parts.counters, self.parts.log, &id, &request);
-        let span = observed.span.clone();
+        let mut observed = Observed::new(&self.parts.counters, self.parts.log, &request);
         let coding = Coding::of_answer(request.headers());
         let mut response = match reply {
             Some(reply) => reply.into_response(JSON),
-            None => self.route(request, &mut observed).instrument(span).await,
+            None => self.route(request, &mut observed).await,
         };
         if let Some(add_headers) = self.parts.profile.add_headers {
             add_headers(response.headers_mut());
         }
         self.front.finish(&received, response.headers_mut());
-        response.headers_mut().insert(X_REQUEST_ID, id.into_value());
         if self.parts.compression {
             response = coding::packed(response, coding).await;
         }

@@ -49,5 +49,6 @@ pub use authentication::{AccessControl, Authentication, Basic, Bearer, Certifica
 pub use body::Bounds;
 pub use connection_info::{ConnectionInfo, TlsInfo};
 pub use listener::Listener;
+pub use observe::current_request_id;
 pub use produce_bounds::ProduceBounds;
 pub use tls::{ClientAuthentication, TlsConfig, TlsVersion};

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Request, Uri};
-use tracing::Span;
 
 use crate::connection_info::ConnectionInfo;
 
 pub(crate) use counters::{ApiCounters, UNMATCHED};
 pub use counters::{ApiStatistics, ConnectionCounters, RouteStatistics};
+pub use request_id::current_request_id;
 pub(crate) use request_id::{RequestId, X_REQUEST_ID};
 
 /// The status under which a request is counted whose client left before it was answered, as some reverse proxies do.
@@ -58,8 +58,6 @@ pub(crate) struct Observed<'a> {
     log: RequestLog,
     /// The place of the route in the table; [`UNMATCHED`] until it is known.
     pub(crate) route: usize,
-    /// What every line of the log that belongs to the request shows.
-    pub(crate) span: Span,
     method: Method,
     uri: Uri,
     caller: Option<IpAddr>,
@@ -78,18 +76,12 @@ struct Ended {
 }
 
 impl<'a> Observed<'a> {
-    pub(crate) fn new(
-        counters: &'a ApiCounters,
-        log: RequestLog,
-        id: &RequestId,
-        request: &Request<Incoming>,
-    ) -> Observed<'a> {
+    pub(crate) fn new(counters: &'a ApiCounters, log: RequestLog, request: &Request<Incoming>) -> Observed<'a> {
         let connection = request.extensions().get::<ConnectionInfo>();
         Observed {
             counters,
             log,
             route: UNMATCHED,
-            span: tracing::error_span!(target: "postern::request", "request", id = id.as_str()),
             method: request.method().clone(),
             uri: request.uri().clone(),
             caller: connection.and_then(|connection| connection.client).map(|client| client.ip()),
@@ -125,7 +117,6 @@ impl<'a> Observed<'a> {
         let path: String = self.uri.path().chars().take(PATH_SHOWN).collect();
         tracing::info!(
             target: "postern::request",
-            parent: &self.span,
             caller = %Shown(self.caller),
             method = self.method.as_str(),
             route = self.counters.path(self.route),

@@ -2,6 +2,8 @@
 //!
 //! Code that logs never waits for the reader of the log, and a log that cannot be written (a closed pipe, a full disk) is no reason to
 //! end: lines are dropped, and their number is reported before the next line that can be written.
+//!
+//! A line that is logged while a request is answered ends with the id of that request.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -14,10 +16,17 @@ use std::{
     time::Duration,
 };
 
+use postern_http::current_request_id;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer as _,
-    fmt::{self, MakeWriter},
+    field::RecordFields,
+    fmt::{
+        self, FmtContext, FormatEvent, FormatFields, MakeWriter,
+        format::{DefaultFields, Writer},
+    },
     layer::SubscriberExt,
+    registry::LookupSpan,
     reload,
     util::SubscriberInitExt,
 };
@@ -62,8 +71,13 @@ impl Log {
         // A failed write would be reported with `eprintln!`, which panics where the first write failed.
         let written = fmt::layer().with_writer(writer).log_internal_errors(false);
         let written = match format {
-            LogFormat::Text => written.with_ansi(io::stderr().is_terminal()).with_target(false).boxed(),
-            LogFormat::Json => written.json().flatten_event(true).with_span_list(false).boxed(),
+            LogFormat::Text => {
+                written.with_ansi(io::stderr().is_terminal()).with_target(false).fmt_fields(FieldsAndRequest).boxed()
+            }
+            LogFormat::Json => {
+                let json = written.json().flatten_event(true).with_current_span(false).with_span_list(false);
+                json.map_event_format(JsonAndRequest).boxed()
+            }
         };
         let (filter, levels) = reload::Layer::new(filter);
         tracing_subscriber::registry().with(filter).with(written).init();
@@ -109,6 +123,42 @@ fn write_lines(messages: &Receiver<Message>, dropped: &AtomicU64, format: LogFor
             // An error means that nobody waits any more.
             Message::Flush(written) => drop(written.try_send(())),
         }
+    }
+}
+
+/// Formats the fields of an event as usual, and behind them the id of the request.
+struct FieldsAndRequest;
+
+impl<'writer> FormatFields<'writer> for FieldsAndRequest {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> std::fmt::Result {
+        DefaultFields::new().format_fields(writer.by_ref(), fields)?;
+        match current_request_id() {
+            Some(id) => write!(writer, " request_id={id:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Formats an event as a JSON object by the formatter within, and gives that a member for the id of the request.
+struct JsonAndRequest<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for JsonAndRequest<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        let Some(id) = current_request_id() else { return self.0.format_event(context, writer, event) };
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        let members = line.trim_end().strip_suffix('}').ok_or(std::fmt::Error)?;
+        writeln!(writer, "{members},\"request_id\":{}}}", serde_json::Value::from(id))
     }
 }
 

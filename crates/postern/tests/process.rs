@@ -501,7 +501,7 @@ fn requests_are_logged_as_json_without_a_word_of_what_they_hold() {
         log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect();
     let requests: Vec<_> = lines
         .iter()
-        .filter(|line| line["target"] == "postern::request" && line["span"]["id"] == "my-request")
+        .filter(|line| line["target"] == "postern::request" && line["request_id"] == "my-request")
         .filter(|line| line["message"] == "request")
         .collect();
     assert_eq!(requests.len(), 5, "{log}");
@@ -514,6 +514,20 @@ fn requests_are_logged_as_json_without_a_word_of_what_they_hold() {
     assert!(first["bytes_out"].as_u64() > Some(10) && first["ms"].is_u64() && first["error_code"].is_null(), "{first}");
     assert!(requests[1]["error_code"].is_u64(), "{}", requests[1]);
     assert!(!log.contains(SECRET), "{log}");
+}
+
+#[test]
+fn a_line_of_text_that_belongs_to_a_request_ends_with_its_id() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut command = postern(&ANY_PORTS);
+    command.args(["--management-listen=off", "--request-log=all", "--data-dir"]);
+    let running = Running::spawn(command.arg(data.path()));
+    let content_type = "application/vnd.kafka.json.v2+json\r\nX-Request-Id: my-request";
+    assert_eq!(post(running.rest, "/nowhere", content_type, "{}"), 404);
+    running.signal("-TERM");
+    let (_, _, log) = running.end(Duration::from_secs(20));
+    let ends: Vec<_> = log.lines().filter(|line| line.ends_with(r#" request_id="my-request""#)).collect();
+    assert!(matches!(ends[..], [line] if line.contains("status=404")), "{log}");
 }
 
 /// Sends a body and returns the answer's status.

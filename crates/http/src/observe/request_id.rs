@@ -1,4 +1,9 @@
 //! `X-Request-Id`: what a client calls its request, or what we call it where the client says nothing usable (docs/reference/schema-registry.md §1).
+//!
+//! The id is a task-local value while its request is answered, for the lines of the log: a span would be built and formatted for every
+//! request, of which nearly none logs anything.
+
+use std::future::Future;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::{Builder, fmt::Hyphenated};
@@ -8,7 +13,17 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// Characters of an id that is taken.
 const MAX: usize = 128;
 
-/// The id of one request: printable ASCII characters.
+tokio::task_local! {
+    static CURRENT: RequestId;
+}
+
+/// The id of the request that the current task answers, if it does answer one.
+pub fn current_request_id() -> Option<String> {
+    CURRENT.try_with(|id| id.as_str().to_owned()).ok()
+}
+
+/// The id of one request: printable ASCII characters. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
@@ -26,6 +41,20 @@ impl RequestId {
                 RequestId(HeaderValue::from_str(text).expect("hexadecimal digits and dashes are a valid header"))
             }
         }
+    }
+
+    /// Answers a request of this id: whatever `work` logs in its task shows it.
+    pub(crate) fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, work)
+    }
+
+    /// That of the request that the current task answers.
+    ///
+    /// # Panics
+    ///
+    /// Where no request is answered.
+    pub(crate) fn current() -> RequestId {
+        CURRENT.get()
     }
 
     pub(crate) fn as_str(&self) -> &str {

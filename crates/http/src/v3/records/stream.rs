@@ -13,7 +13,6 @@ use hyper::header::CONTENT_TYPE;
 use postern_proxy::{AppendedRecord, Proxy, run_large};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::Instrument;
 
 use super::Target;
 use super::document::{self, Refusal};
@@ -21,6 +20,7 @@ use super::receipt::{Failure, Receipts, failure_of, write_failure};
 use super::splitter::{NotDocuments, Splitter};
 use crate::answer_stream::{AnswerSender, NoMore, answer_stream};
 use crate::body::BodyStream;
+use crate::observe::RequestId;
 use crate::problem::Problem;
 use crate::produce_bounds::ProduceBounds;
 use crate::reply::Reply;
@@ -74,7 +74,7 @@ fn start(proxy: Proxy, request: RequestContext, bounds: ProduceBounds) -> Result
             () = answers.left() => {}
         }
     };
-    tokio::spawn(work.in_current_span());
+    tokio::spawn(RequestId::current().scope(work));
     Ok(Reply::stream(reply))
 }
 
