@@ -11,6 +11,7 @@ mod configs;
 mod groups;
 mod lags;
 mod links;
+mod page;
 mod partitions;
 mod reassignments;
 mod records;

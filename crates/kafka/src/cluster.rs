@@ -217,12 +217,13 @@ impl Cluster {
         self.admin.groups().await
     }
 
-    /// All groups of consumers that we may describe, in no particular order.
+    /// Some of [`Cluster::groups`], in no particular order. Those that are gone by now, that are not groups of consumers, and those that we may not
+    /// describe are missing.
     ///
     /// # Errors
     /// See [`Cluster::describe_cluster`].
-    pub async fn consumer_groups(&self) -> Result<Vec<GroupDescription>, Error> {
-        self.admin.consumer_groups().await
+    pub async fn describe_groups(&self, groups: &[&ListedGroup]) -> Result<Vec<GroupDescription>, Error> {
+        self.admin.describe_groups(groups).await
     }
 
     /// A group of consumers; `None`: there is none of this id.

@@ -40,7 +40,7 @@ pub use postern_kafka::{
     Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, AppendError, Broker, ByteCount,
     ClusterDescription, ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
     CreatedTopic, Error as ClusterError, ErrorKind, Fate, GroupDescription, GroupMember, GroupState, GroupType,
-    InvalidTopicName, LATENCY_BOUNDS, Latencies, LatencyHistogram, NewTopic, NodeId, Offset, OffsetRange,
+    InvalidTopicName, LATENCY_BOUNDS, Latencies, LatencyHistogram, ListedGroup, NewTopic, NodeId, Offset, OffsetRange,
     PartitionDescription, PartitionId, Reassignment, Receipt, TooLarge, TopicDescription, TopicName,
 };
 pub use postern_registry::{

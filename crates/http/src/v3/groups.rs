@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::links::{Links, segment};
+use super::page::{PAGE_SIZE, PAGE_TOKEN, Page};
 use super::problem;
 use super::resource::{Collection, Metadata, Related};
 use crate::operation::{Operation, operation};
@@ -60,8 +61,9 @@ struct Assignment<'a> {
     lag: Related,
 }
 
-pub(super) const LIST: Operation =
-    operation("listConsumerGroups", "All consumer groups").returns::<Collection<Group>>();
+pub(super) const LIST: Operation = operation("listConsumerGroups", "All consumer groups")
+    .with_query(&[PAGE_SIZE, PAGE_TOKEN])
+    .returns::<Collection<Group>>();
 pub(super) const SHOW: Operation = operation("getConsumerGroup", "A consumer group").returns::<Group>();
 pub(super) const CONSUMERS: Operation =
     operation("listConsumers", "The members of a group").returns::<Collection<Consumer>>();
@@ -72,10 +74,16 @@ pub(super) const ASSIGNMENT: Operation =
     operation("getConsumerAssignment", "A partition that a member reads").returns::<Assignment>();
 
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let page = Page::of(&request)?;
     let links = Links::of(&proxy, &request).await?;
-    let groups = proxy.consumer_groups().await.map_err(problem)?;
-    let groups = groups.iter().map(|group| group_of(&links, group));
-    Ok(Reply::ok(&links.list("KafkaConsumerGroupList", "consumer-groups", groups)))
+    let listed = proxy.consumer_groups().await.map_err(problem)?;
+    // Describing a group costs more than its name: only those of the page are described.
+    let on_page = page.cut(listed.iter(), |group| group.id.as_str().into());
+    let described = proxy.describe_groups(&on_page.items).await.map_err(problem)?;
+    let on_page = on_page.with_items(described.iter().collect());
+    Ok(page
+        .reply(&links, ("KafkaConsumerGroupList", "consumer-groups"), on_page, |group| group_of(&links, group))
+        .await)
 }
 
 pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::links::Links;
+use super::page::{PAGE_SIZE, PAGE_TOKEN, Page, in_key};
 use super::resource::{Collection, Metadata, Related};
 use super::{described, problem, topic_name};
 use crate::operation::{Operation, one_of, operation};
@@ -41,18 +42,21 @@ struct PartitionWithOffsets<'a> {
     latest_offset: i64,
 }
 
-pub(super) const LIST: Operation =
-    operation("listPartitions", "The partitions of a topic").returns::<Collection<Partition>>();
+pub(super) const LIST: Operation = operation("listPartitions", "The partitions of a topic")
+    .with_query(&[PAGE_SIZE, PAGE_TOKEN])
+    .returns::<Collection<Partition>>();
 pub(super) const SHOW: Operation = operation("getPartition", "A partition").returns::<Partition>();
 pub(super) const OFFSETS: Operation = operation("getPartitionOffsets", "Where a partition begins and ends")
     .with_query(&[one_of("offset_type", "The only value", &[OFFSET_TYPE])])
     .returns::<PartitionWithOffsets>();
 
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let page = Page::of(&request)?;
     let links = Links::of(&proxy, &request).await?;
     let topic = described(&proxy, &topic_name(&request.params)?).await?;
-    let partitions = topic.partitions.iter().map(|partition| partition_of(&links, &topic.name, partition));
-    Ok(Reply::ok(&links.list("KafkaPartitionList", format_args!("topics/{}/partitions", topic.name), partitions)))
+    let on_page = page.cut(topic.partitions.iter(), |partition| in_key(partition.id.0).into());
+    let kind = ("KafkaPartitionList", format!("topics/{}/partitions", topic.name));
+    Ok(page.reply(&links, kind, on_page, |partition| partition_of(&links, &topic.name, partition)).await)
 }
 
 pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::brokers::no_such_broker;
 use super::links::Links;
+use super::page::{PAGE_SIZE, PAGE_TOKEN, Page, in_key};
 use super::partitions::{find, no_such_partition};
 use super::resource::{Collection, Metadata, Related};
 use super::{described, problem, topic_name};
@@ -32,8 +33,9 @@ struct Replica<'a> {
 pub(super) const LIST: Operation =
     operation("listReplicas", "The replicas of a partition").returns::<Collection<Replica>>();
 pub(super) const SHOW: Operation = operation("getReplica", "A replica").returns::<Replica>();
-pub(super) const OF_BROKER: Operation =
-    operation("listReplicasOfBroker", "All replicas on a broker").returns::<Collection<Replica>>();
+pub(super) const OF_BROKER: Operation = operation("listReplicasOfBroker", "All replicas on a broker")
+    .with_query(&[PAGE_SIZE, PAGE_TOKEN])
+    .returns::<Collection<Replica>>();
 
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let id = PartitionId(request.params.number("partition")?);
@@ -67,6 +69,7 @@ pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply,
 /// All replicas on one broker, those of internal topics included, sorted by topic and partition.
 pub(super) async fn of_broker(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let broker = NodeId(request.params.number("broker")?);
+    let page = Page::of(&request)?;
     let links = Links::of(&proxy, &request).await?;
     let cluster = proxy.describe_cluster().await.map_err(problem)?;
     if !cluster.brokers.iter().any(|known| known.id == broker) {
@@ -76,8 +79,11 @@ pub(super) async fn of_broker(proxy: Proxy, request: RequestContext) -> Result<R
     let partitions =
         topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (topic.name.as_str(), partition)));
     let kept = partitions.filter(|(_, partition)| partition.replicas.contains(&broker));
-    let replicas = kept.map(|(topic, partition)| replica_of(&links, topic, partition, broker));
-    Ok(Reply::ok(&links.list("KafkaReplicaList", format_args!("brokers/{broker}/partition-replicas"), replicas)))
+    // No name of a topic has a NUL: topics stay in their order.
+    let on_page = page.cut(kept, |(topic, partition)| format!("{topic}\0{}", in_key(partition.id.0)).into());
+    let kind = ("KafkaReplicaList", format!("brokers/{broker}/partition-replicas"));
+    let resource = |(topic, partition)| replica_of(&links, topic, partition, broker);
+    Ok(page.reply(&links, kind, on_page, resource).await)
 }
 
 fn replica_of<'a>(links: &'a Links, topic: &'a str, partition: &PartitionDescription, broker: NodeId) -> Replica<'a> {

@@ -20,7 +20,7 @@ pub(super) struct Related {
     pub(super) related: String,
 }
 
-/// A list of resources, always whole: there is no paging.
+/// A list of resources, or a page of one.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "{T}List")]
 pub(super) struct Collection<T> {
@@ -37,6 +37,12 @@ struct CollectionMetadata {
 }
 
 impl<T> Collection<T> {
+    /// The same as one page, where `next` is.
+    pub(super) fn with_next(mut self, next: Option<String>) -> Collection<T> {
+        self.metadata.next = next;
+        self
+    }
+
     /// The list at `url`; `kind` is that of the list.
     pub(super) fn new(kind: &'static str, url: String, data: impl IntoIterator<Item = T>) -> Collection<T> {
         Collection { kind, metadata: CollectionMetadata { url, next: None }, data: data.into_iter().collect() }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use self::create::Creation;
 use super::bodies::{AddPartitionsRequest, CreateTopicRequest};
 use super::links::{ClusterPath, Links};
+use super::page::{PAGE_SIZE, PAGE_TOKEN, Page};
 use super::resource::{Collection, Metadata, Related};
 use super::{described, problem, topic_name};
 use crate::lenient_object::{BODY_MAX, LenientObject};
@@ -36,7 +37,7 @@ struct Topic<'a> {
 }
 
 pub(super) const LIST: Operation = operation("listTopics", "All topics but the internal ones, by name")
-    .with_query(&[flag("includeAuthorizedOperations", "Also what the proxy may do with each")])
+    .with_query(&[flag("includeAuthorizedOperations", "Also what the proxy may do with each"), PAGE_SIZE, PAGE_TOKEN])
     .returns::<Collection<Topic>>();
 pub(super) const SHOW: Operation = operation("getTopic", "A topic")
     .with_query(&[flag("include_authorized_operations", "Also what the proxy may do with it")])
@@ -54,11 +55,13 @@ pub(super) const DELETE: Operation = operation("deleteTopic", "Deletes a topic")
 
 /// Sorted by name, without internal topics. The query parameter has another spelling than that of one topic.
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let page = Page::of(&request)?;
     let links = Links::of(&proxy, &request).await?;
     let authorized_operations = request.flag("includeAuthorizedOperations");
     let topics = proxy.topics(authorized_operations).await.map_err(problem)?;
-    let topics = topics.iter().filter(|topic| !topic.is_internal).map(|topic| topic_of(&links, topic));
-    Ok(Reply::ok(&links.list("KafkaTopicList", "topics", topics)))
+    let topics = topics.iter().filter(|topic| !topic.is_internal);
+    let on_page = page.cut(topics, |topic| topic.name.as_str().into());
+    Ok(page.reply(&links, ("KafkaTopicList", "topics"), on_page, |topic| topic_of(&links, topic)).await)
 }
 
 pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {

@@ -94,3 +94,23 @@ async fn what_is_not_there_is_not_found() {
         assert_eq!(app.get(&app.v3(&format!("consumer-groups/{path}"))).await.refusal(), (404, 404), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_page_describes_its_own_groups_only() {
+    let app = TestApp::start().await;
+    app.topic("t", 1).await;
+    for group in ["a", "b", "c"] {
+        commit(&app, group, &[("t", 0, 1)]).await;
+    }
+    let names = |page: &serde_json::Value| -> Vec<String> {
+        let groups = page["data"].as_array().expect("a list").iter();
+        groups.map(|group| group["consumer_group_id"].as_str().expect("a text").to_owned()).collect()
+    };
+    let whole = app.get(&app.v3("consumer-groups")).await.json();
+    assert!(names(&whole) == ["a", "b", "c"] && whole["metadata"]["next"].is_null(), "{whole}");
+    let first = app.get(&app.v3("consumer-groups?page_size=2")).await.json();
+    assert_eq!((names(&first), &first["data"][1]), (vec!["a".to_owned(), "b".to_owned()], &whole["data"][1]));
+    let next = first["metadata"]["next"].as_str().and_then(|next| next.strip_prefix(&app.url())).expect("a link");
+    let second = app.get(next).await.json();
+    assert!(names(&second) == ["c"] && second["metadata"]["next"].is_null(), "{second}");
+}

@@ -243,3 +243,49 @@ async fn illegal_names_are_told_apart_where_one_only_looks() {
     }
     assert_eq!(app.delete(&app.v3("topics/a%20b")).await.refusal(), (404, 40403));
 }
+
+/// The names on each page from `path` on.
+async fn pages(app: &TestApp, path: &str, name: &str) -> Vec<Vec<String>> {
+    let mut pages = Vec::new();
+    let mut next = Some(path.to_owned());
+    while let Some(path) = next {
+        let page = app.get(&path).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let page = page.json();
+        let names = page["data"].as_array().expect("a list").iter();
+        pages.push(names.map(|one| one[name].to_string().replace('"', "")).collect());
+        next = page["metadata"]["next"].as_str().map(|url| url.strip_prefix(&app.url()).expect("a link").to_owned());
+    }
+    pages
+}
+
+#[tokio::test]
+async fn long_lists_have_pages_where_they_are_asked_for() {
+    let app = TestApp::start().await;
+    for topic in ["a", "b", "b-1", "c", "d"] {
+        app.topic(topic, 3).await;
+    }
+    assert_eq!(pages(&app, &app.v3("topics"), "topic_name").await, [["_schemas", "a", "b", "b-1", "c", "d"]]);
+    let path = app.v3("topics?includeAuthorizedOperations=true&page_size=2");
+    assert_eq!(pages(&app, &path, "topic_name").await, [["_schemas", "a"], ["b", "b-1"], ["c", "d"]]);
+    let path = app.v3("topics/c/partitions?page_size=2");
+    assert_eq!(pages(&app, &path, "partition_id").await, [&["0", "1"][..], &["2"]]);
+    let brokers = app.get(&app.v3("brokers")).await.json();
+    let path = app.v3(&format!("brokers/{}/partition-replicas", brokers["data"][0]["broker_id"]));
+    let whole = pages(&app, &path, "metadata").await.concat();
+    let paged = pages(&app, &format!("{path}?page_size=4"), "metadata").await;
+    assert!(paged.len() > 3 && paged.concat() == whole, "{paged:?}");
+
+    let first = app.get(&app.v3("topics?page_size=2")).await.json();
+    let next =
+        first["metadata"]["next"].as_str().and_then(|url| url.strip_prefix(&app.url())).expect("a link").to_owned();
+    app.delete(&app.v3("topics/b")).await;
+    app.topic("A", 1).await;
+    assert_eq!(pages(&app, &next, "topic_name").await, [&["b-1", "c"][..], &["d"]], "neither twice nor left out");
+
+    for (query, name) in [("page_size=0", "page_size"), ("page_size=x", "page_size"), ("page_token=%21", "page_token")]
+    {
+        let refused = app.get(&app.v3(&format!("topics?{query}"))).await;
+        assert!(refused.refusal() == (400, 400) && refused.message().starts_with(name), "{refused:?}");
+    }
+}

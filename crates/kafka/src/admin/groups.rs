@@ -43,6 +43,17 @@ pub struct ListedGroup {
     pub coordinator: NodeId,
 }
 
+impl ListedGroup {
+    /// Whether it is one of consumers; of the classic protocol also one that only has committed offsets.
+    pub fn is_of_consumers(&self) -> bool {
+        match self.group_type {
+            GroupType::Classic => matches!(self.protocol_type.as_str(), "" | CONSUMER),
+            GroupType::Consumer => true,
+            GroupType::Share | GroupType::Streams | GroupType::Unknown => false,
+        }
+    }
+}
+
 /// A group of consumers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupDescription {
@@ -217,18 +228,16 @@ impl Admin {
         Ok(groups)
     }
 
-    /// All groups of consumers, in no particular order. Those that are gone by now, and those that we may not describe, are missing.
-    pub(crate) async fn consumer_groups(&self) -> Result<Vec<GroupDescription>, Error> {
-        let mut by_coordinator: BTreeMap<NodeId, Vec<String>> = BTreeMap::new();
+    /// Those of `groups` that are groups of consumers, in no particular order. Those that are gone by now, and those that we may not describe, are
+    /// missing.
+    pub(crate) async fn describe_groups(&self, groups: &[&ListedGroup]) -> Result<Vec<GroupDescription>, Error> {
+        let mut by_coordinator: BTreeMap<NodeId, Vec<&str>> = BTreeMap::new();
         let mut described = Vec::new();
         let mut others = Vec::new();
-        for group in self.groups().await? {
+        for group in groups.iter().filter(|group| group.is_of_consumers()) {
             match group.group_type {
-                GroupType::Classic if matches!(group.protocol_type.as_str(), "" | CONSUMER) => {
-                    by_coordinator.entry(group.coordinator).or_default().push(group.id);
-                }
-                GroupType::Consumer => others.push(group.id),
-                GroupType::Classic | GroupType::Share | GroupType::Streams | GroupType::Unknown => {}
+                GroupType::Classic => by_coordinator.entry(group.coordinator).or_default().push(&group.id),
+                _ => others.push(group.id.clone()),
             }
         }
         for (coordinator, ids) in by_coordinator {

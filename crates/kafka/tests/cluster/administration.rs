@@ -8,7 +8,7 @@ use std::{
 use postern_kafka::{
     AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, Cluster, CommittedOffset,
     ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ErrorKind, GroupState, GroupType,
-    NodeId, Offset, OffsetTime, PartitionId, Record, Settings, TopicName,
+    ListedGroup, NodeId, Offset, OffsetTime, PartitionId, Record, Settings, TopicName,
 };
 
 use crate::target::{Target, fresh_name, new_topic, value};
@@ -140,8 +140,10 @@ async fn a_group_that_only_commits_is_found_its_offsets_set_and_deleted() {
     let coordinator =
         cluster.describe_cluster().await.expect("described").brokers.iter().any(|b| b.id == group.coordinator);
     assert!(coordinator, "{group:?}");
-    assert!(cluster.groups().await.expect("listed").iter().any(|listed| listed.id == id));
-    assert!(cluster.consumer_groups().await.expect("listed").contains(&group));
+    let listed = cluster.groups().await.expect("listed");
+    let listed = listed.iter().find(|listed| listed.id == id).expect("it is there");
+    let no_longer_there = ListedGroup { id: fresh_name().to_string(), ..listed.clone() };
+    assert_eq!(cluster.describe_groups(&[&no_longer_there, listed]).await.expect("described"), [group]);
 
     // What is committed of a topic that is gone may go with it; there is no end of it in any case.
     cluster.delete_topic(&gone).await.expect("deleted");

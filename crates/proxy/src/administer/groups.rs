@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use postern_kafka::{GroupDescription, GroupMember, Offset, OffsetTime, PartitionId, TopicName};
+use postern_kafka::{GroupDescription, GroupMember, ListedGroup, Offset, OffsetTime, PartitionId, TopicName};
 
 use crate::{Error, Proxy};
 
@@ -44,12 +44,23 @@ impl GroupLags {
 }
 
 impl Proxy {
-    /// All groups of consumers that may be described, sorted by id.
+    /// All groups that may be those of consumers, sorted by id.
     ///
     /// # Errors
     /// [`Error::Cluster`].
-    pub async fn consumer_groups(&self) -> Result<Vec<GroupDescription>, Error> {
-        let mut groups = self.cluster().consumer_groups().await?;
+    pub async fn consumer_groups(&self) -> Result<Vec<ListedGroup>, Error> {
+        let mut groups = self.cluster().groups().await?;
+        groups.retain(ListedGroup::is_of_consumers);
+        groups.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        Ok(groups)
+    }
+
+    /// Some of [`Proxy::consumer_groups`] as they are now, sorted by id. Those that are gone by now, and those that may not be described, are missing.
+    ///
+    /// # Errors
+    /// [`Error::Cluster`].
+    pub async fn describe_groups(&self, groups: &[&ListedGroup]) -> Result<Vec<GroupDescription>, Error> {
+        let mut groups = self.cluster().describe_groups(groups).await?;
         groups.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Ok(groups)
     }
