@@ -12,8 +12,9 @@ use hyper::header::{
 use hyper::http::request::Parts as Head;
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Version};
+use opentelemetry::context::FutureExt;
 use postern_access::Caller;
-use postern_proxy::Proxy;
+use postern_proxy::{Proxy, Traces};
 use postern_registry::Registry;
 
 use crate::authentication::{AccessControl, Authentication};
@@ -48,6 +49,8 @@ pub struct Api {
     parts: Arc<Parts>,
     front: Front,
     access: AccessControl,
+    /// `None`: no spans are made.
+    traces: Option<Traces>,
 }
 
 struct Parts {
@@ -152,6 +155,7 @@ impl Api {
             parts: Arc::new(Parts { paths, reader, counters, log, compression, profile }),
             front: Front::new(FrontSettings::default()),
             access: AccessControl::new(Authentication::Nobody),
+            traces: None,
         }
     }
 
@@ -167,6 +171,12 @@ impl Api {
         Api { access, ..self }
     }
 
+    /// The same, with a span of `traces` for each request.
+    #[must_use]
+    pub fn with_traces(self, traces: Option<Traces>) -> Api {
+        Api { traces, ..self }
+    }
+
     /// Answers one request. Whatever answers, the answer gets the headers of all answers.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let id = RequestId::of(request.headers());
@@ -177,11 +187,13 @@ impl Api {
 
     async fn observed(&self, mut request: Request<Incoming>) -> Response<ReplyBody> {
         let (received, reply) = self.front.receive(&mut request);
-        let mut observed = Observed::new(&self.parts.counters, self.parts.log, &request);
+        let mut observed = Observed::new(&self.parts.counters, self.parts.log, self.traces.as_ref(), &request);
         let coding = Coding::of_answer(request.headers());
-        let mut response = match reply {
-            Some(reply) => reply.into_response(JSON),
-            None => self.route(request, &mut observed).await,
+        let mut response = match (reply, observed.trace_context()) {
+            (Some(reply), _) => reply.into_response(JSON),
+            (None, None) => self.route(request, &mut observed).await,
+            // Boxed, so that nothing is larger where traces are off.
+            (None, Some(trace)) => Box::pin(self.route(request, &mut observed).with_context(trace)).await,
         };
         if let Some(add_headers) = self.parts.profile.add_headers {
             add_headers(response.headers_mut());

@@ -6,6 +6,7 @@
 
 mod counters;
 mod request_id;
+mod span;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Request, Uri};
+use opentelemetry::Context;
+use postern_proxy::Traces;
 
 use crate::connection_info::ConnectionInfo;
 
@@ -20,11 +23,10 @@ pub(crate) use counters::{ApiCounters, UNMATCHED};
 pub use counters::{ApiStatistics, ConnectionCounters, RouteStatistics};
 pub use request_id::current_request_id;
 pub(crate) use request_id::{RequestId, X_REQUEST_ID};
+use span::{PATH_SHOWN, RequestSpan};
 
 /// The status under which a request is counted whose client left before it was answered, as some reverse proxies do.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
-/// Characters of a path in a line of the log.
-const PATH_SHOWN: usize = 200;
 
 /// Which requests have a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub(crate) struct Observed<'a> {
     announced: Option<u64>,
     since: Instant,
     is_answered: bool,
+    /// Where traces are on.
+    trace: Option<RequestSpan>,
 }
 
 /// How a request ended.
@@ -76,19 +80,31 @@ struct Ended {
 }
 
 impl<'a> Observed<'a> {
-    pub(crate) fn new(counters: &'a ApiCounters, log: RequestLog, request: &Request<Incoming>) -> Observed<'a> {
+    pub(crate) fn new(
+        counters: &'a ApiCounters,
+        log: RequestLog,
+        traces: Option<&Traces>,
+        request: &Request<Incoming>,
+    ) -> Observed<'a> {
         let connection = request.extensions().get::<ConnectionInfo>();
+        let caller = connection.and_then(|connection| connection.client).map(|client| client.ip());
         Observed {
             counters,
             log,
             route: UNMATCHED,
             method: request.method().clone(),
             uri: request.uri().clone(),
-            caller: connection.and_then(|connection| connection.client).map(|client| client.ip()),
+            caller,
             announced: request.body().size_hint().exact(),
             since: Instant::now(),
             is_answered: false,
+            trace: traces.map(|traces| RequestSpan::begin(traces, request, caller)),
         }
+    }
+
+    /// What the request has to be worked on in; `None` where traces are off.
+    pub(crate) fn trace_context(&self) -> Option<Context> {
+        self.trace.as_ref().map(RequestSpan::context)
     }
 
     /// It was answered with `status`, with an error code of the API where it failed, and with a body of `sent` bytes unless that is a stream.
@@ -102,6 +118,10 @@ impl<'a> Observed<'a> {
         self.counters.answered(self.route, ended.status, latency);
         if let Some(code) = ended.error_code {
             self.counters.failed(code);
+        }
+        if let Some(trace) = &self.trace {
+            let route = (self.route != UNMATCHED).then(|| self.counters.path(self.route));
+            trace.end(route, ended.status, ended.error_code);
         }
         let is_slow = latency >= self.log.slow;
         match self.log.requests {

@@ -172,7 +172,8 @@ async fn fetch(url: &str) -> Result<KeySet, String> {
     KeySet::parse(text).map_err(|expected| format!("expected {expected}"))
 }
 
-fn tls() -> ClientConfig {
+/// As a client that trusts the authorities of the system.
+pub(crate) fn tls() -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())

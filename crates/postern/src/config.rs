@@ -44,6 +44,7 @@ mod report;
 mod security;
 mod security_settings;
 mod setting;
+mod telemetry;
 mod translate;
 mod value;
 mod variables;
@@ -60,6 +61,7 @@ pub(crate) use https::{Clients, Https};
 pub(crate) use raw::Note;
 pub(crate) use records::Records;
 pub(crate) use security::RegistryKafka;
+pub(crate) use telemetry::Collector;
 pub(crate) use value::HttpAddress;
 
 /// What this start is for.
@@ -129,6 +131,10 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// What is logged of requests.
     pub(crate) request_log: RequestLog,
+    /// Where spans of traces are sent; `None`: nowhere.
+    pub(crate) collector: Option<Collector>,
+    /// Whether written records get the context of their trace.
+    pub(crate) trace_records: bool,
     /// Values that were ignored, and why: to be logged once the log has started.
     pub(crate) notes: Vec<Note>,
 }
@@ -309,6 +315,8 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         requests: raw.take(setting::REQUEST_LOG, value::logged_requests, errors),
         slow: raw.take(setting::SLOW_REQUEST, value::time, errors),
     };
+    let collector = telemetry::read(env, raw, errors);
+    let trace_records = raw.take(setting::TRACE_RECORDS, value::switch, errors);
     let cluster = cluster(raw, errors);
     let (security, registry_kafka) = connections(foreign, raw, errors);
     let schemas = schemas(raw, env, errors);
@@ -371,6 +379,8 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         log,
         log_format,
         request_log,
+        collector,
+        trace_records,
         notes,
     }
 }

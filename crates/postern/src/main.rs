@@ -33,6 +33,7 @@ mod open_files;
 mod reload;
 mod server;
 mod signals;
+mod telemetry;
 
 fn main() -> ExitCode {
     match config::read(&reload::arguments(), &config::Process) {

@@ -40,6 +40,8 @@ use tokio::{task::JoinHandle, time::timeout};
 
 use declared::{Kind, Metric};
 
+use crate::telemetry::SpanCounters;
+
 /// The media type of Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// How often the end of the registry's topic is asked for.
@@ -62,6 +64,8 @@ pub(crate) struct Sources {
     pub(crate) registry: Option<ObservedRegistry>,
     /// The broker in this process.
     pub(crate) broker: Option<Observer>,
+    /// Where spans are sent.
+    pub(crate) spans: Option<Arc<SpanCounters>>,
     pub(crate) started: Instant,
 }
 
@@ -139,11 +143,14 @@ impl fmt::Debug for Metrics {
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page { encoder };
-        let Sources { apis, cluster, proxy, registry, broker, started } = &*self.0;
+        let Sources { apis, cluster, proxy, registry, broker, spans, started } = &*self.0;
         page.process(*started)?;
         page.http(apis)?;
         page.records(proxy)?;
         page.kafka(cluster)?;
+        if let Some(spans) = spans {
+            page.spans(spans)?;
+        }
         if let Some(registry) = registry {
             page.registry(registry)?;
         }
@@ -294,6 +301,12 @@ impl Page<'_> {
             latencies.map(|(node, latencies)| (vec![node.to_string()], latencies)),
         )?;
         self.one(declared::KAFKA_REBALANCES, read.rebalances)
+    }
+
+    fn spans(&mut self, spans: &SpanCounters) -> fmt::Result {
+        let outcomes = [("exported", &spans.exported), ("dropped", &spans.dropped), ("failed", &spans.failed)];
+        let samples = outcomes.map(|(outcome, count)| (vec![outcome.to_owned()], count.load(Relaxed)));
+        self.samples(declared::TRACE_SPANS, samples)
     }
 
     fn registry(&mut self, ObservedRegistry { registry, end }: &ObservedRegistry) -> fmt::Result {

@@ -35,6 +35,7 @@ use crate::{
     listen::{self, ListenError, Socket, Sockets},
     metrics::{Metrics, ObservedApi, ObservedRegistry, Sources},
     open_files,
+    telemetry::Telemetry,
 };
 
 /// All running parts.
@@ -57,6 +58,7 @@ pub(crate) struct Server {
     listeners: Vec<JoinHandle<bool>>,
     /// Asks for a look at the files that decide about callers.
     reload: Arc<Notify>,
+    telemetry: Option<Telemetry>,
 }
 
 /// Why the start failed.
@@ -68,6 +70,8 @@ pub(crate) enum StartError {
     Broker(postern_broker::StartError),
     /// A file that decides about callers cannot be used any more: it could when the configuration was read.
     Access(String),
+    /// Traces cannot be sent.
+    Traces(String),
     /// The Kafka clients could not be created.
     Clients(postern_kafka::Error),
 }
@@ -81,7 +85,7 @@ impl fmt::Display for StartError {
             }
             // All others are about its data.
             StartError::Broker(error) => write!(f, "{error}: choose another directory with --data-dir"),
-            StartError::Access(fault) => f.write_str(fault),
+            StartError::Access(fault) | StartError::Traces(fault) => f.write_str(fault),
             StartError::Clients(error) => write!(f, "the Kafka clients cannot be started: {error}"),
         }
     }
@@ -105,6 +109,8 @@ impl Server {
         let rest = rest_listeners.iter().map(Socket::address).collect();
         let chosen = client_settings(&config, "");
         let access = Access::start(config.access).map_err(StartError::Access)?;
+        let telemetry =
+            Telemetry::start(config.collector.as_ref(), config.trace_records).map_err(StartError::Traces)?;
         let (broker, data_dir, bootstrap) = match config.cluster {
             ClusterChoice::Remote { bootstrap_servers } => (None, None, bootstrap_servers),
             ClusterChoice::Embedded { listen, advertise, data_dir, auto_create_topics, strict_replication, flush } => {
@@ -178,7 +184,8 @@ impl Server {
             produce: config.records.produce,
             ..bounds(open_files, &config.http, listener_count)
         };
-        let restricted = |api: postern_http::Api| api.with_access(access.control.clone());
+        let traces = telemetry.as_ref().map(|telemetry| &telemetry.traces);
+        let restricted = |api: postern_http::Api| api.with_access(access.control.clone()).with_traces(traces.cloned());
         let rest_api = restricted(postern_http::rest(proxy.clone(), &bounds).with_front(config.front));
         let rest_api = observed("rest", rest_api);
         let registry_api = own.clone().map(|registry| {
@@ -210,6 +217,7 @@ impl Server {
                 proxy: proxy.clone(),
                 registry: own.map(ObservedRegistry::new),
                 broker: broker.as_ref().map(Broker::observer),
+                spans: telemetry.as_ref().and_then(Telemetry::counters),
                 started,
             });
             management.extend(metrics.follow_registry().map(|task| task.abort_handle()));
@@ -229,6 +237,7 @@ impl Server {
             management,
             listeners,
             reload,
+            telemetry,
         })
     }
 
@@ -288,6 +297,9 @@ impl Server {
             }
         }
         finished &= self.cluster.flush(left()).await;
+        if let Some(telemetry) = self.telemetry {
+            telemetry.shutdown(left().min(TELEMETRY_SHUTDOWN_TIMEOUT)).await;
+        }
         self.management.iter().for_each(AbortHandle::abort);
         // The Kafka clients disconnect before the broker waits for its connections to end.
         drop(self.cluster);
@@ -304,6 +316,9 @@ const REGISTRY_READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The share of the shutdown timeout that is reserved for the broker, which is shut down last.
 const BROKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a collector may take for the last spans.
+const TELEMETRY_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How the cluster behind `bootstrap_servers` is reached.
 pub(crate) fn client_settings(config: &Config, bootstrap_servers: &str) -> postern_kafka::Settings {

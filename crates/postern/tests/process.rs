@@ -13,12 +13,16 @@ use std::{
 
 #[path = "process/takeover.rs"]
 mod takeover;
+#[path = "process/traces.rs"]
+mod traces;
 
 /// The program without settings of whoever runs the tests.
 fn postern(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
     for (name, _) in std::env::vars_os() {
-        if ["POSTERN_", "KAFKA_REST_", "SCHEMA_REGISTRY_"].iter().any(|begin| name.to_string_lossy().starts_with(begin))
+        if ["POSTERN_", "KAFKA_REST_", "SCHEMA_REGISTRY_", "OTEL_"]
+            .iter()
+            .any(|begin| name.to_string_lossy().starts_with(begin))
         {
             command.env_remove(name);
         }

@@ -14,6 +14,7 @@ mod produce;
 mod schemas;
 mod statistics;
 mod subjects;
+mod traces;
 
 use std::sync::{Arc, OnceLock};
 
@@ -55,6 +56,7 @@ pub use produce::{
 pub use schemas::Schemas;
 pub use statistics::{FormatStatistics, Statistics};
 pub use subjects::{SchemaSource, SubjectNameStrategy, SubjectRef};
+pub use traces::Traces;
 
 /// Where Kafka keeps what groups have committed, its transactions and the state of share groups.
 pub const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];

@@ -17,6 +17,7 @@ use postern_registry::{PreparedSchema, RecordSerializer, ResolveError, SchemaId,
 use tokio::time::timeout;
 
 use crate::encode::{Encoder, Format};
+use crate::traces::Part;
 use crate::{Error, Proxy, run_large};
 
 pub use record::{AppendedRecord, DataFormat, RecordData, SingleRecord, WrittenData, WrittenSchema};
@@ -85,13 +86,16 @@ pub struct AppendedRequest {
     key_schema: Option<SchemaId>,
     value_schema: Option<SchemaId>,
     deliveries: Deliveries,
+    sent: Part,
 }
 
 impl AppendedRequest {
     /// Waits for the broker's answers. If the future is dropped, the records are written all the same.
     pub async fn delivered(self) -> Produced {
-        let AppendedRequest { key_schema, value_schema, deliveries } = self;
-        Produced { key_schema, value_schema, outcomes: deliveries.await }
+        let AppendedRequest { key_schema, value_schema, deliveries, sent } = self;
+        let outcomes = deliveries.await;
+        sent.delivered(outcomes.iter());
+        Produced { key_schema, value_schema, outcomes }
     }
 }
 
@@ -117,29 +121,83 @@ impl Proxy {
 
     async fn try_append_all(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<AppendedRequest, Error> {
         self.check_not_internal(topic)?;
-        let mut key = self.prepare(topic, Side::Key, &request).await?;
-        let mut value = self.prepare(topic, Side::Value, &request).await?;
+        let (mut key, mut value) = self.prepare_both(topic, &request).await?;
         let bytes = request.records.iter().map(RecordSpec::text_len).sum();
         let mut records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
 
-        if self.cluster().known_partitions(topic).is_none()
-            && let Err(error) = self.cluster().partitions_for_produce(topic).await
-        {
-            return Err(self.no_such_topic(topic, error).await);
-        }
+        self.find_topic(topic).await?;
         // Schemas are registered last, so that a request that is refused leaves none behind. Without an id the records are no good yet.
         let is_new = |schema: &Option<PreparedSchema>| schema.as_ref().is_some_and(|schema| !schema.is_registered);
         if is_new(&key) || is_new(&value) {
-            key = self.register(topic, Side::Key, &request, key).await?;
-            value = self.register(topic, Side::Value, &request, value).await?;
+            (key, value) = self.register_both(topic, &request, key, value).await?;
             records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
         }
         let written = records.iter().map(written_len).sum();
+        let sent = Part::send(topic, records.len());
+        let headers = sent.record_headers();
+        if !headers.is_empty() {
+            records.iter_mut().for_each(|record| record.headers.clone_from(&headers));
+        }
         let admitted = self.admit(records).await?;
         self.counters().produced(request.format, request.records.len(), written);
         let deliveries = run_large(bytes, || self.cluster().append(topic, admitted)).await;
         let id = |schema: &Option<PreparedSchema>| serializer(schema).map(|serializer| serializer.id);
-        Ok(AppendedRequest { key_schema: id(&key), value_schema: id(&value), deliveries })
+        Ok(AppendedRequest { key_schema: id(&key), value_schema: id(&value), deliveries, sent })
+    }
+
+    /// What serializes both sides of the records.
+    async fn prepare_both(
+        &self,
+        topic: &TopicName,
+        request: &ProduceRequest<'_>,
+    ) -> Result<(Option<PreparedSchema>, Option<PreparedSchema>), Error> {
+        if !matches!(request.format, Format::Schema(_)) {
+            return Ok((None, None));
+        }
+        let looked_up = Part::registry("look up schemas", topic);
+        let both = async {
+            let key = self.prepare(topic, Side::Key, request).await?;
+            Ok((key, self.prepare(topic, Side::Value, request).await?))
+        };
+        let both = both.await;
+        if both.is_err() {
+            looked_up.failed("schema");
+        }
+        both
+    }
+
+    /// The same with ids.
+    async fn register_both(
+        &self,
+        topic: &TopicName,
+        request: &ProduceRequest<'_>,
+        key: Option<PreparedSchema>,
+        value: Option<PreparedSchema>,
+    ) -> Result<(Option<PreparedSchema>, Option<PreparedSchema>), Error> {
+        let registered = Part::registry("register schemas", topic);
+        let both = async {
+            let key = self.register(topic, Side::Key, request, key).await?;
+            Ok((key, self.register(topic, Side::Value, request, value).await?))
+        };
+        let both = both.await;
+        if both.is_err() {
+            registered.failed("schema");
+        }
+        both
+    }
+
+    /// Makes sure that the partitions of `topic` are known.
+    async fn find_topic(&self, topic: &TopicName) -> Result<(), Error> {
+        if self.cluster().known_partitions(topic).is_some() {
+            return Ok(());
+        }
+        let looked_up = Part::look_up(topic);
+        let found = self.cluster().partitions_for_produce(topic).await;
+        looked_up.outcome(&found);
+        match found {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.no_such_topic(topic, error).await),
+        }
     }
 
     /// The memory of `records` from the budget of all requests, for which it waits no longer than a record may be under way.

@@ -2,8 +2,9 @@
 
 use std::io;
 
-/// What variables begin with that are read: ours, and those of Confluent's images and start scripts.
-pub(crate) const PREFIXES: [&str; 5] = ["POSTERN_", "KAFKA_REST_", "SCHEMA_REGISTRY_", "KAFKAREST_OPTS", "KAFKA_OPTS"];
+/// What variables begin with that are read: ours, those of Confluent's images and start scripts, and those of OpenTelemetry.
+pub(crate) const PREFIXES: [&str; 6] =
+    ["POSTERN_", "KAFKA_REST_", "SCHEMA_REGISTRY_", "KAFKAREST_OPTS", "KAFKA_OPTS", "OTEL_"];
 
 /// Where variables and files come from. A trait, so that tests pass maps.
 pub(crate) trait Env {

@@ -584,6 +584,13 @@ settings! {
         default: "10s",
         about: "A request that is not answered within this is logged as a slow one.",
     }
+    TRACE_RECORDS = {
+        name: "trace-records",
+        heading: PROCESS,
+        default: "false",
+        about: "Whether written records get the headers traceparent and tracestate of their request's trace, unless they have them. \
+                Where spans are sent is said by the OTEL_* variables.",
+    }
     CONFIG = {
         name: "config",
         heading: PROCESS,

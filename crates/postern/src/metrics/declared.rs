@@ -72,6 +72,9 @@ metrics! {
         "Time from a Produce request to the broker's answer, by broker id.";
     KAFKA_REBALANCES: Counter "postern_kafka_rebalances" [] "Rounds of consumer groups that ended with an assignment for an instance.";
 
+    TRACE_SPANS: Counter "postern_trace_spans" ["outcome"]
+        "Spans of traces, where a collector is named: exported, dropped (too many waited) or failed (the collector did not take them).";
+
     REGISTRY_SUBJECTS: Gauge "postern_registry_subjects" [] "Subjects, those with deleted versions only included.";
     REGISTRY_VERSIONS: Gauge "postern_registry_versions" [] "Their versions, deleted ones included.";
     REGISTRY_SCHEMAS: Gauge "postern_registry_schemas" [] "Different schemas.";

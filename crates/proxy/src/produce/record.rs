@@ -12,6 +12,7 @@ use postern_registry::{SchemaId, Side, Subject};
 
 use crate::encode::{Encoder, Format};
 use crate::subjects::{SchemaSource, SubjectRef};
+use crate::traces::{Part, has_traceparent};
 use crate::{Error, Proxy, run_large};
 
 /// A record as a request has it.
@@ -99,6 +100,8 @@ pub struct AppendedRecord {
     /// The value, if the request had one.
     pub value: Option<WrittenData>,
     deliveries: Deliveries,
+    /// Until it has ended.
+    sent: Option<Part>,
 }
 
 impl AppendedRecord {
@@ -107,7 +110,11 @@ impl AppendedRecord {
     /// # Errors
     /// Why the record failed, and whether it may stand in the log all the same.
     pub async fn delivered(&mut self) -> Result<Receipt, AppendError> {
-        (&mut self.deliveries).await.pop().expect("one record was appended")
+        let outcome = (&mut self.deliveries).await.pop().expect("one record was appended");
+        if let Some(sent) = self.sent.take() {
+            sent.delivered(std::iter::once(&outcome));
+        }
+        outcome
     }
 }
 
@@ -136,10 +143,11 @@ impl Proxy {
         if let Some(partition) = record.partition.filter(|partition| *partition < 0) {
             return Err(Error::NegativePartitionId(partition));
         }
-        if self.cluster().known_partitions(topic).is_none()
-            && let Err(error) = self.cluster().partitions_for_produce(topic).await
-        {
-            return Err(self.no_such_topic(topic, error).await);
+        self.find_topic(topic).await?;
+        let sent = Part::send(topic, 1);
+        let mut headers = record.headers;
+        if !has_traceparent(&headers) {
+            headers.extend(sent.record_headers());
         }
         let bytes = Bytes::from(bytes);
         let slice = |range: Option<Range<usize>>| range.map(|range| bytes.slice(range));
@@ -147,14 +155,14 @@ impl Proxy {
             partition: record.partition.map(PartitionId),
             key: slice(key_range),
             value: slice(value_range),
-            headers: record.headers,
+            headers,
             timestamp_ms: record.timestamp_ms,
         };
         let written = super::written_len(&record);
         let admitted = self.admit(vec![record]).await?;
         let format = value.as_ref().or(key.as_ref()).map_or(Format::Binary, |data| data.format);
         self.counters().produced(format, 1, written);
-        Ok(AppendedRecord { key, value, deliveries: self.cluster().append(topic, admitted) })
+        Ok(AppendedRecord { key, value, deliveries: self.cluster().append(topic, admitted), sent: Some(sent) })
     }
 
     /// Appends the bytes of a key or value to `out`; where they are, unless it is Kafka's null.
@@ -167,7 +175,14 @@ impl Proxy {
     ) -> Result<(Option<WrittenData>, Option<Range<usize>>), Error> {
         let Some(RecordData { format, json }) = data else { return Ok((None, None)) };
         let resolved = match format {
-            DataFormat::Schema { source, subject } => Some(self.serializer_for(topic, side, source, subject).await?),
+            DataFormat::Schema { source, subject } => {
+                let looked_up = Part::registry("look up schema", topic);
+                let found = self.serializer_for(topic, side, source, subject).await;
+                if found.is_err() {
+                    looked_up.failed("schema");
+                }
+                Some(found?)
+            }
             DataFormat::Binary | DataFormat::Json | DataFormat::Text => None,
         };
         let (format, encoder) = match (format, &resolved) {

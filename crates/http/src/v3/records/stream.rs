@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
+use opentelemetry::context::FutureExt;
 use postern_proxy::{AppendedRecord, Proxy, run_large};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -74,7 +75,7 @@ fn start(proxy: Proxy, request: RequestContext, bounds: ProduceBounds) -> Result
             () = answers.left() => {}
         }
     };
-    tokio::spawn(RequestId::current().scope(work));
+    tokio::spawn(RequestId::current().scope(work).with_current_context());
     Ok(Reply::stream(reply))
 }
 

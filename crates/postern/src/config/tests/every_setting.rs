@@ -60,6 +60,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         log: "debug".into(),
         log_format: LogFormat::Text,
         request_log: RequestLog::default(),
+        collector: None,
+        trace_records: false,
         notes: vec![Note {
             is_warning: true,
             text: "whoever reaches this machine may read, write and delete: nobody is asked who they are at rest-listen 0.0.0.0:1"
