@@ -94,6 +94,10 @@ const RESERVED_MAX: usize = 1 << 20;
 /// A body that arrives slower than so many bytes per [`Bounds::idle`] counts as one that pauses.
 const PACE: usize = 16 << 10;
 
+/// Bytes that are taken from a connection before other tasks of the thread have their turn: a fast client always has more, and hyper
+/// alone gives way only after some megabytes.
+const TURN: usize = 256 << 10;
+
 /// A body in memory, with its share of the budget.
 pub(crate) struct Body {
     bytes: Bytes,
@@ -147,10 +151,11 @@ impl BodyReader {
         }
         let mut unpacker = unpacker(coding)?;
         let mut text = Collected::new(self, kind, max, announced);
-        let (mut deadline, mut received, mut arrived) = (Instant::now() + self.idle, 0, 0);
+        let (mut deadline, mut received, mut arrived, mut turn) = (Instant::now() + self.idle, 0, 0, 0);
         while let Some(mut piece) = self.piece(&mut body, deadline).await? {
             received += piece.len();
             arrived += piece.len();
+            turn += piece.len();
             if arrived > max {
                 return Err(too_large(kind, max));
             }
@@ -167,6 +172,10 @@ impl BodyReader {
                         yield_now().await;
                     }
                 }
+            }
+            if turn >= TURN {
+                turn = 0;
+                yield_now().await;
             }
             if growth == Growth::Waited || received >= PACE {
                 (deadline, received) = (Instant::now() + self.idle, 0);
@@ -406,6 +415,15 @@ fn into_utf8(bytes: Bytes) -> Result<Bytes, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::AtomicUsize;
+
+    use http_body_util::Full;
+    use hyper::service::service_fn;
+    use hyper::{Request, Response};
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -425,6 +443,43 @@ mod tests {
         for (n, body) in bodies.into_iter().enumerate() {
             assert_eq!(into_utf8(Bytes::from(body)).expect("valid text"), text.as_bytes(), "body {n}");
         }
+    }
+
+    /// A client that is never slower than the server: there is always more to read.
+    #[tokio::test]
+    async fn other_tasks_have_their_turn_while_a_body_is_read() {
+        const BODY: usize = 16 << 20;
+        let (mut client, server) = tokio::io::duplex(BODY + 1024);
+        let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {BODY}\r\nConnection: close\r\n\r\n");
+        client.write_all(head.as_bytes()).await.expect("it fits");
+        client.write_all(&vec![b' '; BODY]).await.expect("it fits");
+        let turns = Arc::new(AtomicUsize::new(0));
+        let other = tokio::spawn({
+            let turns = Arc::clone(&turns);
+            async move {
+                loop {
+                    turns.fetch_add(1, Relaxed);
+                    yield_now().await;
+                }
+            }
+        });
+        let reader = BodyReader::new(&Bounds::default(), Arc::new(ApiCounters::new(std::iter::empty())));
+        let read = service_fn(|request: Request<Incoming>| {
+            let reader = reader.clone();
+            async move {
+                let body = reader.read(request.into_body(), None, BodyKind::Records).await.expect("it is read");
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(body.len().to_string()))))
+            }
+        });
+        let mut http = hyper::server::conn::http1::Builder::new();
+        let served = http.max_buf_size(64 << 10).serve_connection(TokioIo::new(server), read);
+        served.await.expect("it is answered");
+        other.abort();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.expect("it is answered");
+        assert!(answer.ends_with(&BODY.to_string()), "{answer}");
+        let turns = turns.load(Relaxed);
+        assert!(turns >= BODY / TURN / 2, "{turns} turns");
     }
 
     #[test]

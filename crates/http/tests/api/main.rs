@@ -10,6 +10,7 @@ mod http_bounds;
 mod http_codings;
 mod http_responses;
 mod http_wire;
+mod latency;
 mod openapi;
 mod record_streams;
 mod registry;
