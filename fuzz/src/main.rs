@@ -9,6 +9,7 @@
 
 mod broker;
 mod envelope;
+mod kafka;
 mod memory;
 mod random;
 mod schema;
@@ -38,6 +39,9 @@ struct Target {
 const TARGETS: &[Target] = &[
     target("broker-frames", broker::good_frames, broker::read_frames, ""),
     target("broker-batches", broker::good_batches, broker::read_batch, ""),
+    target("kafka-answers", kafka::good_answers, kafka::read_answer, ""),
+    target("kafka-batches", kafka::good_batches, kafka::read_batches, ""),
+    target("kafka-groups", kafka::good_group_bytes, kafka::read_group_bytes, ""),
     target("avro", schema::good_avro, schema::read_avro, AVRO),
     target("avro-values", schema::good_avro_values, schema::read_avro_values, AVRO),
     target("json-schema", schema::good_json, schema::read_json, JSON),

@@ -17,5 +17,12 @@ mod protocol;
 
 pub(crate) mod assignment;
 
+/// For the fuzz targets: how many of the things that members tell each other the bytes are.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_foreign(bytes: &[u8]) -> usize {
+    let (subscription, assignment) = (protocol::Subscription::decode(bytes), protocol::decode_assignment(bytes));
+    [subscription.is_ok(), assignment.is_ok(), protocol::decode_sticky(bytes).is_ok()].map(usize::from).iter().sum()
+}
+
 pub(crate) use link::GroupLink;
 pub(crate) use member::Member;

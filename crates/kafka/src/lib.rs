@@ -28,6 +28,9 @@ mod consumer;
 mod coordinator;
 mod deliveries;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod inflight;
 mod metadata;
