@@ -138,7 +138,7 @@ impl<'p> Encoder<'p> {
             ValueKind::Scalar(scalar) => {
                 let read = ScalarValue::read(scalar, value)?;
                 if explicit || !read.is_default() {
-                    wire::key(number, wire_type(kind), out);
+                    wire::key(number, kind.wire_type(), out);
                     read.write(out);
                 }
                 Ok(())
@@ -200,7 +200,7 @@ impl<'p> Encoder<'p> {
             let key = ScalarValue::of_key(key, name)?;
             wire::key(number, WireType::Length, out);
             wire::sized(out, |out| {
-                wire::key(1, wire_type(ValueKind::Scalar(key.scalar)), out);
+                wire::key(1, ValueKind::Scalar(key.scalar).wire_type(), out);
                 key.write(out);
                 self.single(2, kind, true, value, out)
             })
@@ -311,26 +311,6 @@ fn whole(digits: &str, min: i128, max: i128) -> Option<RawScalar<'static>> {
 fn bytes(value: &[u8], out: &mut Vec<u8>) {
     wire::varint(value.len() as u64, out);
     out.extend_from_slice(value);
-}
-
-fn wire_type(kind: ValueKind) -> WireType {
-    match kind {
-        ValueKind::Enum(_) => WireType::Varint,
-        ValueKind::Message(_) => WireType::Length,
-        ValueKind::Group(_) => WireType::GroupStart,
-        ValueKind::Scalar(scalar) => match scalar {
-            Scalar::Double | Scalar::Fixed64 | Scalar::Sfixed64 => WireType::Fixed64,
-            Scalar::Float | Scalar::Fixed32 | Scalar::Sfixed32 => WireType::Fixed32,
-            Scalar::String | Scalar::Bytes => WireType::Length,
-            Scalar::Int32
-            | Scalar::Int64
-            | Scalar::Uint32
-            | Scalar::Uint64
-            | Scalar::Sint32
-            | Scalar::Sint64
-            | Scalar::Bool => WireType::Varint,
-        },
-    }
 }
 
 /// The number of a constant given by name, or by number, which may come as a string, too.

@@ -12,6 +12,7 @@ pub(super) use absent::zero;
 
 use super::model::{self, Field, Group, Label, MAX_FIELD_NUMBER, Message, ProtoOption, Scalar};
 use super::names::{EnumId, Kind, MessageId, Shape, TypeName, Types};
+use super::wire::WireType;
 use postern_schema_core::EncodeError;
 
 #[derive(Debug)]
@@ -80,6 +81,29 @@ pub(super) enum ValueKind {
     Enum(usize),
     Message(usize),
     Group(usize),
+}
+
+impl ValueKind {
+    /// What stands behind the key of a field that holds one such value.
+    pub(super) fn wire_type(self) -> WireType {
+        match self {
+            ValueKind::Enum(_) => WireType::Varint,
+            ValueKind::Message(_) => WireType::Length,
+            ValueKind::Group(_) => WireType::GroupStart,
+            ValueKind::Scalar(scalar) => match scalar {
+                Scalar::Double | Scalar::Fixed64 | Scalar::Sfixed64 => WireType::Fixed64,
+                Scalar::Float | Scalar::Fixed32 | Scalar::Sfixed32 => WireType::Fixed32,
+                Scalar::String | Scalar::Bytes => WireType::Length,
+                Scalar::Int32
+                | Scalar::Int64
+                | Scalar::Uint32
+                | Scalar::Uint64
+                | Scalar::Sint32
+                | Scalar::Sint64
+                | Scalar::Bool => WireType::Varint,
+            },
+        }
+    }
 }
 
 #[derive(Debug)]

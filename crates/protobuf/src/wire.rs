@@ -13,6 +13,21 @@ pub(super) enum WireType {
     Fixed32 = 5,
 }
 
+impl WireType {
+    /// By the lower three bits of a key. `None`: it is no wire type.
+    pub(super) fn of_key(bits: u64) -> Option<WireType> {
+        match bits {
+            0 => Some(WireType::Varint),
+            1 => Some(WireType::Fixed64),
+            2 => Some(WireType::Length),
+            3 => Some(WireType::GroupStart),
+            4 => Some(WireType::GroupEnd),
+            5 => Some(WireType::Fixed32),
+            _ => None,
+        }
+    }
+}
+
 pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
     while value > 0x7f {
         out.push(value as u8 | 0x80);

@@ -6,7 +6,7 @@
 use super::Result;
 use crate::model::Scalar;
 use crate::plan::{FieldShape, MessagePlan, Plan, ValueKind};
-use crate::wire::read_varint;
+use crate::wire::{WireType, read_varint};
 use postern_schema_core::DecodeError;
 
 /// What stands on the wire behind a key.
@@ -24,16 +24,6 @@ pub(super) struct Occurrence<'b> {
     /// Position among the fields of the message.
     pub(super) field: usize,
     pub(super) raw: Raw<'b>,
-}
-
-/// The types of the wire.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wire {
-    Varint,
-    Fixed64,
-    Length,
-    Group,
-    Fixed32,
 }
 
 /// The known fields in `bytes`, in order of their numbers, and of their occurrence where one has several. Of a oneof only what was set
@@ -94,11 +84,11 @@ fn keep_what_was_set_last(message: &MessagePlan, found: &mut Vec<Occurrence<'_>>
     found.retain(|_| kept.pop().unwrap_or(true));
 }
 
-fn fits(plan: &Plan, shape: FieldShape, wire: Wire, raw: Raw<'_>) -> bool {
+fn fits(plan: &Plan, shape: FieldShape, wire: WireType, raw: Raw<'_>) -> bool {
     match shape {
-        FieldShape::Single { value, .. } => wire == wire_of(value) && is_known(plan, value, raw),
-        FieldShape::List { items, .. } => wire == wire_of(items) || wire == Wire::Length && is_packable(items),
-        FieldShape::Map { .. } => wire == Wire::Length,
+        FieldShape::Single { value, .. } => wire == value.wire_type() && is_known(plan, value, raw),
+        FieldShape::List { items, .. } => wire == items.wire_type() || wire == WireType::Length && is_packable(items),
+        FieldShape::Map { .. } => wire == WireType::Length,
     }
 }
 
@@ -123,7 +113,7 @@ pub(super) fn is_packable(kind: ValueKind) -> bool {
 
 /// The next of the values that stand side by side.
 pub(super) fn read_packed<'b>(kind: ValueKind, rest: &mut &'b [u8]) -> Result<Raw<'b>> {
-    read_raw(wire_of(kind), rest)
+    read_raw(0, kind.wire_type(), rest)
 }
 
 /// The key and the values of an entry of a map. `None`: there is no key.
@@ -136,8 +126,8 @@ pub(super) fn read_entry<'b>(
     while !rest.is_empty() {
         let (number, wire, raw) = next(&mut rest)?;
         match number {
-            1 if wire == wire_of(ValueKind::Scalar(key)) => found_key = Some(raw),
-            2 if wire == wire_of(value) => values.push(Occurrence { field: 0, raw }),
+            1 if wire == ValueKind::Scalar(key).wire_type() => found_key = Some(raw),
+            2 if wire == value.wire_type() => values.push(Occurrence { field: 0, raw }),
             _ => {}
         }
     }
@@ -145,33 +135,33 @@ pub(super) fn read_entry<'b>(
 }
 
 /// The next field: its number, its kind on the wire, and what it holds.
-fn next<'b>(rest: &mut &'b [u8]) -> Result<(u32, Wire, Raw<'b>)> {
+fn next<'b>(rest: &mut &'b [u8]) -> Result<(u32, WireType, Raw<'b>)> {
     let (number, wire) = key(rest)?;
-    let wire = match wire {
-        0 => Wire::Varint,
-        1 => Wire::Fixed64,
-        2 => Wire::Length,
-        3 => return Ok((number, Wire::Group, Raw::Bytes(group(number, rest)?))),
-        5 => Wire::Fixed32,
-        other => return Err(DecodeError::new("a field", format!("the wire type {other} for field {number}"))),
+    let raw = match wire {
+        WireType::GroupStart => Raw::Bytes(group(number, rest)?),
+        _ => read_raw(number, wire, rest)?,
     };
-    Ok((number, wire, read_raw(wire, rest)?))
+    Ok((number, wire, raw))
 }
 
-fn key(rest: &mut &[u8]) -> Result<(u32, u64)> {
+fn key(rest: &mut &[u8]) -> Result<(u32, WireType)> {
     let key = read_varint(rest).ok_or_else(too_short)?;
     let number = u32::try_from(key >> 3).ok().filter(|number| (1..1 << 29).contains(number));
     let number =
         number.ok_or_else(|| DecodeError::new("a field number from 1 to 536870911", (key >> 3).to_string()))?;
-    Ok((number, key & 7))
+    match WireType::of_key(key & 7) {
+        Some(wire) => Ok((number, wire)),
+        None => Err(not_a_field(number, key & 7)),
+    }
 }
 
-fn read_raw<'b>(wire: Wire, rest: &mut &'b [u8]) -> Result<Raw<'b>> {
+/// A value outside a group.
+fn read_raw<'b>(number: u32, wire: WireType, rest: &mut &'b [u8]) -> Result<Raw<'b>> {
     let raw = match wire {
-        Wire::Varint => read_varint(rest).map(Raw::Number),
-        Wire::Fixed64 => rest.split_off_chunk::<8>().map(|bytes| Raw::Number(u64::from_le_bytes(bytes))),
-        Wire::Fixed32 => rest.split_off_chunk::<4>().map(|bytes| Raw::Number(u32::from_le_bytes(bytes).into())),
-        Wire::Length => {
+        WireType::Varint => read_varint(rest).map(Raw::Number),
+        WireType::Fixed64 => rest.split_off_chunk::<8>().map(|bytes| Raw::Number(u64::from_le_bytes(bytes))),
+        WireType::Fixed32 => rest.split_off_chunk::<4>().map(|bytes| Raw::Number(u32::from_le_bytes(bytes).into())),
+        WireType::Length => {
             let length = read_varint(rest).ok_or_else(too_short)?;
             let split = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
             let Some((bytes, after)) = split else {
@@ -180,7 +170,7 @@ fn read_raw<'b>(wire: Wire, rest: &mut &'b [u8]) -> Result<Raw<'b>> {
             *rest = after;
             Some(Raw::Bytes(bytes))
         }
-        Wire::Group => None, // groups are not packed
+        WireType::GroupStart | WireType::GroupEnd => return Err(not_a_field(number, wire as u64)),
     };
     raw.ok_or_else(too_short)
 }
@@ -193,8 +183,8 @@ fn group<'b>(number: u32, rest: &mut &'b [u8]) -> Result<&'b [u8]> {
         let end = start.len() - rest.len();
         let (number, wire) = key(rest)?;
         match wire {
-            3 => open.push(number),
-            4 => {
+            WireType::GroupStart => open.push(number),
+            WireType::GroupEnd => {
                 if open.pop() != Some(number) {
                     return Err(DecodeError::new(
                         "the end of the group that was begun last",
@@ -205,33 +195,14 @@ fn group<'b>(number: u32, rest: &mut &'b [u8]) -> Result<&'b [u8]> {
                     return Ok(&start[..end]);
                 }
             }
-            0 => drop(read_raw(Wire::Varint, rest)?),
-            1 => drop(read_raw(Wire::Fixed64, rest)?),
-            2 => drop(read_raw(Wire::Length, rest)?),
-            5 => drop(read_raw(Wire::Fixed32, rest)?),
-            other => return Err(DecodeError::new("a field", format!("the wire type {other} for field {number}"))),
+            _ => drop(read_raw(number, wire, rest)?),
         }
     }
 }
 
-fn wire_of(kind: ValueKind) -> Wire {
-    match kind {
-        ValueKind::Enum(_) => Wire::Varint,
-        ValueKind::Message(_) => Wire::Length,
-        ValueKind::Group(_) => Wire::Group,
-        ValueKind::Scalar(scalar) => match scalar {
-            Scalar::Double | Scalar::Fixed64 | Scalar::Sfixed64 => Wire::Fixed64,
-            Scalar::Float | Scalar::Fixed32 | Scalar::Sfixed32 => Wire::Fixed32,
-            Scalar::String | Scalar::Bytes => Wire::Length,
-            Scalar::Int32
-            | Scalar::Int64
-            | Scalar::Uint32
-            | Scalar::Uint64
-            | Scalar::Sint32
-            | Scalar::Sint64
-            | Scalar::Bool => Wire::Varint,
-        },
-    }
+#[cold]
+fn not_a_field(number: u32, wire: u64) -> DecodeError {
+    DecodeError::new("a field", format!("the wire type {wire} for field {number}"))
 }
 
 #[cold]

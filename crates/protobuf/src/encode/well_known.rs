@@ -46,7 +46,7 @@ pub(super) fn encode(known: WellKnown, value: &Value, out: &mut Vec<u8>) -> Enco
         WellKnown::Wrapper(scalar) => {
             let read = ScalarValue::read(scalar, value)?;
             if !read.is_default() {
-                wire::key(1, super::wire_type(ValueKind::Scalar(scalar)), out);
+                wire::key(1, ValueKind::Scalar(scalar).wire_type(), out);
                 read.write(out);
             }
             Ok(())
