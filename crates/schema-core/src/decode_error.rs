@@ -4,6 +4,8 @@ use std::fmt;
 
 use postern_json_text::JsonError;
 
+use crate::mismatch::Mismatch;
+
 /// The first place where bytes do not fit their schema: the path of the value, what stands there by the schema, and what was found.
 ///
 /// ```text
@@ -13,13 +15,11 @@ use postern_json_text::JsonError;
 /// As small as a pointer, so that decoding valid bytes does not pay for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct DecodeError(Box<Mismatch>);
+pub struct DecodeError(Box<Parts>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mismatch {
-    path: String,
-    expected: String,
-    found: String,
+struct Parts {
+    mismatch: Mismatch,
     at: Option<usize>,
 }
 
@@ -27,12 +27,8 @@ impl DecodeError {
     /// The payload has `found` where the schema has `expected`.
     #[cold]
     pub fn new(expected: impl Into<String>, found: impl Into<String>) -> DecodeError {
-        DecodeError(Box::new(Mismatch {
-            path: String::new(),
-            expected: expected.into(),
-            found: found.into(),
-            at: None,
-        }))
+        let mismatch = Mismatch { path: String::new(), expected: expected.into(), found: found.into() };
+        DecodeError(Box::new(Parts { mismatch, at: None }))
     }
 
     /// Adds the position in the payload, in bytes.
@@ -44,44 +40,31 @@ impl DecodeError {
 
     /// Place in the value, as in an [`EncodeError`](crate::EncodeError). Empty: the value as a whole.
     pub fn path(&self) -> &str {
-        &self.0.path
+        &self.0.mismatch.path
     }
 
     /// What stands there by the schema.
     pub fn expected(&self) -> &str {
-        &self.0.expected
+        &self.0.mismatch.expected
     }
 
     /// What was found.
     pub fn found(&self) -> &str {
-        &self.0.found
+        &self.0.mismatch.found
     }
 
     /// Puts an outer place in front of the path. Paths end after some steps: recursive values are hundreds of levels deep.
     #[must_use]
     pub fn within(mut self, outer: &str) -> DecodeError {
-        const PATH_MAX: usize = 2000;
-        let path = &mut self.0.path;
-        if path.len() + outer.len() > PATH_MAX {
-            if !path.starts_with('…') {
-                path.insert(0, '…');
-            }
-            return self;
-        }
-        let joint = if path.is_empty() || path.starts_with('[') || outer.is_empty() { "" } else { "." };
-        *path = format!("{outer}{joint}{path}");
+        self.0.mismatch.put_within(outer);
         self
     }
 }
 
-impl fmt::Display for Mismatch {
+impl fmt::Display for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mismatch { path, expected, found, at } = self;
-        if !path.is_empty() {
-            write!(f, "{path}: ")?;
-        }
-        write!(f, "expected {expected}, found {found}")?;
-        at.map_or(Ok(()), |at| write!(f, ", at byte {at} of the payload"))
+        self.mismatch.fmt(f)?;
+        self.at.map_or(Ok(()), |at| write!(f, ", at byte {at} of the payload"))
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use postern_json_text::JsonError;
 
+use crate::mismatch::Mismatch;
+
 /// The first mismatch of a value: its place, what the schema expects there, what was found, and what to write instead.
 ///
 /// ```text
@@ -13,13 +15,11 @@ use postern_json_text::JsonError;
 /// As small as a pointer, so that encoding valid values does not pay for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct EncodeError(Box<Mismatch>);
+pub struct EncodeError(Box<Parts>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mismatch {
-    path: String,
-    expected: String,
-    found: String,
+struct Parts {
+    mismatch: Mismatch,
     remedy: String,
 }
 
@@ -27,8 +27,8 @@ impl EncodeError {
     /// The value has `found` at `path` (as [`EncodeError::path`] writes it), where the schema wants `expected`.
     #[cold]
     pub fn new(path: String, expected: impl Into<String>, found: impl Into<String>) -> EncodeError {
-        let (expected, found) = (expected.into(), found.into());
-        EncodeError(Box::new(Mismatch { path, expected, found, remedy: String::new() }))
+        let mismatch = Mismatch { path, expected: expected.into(), found: found.into() };
+        EncodeError(Box::new(Parts { mismatch, remedy: String::new() }))
     }
 
     /// Adds what to write instead.
@@ -40,17 +40,17 @@ impl EncodeError {
 
     /// Place in the value: `orbit[2].angle`, map keys as `tags["a b"]`. Empty: the value as a whole.
     pub fn path(&self) -> &str {
-        &self.0.path
+        &self.0.mismatch.path
     }
 
     /// What the schema expects there.
     pub fn expected(&self) -> &str {
-        &self.0.expected
+        &self.0.mismatch.expected
     }
 
     /// What stands there.
     pub fn found(&self) -> &str {
-        &self.0.found
+        &self.0.mismatch.found
     }
 
     /// What to write instead; empty where that is not known.
@@ -58,24 +58,19 @@ impl EncodeError {
         &self.0.remedy
     }
 
-    /// Puts an outer place (`records[3].value`) in front of the path.
+    /// Puts an outer place (`records[3].value`) in front of the path. Paths end after some steps: recursive values are hundreds of levels
+    /// deep.
     #[must_use]
     pub fn within(mut self, outer: &str) -> EncodeError {
-        let path = &mut self.0.path;
-        let joint = if path.is_empty() || path.starts_with('[') || outer.is_empty() { "" } else { "." };
-        *path = format!("{outer}{joint}{path}");
+        self.0.mismatch.put_within(outer);
         self
     }
 }
 
-impl fmt::Display for Mismatch {
+impl fmt::Display for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mismatch { path, expected, found, remedy } = self;
-        if !path.is_empty() {
-            write!(f, "{path}: ")?;
-        }
-        write!(f, "expected {expected}, found {found}")?;
-        if remedy.is_empty() { Ok(()) } else { write!(f, "; {remedy}") }
+        self.mismatch.fmt(f)?;
+        if self.remedy.is_empty() { Ok(()) } else { write!(f, "; {}", self.remedy) }
     }
 }
 

@@ -7,6 +7,7 @@ mod decode_error;
 mod encode_error;
 mod incompatibility;
 mod limits;
+mod mismatch;
 mod options;
 
 pub use compile_error::CompileError;
