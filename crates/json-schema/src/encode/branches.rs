@@ -3,8 +3,10 @@
 //! This matters only for defaults. Each part gets a validator of its own when a value first comes
 //! to it.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -19,34 +21,52 @@ const MAX_VALIDATORS: usize = 200;
 /// Parts by where they stand in memory, and expressions by their texts.
 #[derive(Default)]
 pub(super) struct Branches {
-    validators: Mutex<HashMap<usize, Option<Arc<Validator>>>>,
-    patterns: Mutex<HashMap<String, Option<Arc<Pattern>>>>,
+    validators: CompiledOnce<usize, Validator>,
+    patterns: CompiledOnce<String, Pattern>,
 }
 
 impl Branches {
     /// Whether a value fits a part of the document.
     pub(super) fn fits(&self, schema_bundle: &BundledSchema, part: &Value, value: &Value) -> bool {
-        let validator = {
-            let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
-            let key = std::ptr::from_ref(part).addr();
-            if validators.len() >= MAX_VALIDATORS && !validators.contains_key(&key) {
-                return false;
-            }
-            let whole = || json!({ "allOf": [part], BundledSchema::DEFINITIONS: schema_bundle.document[BundledSchema::DEFINITIONS] });
-            validators.entry(key).or_insert_with(|| build(&whole(), schema_bundle.classic).ok().map(Arc::new)).clone()
-        };
-        validator.is_some_and(|validator| validator.is_valid(value))
+        let key = std::ptr::from_ref(part).addr();
+        let whole = || json!({ "allOf": [part], BundledSchema::DEFINITIONS: schema_bundle.document[BundledSchema::DEFINITIONS] });
+        let Some(validator) = self.validators.slot(&key, MAX_VALIDATORS) else { return false };
+        let validator = validator.get_or_init(|| build(&whole(), schema_bundle.classic).ok());
+        validator.as_ref().is_some_and(|validator| validator.is_valid(value))
     }
 
     /// Whether an expression matches the name of a member.
     pub(super) fn matches(&self, pattern: &str, name: &str) -> bool {
-        let compiled = {
-            let mut patterns = self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
-            match patterns.get(pattern) {
-                Some(known) => known.clone(),
-                None => patterns.entry(pattern.to_owned()).or_insert(Pattern::new(pattern).map(Arc::new)).clone(),
-            }
-        };
-        compiled.is_some_and(|compiled| compiled.matches(name))
+        // As many as the schema has: a schema's length is bounded.
+        let Some(compiled) = self.patterns.slot(pattern, usize::MAX) else { return false };
+        let compiled = compiled.get_or_init(|| Pattern::new(pattern));
+        compiled.as_ref().is_some_and(|compiled| compiled.matches(name))
+    }
+}
+
+/// What is compiled by the first who asks for it, `None` where that is not possible. Others who ask for the same meanwhile wait; those who ask
+/// for something else do not.
+struct CompiledOnce<K, V>(Mutex<HashMap<K, Slot<V>>>);
+
+type Slot<V> = Arc<OnceLock<Option<V>>>;
+
+impl<K: Hash + Eq, V> CompiledOnce<K, V> {
+    /// The place of what belongs to `key`. `None`: there would be more than `max` of them.
+    fn slot<Q>(&self, key: &Q, max: usize) -> Option<Slot<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(key) {
+            return Some(Arc::clone(slot));
+        }
+        (slots.len() < max).then(|| Arc::clone(slots.entry(key.to_owned()).or_default()))
+    }
+}
+
+impl<K, V> Default for CompiledOnce<K, V> {
+    fn default() -> CompiledOnce<K, V> {
+        CompiledOnce(Mutex::default())
     }
 }
