@@ -5,13 +5,21 @@
 
 mod caller;
 mod certificate;
+mod expectation;
 mod password;
+mod pattern;
+mod permissions;
+mod right;
+mod rules;
 mod token;
 mod token_keys;
 mod users;
 
 pub use caller::{Caller, InvalidName, Way};
 pub use certificate::{CertificateName, NameMapping};
+pub use permissions::{Creation, Denied, Permissions, TopicRequest};
+pub use right::{Kind, Right};
+pub use rules::Rules;
 pub use token::{TokenFault, TokenRules, VerifiedToken};
 pub use token_keys::{Algorithm, KeySet};
 pub use users::{Roles, User, Users};

@@ -13,10 +13,11 @@ use hyper::http::request::Parts as Head;
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use opentelemetry::context::FutureExt;
-use postern_access::Caller;
+use postern_access::Permissions;
 use postern_proxy::{Proxy, Traces};
 use postern_registry::Registry;
 
+use crate::access::{self, routes};
 use crate::authentication::{AccessControl, Authentication};
 use crate::body::{BodyReader, Bounds};
 use crate::coding::{self, Coding};
@@ -90,6 +91,7 @@ struct Operation {
     method: Method,
     media: Media,
     handler: Handler,
+    need: routes::Need,
     /// Its place among the routes that are counted.
     counted_as: usize,
 }
@@ -142,7 +144,8 @@ impl Api {
                 || path.split('/').filter_map(|segment| segment.strip_prefix('{')?.split('}').next()).collect();
             let endpoint =
                 endpoints.entry(path).or_insert_with(|| Endpoint { path, params: params(), operations: Vec::new() });
-            endpoint.operations.push(Operation { method, media, handler, counted_as: UNMATCHED + 1 + n });
+            let need = routes::need(method.as_str(), path).unwrap_or(routes::UNLISTED);
+            endpoint.operations.push(Operation { method, media, handler, need, counted_as: UNMATCHED + 1 + n });
         }
         let mut paths = matchit::Router::new();
         for (path, endpoint) in endpoints {
@@ -154,7 +157,7 @@ impl Api {
         Api {
             parts: Arc::new(Parts { paths, reader, counters, log, compression, profile }),
             front: Front::new(FrontSettings::default()),
-            access: AccessControl::new(Authentication::Nobody),
+            access: AccessControl::new(Authentication::Nobody, None),
             traces: None,
         }
     }
@@ -163,6 +166,12 @@ impl Api {
     #[must_use]
     pub fn with_front(self, settings: FrontSettings) -> Api {
         Api { front: Front::new(settings), ..self }
+    }
+
+    /// Method and path of each route, and whether it is known what right it needs.
+    pub fn routes(&self) -> impl Iterator<Item = (&Method, &'static str, bool)> {
+        let routes = self.parts.counters.routes();
+        routes.map(|(method, path)| (method, path, routes::need(method.as_str(), path).is_some()))
     }
 
     /// The same, whose requests `access` decides about.
@@ -229,10 +238,10 @@ impl Api {
             return reply.into_response(JSON);
         }
         let path = path::clean(head.uri.path()).into_owned();
-        let caller = match is_open(&head.method, &path) {
-            true => Caller::anonymous(),
-            false => match self.access.caller(&mut head).await {
-                Ok(caller) => caller,
+        let permissions = match is_open(&head.method, &path) {
+            true => Permissions::unlimited(),
+            false => match self.access.permissions(&mut head).await {
+                Ok(permissions) => permissions,
                 Err(refused) => {
                     let media_type = negotiate(accepted(&head.headers).as_deref(), self.parts.profile.errors);
                     return self.access.refusal(&refused).into_response(media_type.unwrap_or(JSON));
@@ -252,7 +261,7 @@ impl Api {
             let problem = self.parts.profile.not_allowed(endpoint, method);
             return problem.into_reply().header(ALLOW, endpoint.allow()).into_response(JSON);
         };
-        let Operation { media, handler, counted_as, .. } = operation;
+        let Operation { media, handler, need, counted_as, .. } = operation;
         observed.route = *counted_as;
         let content_type = match (text(&head.headers, CONTENT_TYPE), media.consumes) {
             (None, _) | (_, None) => None,
@@ -272,11 +281,14 @@ impl Api {
             return Problem::generic(StatusCode::NOT_ACCEPTABLE, message).into_reply().into_response(JSON);
         };
         let values = found.params.iter().map(|(_, value)| path::decode(value).into_owned());
-        let params = Params(endpoint.params.iter().copied().zip(values).collect(), caller);
+        let params = Params(endpoint.params.iter().copied().zip(values).collect(), permissions);
         let reader = self.parts.reader.clone();
-        let context = RequestContext { params, content_type, media_type, body, reader, head };
-        let reply = handler(context).await.unwrap_or_else(Problem::into_reply);
-        reply.into_response(media_type)
+        let context = RequestContext { params, content_type, media_type, body, reader, head, need: *need };
+        let answer = match access::authorize(&context) {
+            Ok(()) => handler(context).await,
+            Err(problem) => Err(problem),
+        };
+        answer.unwrap_or_else(|problem| self.access.refused(problem)).into_response(media_type)
     }
 
     fn unsupported(&self, headers: &HeaderMap, named: &str, known: &[&str]) -> Response<ReplyBody> {

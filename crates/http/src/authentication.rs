@@ -16,7 +16,7 @@ use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::http::request::Parts as Head;
 use parking_lot::RwLock;
-use postern_access::Caller;
+use postern_access::{Permissions, Rules};
 
 use crate::connection_info::ConnectionInfo;
 use crate::front::client_ip;
@@ -47,28 +47,41 @@ pub enum Authentication {
 
 /// What decides about requests. Cheap to clone; clones share it, and it is replaced as a whole while requests are answered.
 #[derive(Clone)]
-pub struct AccessControl(Arc<RwLock<Arc<Authentication>>>);
+pub struct AccessControl(Arc<RwLock<Arc<State>>>);
+
+/// What decides at one moment.
+struct State {
+    authentication: Arc<Authentication>,
+    /// `None`: whoever is recognized may do everything.
+    rules: Option<Arc<Rules>>,
+}
 
 impl AccessControl {
-    /// One that recognizes callers so.
-    pub fn new(authentication: Authentication) -> AccessControl {
-        AccessControl(Arc::new(RwLock::new(Arc::new(authentication))))
+    /// One that recognizes callers so; without rules they may do everything.
+    pub fn new(authentication: Authentication, rules: Option<Arc<Rules>>) -> AccessControl {
+        AccessControl(Arc::new(RwLock::new(Arc::new(State { authentication: Arc::new(authentication), rules }))))
     }
 
-    /// From now on requests are judged by `authentication`.
-    pub fn replace(&self, authentication: Authentication) {
-        *self.0.write() = Arc::new(authentication);
+    /// From now on requests are judged by these.
+    pub fn replace(&self, authentication: Authentication, rules: Option<Arc<Rules>>) {
+        *self.0.write() = Arc::new(State { authentication: Arc::new(authentication), rules });
     }
 
-    fn current(&self) -> Arc<Authentication> {
+    /// From now on callers may do what `rules` say. They are recognized as before, and what is remembered of them stays.
+    pub fn replace_rules(&self, rules: Option<Arc<Rules>>) {
+        let mut state = self.0.write();
+        *state = Arc::new(State { authentication: state.authentication.clone(), rules });
+    }
+
+    fn current(&self) -> Arc<State> {
         self.0.read().clone()
     }
 
-    /// Who sends this request. Headers that only a gateway may set are taken out of it.
-    pub(crate) async fn caller(&self, head: &mut Head) -> Result<Caller, Refused> {
-        let authentication = self.current();
-        let caller = match &*authentication {
-            Authentication::Nobody => return Ok(Caller::anonymous()),
+    /// Who sends this request, and what they may do. Headers that only a gateway may set are taken out of it.
+    pub(crate) async fn permissions(&self, head: &mut Head) -> Result<Permissions, Refused> {
+        let state = self.current();
+        let caller = match &*state.authentication {
+            Authentication::Nobody => return Ok(Permissions::anonymous(state.rules.clone())),
             Authentication::Basic(basic) => match credentials(head, "Basic")? {
                 Some(credentials) => Some(basic.caller(credentials, client_ip(&head.extensions)).await?),
                 None => None,
@@ -83,12 +96,34 @@ impl AccessControl {
                 gateway.caller(head, peer)?
             }
         };
-        caller.ok_or(Refused::Missing)
+        // Who presents nothing is somebody only where a rule says so.
+        match caller {
+            Some(caller) => Ok(Permissions::new(Arc::new(caller), state.rules.clone())),
+            None if state.rules.as_ref().is_some_and(|rules| rules.names_anonymous()) => {
+                Ok(Permissions::anonymous(state.rules.clone()))
+            }
+            None => Err(Refused::Missing),
+        }
+    }
+
+    /// The answer of a handler that refused. Who has not said who it is gets told how to, where there is a way.
+    pub(crate) fn refused(&self, problem: Problem) -> Reply {
+        if (problem.status, problem.code) != (StatusCode::UNAUTHORIZED, 401) {
+            return problem.into_reply();
+        }
+        match self.current().authentication.challenge(&Refused::Missing) {
+            Some(challenge) => {
+                let reply = problem.into_reply().header(WWW_AUTHENTICATE, challenge);
+                reply.header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+            }
+            None => Problem { status: StatusCode::FORBIDDEN, code: 40301, ..problem }.into_reply(),
+        }
     }
 
     /// The answer to a request whose caller is refused.
     pub(crate) fn refusal(&self, refused: &Refused) -> Reply {
-        let authentication = self.current();
+        let state = self.current();
+        let authentication = &state.authentication;
         let (status, message) = match refused {
             Refused::Malformed(message) => (StatusCode::BAD_REQUEST, format!("HTTP 400 Bad Request: {message}")),
             Refused::Missing => {

@@ -7,6 +7,7 @@
 //! The path of a request: [`serve`] accepts and bounds connections, [`router`] matches, [`negotiate`] chooses media types, [`body`] reads,
 //! a file of `v2/`, `v3/` or `registry/` translates, [`problem`] and [`reply`] write the response; [`observe`] counts.
 
+mod access;
 mod addresses;
 mod administration;
 mod answer_stream;
@@ -44,6 +45,7 @@ mod tls;
 mod v2;
 mod v3;
 
+pub use access::explain;
 pub use api::{Api, registry, rest};
 pub use authentication::{AccessControl, Authentication, Basic, Bearer, Certificate, Gateway, TokenKeys};
 pub use body::Bounds;

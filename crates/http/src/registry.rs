@@ -27,6 +27,7 @@ use postern_registry::Registry;
 use crate::negotiate::{JSON, MediaType};
 use crate::router::{Media, Route, Table};
 
+pub(crate) use names::{scope as written_scope, written_subject};
 pub(crate) use response_headers::add_response_headers;
 
 const V1: &str = "application/vnd.schemaregistry.v1+json";

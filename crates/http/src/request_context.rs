@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use postern_access::Caller;
+use postern_access::Permissions;
 
+use crate::access::routes::Need;
 use crate::body::{Body, BodyKind, BodyReader, BodyStream};
 use crate::client_connection::ClientConnection;
 use crate::coding::Coding;
@@ -25,11 +26,13 @@ pub(crate) struct RequestContext {
     pub(crate) params: Params,
     pub(crate) body: Incoming,
     pub(crate) reader: BodyReader,
+    /// What its route needs.
+    pub(crate) need: Need,
 }
 
-/// The parameters of a path, decoded, and who names them.
+/// The parameters of a path, decoded, and what the one who names them may do.
 #[derive(Debug)]
-pub(crate) struct Params(pub(crate) Vec<(&'static str, String)>, pub(crate) Caller);
+pub(crate) struct Params(pub(crate) Vec<(&'static str, String)>, pub(crate) Permissions);
 
 impl Params {
     /// A parameter that the route's path names.
@@ -40,7 +43,8 @@ impl Params {
 
     /// Whose the consumer instances of this request are.
     pub(crate) fn owner(&self) -> Option<Arc<str>> {
-        (!self.1.is_anonymous()).then(|| Arc::from(self.1.name()))
+        let caller = self.1.caller();
+        (!caller.is_anonymous()).then(|| Arc::from(caller.name()))
     }
 
     /// A parameter as a number. Anything else is a path that does not exist.

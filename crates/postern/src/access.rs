@@ -1,4 +1,4 @@
-//! Keeps up to date what decides about callers: the files of users, secrets and keys, and keys that are fetched.
+//! Keeps up to date what decides about callers: the files of users, secrets, keys and rules, and keys that are fetched.
 //!
 //! Files are looked at by their content, because mounted secrets are symbolic links that are swapped as a whole, of which events get lost.
 //! A change is taken when two readings agree, all files together or none of them; what is broken, emptied or missing leaves the state before
@@ -52,9 +52,8 @@ impl Access {
     pub(crate) fn start(config: AccessConfig) -> Result<Access, String> {
         let keys = TokenKeys::default();
         let contents = contents(&config)?;
-        let (authentication, _) =
-            config.build(&reader(&config, &contents), &keys).map_err(|faults| faults.join("; "))?;
-        let control = AccessControl::new(authentication);
+        let decisions = config.build(&reader(&config, &contents), &keys).map_err(|faults| faults.join("; "))?;
+        let control = AccessControl::new(decisions.authentication, decisions.rules);
         Ok(Access { control, config: Arc::new(config), keys, contents, reload: Arc::new(Notify::new()) })
     }
 
@@ -81,12 +80,12 @@ impl Access {
                 Ok(false) => {}
                 Ok(true) => {
                     complained = None;
-                    tracing::info!("who may come in was read again: {}", self.config.files().join(", "));
+                    tracing::info!("who may do what was read again: {}", self.config.files().join(", "));
                 }
                 Err(fault) => {
                     if complained.is_none_or(|at| at.elapsed() >= FAULT_INTERVAL) {
                         complained = Some(Instant::now());
-                        tracing::error!("who may come in stays as it was, because a file cannot be used: {fault}");
+                        tracing::error!("who may do what stays as it was, because a file cannot be used: {fault}");
                     }
                 }
             }
@@ -104,9 +103,15 @@ impl Access {
             return Ok(false); // being written; the next look finds it whole
         }
         let built = self.config.build(&reader(&self.config, &found), &self.keys);
-        let (authentication, weaknesses) = built.map_err(|faults| faults.join("; "))?;
-        weaknesses.iter().for_each(|weakness| tracing::warn!("{weakness}"));
-        self.control.replace(authentication);
+        let decisions = built.map_err(|faults| faults.join("; "))?;
+        decisions.doubts.iter().for_each(|doubt| tracing::warn!("{doubt}"));
+        // The rules are the last of the files.
+        let unchanged = found.iter().zip(&self.contents).take_while(|(found, known)| found == known).count();
+        match self.config.rules.is_some() && unchanged + 1 == found.len() {
+            // Passwords that were verified stay so: to verify them anew would take seconds.
+            true => self.control.replace_rules(decisions.rules),
+            false => self.control.replace(decisions.authentication, decisions.rules),
+        }
         self.contents = found;
         Ok(true)
     }
@@ -207,7 +212,8 @@ mod tests {
         write(ANA);
         let users = UsersFile::Htpasswd(path.clone());
         let way = Way::Basic { users, realm: "R".to_owned() };
-        let mut access = Access::start(AccessConfig { way }).expect("a good file");
+        let mut access = Access::start(AccessConfig { way, rules: None, registry_topic: "_schemas".to_owned() })
+            .expect("a good file");
         assert_eq!(access.look().await, Ok(false), "nothing has changed");
         for broken in ["", "ana:canary\n"] {
             write(broken);

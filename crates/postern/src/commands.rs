@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use postern_access::{Caller, Permissions, Way};
 use postern_kafka::Cluster;
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
@@ -16,7 +17,7 @@ use rustls::{
 };
 
 use crate::{
-    config::{ClusterChoice, Config, HttpAddress},
+    config::{AccessConfig, ClusterChoice, Config, HttpAddress, Question},
     server,
 };
 
@@ -37,6 +38,22 @@ pub(crate) fn connect(config: &Config) -> Result<String, String> {
         let found = cluster.describe_cluster().await.map_err(|error| format!("Kafka: {error}"))?;
         Ok(format!("Kafka answers: cluster {}, brokers: {}.", found.cluster_id, found.brokers.len()))
     })
+}
+
+/// Whether the rules let a caller do something, and why.
+///
+/// # Errors
+/// The files cannot be used, or there is no such path.
+pub(crate) fn explain(access: &AccessConfig, question: &Question) -> Result<(bool, String), String> {
+    let keys = postern_http::TokenKeys::default();
+    let decisions = access.build(&|path| std::fs::read_to_string(path), &keys).map_err(|faults| faults.join("; "))?;
+    let caller = match question.name.as_str() {
+        "anonymous" => Caller::anonymous(),
+        // Rules look at names and groups, not at how they became known.
+        name => Caller::new(Way::Basic, name, question.groups.clone()).map_err(|invalid| invalid.to_string())?,
+    };
+    let permissions = Permissions::new(Arc::new(caller), decisions.rules);
+    postern_http::explain(&permissions, &question.method, &question.path)
 }
 
 /// Asks a running process whether it is ready, over the management listener at `address`. Its answer: ready, or not.

@@ -8,6 +8,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+pub(crate) use arguments::Question;
 use arguments::Request;
 use declaration::Setting;
 use foreign::{Connection, Connections};
@@ -79,6 +80,13 @@ pub(crate) enum Command {
         config: Option<Box<Config>>,
         /// Whether to connect to the cluster.
         connect: bool,
+    },
+    /// `explain`: what this caller may do.
+    Explain {
+        /// What decides.
+        access: Box<AccessConfig>,
+        /// Who asks, with which groups, what.
+        question: Question,
     },
     /// `healthcheck`, of the process with this management listener.
     Healthcheck(Option<HttpAddress>),
@@ -280,6 +288,7 @@ pub(crate) fn read(arguments: &[String], env: &impl Env) -> Result<Command, Conf
             Ok(Command::Check { report, config: errors.is_empty().then_some(config), connect })
         }
         _ if !errors.is_empty() => Err(errors),
+        Request::Explain(question) => Ok(Command::Explain { access: Box::new(config.access), question }),
         Request::Healthcheck => Ok(Command::Healthcheck(config.management.map(|management| management.listen))),
         Request::Run | Request::Print(_) => Ok(Command::Run(config)),
     }
@@ -344,7 +353,11 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
     if let ClusterChoice::Embedded { listen, .. } = cluster {
         listeners.push((setting::BROKER_LISTEN, listen));
     }
-    let access = AccessConfig::read(raw, env, errors);
+    let registry_topic = match &schemas {
+        SchemasChoice::Own { topic, .. } => topic.as_str(),
+        SchemasChoice::Remote { .. } => "_schemas",
+    };
+    let access = AccessConfig::read(raw, env, registry_topic, errors);
     warn_of_open_listeners(&listeners, access.asks(), raw);
     if let Some(Management { listen, is_chosen: true }) = management {
         http_listeners.push((setting::MANAGEMENT_LISTEN, listen));

@@ -13,7 +13,7 @@ use std::{
 };
 
 use certificates::Certificates;
-use config::{Command, Config, HttpAddress};
+use config::{AccessConfig, Command, Config, HttpAddress, Question};
 use listen::Sockets;
 use log::Log;
 use reload::Reload;
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Command::Check { report, config, connect }) => check(&report, config.as_deref(), connect),
+        Ok(Command::Explain { access, question }) => explain(&access, &question),
         Ok(Command::Healthcheck(address)) => healthcheck(address),
         Err(errors) => {
             print_error(&errors);
@@ -66,6 +67,20 @@ fn check(report: &str, config: Option<&Config>, connect: bool) -> ExitCode {
         Err(sentence) => {
             print_error(&sentence);
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ends with 0 if the caller may do it.
+fn explain(access: &AccessConfig, question: &Question) -> ExitCode {
+    match commands::explain(access, question) {
+        Ok((is_allowed, sentence)) => {
+            print(&format!("{sentence}\n"));
+            if is_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(sentence) => {
+            print_error(&sentence);
+            ExitCode::from(2)
         }
     }
 }
@@ -145,7 +160,7 @@ async fn run_until_signal(config: Config, sockets: Sockets, log: &Log) -> Result
         server = Server::start(config, sockets, certificates) => server.map_err(|error| error.to_string())?,
         _ = signals.stop() => return Ok(()),
     };
-    reload.add("who may come in", server.look_at_files());
+    reload.add("who may do what", server.look_at_files());
     let reload = Arc::new(reload);
     print(&server.startup_banner());
     notify::ready();

@@ -1,6 +1,7 @@
 //! Groups of consumers: offsets reset and deleted, groups deleted.
 
 use hyper::StatusCode;
+use postern_access::Right;
 use postern_proxy::{ClusterError, PartitionId, Proxy, ResetTo, TopicName};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -73,6 +74,11 @@ pub(super) async fn reset(proxy: Proxy, request: RequestContext) -> Result<Reply
     let ResetRequest { to, topics, dry_run } = ResetRequest::read(&body)?;
     check_cluster(&proxy, &params).await?;
     let group = params.get("group");
+    if !params.permissions().is_unlimited() {
+        // Which topics it is about the group itself may say.
+        let tried = proxy.reset_group_offsets(group, to, topics.as_deref(), true).await.map_err(problem)?;
+        params.check_all(Right::Consume, tried.iter().map(|reset| reset.topic.as_str()))?;
+    }
     let resets = proxy.reset_group_offsets(group, to, topics.as_deref(), dry_run).await.map_err(problem)?;
     let status = status_of(resets.iter().map(|reset| &reset.result));
     let data = resets.into_iter().map(|reset| ResetOffset {
@@ -91,6 +97,7 @@ pub(super) async fn delete_offsets(proxy: Proxy, request: RequestContext) -> Res
     let partitions = read_partitions(&body)?;
     check_cluster(&proxy, &params).await?;
     let group = params.get("group");
+    params.check_all(Right::Consume, partitions.iter().map(|(topic, _)| topic.as_str()))?;
     let results = proxy.delete_group_offsets(group, &partitions).await.map_err(problem)?;
     let status = status_of(results.iter().map(|(_, result)| result));
     let data = results.into_iter().map(|((topic, partition), result)| DeletedOffset {

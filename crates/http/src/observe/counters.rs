@@ -61,6 +61,11 @@ impl RouteCounters {
 }
 
 impl ApiCounters {
+    /// Method and path of each route.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = (&Method, &'static str)> {
+        self.routes.iter().filter_map(|counters| counters.route.as_ref()).map(|(method, path)| (method, *path))
+    }
+
     /// For `routes`, whose places begin at 1.
     pub(crate) fn new(routes: impl Iterator<Item = (Method, &'static str)>) -> ApiCounters {
         ApiCounters {

@@ -14,7 +14,7 @@ use crate::body::Body;
 use crate::json_member;
 use crate::lenient_object::{LenientObject, NotAnObject};
 use crate::problem::Problem;
-use crate::request_context::RequestContext;
+use crate::request_context::{Params, RequestContext};
 
 /// Bytes of one body. A schema that is stored has at most 1 MiB as a record, and a client may write each of its characters as an escape.
 const BODY_MAX: usize = 4 << 20;
@@ -25,7 +25,12 @@ const SCHEMA_TEXT: &str =
 
 /// Reads the body of a request.
 pub(super) async fn read(request: RequestContext) -> Result<Body, Problem> {
-    Ok(request.read_document(BODY_MAX).await?.1)
+    Ok(read_with_params(request).await?.1)
+}
+
+/// Reads the body of a request, and returns the parameters of its path with it.
+pub(super) async fn read_with_params(request: RequestContext) -> Result<(Params, Body), Problem> {
+    request.read_document(BODY_MAX).await
 }
 
 /// The object in a body.

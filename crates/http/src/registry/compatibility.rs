@@ -56,11 +56,14 @@ pub(super) async fn with_version(registry: Registry, request: RequestContext) ->
 async fn check(registry: Registry, request: RequestContext, version: Option<VersionRef>) -> Result<Reply, Problem> {
     let subject = names::subject(&registry, &request)?;
     let (normalize, verbose) = (request.flag("normalize"), request.flag("verbose"));
-    let body = body::read(request).await?;
+    let (params, body) = body::read_with_params(request).await?;
     let draft = run_large(body.len(), || body::draft(&mut body::parse(&body)?)).await;
     if let (Some(version), Err(Problem { code: problem::INVALID_SCHEMA, .. })) = (version, &draft) {
         // A missing version is reported before a bad schema.
         into_problem(registry.versions_to_compare(&subject, Some(version)))?;
+    }
+    if let Ok(draft) = &draft {
+        names::check_references(&params, &subject, draft)?;
     }
     let checked =
         draft.and_then(|draft| into_problem(registry.check_compatibility(&subject, version, &draft, normalize)));

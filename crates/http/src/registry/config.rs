@@ -1,7 +1,10 @@
 //! `/config` — global, of a context, of a subject (docs/reference/schema-registry.md §4.8, §9.3).
 
+use postern_access::Right;
 use postern_proxy::run_large;
-use postern_registry::{CompatibilityLevel, CompatibilityPolicy, Config, ConfigChange, Error, Metadata, Registry};
+use postern_registry::{
+    CompatibilityLevel, CompatibilityPolicy, Config, ConfigChange, Error, Metadata, Registry, Subject,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -112,8 +115,13 @@ pub(super) async fn show(registry: Registry, request: RequestContext) -> Result<
 /// `PUT /config`, `PUT /config/{subject}`
 pub(super) async fn change(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
     let scope = names::scope(&request)?;
-    let body = body::read(request).await?;
+    let (params, body) = body::read_with_params(request).await?;
     let change = run_large(body.len(), || config_change(body::parse(&body)?)).await?;
+    if let Some(Some(alias)) = &change.alias
+        && !alias.is_empty()
+    {
+        params.check(Right::Read, Subject::parse(alias).as_str())?;
+    }
     let config = into_problem(registry.change_config(scope.as_ref(), change).await)?;
     Ok(Reply::ok(&ConfigResponse::changed(&config)))
 }

@@ -1,5 +1,6 @@
 //! `/mode` — global, of a context, of a subject (docs/reference/schema-registry.md §10).
 
+use postern_access::Right;
 use postern_registry::{Error, Mode, Registry};
 use serde_json::{Map, Value, json};
 
@@ -33,7 +34,7 @@ pub(super) async fn show(registry: Registry, request: RequestContext) -> Result<
 /// `PUT /mode`, `PUT /mode/{subject}`: the response repeats the request; null clears.
 pub(super) async fn change(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
     let (scope, force) = (names::scope(&request)?, request.flag("force"));
-    let body = body::read(request).await?;
+    let (params, body) = body::read_with_params(request).await?;
     let mut object = body::parse(&body)?;
     let invalid = |text: String| problem(&Error::InvalidMode(text));
     let requested = body::change(&mut object, "mode", LenientObject::text)?.ok_or_else(|| invalid(String::new()))?;
@@ -41,6 +42,9 @@ pub(super) async fn change(registry: Registry, request: RequestContext) -> Resul
         None => None,
         Some(text) => Some(Mode::parse(text).ok_or_else(|| invalid(text.clone()))?),
     };
+    if mode == Some(Mode::Import) {
+        params.check(Right::Import, "")?;
+    }
     into_problem(registry.set_mode(scope.as_ref(), mode, force).await)?;
     Ok(Reply::ok(&mode_response(requested)))
 }

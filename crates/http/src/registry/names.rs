@@ -2,21 +2,37 @@
 //!
 //! Source: docs/reference/schema-registry.md §2.
 
-use postern_registry::{DEFAULT_CONTEXT, Error, Page, Registry, SchemaId, Subject, VersionRef};
+use postern_access::Right;
+use postern_registry::{
+    DEFAULT_CONTEXT, Error, Page, Registry, SchemaId, SchemaReference, SchemaSubmission, Subject, VersionRef,
+};
 
 use super::problem::problem;
+use crate::access::routes::Need;
 use crate::path;
 use crate::problem::Problem;
-use crate::request_context::RequestContext;
+use crate::request_context::{Params, RequestContext};
 
 /// The subject in the path, its alias resolved.
+///
+/// What the route needs of the written name it needs of the subject that an alias stands for, too.
 pub(super) fn subject(registry: &Registry, request: &RequestContext) -> Result<Subject, Problem> {
-    let name = qualified(request, request.params.get("subject"))?;
-    Ok(registry.resolve_alias(Subject::parse(&name)))
+    let written = written_subject(request)?;
+    let subject = registry.resolve_alias(written.clone());
+    match request.need {
+        Need::Subject(right) if subject != written => request.params.check(right, subject.as_str())?,
+        _ => {}
+    }
+    Ok(subject)
+}
+
+/// The subject as the path has it, with its context.
+pub(crate) fn written_subject(request: &RequestContext) -> Result<Subject, Problem> {
+    Ok(Subject::parse(&qualified(request, request.params.get("subject"))?))
 }
 
 /// The subject or context whose configuration or mode is addressed; `None`: the global one. Aliases are not resolved here.
-pub(super) fn scope(request: &RequestContext) -> Result<Option<Subject>, Problem> {
+pub(crate) fn scope(request: &RequestContext) -> Result<Option<Subject>, Problem> {
     let scope = match (parameter(request, "subject"), context(request)?) {
         (Some(name), _) => Subject::parse(&qualified(request, name)?),
         (None, Some(context)) => Subject::of_context(&context),
@@ -59,6 +75,31 @@ pub(super) fn version(request: &RequestContext) -> Result<VersionRef, Problem> {
 /// The id in the path.
 pub(super) fn id(request: &RequestContext) -> Result<SchemaId, Problem> {
     request.params.number("id").map(SchemaId)
+}
+
+/// 403 unless the caller may read what a submitted schema references.
+pub(super) fn check_references(params: &Params, subject: &Subject, draft: &SchemaSubmission) -> Result<(), Problem> {
+    let referenced = |reference: &SchemaReference| subject.sibling(&reference.subject);
+    draft.references.iter().map(referenced).try_for_each(|one| params.check(Right::Read, one.as_str()))
+}
+
+/// Whether the caller may read a subject.
+pub(super) fn may_read(params: &Params, subject: &Subject) -> bool {
+    params.permissions().may(Right::Read, subject.as_str())
+}
+
+/// What of a list the caller may read, and of that the page. `list` gets the page that it has to take.
+pub(super) fn readable<T>(
+    params: &Params,
+    page: Page,
+    list: impl FnOnce(Page) -> Result<Vec<T>, Error>,
+    subject: impl Fn(&T) -> &Subject,
+) -> Result<Vec<T>, Problem> {
+    if params.permissions().is_unlimited() {
+        return list(page).map_err(|error| problem(&error));
+    }
+    let all = list(Page::ALL).map_err(|error| problem(&error))?;
+    Ok(all.into_iter().filter(|one| may_read(params, subject(one))).skip(page.offset).take(page.limit).collect())
 }
 
 /// `offset` and `limit`. A limit outside of 1 to `max` is replaced by `max`.

@@ -1,6 +1,6 @@
 //! `/schemas` — lists, and look-ups by id and guid (docs/reference/schema-registry.md §3, rows 1 to 8).
 
-use postern_registry::{Error, Guid, Page, Registry, StoredSchema};
+use postern_registry::{Error, Guid, Page, Registry, SchemaId, StoredSchema};
 use serde_json::{Value, json};
 
 use super::bodies::{ContextId, SubjectVersion};
@@ -70,7 +70,8 @@ pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<
     let rule_type = request.query("ruleType").filter(|kind| !kind.is_empty());
     let (prefix, page) = (names::prefix(&request, "")?, names::page(&request, PAGE_MAX)?);
     let (deleted, latest_only) = (request.flag("deleted"), request.flag("latestOnly"));
-    let found = into_problem(registry.schemas(&prefix, deleted, latest_only, rule_type.as_deref(), page))?;
+    let list = |page| registry.schemas(&prefix, deleted, latest_only, rule_type.as_deref(), page);
+    let found = names::readable(&request.params, page, list, |stored| &stored.subject)?;
     let found: Vec<RenderedSchema> = found.into_iter().map(RenderedSchema::as_stored).collect();
     if !request.flag("aliases") {
         return Ok(Reply::ok(&found.iter().map(Version::of).collect::<Vec<_>>()));
@@ -127,18 +128,18 @@ pub(super) async fn versions(registry: Registry, request: RequestContext) -> Res
 pub(super) async fn by_guid(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
     let text = request.params.get("guid");
     let guid = into_problem(Guid::parse(text).ok_or_else(|| Error::GuidNotFound(text.to_owned())))?;
-    let rendered = RenderedSchema::in_format(
-        &registry,
-        into_problem(registry.schema_by_guid(guid))?,
-        request.query("format").as_deref(),
-    )?;
+    let stored = into_problem(registry.schema_by_guid(guid))?;
+    if readable_ids(&registry, &request, guid)?.is_empty() {
+        return into_problem(Err(Error::GuidNotFound(text.to_owned())));
+    }
+    let rendered = RenderedSchema::in_format(&registry, stored, request.query("format").as_deref())?;
     Ok(Reply::ok(&ById::of(&rendered).without_version()))
 }
 
 /// `GET /schemas/guids/{guid}/ids`
 pub(super) async fn ids(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
     let found = match Guid::parse(request.params.get("guid")) {
-        Some(guid) => into_problem(registry.ids_of(guid))?,
+        Some(guid) => readable_ids(&registry, &request, guid)?,
         None => Vec::new(),
     };
     Ok(Reply::ok(&found.iter().map(|(context, id)| json!({"context": context, "id": id.0})).collect::<Vec<_>>()))
@@ -147,15 +148,35 @@ pub(super) async fn ids(registry: Registry, request: RequestContext) -> Result<R
 fn named(registry: &Registry, request: &RequestContext) -> Result<StoredSchema, Problem> {
     let id = names::id(request)?;
     let subject = names::queried_subject(registry, request)?;
-    into_problem(registry.schema(id, subject.as_ref()))
+    let stored = into_problem(registry.schema(id, subject.as_ref()))?;
+    if names::may_read(&request.params, &stored.subject) {
+        return Ok(stored);
+    }
+    // An id may be read by whoever may read one of its subjects; to others it is unknown.
+    let versions = into_problem(registry.versions_with_id(stored.subject.context(), id, true, Page::ALL))?;
+    let readable = versions.into_iter().find(|version| names::may_read(&request.params, &version.subject));
+    into_problem(readable.ok_or(Error::IdNotFound(id)))
+}
+
+/// The ids of a guid, those left out of which the caller may read no subject.
+fn readable_ids(registry: &Registry, request: &RequestContext, guid: Guid) -> Result<Vec<(String, SchemaId)>, Problem> {
+    let mut ids = into_problem(registry.ids_of(guid))?;
+    if !request.params.permissions().is_unlimited() {
+        ids.retain(|(context, id)| {
+            let versions = registry.versions_with_id(context, *id, true, Page::ALL).unwrap_or_default();
+            versions.iter().any(|version| names::may_read(&request.params, &version.subject))
+        });
+    }
+    Ok(ids)
 }
 
 fn versions_with_id(registry: &Registry, request: &RequestContext, page: Page) -> Result<Vec<StoredSchema>, Problem> {
     let id = names::id(request)?;
-    into_problem(registry.versions_with_id(
-        &names::queried_context(registry, request)?,
-        id,
-        request.flag("deleted"),
-        page,
-    ))
+    let context = names::queried_context(registry, request)?;
+    let list = |page| registry.versions_with_id(&context, id, request.flag("deleted"), page);
+    let found = names::readable(&request.params, page, list, |stored| &stored.subject)?;
+    match found.is_empty() && !request.params.permissions().is_unlimited() {
+        true => into_problem(Err(Error::IdNotFound(id))),
+        false => Ok(found),
+    }
 }

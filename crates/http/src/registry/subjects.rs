@@ -49,7 +49,8 @@ pub(super) fn visible(request: &RequestContext) -> Visible {
 /// `GET /subjects`
 pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
     let (prefix, page) = (names::prefix(&request, ALL_CONTEXTS)?, names::page(&request, usize::MAX)?);
-    let found = into_problem(registry.subjects(&prefix, visible(&request), page))?;
+    let list = |page| registry.subjects(&prefix, visible(&request), page);
+    let found = names::readable(&request.params, page, list, |subject| subject)?;
     Ok(Reply::ok(&found.iter().map(Subject::as_str).collect::<Vec<_>>()))
 }
 
@@ -57,8 +58,9 @@ pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<
 pub(super) async fn look_up(registry: Registry, request: RequestContext) -> Result<Reply, Problem> {
     let subject = names::subject(&registry, &request)?;
     let (normalize, deleted, format) = (request.flag("normalize"), request.flag("deleted"), request.query("format"));
-    let body = body::read(request).await?;
+    let (params, body) = body::read_with_params(request).await?;
     let draft = run_large(body.len(), || body::draft(&mut body::parse(&body)?)).await?;
+    names::check_references(&params, &subject, &draft)?;
     let found = into_problem(registry.lookup(&subject, &draft, normalize, deleted))?;
     let rendered = RenderedSchema::in_format(&registry, found.stored, format.as_deref())?;
     let response = Version::of(&rendered);

@@ -1,6 +1,7 @@
 //! `/subjects/{subject}/versions` — list, register, get, delete; and the schemas that reference one (docs/reference/schema-registry.md §3, rows 12 to 19).
 
 use hyper::StatusCode;
+use postern_access::Right;
 use postern_proxy::run_large;
 use postern_registry::{
     DerivedVersion, Error, RegisterOptions, Registered, Registry, StoredSchema, TagChanges, Visible, check_rule_set,
@@ -82,6 +83,9 @@ pub(super) async fn list(registry: Registry, request: RequestContext) -> Result<
     let marks_deleted = request.flag("deletedAsNegative");
     let visible = if marks_deleted { Visible::All } else { subjects::visible(&request) };
     let found = into_problem(registry.versions(&subject, visible, page))?;
+    if let Some(elsewhere) = found.first().map(|stored| &stored.subject).filter(|found| **found != subject) {
+        request.params.check(Right::Read, elsewhere.as_str())?;
+    }
     let number = |stored: &StoredSchema| {
         if marks_deleted && stored.deleted { -i64::from(stored.version) } else { i64::from(stored.version) }
     };
@@ -93,7 +97,7 @@ pub(super) async fn register(registry: Registry, request: RequestContext) -> Res
     let subject = names::subject(&registry, &request)?;
     let options = RegisterOptions { normalize: request.flag("normalize"), force: request.flag("force") };
     let format = request.query("format");
-    let body = body::read(request).await?;
+    let (params, body) = body::read_with_params(request).await?;
     let (draft, changes) = run_large(body.len(), || {
         let mut object = body::parse(&body)?;
         let draft = body::draft(&mut object)?;
@@ -109,6 +113,13 @@ pub(super) async fn register(registry: Registry, request: RequestContext) -> Res
         Ok((draft, changes))
     })
     .await?;
+    names::check_references(&params, &subject, &draft)?;
+    if draft.id.is_some() || draft.version > 0 {
+        params.check(Right::Import, "")?;
+    }
+    if options.force {
+        params.check(Right::Configure, subject.as_str())?;
+    }
     let registered = match changes == TagChanges::default() {
         true => registry.register(&subject, draft, options).await,
         false => registry.register_tagged(&subject, draft, changes, options).await,
@@ -157,6 +168,7 @@ pub(super) async fn with_metadata(registry: Registry, request: RequestContext) -
     let subject = names::subject(&registry, &request)?;
     let pairs: Vec<_> = request.queries("key").zip(request.queries("value")).collect();
     let found = into_problem(registry.version_with(&subject, &pairs, request.flag("deleted")))?;
+    request.params.check(Right::Read, found.subject.as_str())?;
     let rendered = RenderedSchema::in_format(&registry, found, request.query("format").as_deref())?;
     Ok(Reply::ok(&Version::of(&rendered)))
 }
@@ -191,5 +203,9 @@ pub(super) async fn tag(registry: Registry, request: RequestContext) -> Result<R
 
 fn version(registry: &Registry, request: &RequestContext) -> Result<StoredSchema, Problem> {
     let version = names::version(request)?;
-    into_problem(registry.version(&names::subject(registry, request)?, version, request.flag("deleted")))
+    let subject = names::subject(registry, request)?;
+    let stored = into_problem(registry.version(&subject, version, request.flag("deleted")))?;
+    // An unqualified subject may be found in another context.
+    request.params.check(Right::Read, stored.subject.as_str())?;
+    Ok(stored)
 }

@@ -3,9 +3,10 @@
 mod request;
 
 use hyper::StatusCode;
+use postern_access::Right;
 use postern_proxy::{
-    AppendError, ClusterError, Error, ErrorKind, Fate, Format, InvalidTopicName, Produced, Proxy, SchemaId, SchemaKind,
-    TopicName, run_large,
+    AppendError, ClusterError, Error, ErrorKind, Fate, Format, InvalidTopicName, ProduceRequest, Produced, Proxy,
+    SchemaId, SchemaKind, SchemaRef, TopicName, run_large,
 };
 
 use self::request::Envelope;
@@ -55,6 +56,7 @@ async fn produce(
     let mut envelope = run_large(body.len(), || Envelope::read(&body, proxy.records_max())).await?;
     let has_schema = envelope.has_schema();
     let request = envelope.take_request(format, partition)?;
+    check_schemas(&params, format, &request)?;
     let refused = |error: Error| with_format_hint(problem(error), content_type, has_schema);
     let topic = match TopicName::parse(params.get("topic")) {
         Ok(topic) => topic,
@@ -90,6 +92,18 @@ fn no_broker(produced: &Produced) -> Option<Problem> {
         problem.message += " No record was written.";
         problem
     })
+}
+
+/// 403 unless the caller may register the schemas of the request under the subjects of its topic. An id is always one of theirs.
+fn check_schemas(params: &Params, format: Format, request: &ProduceRequest<'_>) -> Result<(), Problem> {
+    let Format::Schema(_) = format else { return Ok(()) };
+    for (schema, side) in [(&request.key_schema, "key"), (&request.value_schema, "value")] {
+        if let Some(SchemaRef::Inline { .. }) = schema {
+            let topic = params.get("topic");
+            params.check_schema_of(topic, &format!("{topic}-{side}"), Right::Register)?;
+        }
+    }
+    Ok(())
 }
 
 /// Parses a body as a request in each format; returns the number of its records.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use postern_access::Right;
 use postern_proxy::{ConfigResource, NodeId, PartitionDescription, PartitionId, Proxy, TopicDescription, TopicName};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -49,9 +50,11 @@ pub(super) const PARTITIONS: Operation =
 pub(super) const PARTITION: Operation = operation("getPartitionOfTopic", "A partition").returns::<Partition>();
 pub(super) const OFFSETS: Operation = operation("getOffsets", "Where a partition begins and ends").returns::<Offsets>();
 
-pub(super) async fn list(proxy: Proxy, _: RequestContext) -> Result<Reply, Problem> {
+pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let topics = proxy.topics(false).await.map_err(problem)?;
-    let names: Vec<&str> = topics.iter().filter(|topic| !topic.is_internal).map(|topic| topic.name.as_str()).collect();
+    let permissions = request.params.permissions();
+    let is_shown = |topic: &&TopicDescription| !topic.is_internal && permissions.may(Right::Describe, &topic.name);
+    let names: Vec<&str> = topics.iter().filter(is_shown).map(|topic| topic.name.as_str()).collect();
     Ok(Reply::ok(&names))
 }
 

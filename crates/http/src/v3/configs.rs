@@ -4,6 +4,7 @@
 mod alter;
 
 use hyper::StatusCode;
+use postern_access::Right;
 use postern_proxy::{
     ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, NodeId, Proxy, TopicName,
 };
@@ -150,6 +151,7 @@ pub(super) async fn set(proxy: Proxy, request: RequestContext, resource: Resourc
     let change = ConfigChange::Set(value_of(&body)?);
     cluster_path.links(&proxy).await?;
     let alteration = ConfigAlteration { name: params.get("config").to_owned(), change };
+    check_alteration(&params, &resource, std::slice::from_ref(&alteration))?;
     proxy.alter_configs(resource, vec![alteration], false).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
@@ -157,6 +159,9 @@ pub(super) async fn set(proxy: Proxy, request: RequestContext, resource: Resourc
 pub(super) async fn reset(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
     let resource = resource(&request.params)?;
     Links::of(&proxy, &request).await?;
+    if let ConfigResource::Topic(topic) = &resource {
+        request.params.check_alteration(topic.as_str(), &[request.params.get("config")], None)?;
+    }
     proxy.reset_config(resource, request.params.get("config")).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
@@ -165,9 +170,10 @@ pub(super) async fn reset(proxy: Proxy, request: RequestContext, resource: Resou
 pub(super) async fn alter(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
     let resource = resource(&request.params)?;
     let cluster_path = ClusterPath::of(&request);
-    let (_, body) = request.read_document(BODY_MAX).await?;
+    let (params, body) = request.read_document(BODY_MAX).await?;
     let Alteration { alterations, validate_only } = Alteration::read(&body)?;
     cluster_path.links(&proxy).await?;
+    check_alteration(&params, &resource, &alterations)?;
     proxy.alter_configs(resource, alterations, validate_only).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
@@ -175,9 +181,13 @@ pub(super) async fn alter(proxy: Proxy, request: RequestContext, resource: Resou
 /// `POST …/topics/-/configs:alter`: each topic by itself.
 pub(super) async fn alter_topics(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let cluster_path = ClusterPath::of(&request);
-    let (_, body) = request.read_document(BODY_MAX).await?;
+    let (params, body) = request.read_document(BODY_MAX).await?;
     let TopicAlterations { topics, validate_only } = TopicAlterations::read(&body)?;
     cluster_path.links(&proxy).await?;
+    // All of them, or nothing is changed.
+    for (topic, alterations) in &topics {
+        check_alteration(&params, &ConfigResource::Topic(topic.clone()), alterations)?;
+    }
     let names: Vec<TopicName> = topics.iter().map(|(topic, _)| topic.clone()).collect();
     let results = proxy.alter_configs_of_topics(topics, validate_only).await.map_err(problem)?;
     let mut failures = Vec::new();
@@ -195,7 +205,9 @@ pub(super) async fn alter_topics(proxy: Proxy, request: RequestContext) -> Resul
 pub(super) async fn of_all_topics(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;
     let topics = proxy.configs_of_topics().await.map_err(problem)?;
-    let topics: Vec<_> = topics.into_iter().map(|(topic, entries)| (ConfigResource::Topic(topic), entries)).collect();
+    let permissions = request.params.permissions();
+    let seen = topics.into_iter().filter(|(topic, _)| permissions.may(Right::Describe, topic.as_str()));
+    let topics: Vec<_> = seen.map(|(topic, entries)| (ConfigResource::Topic(topic), entries)).collect();
     Ok(Reply::ok(&links.list("KafkaTopicConfigList", "topics/-/configs", flat(&links, &topics))))
 }
 
@@ -204,6 +216,17 @@ pub(super) async fn of_brokers(proxy: Proxy, request: RequestContext) -> Result<
     let brokers = proxy.configs_of_brokers().await.map_err(problem)?;
     let brokers: Vec<_> = brokers.into_iter().map(|(id, entries)| (ConfigResource::Broker(id), entries)).collect();
     Ok(Reply::ok(&links.list("KafkaBrokerConfigList", "brokers/-/configs", flat(&links, &brokers))))
+}
+
+/// Limits of configs are those of topics.
+fn check_alteration(
+    params: &Params,
+    resource: &ConfigResource,
+    alterations: &[ConfigAlteration],
+) -> Result<(), Problem> {
+    let ConfigResource::Topic(topic) = resource else { return Ok(()) };
+    let configs: Vec<&str> = alterations.iter().map(|alteration| alteration.name.as_str()).collect();
+    params.check_alteration(topic.as_str(), &configs, None)
 }
 
 /// The configs of several resources in one list.

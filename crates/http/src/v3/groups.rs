@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use postern_access::Right;
 use postern_proxy::{GroupDescription, GroupMember, Proxy};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -77,8 +78,10 @@ pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply,
     let page = Page::of(&request)?;
     let links = Links::of(&proxy, &request).await?;
     let listed = proxy.consumer_groups().await.map_err(problem)?;
+    let permissions = request.params.permissions();
+    let seen = listed.iter().filter(|group| permissions.may(Right::Watch, &group.id));
     // Describing a group costs more than its name: only those of the page are described.
-    let on_page = page.cut(listed.iter(), |group| group.id.as_str().into());
+    let on_page = page.cut(seen, |group| group.id.as_str().into());
     let described = proxy.describe_groups(&on_page.items).await.map_err(problem)?;
     let on_page = on_page.with_items(described.iter().collect());
     Ok(page
@@ -114,6 +117,7 @@ pub(super) async fn assignments(proxy: Proxy, request: RequestContext) -> Result
         partitions.sort_unstable();
         partitions.into_iter().map(move |partition| (topic.as_str(), partition))
     });
+    let partitions = partitions.filter(|(topic, _)| request.params.permissions().may(Right::Describe, topic));
     let assignments = partitions.map(|(topic, partition)| assignment_of(&links, &group.id, member, topic, partition));
     let path = format_args!("{}/assignments", consumer_path(&group.id, member)).to_string();
     Ok(Reply::ok(&links.list("KafkaConsumerAssignmentList", path, assignments)))

@@ -1,6 +1,7 @@
 //! `…/consumer-groups/{group}/lags`, `…/lags/{topic}/partitions/{partition}`, `…/lag-summary` — how far groups of consumers are
 //! behind (docs/reference/rest-v3.md §10.4, §10.5).
 
+use postern_access::Right;
 use postern_proxy::{GroupLags, PartitionLag, Proxy};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -61,7 +62,7 @@ pub(super) const SUMMARY: Operation =
 pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;
     let group = request.params.get("group");
-    let lags = proxy.consumer_group_lags(group).await.map_err(problem)?;
+    let lags = visible(proxy.consumer_group_lags(group).await.map_err(problem)?, &request);
     let items = lags.partitions.iter().map(|lag| lag_of(&links, group, &lags, lag));
     Ok(Reply::ok(&links.list("KafkaConsumerLagList", format_args!("{}/lags", path_of(group)), items)))
 }
@@ -83,7 +84,7 @@ pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply,
 pub(super) async fn summary(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;
     let group = request.params.get("group");
-    let lags = proxy.consumer_group_lags(group).await.map_err(problem)?;
+    let lags = visible(proxy.consumer_group_lags(group).await.map_err(problem)?, &request);
     let Some(greatest) = lags.partitions.first() else {
         return Err(Problem::missing(format!("Consumer lags not found: group {group} has committed no offset.")));
     };
@@ -108,6 +109,12 @@ pub(super) async fn summary(proxy: Proxy, request: RequestContext) -> Result<Rep
         max_lag_partition_id: partition.0,
         max_lag_partition: links.related(format_args!("topics/{topic}/partitions/{partition}")),
     }))
+}
+
+/// Those of topics that the caller may describe.
+fn visible(mut lags: GroupLags, request: &RequestContext) -> GroupLags {
+    lags.partitions.retain(|lag| request.params.permissions().may(Right::Describe, lag.topic.as_str()));
+    lags
 }
 
 fn lag_of<'a>(links: &'a Links, group: &'a str, lags: &'a GroupLags, lag: &'a PartitionLag) -> Lag<'a> {

@@ -1,6 +1,7 @@
 //! `GET …/partitions/{partition}/reassignment` and the same of a topic and of all — which partitions are being moved
 //! (docs/reference/rest-v3.md §8).
 
+use postern_access::Right;
 use postern_proxy::{NodeId, Proxy, Reassignment};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -41,7 +42,8 @@ pub(super) const OF_PARTITION: Operation =
 pub(super) async fn of_all_topics(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;
     let all = proxy.reassignments().await.map_err(problem)?;
-    Ok(list(&links, "-", all.iter()))
+    let permissions = request.params.permissions();
+    Ok(list(&links, "-", all.iter().filter(|one| permissions.may(Right::Describe, one.topic.as_str()))))
 }
 
 /// An unknown topic has no reassignments, which is not an error.

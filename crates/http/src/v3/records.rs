@@ -9,13 +9,18 @@ mod splitter;
 mod stream;
 mod timestamp;
 
-use postern_proxy::{AppendedRecord, Error, InvalidTopicName, Proxy, SingleRecord, TopicName};
+use postern_access::{Denied, Permissions, Right};
+use postern_proxy::{
+    AppendedRecord, DataFormat, Error, InvalidTopicName, Proxy, SchemaSource, SingleRecord, Subject,
+    SubjectNameStrategy, SubjectRef, TopicName,
+};
 
 use self::document::Refusal;
 use self::receipt::Failure;
 use super::bodies::{ProduceBatchRequest, ProduceBatchResponse, RecordReceipt, RecordRequest};
 use crate::operation::{Operation, operation};
 use crate::problem::{illegal_topic, refused_record};
+use crate::request_context::Params;
 
 pub(super) use timestamp::write as write_timestamp;
 
@@ -39,16 +44,49 @@ struct Target {
     /// As the path has it.
     name: String,
     topic: Result<TopicName, InvalidTopicName>,
+    permissions: Permissions,
 }
 
 impl Target {
-    fn new(proxy: Proxy, name: &str) -> Target {
-        Target { proxy, name: name.to_owned(), topic: TopicName::parse(name) }
+    fn new(proxy: Proxy, params: &Params) -> Target {
+        let (name, permissions) = (params.get("topic"), params.permissions().clone());
+        Target { proxy, name: name.to_owned(), topic: TopicName::parse(name), permissions }
+    }
+
+    /// 40301 unless the caller may use the subjects that a record names. Those of the topic belong to producing to it.
+    fn check_subjects(&self, record: &SingleRecord<'_>) -> Result<(), Failure> {
+        if self.permissions.is_unlimited() {
+            return Ok(());
+        }
+        for (data, side) in [(&record.key, "key"), (&record.value, "value")] {
+            let Some(DataFormat::Schema { source, subject }) = data.as_ref().map(|data| &data.format) else { continue };
+            let right = if let SchemaSource::Text { .. } = source { Right::Register } else { Right::Read };
+            let subject = match subject {
+                SubjectRef::Named(name) => Subject::parse(name).as_str().to_owned(),
+                SubjectRef::By(SubjectNameStrategy::TopicName) => format!("{}-{side}", self.name),
+                // Which subject it is stands in the schema.
+                SubjectRef::By(strategy) if !self.permissions.may_all(right) => {
+                    let caller = self.permissions.caller().name();
+                    let message = format!(
+                        "{side}: {caller} may not {} every subject, and which one {} makes is not known before: name it. The record was not written.",
+                        right.name(),
+                        strategy.name()
+                    );
+                    return Err(Failure::from((40301, message)));
+                }
+                SubjectRef::By(_) => continue,
+            };
+            let denied =
+                |denied: Denied| Failure::from((40301, format!("{side}: {denied} The record was not written.")));
+            self.permissions.check_schema_of(&self.name, &subject, right).map_err(denied)?;
+        }
+        Ok(())
     }
 
     /// Appends a record; the broker's answer is waited for afterwards.
     async fn append(&self, record: SingleRecord<'_>) -> Result<AppendedRecord, Failure> {
         let topic = self.topic.as_ref().map_err(|error| Failure::from(illegal_topic(&self.name, error)))?;
+        self.check_subjects(&record)?;
         self.proxy.append_record(topic, record).await.map_err(|error| {
             let (code, message) = refused_record(&error);
             let is_for_topic = matches!(

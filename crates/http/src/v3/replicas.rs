@@ -1,6 +1,7 @@
 //! `GET …/partitions/{partition}/replicas`, `…/replicas/{broker}`, `GET …/brokers/{broker}/partition-replicas` — replicas
 //! of partitions (docs/reference/rest-v3.md §4, §7.3).
 
+use postern_access::Right;
 use postern_proxy::{NodeId, PartitionDescription, PartitionId, Proxy};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -76,8 +77,9 @@ pub(super) async fn of_broker(proxy: Proxy, request: RequestContext) -> Result<R
         return Err(no_such_broker(broker));
     }
     let topics = proxy.topics(false).await.map_err(problem)?;
-    let partitions =
-        topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (topic.name.as_str(), partition)));
+    let permissions = request.params.permissions();
+    let seen = topics.iter().filter(|topic| permissions.may(Right::Describe, &topic.name));
+    let partitions = seen.flat_map(|topic| topic.partitions.iter().map(|partition| (topic.name.as_str(), partition)));
     let kept = partitions.filter(|(_, partition)| partition.replicas.contains(&broker));
     // No name of a topic has a NUL: topics stay in their order.
     let on_page = page.cut(kept, |(topic, partition)| format!("{topic}\0{}", in_key(partition.id.0)).into());

@@ -4,6 +4,7 @@ mod create;
 
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};
+use postern_access::Right;
 use postern_proxy::{Proxy, TopicDescription, TopicName};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -59,8 +60,9 @@ pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply,
     let links = Links::of(&proxy, &request).await?;
     let authorized_operations = request.flag("includeAuthorizedOperations");
     let topics = proxy.topics(authorized_operations).await.map_err(problem)?;
-    let topics = topics.iter().filter(|topic| !topic.is_internal);
-    let on_page = page.cut(topics, |topic| topic.name.as_str().into());
+    let permissions = request.params.permissions();
+    let is_shown = |topic: &&TopicDescription| !topic.is_internal && permissions.may(Right::Describe, &topic.name);
+    let on_page = page.cut(topics.iter().filter(is_shown), |topic| topic.name.as_str().into());
     Ok(page.reply(&links, ("KafkaTopicList", "topics"), on_page, |topic| topic_of(&links, topic)).await)
 }
 
@@ -74,10 +76,10 @@ pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply,
 
 pub(super) async fn create(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let cluster_path = ClusterPath::of(&request);
-    let (_, body) = request.read_document(BODY_MAX).await?;
+    let (params, body) = request.read_document(BODY_MAX).await?;
     let creation = Creation::read(&body)?;
     let links = cluster_path.links(&proxy).await?;
-    let new = creation.into_topic()?;
+    let new = creation.within(params.permissions())?.into_topic()?;
     let created = proxy.create_topic(&new).await.map_err(problem)?;
     let count = |count: i32| usize::try_from(count).unwrap_or(0);
     let topic = Topic {
@@ -104,6 +106,7 @@ pub(super) async fn add_partitions(proxy: Proxy, request: RequestContext) -> Res
     object.end()?;
     let links = cluster_path.links(&proxy).await?;
     let name = existing(params.get("topic"))?;
+    params.check_alteration(name.as_str(), &[], Some(total))?;
     proxy.add_partitions(&name, total).await.map_err(problem)?;
     Ok(Reply::ok(&topic_of(&links, &described(&proxy, &name).await?)))
 }

@@ -112,7 +112,7 @@ impl TestApp {
         bounds: Bounds,
         limits: Limits,
     ) -> TestApp {
-        TestApp::assemble_with(change, remote, bounds, limits, AccessControl::new(Authentication::Nobody)).await
+        TestApp::assemble_with(change, remote, bounds, limits, AccessControl::new(Authentication::Nobody, None)).await
     }
 
     async fn assemble_with(

@@ -31,7 +31,7 @@ fn as_caller(call: Call, authorization: &str) -> Call {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn user_and_password_are_asked_before_anything_is_done() {
-    let app = TestApp::with_access(AccessControl::new(users())).await;
+    let app = TestApp::with_access(AccessControl::new(users(), None)).await;
     let create = app.v3("topics");
     let body = json!({"topic_name": "lab"});
     let without = app.post(&create, body.clone()).await;
@@ -72,7 +72,7 @@ async fn user_and_password_are_asked_before_anything_is_done() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_with_many_wrong_passwords_waits_and_known_callers_do_not() {
-    let app = TestApp::with_access(AccessControl::new(users())).await;
+    let app = TestApp::with_access(AccessControl::new(users(), None)).await;
     let ask = |authorization: String| as_caller(app.request(Method::GET, "/topics"), &authorization).send();
     assert_eq!(ask(basic("ana", "password")).await.status, 200);
     for n in 0..10 {
@@ -88,7 +88,7 @@ async fn an_address_with_many_wrong_passwords_waits_and_known_callers_do_not() {
 async fn behind_a_trusted_proxy_guesses_count_for_the_client_that_it_names() {
     let trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
     let front = FrontSettings { trusted_proxies, ..FrontSettings::default() };
-    let app = TestApp::with_access(AccessControl::new(users())).await.behind(front).await;
+    let app = TestApp::with_access(AccessControl::new(users(), None)).await.behind(front).await;
     let ask = |client: &str, authorization: String| {
         as_caller(app.request(Method::GET, "/topics").header("X-Forwarded-For", client), &authorization).send()
     };
@@ -101,13 +101,13 @@ async fn behind_a_trusted_proxy_guesses_count_for_the_client_that_it_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_are_replaced_as_a_whole() {
-    let access = AccessControl::new(users());
+    let access = AccessControl::new(users(), None);
     let app = TestApp::with_access(access.clone()).await;
     let ask = |user: &str| as_caller(app.request(Method::GET, "/topics"), &basic(user, "password")).send();
     assert_eq!(ask("ana").await.status, 200);
     let entries = [User { name: "cleo", value: "password" }];
     let Ok((users, _)) = Users::realm(entries, Roles::Any) else { panic!("refused") };
-    access.replace(Authentication::Basic(Box::new(Basic::new(users, "R"))));
+    access.replace(Authentication::Basic(Box::new(Basic::new(users, "R"))), None);
     assert_eq!(ask("ana").await.status, 401, "what was remembered went with the file");
     assert_eq!(ask("cleo").await.status, 200);
 }
@@ -116,7 +116,8 @@ async fn users_are_replaced_as_a_whole() {
 async fn an_instance_belongs_to_who_made_it() {
     let entries = [User { name: "ana", value: "a" }, User { name: "ben", value: "b" }];
     let Ok((users, _)) = Users::realm(entries, Roles::Any) else { panic!("refused") };
-    let app = TestApp::with_access(AccessControl::new(Authentication::Basic(Box::new(Basic::new(users, "R"))))).await;
+    let app =
+        TestApp::with_access(AccessControl::new(Authentication::Basic(Box::new(Basic::new(users, "R"))), None)).await;
     let (ana, ben) = (basic("ana", "a"), basic("ben", "b"));
     let v2 = "application/vnd.kafka.v2+json";
     let make = |caller: &str| {
@@ -143,7 +144,7 @@ async fn a_gateway_is_believed_by_its_secret() {
         user: HeaderName::from_static("x-auth-request-user"),
         groups: None,
     };
-    let app = TestApp::with_access(AccessControl::new(Authentication::Gateway(gateway))).await;
+    let app = TestApp::with_access(AccessControl::new(Authentication::Gateway(gateway), None)).await;
     let ask = |secret: &str| {
         let call = app.request(Method::GET, "/topics").header("X-Auth-Request-User", "ana");
         call.header("X-Gateway-Secret", secret).send()
@@ -189,7 +190,8 @@ async fn tokens_are_taken_once_the_keys_are_there() {
         skew: Duration::from_secs(60),
     };
     let keys = TokenKeys::default();
-    let app = TestApp::with_access(AccessControl::new(Authentication::Bearer(Bearer::new(rules, keys.clone())))).await;
+    let app =
+        TestApp::with_access(AccessControl::new(Authentication::Bearer(Bearer::new(rules, keys.clone())), None)).await;
     let (issuer, other) = (Issuer::new(), Issuer::new());
     let ask = |token: &str| as_caller(app.request(Method::GET, "/topics"), token).send();
     let without = app.get("/topics").await;

@@ -1,6 +1,7 @@
 //! The API from outside: real HTTP, the embedded broker behind it. One binary, because each would link the C library
 //! anew.
 
+mod access;
 mod administration;
 mod app;
 mod authentication;

@@ -3,12 +3,13 @@
 //! The settings are read once. The files are read at the start and again whenever their content changes (`crate::access`); from all of them
 //! together one [`Authentication`] is made, or none.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use hyper::header::HeaderName;
 use ipnet::IpNet;
-use postern_access::{Algorithm, KeySet, NameMapping, Roles, TokenRules, User, Users};
+use postern_access::{Algorithm, KeySet, NameMapping, Roles, Rules, TokenRules, User, Users};
 use postern_http::{Authentication, Basic, Bearer, Certificate, Gateway, TokenKeys};
+use postern_proxy::INTERNAL_TOPICS;
 
 use super::{ConfigErrors, Env, properties, raw::RawConfig, setting, value};
 
@@ -16,6 +17,18 @@ use super::{ConfigErrors, Env, properties, raw::RawConfig, setting, value};
 #[derive(Debug, PartialEq)]
 pub(crate) struct AccessConfig {
     pub(crate) way: Way,
+    /// The file of rules.
+    pub(crate) rules: Option<String>,
+    /// The topic of the registry, which rules have to name.
+    pub(crate) registry_topic: String,
+}
+
+/// What is made of the files.
+pub(crate) struct Decisions {
+    pub(crate) authentication: Authentication,
+    pub(crate) rules: Option<Arc<Rules>>,
+    /// What is weak, or perhaps not meant so.
+    pub(crate) doubts: Vec<String>,
 }
 
 /// The one way in which callers are recognized.
@@ -120,7 +133,14 @@ fn separator(text: &str) -> Result<char, &'static str> {
 
 impl AccessConfig {
     /// Reads the settings, and tries the files.
-    pub(super) fn read(raw: &mut RawConfig, env: &impl Env, errors: &mut ConfigErrors) -> AccessConfig {
+    pub(super) fn read(
+        raw: &mut RawConfig,
+        env: &impl Env,
+        registry_topic: &str,
+        errors: &mut ConfigErrors,
+    ) -> AccessConfig {
+        let rules = raw.text(setting::ACCESS_RULES).map(|(path, _)| path);
+        let registry_topic = registry_topic.to_owned();
         let named = raw.take(setting::AUTHENTICATION, way, errors);
         refuse_settings_of_others(raw, named, errors);
         let missing = |setting: super::Setting, errors: &mut ConfigErrors| {
@@ -138,7 +158,7 @@ impl AccessConfig {
                     (found, _) => {
                         let found = if found.is_some() { "both" } else { "neither" };
                         errors.add(format!("basic-users: expected it or basic-properties, found {found}"));
-                        return AccessConfig { way: Way::Nobody };
+                        return AccessConfig { way: Way::Nobody, rules, registry_topic };
                     }
                 };
                 Way::Basic { users, realm }
@@ -187,29 +207,33 @@ impl AccessConfig {
                 Way::Gateway { from, secret, user, groups: groups.map(|groups| (groups, between)) }
             }
         };
-        let config = AccessConfig { way };
+        let config = AccessConfig { way, rules, registry_topic };
         if errors.is_empty() {
             match config.build(&|path| env.file(path), &TokenKeys::default()) {
-                Ok((_, weaknesses)) => weaknesses.into_iter().for_each(|weakness| raw.warn(weakness)),
+                Ok(decisions) => decisions.doubts.into_iter().for_each(|doubt| raw.warn(doubt)),
                 Err(faults) => faults.into_iter().for_each(|fault| errors.add(fault)),
             }
         }
         config
     }
 
-    /// Whether callers are asked who they are.
+    /// Whether callers are asked who they are, or what those may do who are not is said.
     pub(crate) fn asks(&self) -> bool {
-        self.way != Way::Nobody
+        self.way != Way::Nobody || self.rules.is_some()
     }
 
     /// The files that decide, whose change is to be noticed.
     pub(crate) fn files(&self) -> Vec<&str> {
-        match &self.way {
+        let mut files: Vec<&str> = match &self.way {
             Way::Nobody | Way::Certificate { .. } | Way::Bearer { keys: KeysFrom::Url(_), .. } => Vec::new(),
-            Way::Basic { users: UsersFile::Htpasswd(path) | UsersFile::Properties { path, .. }, .. } => vec![path],
-            Way::Bearer { keys: KeysFrom::File(path), .. } => vec![path],
+            Way::Basic { users: UsersFile::Htpasswd(path) | UsersFile::Properties { path, .. }, .. } => {
+                vec![path.as_str()]
+            }
+            Way::Bearer { keys: KeysFrom::File(path), .. } => vec![path.as_str()],
             Way::Gateway { secret, .. } => secret.iter().map(|(_, path)| path.as_str()).collect(),
-        }
+        };
+        files.extend(self.rules.as_deref());
+        files
     }
 
     /// Makes of the settings and the texts of the files what decides, and says what is weak about it. The keys of tokens go into `keys`,
@@ -221,7 +245,7 @@ impl AccessConfig {
         &self,
         read: &dyn Fn(&str) -> io::Result<String>,
         keys: &TokenKeys,
-    ) -> Result<(Authentication, Vec<String>), Vec<String>> {
+    ) -> Result<Decisions, Vec<String>> {
         let file = |setting: super::Setting, path: &str| {
             read(path).map_err(|error| vec![format!("{}: the file {path:?} cannot be read ({error})", setting.name)])
         };
@@ -278,7 +302,20 @@ impl AccessConfig {
                 Authentication::Gateway(Gateway { from, secret, user, groups })
             }
         };
-        Ok((authentication, weaknesses))
+        let rules = match &self.rules {
+            None => None,
+            Some(path) => {
+                let text = file(setting::ACCESS_RULES, path)?;
+                let internal: Vec<&str> = INTERNAL_TOPICS.into_iter().chain([self.registry_topic.as_str()]).collect();
+                let faults = |faults: Vec<String>| -> Vec<String> {
+                    faults.iter().flat_map(|one| fault(setting::ACCESS_RULES, path, one)).collect()
+                };
+                let (rules, doubts) = Rules::parse(&text, &internal).map_err(faults)?;
+                weaknesses.extend(doubts.into_iter().map(|doubt| format!("{path}: {doubt}")));
+                Some(Arc::new(rules))
+            }
+        };
+        Ok(Decisions { authentication, rules, doubts: weaknesses })
     }
 }
 

@@ -33,10 +33,23 @@ pub(super) enum Request {
     Run,
     /// Say what the configuration is, and with `connect` whether the cluster answers.
     Check { connect: bool },
+    /// Say what a caller may do.
+    Explain(Question),
     /// Ask a running process whether it is ready.
     Healthcheck,
     /// Print this.
     Print(String),
+}
+
+/// What `explain` is asked.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Question {
+    /// The name of the caller.
+    pub(crate) name: String,
+    /// The groups that its token or its gateway names.
+    pub(crate) groups: Vec<String>,
+    pub(crate) method: String,
+    pub(crate) path: String,
 }
 
 /// The definition of the command line.
@@ -71,6 +84,21 @@ pub(crate) fn definition() -> Definition {
                         .action(ArgAction::SetTrue)
                         .help("Connect to the Kafka cluster, to see whether it answers"),
                 ),
+        )
+        .subcommand(
+            Definition::new("explain")
+                .about("Say whether the rules of access let a caller do something, and why")
+                .arg(Arg::new("as").long("as").value_name("NAME").required(true).help("The name of the caller, or anonymous"))
+                .arg(
+                    Arg::new("groups")
+                        .long("groups")
+                        .value_name("GROUP,…")
+                        .value_delimiter(',')
+                        .action(ArgAction::Append)
+                        .help("The groups that its token or its gateway names"),
+                )
+                .arg(Arg::new("method").required(true).value_name("METHOD"))
+                .arg(Arg::new("path").required(true).value_name("PATH")),
         )
         .subcommand(
             Definition::new("healthcheck").about("Ask the process with these settings whether it is ready; ends with 0 or 1"),
@@ -154,6 +182,11 @@ pub(super) fn read(arguments: &[String], raw: &mut RawConfig, errors: &mut Confi
             Request::Print(String::from_utf8_lossy(&page).into_owned())
         }
         Some(("check-config", matches)) => Request::Check { connect: matches.get_flag(CONNECT) },
+        Some(("explain", matches)) => {
+            let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
+            let groups = matches.get_many::<String>("groups").into_iter().flatten().cloned().collect();
+            Request::Explain(Question { name: text("as"), groups, method: text("method"), path: text("path") })
+        }
         Some(("healthcheck", _)) => Request::Healthcheck,
         Some(("version", _)) => Request::Print(format!("postern {}\n", env!("CARGO_PKG_VERSION"))),
         Some(_) | None => Request::Run,

@@ -289,6 +289,13 @@ settings! {
         about: "How callers of the REST proxy and the registry are recognized, one way for all: \"nobody\" is asked; \"basic\": user and \
                 password; \"bearer\": a signed token; \"certificate\": a client certificate; \"gateway\": headers of a gateway.",
     }
+    ACCESS_RULES = {
+        name: "access",
+        heading: ACCESS,
+        operand: Some("FILE"),
+        about: "Who may do what: a TOML file of rules (docs/security.md), read again when it changes. What no rule allows is denied. \
+                Without it whoever is recognized may do everything.",
+    }
     BASIC_USERS = {
         name: "basic-users",
         heading: ACCESS,

@@ -2,6 +2,7 @@
 //! (docs/reference/rest-v2.md §7.4).
 
 use hyper::StatusCode;
+use postern_access::Right;
 use postern_proxy::{PartitionName, Proxy};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -34,6 +35,7 @@ pub(in crate::v2) const SHOW: Operation =
 pub(in crate::v2) async fn set(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
     let partitions = partitions(object(&body, "an object with partitions")?)?;
+    params.check_all(Right::Consume, partitions.iter().map(|partition| partition.topic.as_str()))?;
     proxy.assign(&instance_name(&params), partitions).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

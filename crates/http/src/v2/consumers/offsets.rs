@@ -1,6 +1,7 @@
 //! `POST`, `GET /consumers/{group}/instances/{instance}/offsets` — commit, and what is committed (docs/reference/rest-v2.md §7.7, §7.8).
 
 use hyper::StatusCode;
+use postern_access::Right;
 use postern_proxy::{CommittedOffset, Proxy};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -43,6 +44,8 @@ pub(in crate::v2) const COMMITTED: Operation =
 pub(in crate::v2) async fn commit(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
     let offsets = optional_object(&body, "an object with offsets, or no body")?.map(offsets).transpose()?;
+    let topics = offsets.iter().flatten().map(|offset| offset.partition.topic.as_str());
+    params.check_all(Right::Consume, topics)?;
     proxy.commit(&instance_name(&params), offsets).await.map_err(problem)?;
     Ok(Reply::bytes(StatusCode::OK, "[]"))
 }
@@ -56,6 +59,7 @@ pub(in crate::v2) async fn committed(proxy: Proxy, request: RequestContext) -> R
         ));
     };
     let partitions = partitions(object)?;
+    params.check_all(Right::Consume, partitions.iter().map(|partition| partition.topic.as_str()))?;
     let committed = proxy.committed(&instance_name(&params), partitions).await.map_err(problem)?;
     let offset = |CommittedOffset { partition, offset, metadata }| Committed {
         topic: partition.topic,

@@ -3,6 +3,7 @@
 
 use hyper::StatusCode;
 use jiff::Timestamp;
+use postern_access::Right;
 use postern_proxy::{PartitionName, Position, Proxy, SeekTarget};
 
 use super::super::bodies::{PartitionsRequest, SeekRequest};
@@ -26,7 +27,9 @@ pub(in crate::v2) const END: Operation =
 
 pub(in crate::v2) async fn seek(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
-    let target = SeekTarget::Partitions(positions(&body)?);
+    let positions = positions(&body)?;
+    params.check_all(Right::Consume, positions.iter().map(|(partition, _)| partition.topic.as_str()))?;
+    let target = SeekTarget::Partitions(positions);
     proxy.seek(&instance_name(&params), target).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
@@ -43,6 +46,7 @@ pub(in crate::v2) async fn end(proxy: Proxy, request: RequestContext) -> Result<
 async fn seek_all(proxy: Proxy, request: RequestContext, to: Position) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
     let partitions = partitions(object(&body, "an object with partitions")?)?;
+    params.check_all(Right::Consume, partitions.iter().map(|partition| partition.topic.as_str()))?;
     let target = match partitions.is_empty() {
         true => SeekTarget::AllAssigned(to),
         false => SeekTarget::Partitions(partitions.into_iter().map(|partition| (partition, to)).collect()),

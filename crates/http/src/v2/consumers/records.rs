@@ -1,7 +1,8 @@
 //! `GET /consumers/{group}/instances/{instance}/records` — read (docs/reference/rest-v2.md §7.5, §7.6), once or as a stream.
 
 use hyper::{Method, StatusCode};
-use postern_proxy::{Format, Proxy, ReadFormats};
+use postern_access::Right;
+use postern_proxy::{Format, InstanceName, Proxy, ReadFormats};
 
 use super::super::bodies::Record;
 use super::super::record_object::{JsonObject, finish};
@@ -38,9 +39,21 @@ pub(in crate::v2) fn read(streams: &RecordStreams) -> impl Fn(Proxy, RequestCont
     }
 }
 
+/// 403 unless the caller may read what is subscribed and assigned: the rules may have changed since the instance was told.
+async fn check_assigned(proxy: &Proxy, request: &RequestContext, at: &InstanceName) -> Result<(), Problem> {
+    if request.params.permissions().is_unlimited() {
+        return Ok(());
+    }
+    let subscribed = proxy.subscription(at).await.map_err(problem)?;
+    request.params.check_all(Right::Consume, subscribed.iter().map(String::as_str))?;
+    let assigned = proxy.assignment(at).await.map_err(problem)?;
+    request.params.check_all(Right::Consume, assigned.iter().map(|partition| partition.topic.as_str()))
+}
+
 async fn once(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (limits, object) = (limits(&request)?, JsonObject { include: Include::of(&request)? });
     let at = instance_name(&request.params);
+    check_assigned(&proxy, &request, &at).await?;
     let (layout, _) = framed(Framing::List, object, true, Positions::default());
     let answer = tokio::select! {
         biased;
@@ -58,6 +71,7 @@ async fn once(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
 async fn stream(proxy: Proxy, request: RequestContext, streams: &RecordStreams) -> Result<Reply, Problem> {
     let object = JsonObject { include: Include::of(&request)? };
     let at = instance_name(&request.params);
+    check_assigned(&proxy, &request, &at).await?;
     let permit = streams.permit()?;
     // An instance that is not there, or has nothing to read, is an answer with a status.
     proxy.check_readable(&at).await.map_err(problem)?;

@@ -2,6 +2,7 @@
 //! (docs/reference/rest-v2.md §7.3).
 
 use hyper::StatusCode;
+use postern_access::Right;
 use postern_proxy::{Proxy, SubscriptionRequest};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,7 +30,16 @@ pub(in crate::v2) const DELETE: Operation = operation("unsubscribe", "Ends the s
 pub(in crate::v2) async fn set(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
     let at = instance_name(&params);
-    match subscription(&body)? {
+    let subscription = subscription(&body)?;
+    match &subscription {
+        Some(SubscriptionRequest::Topics(topics)) => {
+            params.check_all(Right::Consume, topics.iter().map(String::as_str))?;
+        }
+        // What a pattern will match is not known yet: whoever may read everything that there may be can use one.
+        Some(SubscriptionRequest::Pattern(_)) => params.check_whole_kind(Right::Consume, "topic_pattern")?,
+        None => {}
+    }
+    match subscription {
         Some(subscription) => proxy.subscribe(&at, subscription).await.map_err(problem)?,
         None => drop(proxy.subscription(&at).await.map_err(problem)?),
     }

@@ -29,7 +29,7 @@ pub(in crate::v3) fn batch(bounds: &ProduceBounds) -> impl Fn(Proxy, RequestCont
 async fn produce(proxy: Proxy, request: RequestContext, entries_max: usize) -> Result<Reply, Problem> {
     let (params, body) = request.read(BodyKind::Records).await?;
     let entries = run_large(body.len(), || read(&body, entries_max)).await?;
-    let target = Target::new(proxy, params.get("topic"));
+    let target = Target::new(proxy, &params);
     // Entries are appended in their order, and only then is the first waited for.
     let mut appended = Vec::with_capacity(entries.len());
     let mut unavailable: Option<Failure> = None;

@@ -64,7 +64,7 @@ fn start(proxy: Proxy, request: RequestContext, bounds: ProduceBounds) -> Result
     let (answers, reply) = answer_stream();
     let (under_way, appended) = mpsc::channel(UNDER_WAY_MAX);
     let receipts = Receipts::new(params.get("cluster"), params.get("topic"));
-    let target = Target::new(proxy, params.get("topic"));
+    let target = Target::new(proxy, &params);
     let deadline = Instant::now() + bounds.stream_duration;
     let record_max = bounds.record.unwrap_or(body.max()).min(body.max());
     let work = async move {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use postern_access::{Permissions, TopicRequest};
 use postern_proxy::{NewTopic, TopicName};
 
 use crate::lenient_object::LenientObject;
@@ -37,6 +38,21 @@ impl Creation {
         };
         object.end()?;
         Ok(creation)
+    }
+
+    /// The same within what the caller may create; what the request leaves open is as the rule has it.
+    pub(super) fn within(mut self, permissions: &Permissions) -> Result<Creation, Problem> {
+        let request = TopicRequest {
+            partitions: self.partitions,
+            replicas: self.replication_factor,
+            has_assignments: self.assignments.is_some(),
+            configs: self.configs.iter().map(|(name, _)| name.as_str()).collect(),
+        };
+        let created = permissions.creation(&self.name, &request).map_err(|denied| Problem::denied(&denied))?;
+        if self.assignments.is_none() {
+            (self.partitions, self.replication_factor) = (created.partitions, created.replicas);
+        }
+        Ok(self)
     }
 
     /// The request to the cluster; refuses what no cluster would accept.

@@ -53,6 +53,26 @@ fn a_way_needs_its_settings_and_no_others() {
 }
 
 #[test]
+fn rules_are_tried_with_the_configuration() {
+    let good = "[[rule]]\nwho = [\"*\"]\ntopics = [\"own.*\"]\nmay = [\"produce\"]";
+    let arguments = ["--access=rules", "--authentication=basic", "--basic-users=users"];
+    let users = ("users", "ana:$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe");
+    let config = read_with(&arguments, &[], &[("rules", good), users]).expect("it starts");
+    assert_eq!(config.access.files(), ["users", "rules"]);
+    for (rules, expected) in [
+        ("", "access: rules: there is no rule"),
+        ("[[rule]]\nwho = [\"*\"]\nmay = [\"fly\"]", "found \"fly\""),
+        (
+            "[[expect]]\nwho = \"a\"\nallowed = { produce = \"t\" }\n[[rule]]\nwho = [\"b\"]\nmay = [\"acls\"]",
+            "expect 1",
+        ),
+    ] {
+        let refused = read_with(&arguments, &[], &[("rules", rules), users]).expect_err("should not start");
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
+
+#[test]
 fn the_realm_of_the_originals_is_followed() {
     let variables = [
         ("KAFKA_REST_BOOTSTRAP_SERVERS", "kafka:9092"),

@@ -1,0 +1,225 @@
+//! What callers may do: every route without, with wrong and with foreign credentials; bodies, lists and limits.
+
+use std::sync::Arc;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use hyper::Method;
+use postern_access::{Caller, Permissions, Roles, Rules, User, Users, Way};
+use postern_http::{AccessControl, Authentication, Basic, Bounds};
+use serde_json::{Value, json};
+
+use crate::app::{Call, Reply, TestApp};
+
+const RULES: &str = r#"
+[[rule]]
+who = ["ana"]
+topics = ["own.*"]
+groups = ["own-*"]
+subjects = ["own.*"]
+may = ["produce", "consume", "create", "alter", "delete", "join", "register", "remove"]
+limits = { partitions = 2, replicas = 1, configs = ["retention.ms"] }
+[[rule]]
+who = ["all"]
+topics = ["*"]
+groups = ["*"]
+subjects = ["*"]
+may = ["produce", "consume", "create", "alter", "delete", "join", "register", "configure", "remove", "change-settings", "change-acls", "govern", "import"]
+"#;
+
+fn rules() -> Arc<Rules> {
+    Arc::new(Rules::parse(RULES, &["_schemas"]).expect("good rules").0)
+}
+
+/// `ana` has a namespace, `all` may everything, and `eve` is named by no rule. The password is the name.
+async fn app() -> TestApp {
+    let entries = ["ana", "all", "eve"].map(|name| User { name, value: name });
+    let Ok((users, _)) = Users::realm(entries, Roles::Any) else { panic!("refused") };
+    let basic = Authentication::Basic(Box::new(Basic::new(users, "R")));
+    TestApp::with_access(AccessControl::new(basic, Some(rules()))).await
+}
+
+fn as_user(call: Call, name: &str) -> Call {
+    call.header("Authorization", &format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{name}"))))
+}
+
+async fn send(app: &TestApp, name: &str, method: Method, path: &str, body: Value) -> Reply {
+    let call = app.request(method, path);
+    as_user(if body.is_null() { call } else { call.json(&body) }, name).send().await
+}
+
+async fn v2(app: &TestApp, name: &str, path: &str, kind: &str, body: Value) -> Reply {
+    let call = app.request(Method::POST, path).json(&body);
+    as_user(call.header("Content-Type", &format!("application/vnd.kafka.{kind}v2+json")), name).send().await
+}
+
+async fn registry(app: &TestApp, name: &str, method: Method, path: &str, body: Value) -> Reply {
+    let call = app.registry(method, path);
+    as_user(if body.is_null() { call } else { call.json(&body) }, name).send().await
+}
+
+/// A path with names in it that belong to somebody else.
+fn foreign(path: &str, cluster: &str) -> String {
+    let parameters = [
+        ("{cluster}", cluster),
+        ("{topic}", "foreign"),
+        ("{group}", "foreign"),
+        ("{subject}", "foreign"),
+        ("{context}", ".c"),
+        ("{guid}", "00000000-0000-0000-0000-000000000000"),
+    ];
+    let mut filled = parameters.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
+    while let (Some(from), Some(to)) = (filled.find('{'), filled.find('}')) {
+        filled.replace_range(from..=to, "1");
+    }
+    filled
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_is_forgotten() {
+    let app = app().await;
+    let explained = |name: &str, method: &Method, path: &str| {
+        let caller = Caller::new(Way::Basic, name, Vec::new()).expect("a name");
+        let permissions = Permissions::new(Arc::new(caller), Some(rules()));
+        postern_http::explain(&permissions, method.as_str(), path).expect("a path of an API").0
+    };
+    let rest = postern_http::rest(app.proxy.clone(), &Bounds::default());
+    let schemas = postern_http::registry(app.schemas.clone(), &Bounds::default());
+    let rest = rest.routes().map(|route| (route, false));
+    for ((method, pattern, is_listed), is_registry) in rest.chain(schemas.routes().map(|route| (route, true))) {
+        assert!(is_listed, "{method} {pattern} needs a row in crates/http/src/access/routes.rs");
+        let path = foreign(pattern, &app.cluster_id);
+        let call = || match is_registry {
+            true => app.registry(method.clone(), &path),
+            false => app.request(method.clone(), &path),
+        };
+        if method == Method::GET && path == "/" {
+            assert_eq!(call().send().await.status, 200, "{pattern} is open");
+            continue;
+        }
+        assert_eq!(call().send().await.refusal(), (401, 401), "{method} {pattern} without credentials");
+        let wrong = call().header("Authorization", "Basic YW5hOndyb25n").send().await.status;
+        assert!(matches!(wrong, 401 | 429), "{method} {pattern} with wrong credentials: {wrong}");
+        let unnamed = as_user(call(), "eve").send().await;
+        assert_eq!(unnamed.refusal(), (403, 40301), "{method} {pattern} with foreign credentials: {}", unnamed.text());
+        assert!(!explained("eve", method, &path), "{method} {pattern}");
+        // An instance is found by its owner only, whatever its group is called.
+        let has_names = ["{topic}", "{group}", "{subject}"].iter().any(|name| pattern.contains(name));
+        if has_names && !pattern.contains("{instance}") {
+            let denied = as_user(call(), "ana").send().await;
+            assert_eq!(denied.refusal(), (403, 40301), "{method} {pattern} beyond the namespace: {}", denied.text());
+            assert!(!explained("ana", method, &path), "{method} {pattern}");
+        }
+    }
+    assert_eq!(app.partitions("foreign").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_is_used_and_the_rest_is_neither_seen_nor_changed() {
+    let app = app().await;
+    app.topic("other", 1).await;
+    let topics = app.v3("topics");
+    let created = send(&app, "ana", Method::POST, &topics, json!({"topic_name": "own.t", "partitions_count": 2})).await;
+    assert_eq!(created.status, 201, "{}", created.text());
+    for (body, expected) in [
+        (json!({"topic_name": "other.t"}), "It may create: own.* (access rule 1)"),
+        (json!({"topic_name": "own.u", "partitions_count": 3}), "at most 2 partitions, found 3"),
+        (
+            json!({"topic_name": "own.u", "configs": [{"name": "cleanup.policy", "value": "compact"}]}),
+            "found cleanup.policy",
+        ),
+    ] {
+        let denied = send(&app, "ana", Method::POST, &topics, body).await;
+        assert_eq!(denied.refusal(), (403, 40301));
+        assert!(denied.message().contains(expected), "{}", denied.message());
+    }
+    assert_eq!((app.partitions("own.u").await, app.partitions("other.t").await), (None, None));
+
+    let record = json!({"records": [{"value": "eA=="}]});
+    assert_eq!(v2(&app, "ana", "/topics/own.t", "binary.", record.clone()).await.status, 200);
+    assert_eq!(v2(&app, "ana", "/topics/other", "binary.", record).await.refusal(), (403, 40301));
+    assert_eq!(app.end_offset("other", 0).await, 0, "a refused record is not written");
+    let stream = app.v3("topics/other/records");
+    let denied = send(&app, "ana", Method::POST, &stream, json!({"value": {"type": "STRING", "data": "x"}})).await;
+    assert_eq!(denied.refusal(), (403, 40301));
+    assert_eq!(app.end_offset("other", 0).await, 0);
+
+    let list = send(&app, "ana", Method::GET, "/topics", Value::Null).await;
+    assert_eq!(list.text(), r#"["own.t"]"#);
+    let list = send(&app, "ana", Method::GET, &topics, Value::Null).await.json();
+    assert_eq!(list["data"].as_array().map(Vec::len), Some(1));
+    let alter = json!({"data": [
+        {"topic_name": "own.t", "configs": [{"name": "retention.ms", "value": "60000"}]},
+        {"topic_name": "other", "configs": [{"name": "retention.ms", "value": "60000"}]},
+    ]});
+    let several = app.v3("topics/-/configs:alter");
+    assert_eq!(send(&app, "ana", Method::POST, &several, alter).await.refusal(), (403, 40301));
+    let config = app.v3("topics/own.t/configs/retention.ms");
+    let unchanged = send(&app, "ana", Method::GET, &config, Value::Null).await.json();
+    assert_eq!(unchanged["is_default"], json!(true), "none of several was changed");
+    let set = |name: &str| app.v3(&format!("topics/own.t/configs/{name}"));
+    let put = send(&app, "ana", Method::PUT, &set("retention.ms"), json!({"value": "60000"})).await;
+    assert_eq!(put.status, 204);
+    let put = send(&app, "ana", Method::PUT, &set("cleanup.policy"), json!({"value": "compact"})).await;
+    assert_eq!(put.refusal(), (403, 40301));
+    assert_eq!(send(&app, "all", Method::DELETE, &app.v3("topics/own.t"), Value::Null).await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_reads_what_its_owner_may() {
+    let app = app().await;
+    app.topic("own.t", 1).await;
+    app.topic("other", 1).await;
+    assert_eq!(v2(&app, "ana", "/consumers/other", "", json!({"name": "i"})).await.refusal(), (403, 40301));
+    assert_eq!(v2(&app, "ana", "/consumers/own-g", "", json!({"name": "i"})).await.status, 200);
+    let at = |end: &str| format!("/consumers/own-g/instances/i/{end}");
+    let partition = |topic: &str| json!({"partitions": [{"topic": topic, "partition": 0}]});
+    let offset = json!({"offsets": [{"topic": "other", "partition": 0, "offset": 1}]});
+    for (end, body) in [
+        ("subscription", json!({"topics": ["own.t", "other"]})),
+        ("subscription", json!({"topic_pattern": ".*"})),
+        ("assignments", partition("other")),
+        ("positions", offset.clone()),
+        ("positions/end", partition("other")),
+        ("offsets", offset),
+    ] {
+        let denied = v2(&app, "ana", &at(end), "", body).await;
+        assert_eq!(denied.refusal(), (403, 40301), "{end}: {}", denied.text());
+    }
+    assert_eq!(v2(&app, "ana", &at("assignments"), "", partition("own.t")).await.status, 204);
+    let assigned = send(&app, "ana", Method::GET, &at("assignments"), Value::Null).await;
+    assert_eq!(assigned.text(), r#"{"partitions":[{"topic":"own.t","partition":0}]}"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schemas_of_others_are_unknown() {
+    let app = app().await;
+    let app = &app;
+    let post = |user: &'static str, subject: &str, body: Value| {
+        let path = format!("/subjects/{subject}/versions");
+        async move { registry(app, user, Method::POST, &path, body).await }
+    };
+    let schema = |name: &str| json!({"schema": format!(r#"{{"type":"record","name":"{name}","fields":[]}}"#)});
+    let theirs = post("all", "other", schema("A")).await.json()["id"].clone();
+    let ours = post("ana", "own.s", schema("B")).await.json()["id"].clone();
+    assert_eq!(post("ana", "other", schema("C")).await.refusal(), (403, 40301));
+    let get = |path: String| async move { registry(app, "ana", Method::GET, &path, Value::Null).await };
+    assert_eq!(get("/subjects".to_owned()).await.text(), r#"["own.s"]"#);
+    assert_eq!(get("/schemas".to_owned()).await.json().as_array().map(Vec::len), Some(1));
+    assert_eq!(get(format!("/schemas/ids/{ours}")).await.status, 200);
+    for path in ["", "/schema", "/subjects", "/versions"] {
+        let unknown = get(format!("/schemas/ids/{theirs}{path}")).await;
+        assert_eq!(unknown.refusal(), (404, 40403), "{path}: {}", unknown.text());
+    }
+    // One schema under two subjects is known to whoever may read one of them.
+    assert_eq!(post("ana", "own.s2", schema("A")).await.json()["id"], theirs);
+    assert_eq!(get(format!("/schemas/ids/{theirs}/subjects")).await.text(), r#"["own.s2"]"#);
+    let mut referring = schema("D");
+    referring["references"] = json!([{"name": "A", "subject": "other", "version": 1}]);
+    assert_eq!(post("ana", "own.s", referring).await.refusal(), (403, 40301));
+    let mut imported = schema("E");
+    imported["id"] = json!(77);
+    assert_eq!(post("ana", "own.i", imported).await.refusal(), (403, 40301));
+    let global = registry(app, "ana", Method::PUT, "/config", json!({"compatibility": "NONE"})).await;
+    assert_eq!(global.refusal(), (403, 40301));
+    assert_eq!(get("/config".to_owned()).await.json()["compatibilityLevel"], json!("BACKWARD"));
+}
