@@ -241,7 +241,10 @@ impl Api {
         let permissions = match is_open(&head.method, &path) {
             true => Permissions::unlimited(),
             false => match self.access.permissions(&mut head).await {
-                Ok(permissions) => permissions,
+                Ok(permissions) => {
+                    observed.recognized(permissions.caller());
+                    permissions
+                }
                 Err(refused) => {
                     let media_type = negotiate(accepted(&head.headers).as_deref(), self.parts.profile.errors);
                     return self.access.refusal(&refused).into_response(media_type.unwrap_or(JSON));

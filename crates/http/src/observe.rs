@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Request, Uri};
 use opentelemetry::Context;
+use postern_access::Caller;
 use postern_proxy::Traces;
 
 use crate::connection_info::ConnectionInfo;
@@ -62,7 +63,9 @@ pub(crate) struct Observed<'a> {
     pub(crate) route: usize,
     method: Method,
     uri: Uri,
-    caller: Option<IpAddr>,
+    client: Option<IpAddr>,
+    /// The name of the caller, where one was recognized and lines are logged.
+    caller: Option<String>,
     /// Bytes of the body, as far as its head tells.
     announced: Option<u64>,
     since: Instant,
@@ -87,18 +90,26 @@ impl<'a> Observed<'a> {
         request: &Request<Incoming>,
     ) -> Observed<'a> {
         let connection = request.extensions().get::<ConnectionInfo>();
-        let caller = connection.and_then(|connection| connection.client).map(|client| client.ip());
+        let client = connection.and_then(|connection| connection.client).map(|client| client.ip());
         Observed {
             counters,
             log,
             route: UNMATCHED,
             method: request.method().clone(),
             uri: request.uri().clone(),
-            caller,
+            client,
+            caller: None,
             announced: request.body().size_hint().exact(),
             since: Instant::now(),
             is_answered: false,
-            trace: traces.map(|traces| RequestSpan::begin(traces, request, caller)),
+            trace: traces.map(|traces| RequestSpan::begin(traces, request, client)),
+        }
+    }
+
+    /// Who sends it.
+    pub(crate) fn recognized(&mut self, caller: &Caller) {
+        if self.log.requests != LoggedRequests::Off && !caller.is_anonymous() {
+            self.caller = Some(caller.name().to_owned());
         }
     }
 
@@ -137,7 +148,8 @@ impl<'a> Observed<'a> {
         let path: String = self.uri.path().chars().take(PATH_SHOWN).collect();
         tracing::info!(
             target: "postern::request",
-            caller = %Shown(self.caller),
+            client = %Shown(self.client),
+            caller = %Shown(self.caller.as_deref()),
             method = self.method.as_str(),
             route = self.counters.path(self.route),
             path,

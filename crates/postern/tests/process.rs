@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[path = "process/secrets.rs"]
+mod secrets;
 #[path = "process/takeover.rs"]
 mod takeover;
 #[path = "process/traces.rs"]
@@ -511,8 +513,8 @@ fn requests_are_logged_as_json_without_a_word_of_what_they_hold() {
     assert_eq!(requests.len(), 5, "{log}");
     let first = requests[0];
     assert_eq!(
-        [&first["method"], &first["route"], &first["path"], &first["caller"]],
-        ["POST", "/topics/{topic}", "/topics/logged", "127.0.0.1"]
+        [&first["method"], &first["route"], &first["path"], &first["client"], &first["caller"]],
+        ["POST", "/topics/{topic}", "/topics/logged", "127.0.0.1", "-"]
     );
     assert_eq!((first["status"].as_u64(), first["bytes_in"].as_u64()), (Some(200), Some(51)));
     assert!(first["bytes_out"].as_u64() > Some(10) && first["ms"].is_u64() && first["error_code"].is_null(), "{first}");

@@ -581,7 +581,7 @@ settings! {
         heading: PROCESS,
         operand: Some("WHICH"),
         default: "failed",
-        about: "Which requests have a line of the log, with caller, route, status, bytes, time and X-Request-Id: \"all\", \
+        about: "Which requests have a line of the log, with client, caller, route, status, bytes, time and X-Request-Id: \"all\", \
                 \"failed\" (those with a status from 500, and slow ones) or \"off\".",
     }
     SLOW_REQUEST = {
