@@ -44,6 +44,7 @@ pub(crate) fn command() -> Outcome {
 /// What can be checked of `deploy/` without building anything: a step of the test command.
 pub(crate) fn check_files() -> Outcome {
     units()?;
+    alert_rules()?;
     chart()
 }
 
@@ -78,6 +79,15 @@ fn units() -> Outcome {
     let mut security = Command::new("systemd-analyze");
     security.args(["security", "--offline=true", "--threshold", EXPOSURE_MAX]).arg(folder.join("postern.service"));
     process::output(&mut security).map(drop)
+}
+
+/// That the names in them exist is tested by `postern`; here the expressions are parsed.
+fn alert_rules() -> Outcome {
+    if !process::exists("promtool", "--version") {
+        return skip("alert rules", "there is no promtool (a part of Prometheus)");
+    }
+    let rules = workspace::root().join("deploy/prometheus/postern-alerts.yml");
+    process::output(Command::new("promtool").args(["check", "rules"]).arg(rules)).map(drop)
 }
 
 /// Rendered with the least values and with all of them.

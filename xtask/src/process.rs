@@ -98,7 +98,7 @@ impl Server {
         let command_line = display(command);
         // Settings in the caller's environment are not meant for what is started here.
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("POSTERN_") {
+            if ["POSTERN_", "OTEL_"].iter().any(|begin| name.to_string_lossy().starts_with(begin)) {
                 command.env_remove(name);
             }
         }
