@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::ops::Range;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -14,6 +15,27 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 /// The path that is routed: empty segments and a slash at the end are dropped (clients join URLs carelessly), and so are parameters after a
 /// `;` in a segment (RFC 3986 §3.3 leaves them to the server, and Confluent ignores them). Nothing is decoded; `.` and `..` are plain names.
 pub(crate) fn clean(path: &str) -> Cow<'_, str> {
+    let mut clean = without_empty(path);
+    if let Some(kind) = kind_of_configs(&clean) {
+        clean.to_mut().replace_range(kind, BROKER);
+    }
+    clean
+}
+
+/// The only kind in `/v3/clusters/{cluster}/{kind}-configs`.
+const BROKER: &str = "broker";
+
+/// Where a path has that kind in another case of letters, which makes no difference (docs/reference/rest-v3.md §5.2).
+fn kind_of_configs(path: &str) -> Option<Range<usize>> {
+    const CLUSTERS: &str = "/v3/clusters/";
+    let start = CLUSTERS.len() + path.strip_prefix(CLUSTERS)?.find('/')? + 1;
+    let kind = start..start + BROKER.len();
+    let found = path.get(kind.clone())?;
+    let is_other = found != BROKER && found.eq_ignore_ascii_case(BROKER) && path[kind.end..].starts_with("-configs");
+    is_other.then_some(kind)
+}
+
+fn without_empty(path: &str) -> Cow<'_, str> {
     let careless =
         path.contains("//") || path.contains(';') || (path.len() > 1 && path.ends_with('/')) || path.is_empty();
     if !careless {
@@ -58,6 +80,11 @@ mod tests {
             ("/topics", "/topics"),
             ("/topics/", "/topics"),
             ("//v3//clusters", "/v3/clusters"),
+            ("/v3/clusters/C//Broker-configs/Name", "/v3/clusters/C/broker-configs/Name"),
+            ("/v3/clusters/C/BROKER-configs:alter", "/v3/clusters/C/broker-configs:alter"),
+            ("/v3/clusters/C/Brokers", "/v3/clusters/C/Brokers"),
+            ("/v3/clusters/C/topics/BROKER-configs", "/v3/clusters/C/topics/BROKER-configs"),
+            ("/v3/clusters/C/tö", "/v3/clusters/C/tö"),
             ("/topics/a;v=1/partitions;x", "/topics/a/partitions"),
             ("/", "/"),
             ("//", "/"),
