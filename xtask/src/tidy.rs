@@ -81,8 +81,9 @@ fn rust_file(path: &str, text: &str, found: &mut Vec<String>) {
         }
         let code = line.split("//").next().unwrap_or_default();
         let is_source = path.starts_with("crates/") && path.contains("/src/");
-        // Names of Confluent's settings are data.
-        let is_table = path == "crates/postern/src/config/confluent.rs";
+        // Names of settings, ours and Confluent's, are data.
+        let is_table =
+            ["confluent", "front_settings"].iter().any(|name| path == format!("crates/postern/src/config/{name}.rs"));
         if is_source && !is_test && !in_crate("http") && !is_table && names_api_version(code) {
             found.push(format!("{at}: versions of the REST API are known in crates/http only"));
         }

@@ -21,7 +21,7 @@ use crate::access::{self, routes};
 use crate::authentication::{AccessControl, Authentication};
 use crate::body::{BodyReader, Bounds};
 use crate::coding::{self, Coding};
-use crate::front::{Front, FrontSettings};
+use crate::front::{Asked, Front, FrontSettings};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
 use crate::observe::{ApiCounters, ApiStatistics, Observed, RequestId, RequestLog, UNMATCHED, X_REQUEST_ID};
 use crate::path;
@@ -58,6 +58,8 @@ struct Parts {
     paths: matchit::Router<Endpoint>,
     reader: BodyReader,
     counters: Arc<ApiCounters>,
+    /// The path and the id of each operation, in the order of the counters.
+    operations: Vec<(&'static str, String)>,
     log: RequestLog,
     /// Whether answers are packed.
     compression: bool,
@@ -139,6 +141,7 @@ impl Api {
     fn new(routes: Vec<Route>, profile: Profile, bounds: &Bounds) -> Api {
         let mut endpoints: BTreeMap<&'static str, Endpoint> = BTreeMap::new();
         let counters = ApiCounters::new(routes.iter().map(|route| (route.method.clone(), route.path)));
+        let operations = routes.iter().map(|route| (route.path, route.operation.full_id())).collect();
         for (n, Route { method, path, media, handler, .. }) in routes.into_iter().enumerate() {
             let params =
                 || path.split('/').filter_map(|segment| segment.strip_prefix('{')?.split('}').next()).collect();
@@ -155,8 +158,8 @@ impl Api {
         let reader = BodyReader::new(bounds, counters.clone());
         let (log, compression) = (bounds.log, bounds.compression);
         Api {
-            parts: Arc::new(Parts { paths, reader, counters, log, compression, profile }),
-            front: Front::new(FrontSettings::default()),
+            parts: Arc::new(Parts { paths, reader, counters, operations, log, compression, profile }),
+            front: Front::new(FrontSettings::default(), &[]),
             access: AccessControl::new(Authentication::Nobody, None),
             traces: None,
         }
@@ -165,7 +168,7 @@ impl Api {
     /// The same behind a front of this kind.
     #[must_use]
     pub fn with_front(self, settings: FrontSettings) -> Api {
-        Api { front: Front::new(settings), ..self }
+        Api { front: Front::new(settings, &self.parts.operations), ..self }
     }
 
     /// Method and path of each route, and whether it is known what right it needs.
@@ -195,7 +198,9 @@ impl Api {
     }
 
     async fn observed(&self, mut request: Request<Incoming>) -> Response<ReplyBody> {
-        let (received, reply) = self.front.receive(&mut request);
+        let asked = self.front.looks_at_operations().then(|| self.parts.asked(&request)).flatten();
+        let so_far = self.parts.counters.received.load(Relaxed);
+        let (received, reply) = self.front.receive(&mut request, asked, so_far);
         let mut observed = Observed::new(&self.parts.counters, self.parts.log, self.traces.as_ref(), &request);
         let coding = Coding::of_answer(request.headers());
         let mut response = match (reply, observed.trace_context()) {
@@ -299,6 +304,23 @@ impl Api {
             format!("HTTP 415 Unsupported Media Type: Content-Type is {named}, expected one of {}", known.join(", "));
         let media_type = negotiate(accepted(headers).as_deref(), self.parts.profile.errors).unwrap_or(JSON);
         Problem::generic(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_reply().into_response(media_type)
+    }
+}
+
+impl Parts {
+    /// What a request asks for; `None`: nothing that there is.
+    fn asked(&self, request: &Request<Incoming>) -> Option<Asked> {
+        let path = path::clean(request.uri().path());
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let endpoint = self.paths.at(&path).ok()?.value;
+        let operation = endpoint.operations.iter().find(|operation| operation.method == *method)?;
+        let (place, media) = (operation.counted_as - UNMATCHED - 1, operation.media);
+        Some(match media.consumes {
+            Some(known) if *method == Method::POST => {
+                Asked::with_body(place, text(request.headers(), CONTENT_TYPE), known)
+            }
+            _ => Asked::without_body(place, accepted(request.headers()).as_deref(), media.produces),
+        })
     }
 }
 

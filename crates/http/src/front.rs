@@ -5,6 +5,7 @@ mod added_headers;
 mod cors;
 mod forwarded;
 mod limits;
+mod operations;
 mod origin;
 
 use std::net::IpAddr;
@@ -20,15 +21,19 @@ use ipnet::IpNet;
 pub use self::added_headers::{AddedHeader, AddedHeaders};
 pub use self::cors::CorsSettings;
 pub use self::limits::RateLimits;
+pub use self::operations::{OperationCosts, OperationNames, OperationSettings};
 pub use self::origin::{AllowedOrigins, OriginPattern};
 
 use self::cors::Cors;
 use self::forwarded::Forwarded;
 use self::limits::Limiter;
+use self::operations::Operations;
 use self::origin::Origin;
 use crate::connection_info::ConnectionInfo;
 use crate::problem::Problem;
 use crate::reply::Reply;
+
+pub(crate) use self::operations::Asked;
 
 /// What is chosen about it. The default is that nobody in front is believed and no page of another origin may read or write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub struct FrontSettings {
     pub public_url: Option<PublicUrl>,
     /// How many requests are taken in a second.
     pub limits: RateLimits,
+    /// Which operations exist, and what they cost.
+    pub operations: OperationSettings,
 }
 
 /// The begin of all URLs of a server.
@@ -83,6 +90,7 @@ struct FrontParts {
     trusted_proxies: Vec<IpNet>,
     public_url: Option<Arc<PublicUrl>>,
     limiter: Limiter,
+    operations: Option<Operations>,
     /// Whether it was told that a page was refused.
     told: AtomicBool,
 }
@@ -95,20 +103,34 @@ pub(crate) struct Received {
 }
 
 impl Front {
-    pub(crate) fn new(settings: FrontSettings) -> Front {
-        let FrontSettings { cors, headers, trusted_proxies, public_url, limits } = settings;
+    /// `operations` has the path and the id of each operation of the API.
+    pub(crate) fn new(settings: FrontSettings, operations: &[(&'static str, String)]) -> Front {
+        let operations = Operations::new(&settings.operations, operations);
+        let FrontSettings { cors, headers, trusted_proxies, public_url, limits, .. } = settings;
         Front(Arc::new(FrontParts {
             cors: Cors::new(cors),
             headers,
             trusted_proxies,
             public_url: public_url.map(Arc::new),
             limiter: Limiter::new(limits),
+            operations,
             told: AtomicBool::new(false),
         }))
     }
 
-    /// Looks at a request before anything else does. A reply answers it at once.
-    pub(crate) fn receive<B>(&self, request: &mut Request<B>) -> (Received, Option<Reply>) {
+    /// Whether it matters which operation a request asks for.
+    pub(crate) fn looks_at_operations(&self) -> bool {
+        self.0.operations.is_some()
+    }
+
+    /// Looks at a request before anything else does; `asked` is what it asks for, and `received` how many bytes of bodies the API has
+    /// received so far. A reply answers it at once.
+    pub(crate) fn receive<B>(
+        &self,
+        request: &mut Request<B>,
+        asked: Option<Asked>,
+        received: u64,
+    ) -> (Received, Option<Reply>) {
         let Front(parts) = self;
         let peer = request.extensions().get::<ConnectionInfo>().and_then(ConnectionInfo::peer_ip);
         let forwarded = forwarded::take(peer, &parts.trusted_proxies, request.headers_mut());
@@ -118,12 +140,16 @@ impl Front {
         if let Some(url) = &parts.public_url {
             request.extensions_mut().insert(Arc::clone(url));
         }
+        let cost = parts.operations.as_ref().map_or(1, |operations| operations.cost(asked));
+        let bytes = Some(received).filter(|_| !request.method().is_safe());
+        let reply = parts.cors.preflight(request.method(), request.headers());
+        let reply = reply.or_else(|| parts.limiter.refuse(client_ip(request.extensions()), cost, bytes));
+        let is_missing = || parts.operations.as_ref()?.refuse(asked, request.method());
+        let reply = reply.or_else(|| is_missing().map(Problem::into_reply));
         let received = Received {
             origin: request.headers().get(ORIGIN).cloned(),
             is_https: scheme(request.extensions()) == "https",
         };
-        let reply = parts.cors.preflight(request.method(), request.headers());
-        let reply = reply.or_else(|| parts.limiter.refuse(client_ip(request.extensions())));
         let reply = reply.or_else(|| self.foreign_write(request).map(Problem::into_reply));
         (received, reply)
     }

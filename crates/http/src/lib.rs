@@ -34,6 +34,7 @@ mod path;
 mod problem;
 mod produce_bounds;
 mod proxy_protocol;
+mod rate;
 mod reading;
 mod registry;
 mod reply;

@@ -134,7 +134,7 @@ fn operation_of(route: &Route, error: &Value, answers: &mut SchemaGenerator, req
     );
     let parameters = path_parameters(path).chain(operation.query.iter().map(query_parameter));
     let mut described = json!({
-        "operationId": format!("{}{}", operation.id, operation.id_ends.concat()),
+        "operationId": operation.full_id(),
         "summary": operation.summary,
         "tags": [tag(path)],
         "parameters": parameters.collect::<Vec<_>>(),

@@ -57,6 +57,11 @@ pub(crate) const fn operation(id: &'static str, summary: &'static str) -> Operat
 }
 
 impl Operation {
+    /// The id with how it goes on.
+    pub(crate) fn full_id(&self) -> String {
+        format!("{}{}", self.id, self.id_ends.concat())
+    }
+
     /// Answers 200 with a `T`.
     pub(crate) const fn returns<T: JsonSchema>(self) -> Operation {
         self.answers_with::<T>(200)

@@ -24,7 +24,7 @@ use postern_proxy::{Error, Proxy, TopicDescription, TopicName};
 
 use crate::negotiate::{JSON, MediaType};
 use crate::problem::{self, Dialect, Problem};
-use crate::produce_bounds::ProduceBounds;
+use crate::produce_bounds::{ProduceBounds, RecordLimiter};
 use crate::reading::{EVENT_STREAM, NDJSON, RecordStreams};
 use crate::request_context::{Params, RequestContext};
 use crate::router::{Media, Route, Table};
@@ -45,10 +45,11 @@ const WRITE: Media = Media { consumes: Some(&[JSON]), produces: ANSWER };
 /// All operations of the API (docs/reference/rest-v3.md §1).
 #[rustfmt::skip]
 pub(crate) fn routes(proxy: Proxy, bounds: &ProduceBounds, streams: &RecordStreams) -> Vec<Route> {
+    let limiter = RecordLimiter::new(bounds);
     // A stream may last for hours, a read as long as it waits for records: as a whole they have no deadline.
     let records = Table::new(proxy.clone())
-        .post("/v3/clusters/{cluster}/topics/{topic}/records", WRITE, records::stream(bounds), records::STREAM)
-        .post("/v3/clusters/{cluster}/topics/{topic}/records:batch", WRITE, records::batch(bounds), records::BATCH)
+        .post("/v3/clusters/{cluster}/topics/{topic}/records", WRITE, records::stream(bounds, &limiter), records::STREAM)
+        .post("/v3/clusters/{cluster}/topics/{topic}/records:batch", WRITE, records::batch(bounds, &limiter), records::BATCH)
         .get("/v3/clusters/{cluster}/topics/{topic}/records", RECORDS, topic_records::of_topic(streams), topic_records::OF_TOPIC)
         .get("/v3/clusters/{cluster}/topics/{topic}/partitions/{partition}/records", RECORDS, topic_records::of_partition(streams), topic_records::OF_PARTITION)
         .routes;

@@ -313,7 +313,8 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         body: raw.take(setting::HTTP_MAX_BODY, value::bytes, errors),
         compression: raw.take(setting::HTTP_COMPRESSION, value::switch, errors),
     };
-    let records = Records::resolve(raw, errors);
+    let mut records = Records::resolve(raw, errors);
+    front::produce(&mut records.produce, raw, errors);
     let rest_listen = raw.take(setting::REST_LISTEN, value::addresses, errors);
     let mut registry_listen = raw.take(setting::REGISTRY_LISTEN, value::addresses, errors);
     let reuse_port = raw.take(setting::LISTEN_REUSE_PORT, value::switch, errors);
@@ -365,7 +366,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
     }
     refuse_shared_addresses(&listeners, raw, errors);
     let proxy_protocol = raw.find(front_settings::PROXY_PROTOCOL, value::networks, errors).unwrap_or_default();
-    let (front, registry_front) = front::both(raw, errors);
+    let (front, registry_front) = front::both(&records.produce, raw, errors);
     let (https, registry_https) = https::both(&http_listeners, &registry_listeners, raw, errors);
 
     let notes = raw.notes().to_vec();

@@ -3,7 +3,10 @@
 use std::num::NonZeroU32;
 
 use hyper::Method;
-use postern_http::front::{AddedHeaders, AllowedOrigins, CorsSettings, FrontSettings, PublicUrl, RateLimits};
+use postern_http::front::{
+    AddedHeaders, AllowedOrigins, CorsSettings, FrontSettings, OperationNames, OperationSettings, PublicUrl, RateLimits,
+};
+use postern_http::{Bounds, ProduceBounds};
 use serde_json::json;
 
 use crate::app::{Reply, TestApp};
@@ -157,7 +160,7 @@ async fn links_are_those_of_the_proxy_in_front_or_of_the_public_url() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_too_many_is_refused_and_writes_nothing() {
     // One request a second from each client: what proxies in front say tells clients apart.
-    let limits = RateLimits { requests: None, client_requests: NonZeroU32::new(1) };
+    let limits = RateLimits { client_requests: NonZeroU32::new(1), ..RateLimits::default() };
     let trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
     let app = behind(FrontSettings { limits, trusted_proxies, ..allowing("https://app.example") }).await;
     let write = |client: &str| {
@@ -181,4 +184,86 @@ async fn a_request_too_many_is_refused_and_writes_nothing() {
         written += taken;
         assert_eq!(app.end_offset("t", 0).await, written);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_too_many_bytes_bodies_are_refused_until_they_are_paid_for() {
+    let limits = RateLimits { bytes: NonZeroU32::new(1), ..RateLimits::default() };
+    let app = behind(FrontSettings { limits, ..FrontSettings::default() }).await;
+    let write = || {
+        let call = app.request(Method::POST, "/topics/t").json(&json!({"records": [{"value": "x".repeat(1000)}]}));
+        call.header("Content-Type", JSON).send()
+    };
+    assert_eq!(write().await.status, 200, "a body is never cut off");
+    let refused = write().await;
+    assert_eq!(refused.refusal(), (429, 42901));
+    assert!(refused.header("Retry-After").parse::<u64>().expect("seconds") > 500, "{refused:?}");
+    assert_eq!(app.get("/topics").await.status, 200, "it has no body");
+    assert_eq!(app.end_offset("t", 0).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_api_v3_beyond_the_limit_fail_one_by_one() {
+    let produce = ProduceBounds { records_per_second: NonZeroU32::new(1), ..ProduceBounds::default() };
+    let app = TestApp::bounded(Bounds { produce, ..Bounds::default() }).await;
+    app.topic("t", 1).await;
+    let record = r#"{"value":{"type":"JSON","data":1}}"#;
+    let call = app.request(Method::POST, &app.v3("topics/t/records")).body(record.repeat(20));
+    let stream = call.header("Content-Type", "application/json").send().await;
+    let codes: Vec<_> = stream.text().lines().map(|line| line.contains("\"error_code\":429")).collect();
+    let refused = codes.iter().filter(|is_refused| **is_refused).count();
+    // However slow this machine is, not every one of these waits for a second.
+    assert!(codes.len() == 20 && !codes[0] && refused > 0, "{}", stream.text());
+    assert!(stream.text().contains("limit of records per second has been exceeded. The record was not written"));
+    let written = app.end_offset("t", 0).await;
+    assert_eq!(written, 20 - refused as i64);
+
+    let entry = |n: usize| json!({"id": n.to_string(), "value": {"type": "JSON", "data": 1}});
+    let entries: Vec<_> = (0..10).map(entry).collect();
+    let batch = app.post(&app.v3("topics/t/records:batch"), json!({"entries": entries})).await;
+    let failures = batch.json()["failures"].as_array().expect("a list").clone();
+    assert!(batch.status == 207 && !failures.is_empty() && failures[0]["error_code"] == 429, "{batch:?}");
+    assert_eq!(app.end_offset("t", 0).await, written + 10 - failures.len() as i64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_that_are_switched_off_do_not_exist() {
+    let names = |text| OperationNames::parse(text).expect("known names");
+    let blocked = names("api.v3.topics.delete, listTopicNames, api.v2.produce-to-topic.avro");
+    let operations = OperationSettings { blocked, ..OperationSettings::default() };
+    let app = behind(FrontSettings { operations, ..FrontSettings::default() }).await;
+    let deleted = app.delete(&app.v3("topics/t")).await;
+    assert_eq!(deleted.refusal(), (405, 405));
+    assert!(deleted.message().contains("blocked-operations"), "{}", deleted.message());
+    assert_eq!(app.partitions("t").await, Some(1));
+    for method in [Method::GET, Method::HEAD] {
+        assert_eq!(app.request(method, "//topics").send().await.status, 404);
+    }
+    assert_eq!(app.request(Method::OPTIONS, "/topics").send().await.status, 200);
+    assert_eq!(app.get("/topics/t").await.status, 200);
+    let body = json!({"value_schema": "\"int\"", "records": [{"value": 1}]});
+    let call = || app.request(Method::POST, "/topics/t").json(&body);
+    assert_eq!(call().header("Content-Type", "application/vnd.kafka.avro.v2+json").send().await.status, 405);
+    assert_eq!(app.end_offset("t", 0).await, 0);
+    assert_eq!(
+        app.request(Method::POST, "/topics/t")
+            .json(&json!({"records": [{"value": 1}]}))
+            .header("Content-Type", JSON)
+            .send()
+            .await
+            .status,
+        200
+    );
+
+    let document = app.get("/openapi.json").await.json();
+    let paths = document["paths"].as_object().expect("paths");
+    let described = paths.values().flat_map(|path| path.as_object().expect("methods").values());
+    for id in described.map(|operation| operation["operationId"].as_str().expect("an id")) {
+        assert!(OperationNames::parse(id).is_ok(), "{id} is missing in front/operations.rs");
+    }
+    let allowed = names("api.v3.topics.*");
+    let operations = OperationSettings { allowed, ..OperationSettings::default() };
+    let app = app.behind(FrontSettings { operations, ..FrontSettings::default() }).await;
+    assert_eq!(app.get(&app.v3("topics")).await.status, 200);
+    assert_eq!((app.get("/topics").await.status, app.get("/v3/clusters").await.status), (404, 404));
 }

@@ -6,8 +6,10 @@
 use super::{
     declaration::Setting,
     front_settings::{
-        CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS, CORS, HSTS, NOSNIFF, PUBLIC_URL, RATE_LIMIT,
-        RATE_LIMIT_REQUESTS, REGISTRY_CORS, RESPONSE_HEADERS,
+        ALLOWED_OPERATIONS, API_V2, API_V3, BLOCKED_OPERATIONS, BYTE_RATE_LIMIT, BYTE_RATE_LIMIT_BYTES,
+        CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS, CORS, HSTS, NOSNIFF, PRODUCE_RATE_LIMIT,
+        PRODUCE_RATE_LIMIT_BYTES, PRODUCE_RATE_LIMIT_RECORDS, PUBLIC_URL, RATE_LIMIT, RATE_LIMIT_COST,
+        RATE_LIMIT_COSTS, RATE_LIMIT_REQUESTS, REGISTRY_CORS, RESPONSE_HEADERS,
     },
     https_settings::{HTTPS, REGISTRY_HTTPS},
     setting::{
@@ -72,8 +74,8 @@ const THREADS: &str = "there are no thread pools here; http-connections and the 
 const JMX: &str = "there are no JMX metrics here";
 const PLUG_INS: &str = "Java plug-ins cannot be loaded";
 const CALLERS: &str = "callers are recognized in one way for all: authentication";
-const LIMITS: &str = "only requests are limited: rate-limit and client-rate-limit";
-const COSTS: &str = "all requests cost the same here";
+const LIMITS: &str = "limits are rate-limit, client-rate-limit, byte-rate-limit and produce-rate-limit";
+const ONE_CLUSTER: &str = "there is one cluster, and the limits of all clusters hold for it";
 const SNI: &str = "the server name of the TLS handshake is not compared with anything";
 const LINKS: &str = "links and base_uri carry the authority of the request, or public-url";
 const FETCHES: &str = "a read is woken by what arrives; consumer-fetch-max-bytes bounds what is fetched ahead";
@@ -81,7 +83,7 @@ const WARN_START: &str = "the start does not wait for Kafka; requests are answer
 const CACHES: &str = "caches have bounds of their own";
 const ELECTION: &str = "instances do not elect a leader here: each may write";
 const BATCHES: &str = "batches form while the one before is under way";
-const ENDPOINT_LISTS: &str = "operations cannot be switched off here";
+const VALUES: &str = "values are JSON text, which is written as its schema says";
 const SERIALIZER: &str = "the serializers here know one way only";
 
 /// All of them. Where two mean the same setting, the earlier row holds.
@@ -118,7 +120,8 @@ pub(super) static TABLE: &[Row] = &[
         "network.forwarded.request.customizer.enable",
         NoEffect("trusted-proxies names the proxies in front that are believed"),
     ),
-    row(Both, "network.traffic.rate.limit.enable", Only(&["false"], LIMITS)),
+    row(Both, "network.traffic.rate.limit.enable", Honoured(BYTE_RATE_LIMIT, translate::as_written)),
+    row(Both, "network.traffic.rate.limit.bytes.per.sec", Honoured(BYTE_RATE_LIMIT_BYTES, translate::as_written)),
     row(Both, "network.traffic.rate.limit.*", NoEffect(LIMITS)),
     row(Both, "compression.enable", Honoured(HTTP_COMPRESSION, translate::as_written)),
     row(Both, "max.request.header.size", NoEffect("headers may have 32 KiB")),
@@ -186,10 +189,10 @@ pub(super) static TABLE: &[Row] = &[
     row(Both, "websocket.servlet.initializor.classes", Refused(PLUG_INS)),
     row(Both, "confluent.rest.auth.*", Refused(CALLERS)),
     row(Registry, "confluent.schema.registry.*", Refused(CALLERS)),
-    row(Rest, "api.endpoints.allowlist", Refused(ENDPOINT_LISTS)),
-    row(Rest, "api.endpoints.blocklist", Refused(ENDPOINT_LISTS)),
-    row(Rest, "api.v2.enable", Only(&["true"], ENDPOINT_LISTS)),
-    row(Rest, "api.v3.enable", Only(&["true"], ENDPOINT_LISTS)),
+    row(Rest, "api.endpoints.allowlist", Honoured(ALLOWED_OPERATIONS, translate::as_written)),
+    row(Rest, "api.endpoints.blocklist", Honoured(BLOCKED_OPERATIONS, translate::as_written)),
+    row(Rest, "api.v2.enable", Honoured(API_V2, translate::as_written)),
+    row(Rest, "api.v3.enable", Honoured(API_V3, translate::as_written)),
     row(Rest, "rate.limit.enable", Honoured(RATE_LIMIT, translate::as_written)),
     row(Rest, "rate.limit.permits.per.sec", Honoured(RATE_LIMIT_REQUESTS, translate::as_written)),
     row(
@@ -199,11 +202,21 @@ pub(super) static TABLE: &[Row] = &[
     ),
     row(Rest, "rate.limit.backend", NoEffect("there is one algorithm")),
     row(Rest, "rate.limit.timeout.ms", NoEffect("a request too many is refused at once")),
-    row(Rest, "rate.limit.default.cost", Only(&["1"], COSTS)),
-    row(Rest, "rate.limit.costs", Refused(COSTS)),
+    row(Rest, "rate.limit.default.cost", Honoured(RATE_LIMIT_COST, translate::as_written)),
+    row(Rest, "rate.limit.costs", Honoured(RATE_LIMIT_COSTS, translate::as_written)),
     row(Rest, "rate.limit.*", NoEffect(LIMITS)),
-    row(Rest, "api.v3.produce.rate.limit.enabled", Only(&["false"], LIMITS)),
-    row(Rest, "api.v3.produce.rate.limit.*", NoEffect(LIMITS)),
+    row(Rest, "api.v3.produce.rate.limit.enabled", Honoured(PRODUCE_RATE_LIMIT, translate::as_written)),
+    row(
+        Rest,
+        "api.v3.produce.rate.limit.max.requests.global.per.sec",
+        Honoured(PRODUCE_RATE_LIMIT_RECORDS, translate::as_written),
+    ),
+    row(
+        Rest,
+        "api.v3.produce.rate.limit.max.bytes.global.per.sec",
+        Honoured(PRODUCE_RATE_LIMIT_BYTES, translate::as_written),
+    ),
+    row(Rest, "api.v3.produce.rate.limit.*", NoEffect(ONE_CLUSTER)),
     row(Both, "dos.filter.enabled", Honoured(CLIENT_RATE_LIMIT, translate::as_written)),
     row(
         Both,
@@ -288,14 +301,7 @@ pub(super) static TABLE: &[Row] = &[
         "schema.registry.value.subject.name.strategy",
         Only(TOPIC_NAME_STRATEGY, "subjects are <topic>-key and <topic>-value"),
     ),
-    row(
-        Rest,
-        "schema.registry.context.name.strategy",
-        Only(
-            &["io.confluent.kafka.serializers.context.NullContextNameStrategy"],
-            "subjects stay in the default context",
-        ),
-    ),
+    row(Rest, "schema.registry.context.name.strategy", Only(NO_CONTEXTS, "subjects stay in the default context")),
     row(Rest, "schema.registry.reference.subject.name.strategy", Refused(SERIALIZER)),
     row(Rest, "schema.registry.key.schema.id.*", Refused(SERIALIZER)),
     row(Rest, "schema.registry.value.schema.id.*", Refused(SERIALIZER)),
@@ -413,6 +419,20 @@ pub(super) static TABLE: &[Row] = &[
     row(Client, "key.deserializer", NoEffect("the format is chosen by each request")),
     row(Client, "value.deserializer", NoEffect("the format is chosen by each request")),
     row(Client, "schema.registry.*", Refused("settings of the registry stand without this prefix")),
+    // What the REST Proxy's serializers are told behind these prefixes.
+    row(Client, "key.subject.name.strategy", Only(TOPIC_NAME_STRATEGY, "subjects are <topic>-key and <topic>-value")),
+    row(Client, "value.subject.name.strategy", Only(TOPIC_NAME_STRATEGY, "subjects are <topic>-key and <topic>-value")),
+    row(Client, "context.name.strategy", Only(NO_CONTEXTS, "subjects stay in the default context")),
+    row(Client, "reference.subject.name.strategy", Refused(SERIALIZER)),
+    row(Client, "key.schema.id.*", Refused(SERIALIZER)),
+    row(Client, "value.schema.id.*", Refused(SERIALIZER)),
+    row(Client, "use.schema.id", Only(&["-1"], SERIALIZER)),
+    row(Client, "normalize.schemas", Only(&["false"], "schemas are registered as they are written")),
+    row(Client, "auto.register.schemas", NoEffect("requests say which schema they mean")),
+    row(Client, "use.latest.version", NoEffect("requests say which schema they mean")),
+    row(Client, "avro.*", NoEffect(VALUES)),
+    row(Client, "json.*", NoEffect(VALUES)),
+    row(Client, "specific.*", NoEffect(VALUES)),
     // The images and the Java virtual machine.
     row(Both, "log4j.root.loglevel", Honoured(LOG, translate::log_level)),
     row(Both, "log4j.*", NoEffect("log sets levels by part")),
@@ -438,6 +458,7 @@ pub(super) static TABLE: &[Row] = &[
     row(Registry, "home", NoEffect("it is not read by this program")),
 ];
 
+const NO_CONTEXTS: &[&str] = &["io.confluent.kafka.serializers.context.NullContextNameStrategy"];
 const TOPIC_NAME_STRATEGY: &[&str] = &["io.confluent.kafka.serializers.subject.TopicNameStrategy"];
 
 impl Row {

@@ -2,23 +2,31 @@
 
 use std::num::NonZeroU32;
 
+use postern_http::ProduceBounds;
 use postern_http::front::{
-    AddedHeader, AddedHeaders, AllowedOrigins, CorsSettings, FrontSettings, PublicUrl, RateLimits,
+    AddedHeader, AddedHeaders, AllowedOrigins, CorsSettings, FrontSettings, OperationCosts, OperationNames,
+    OperationSettings, PublicUrl, RateLimits,
 };
 
 use super::{
     ConfigErrors,
     front_settings::{
-        CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS, CORS, CorsTable, HSTS, NOSNIFF, PUBLIC_URL, RATE_LIMIT,
-        RATE_LIMIT_REQUESTS, REGISTRY_CORS, RESPONSE_HEADERS, TRUSTED_PROXIES,
+        ALLOWED_OPERATIONS, API_V2, API_V3, BLOCKED_OPERATIONS, BYTE_RATE_LIMIT, BYTE_RATE_LIMIT_BYTES,
+        CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS, CORS, CorsTable, HSTS, NOSNIFF, PRODUCE_RATE_LIMIT,
+        PRODUCE_RATE_LIMIT_BYTES, PRODUCE_RATE_LIMIT_RECORDS, PUBLIC_URL, RATE_LIMIT, RATE_LIMIT_COST,
+        RATE_LIMIT_COSTS, RATE_LIMIT_REQUESTS, REGISTRY_CORS, RESPONSE_HEADERS, TRUSTED_PROXIES,
     },
     raw::RawConfig,
     setting::Setting,
     value,
 };
 
-/// In front of the REST proxy, and of the registry.
-pub(super) fn both(raw: &mut RawConfig, errors: &mut ConfigErrors) -> (FrontSettings, FrontSettings) {
+/// In front of the REST proxy, and of the registry. Where records are limited by themselves in `produce`, their requests are not.
+pub(super) fn both(
+    produce: &ProduceBounds,
+    raw: &mut RawConfig,
+    errors: &mut ConfigErrors,
+) -> (FrontSettings, FrontSettings) {
     let headers = AddedHeaders {
         nosniff: raw.take(NOSNIFF, value::switch, errors),
         hsts: raw.take(HSTS, value::switch, errors),
@@ -30,9 +38,11 @@ pub(super) fn both(raw: &mut RawConfig, errors: &mut ConfigErrors) -> (FrontSett
         trusted_proxies: raw.find(TRUSTED_PROXIES, value::networks, errors).unwrap_or_default(),
         public_url: raw.find(PUBLIC_URL, PublicUrl::parse, errors),
         limits: RateLimits {
-            requests: limit(RATE_LIMIT, RATE_LIMIT_REQUESTS, raw, errors),
-            client_requests: limit(CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS, raw, errors),
+            requests: limit(RATE_LIMIT, RATE_LIMIT_REQUESTS, value::amount, raw, errors),
+            client_requests: limit(CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS, value::amount, raw, errors),
+            bytes: limit(BYTE_RATE_LIMIT, BYTE_RATE_LIMIT_BYTES, value::bytes_per_second, raw, errors),
         },
+        operations: operations(produce, raw, errors),
     };
     let cors = match raw.has(REGISTRY_CORS.origins) {
         true => cors(&REGISTRY_CORS, raw, errors),
@@ -41,17 +51,61 @@ pub(super) fn both(raw: &mut RawConfig, errors: &mut ConfigErrors) -> (FrontSett
     for setting in [REGISTRY_CORS.methods, REGISTRY_CORS.headers, REGISTRY_CORS.exposed] {
         without(setting, REGISTRY_CORS.origins, raw);
     }
-    let registry = FrontSettings { cors, public_url: None, ..rest.clone() };
+    let operations = OperationSettings::default();
+    let registry = FrontSettings { cors, public_url: None, operations, ..rest.clone() };
     (rest, registry)
 }
 
-fn limit(switch: Setting, count: Setting, raw: &mut RawConfig, errors: &mut ConfigErrors) -> Option<NonZeroU32> {
-    let limit = raw.take(count, value::count, errors);
-    if raw.take(switch, value::switch, errors) {
-        return NonZeroU32::new(limit.into());
+/// The bounds in a second of producing through API v3.
+pub(super) fn produce(bounds: &mut ProduceBounds, raw: &mut RawConfig, errors: &mut ConfigErrors) {
+    let is_on = raw.take(PRODUCE_RATE_LIMIT, value::switch, errors);
+    let (records, bytes) = (PRODUCE_RATE_LIMIT_RECORDS, PRODUCE_RATE_LIMIT_BYTES);
+    let (records_per_second, bytes_per_second) =
+        (raw.take(records, value::amount, errors), raw.take(bytes, value::bytes_per_second, errors));
+    if is_on {
+        (bounds.records_per_second, bounds.bytes_per_second) = (Some(records_per_second), Some(bytes_per_second));
+        return;
     }
-    if raw.has(count) {
-        raw.warn(format!("{} has no effect without {}", count.name, switch.name));
+    for setting in [records, bytes] {
+        if raw.has(setting) {
+            raw.warn(format!("{} has no effect without {}", setting.name, PRODUCE_RATE_LIMIT.name));
+        }
+    }
+}
+
+fn operations(produce: &ProduceBounds, raw: &mut RawConfig, errors: &mut ConfigErrors) -> OperationSettings {
+    let mut costs = raw.find(RATE_LIMIT_COSTS, OperationCosts::parse, errors).unwrap_or_default();
+    costs.default = raw.find(RATE_LIMIT_COST, value::cost, errors).filter(|cost| *cost != 1);
+    if produce.records_per_second.is_some() {
+        costs = costs.with_free_produce();
+    }
+    for setting in [RATE_LIMIT_COST, RATE_LIMIT_COSTS] {
+        if raw.has(setting) && !raw.has(RATE_LIMIT) && !raw.has(CLIENT_RATE_LIMIT) {
+            raw.warn(format!("{} has no effect without {}", setting.name, RATE_LIMIT.name));
+        }
+    }
+    OperationSettings {
+        is_v2_off: !raw.take(API_V2, value::switch, errors),
+        is_v3_off: !raw.take(API_V3, value::switch, errors),
+        allowed: raw.find(ALLOWED_OPERATIONS, OperationNames::parse, errors).unwrap_or_default(),
+        blocked: raw.find(BLOCKED_OPERATIONS, OperationNames::parse, errors).unwrap_or_default(),
+        costs,
+    }
+}
+
+fn limit(
+    switch: Setting,
+    limit: Setting,
+    parse: fn(&str) -> Result<NonZeroU32, &'static str>,
+    raw: &mut RawConfig,
+    errors: &mut ConfigErrors,
+) -> Option<NonZeroU32> {
+    let found = raw.take(limit, parse, errors);
+    if raw.take(switch, value::switch, errors) {
+        return Some(found);
+    }
+    if raw.has(limit) {
+        raw.warn(format!("{} has no effect without {}", limit.name, switch.name));
     }
     None
 }

@@ -130,10 +130,110 @@ pub(crate) const CLIENT_RATE_LIMIT_REQUESTS: Setting = Setting {
     ..setting("client-rate-limit-requests", "COUNT", "How many requests each server takes from one client in a second.")
 };
 
+pub(crate) const RATE_LIMIT_COST: Setting = Setting {
+    default: "1",
+    ..setting(
+        "rate-limit-cost",
+        "COUNT",
+        "How many requests an operation counts as that rate-limit-costs does not name; 0: none.",
+    )
+};
+
+pub(crate) const RATE_LIMIT_COSTS: Setting = setting(
+    "rate-limit-costs",
+    "OPERATION=COUNT,…",
+    "How many requests single operations of the REST proxy count as, such as createTopic=5; names as in allowed-operations.",
+);
+
+pub(crate) const BYTE_RATE_LIMIT: Setting = Setting {
+    operand: None,
+    default: "false",
+    ..setting(
+        "byte-rate-limit",
+        "",
+        "After more than byte-rate-limit-bytes in a second, requests with a body are refused with 429 and Retry-After.",
+    )
+};
+
+pub(crate) const BYTE_RATE_LIMIT_BYTES: Setting = Setting {
+    default: "20MiB",
+    ..setting(
+        "byte-rate-limit-bytes",
+        "BYTES",
+        "How many bytes of request bodies, as they are sent, each server takes in a second from all clients together.",
+    )
+};
+
+pub(crate) const PRODUCE_RATE_LIMIT: Setting = Setting {
+    operand: None,
+    default: "false",
+    ..setting(
+        "produce-rate-limit",
+        "",
+        "Records of API v3 beyond produce-rate-limit-records or produce-rate-limit-bytes in a second fail with 429, each by itself. \
+         Their requests count for rate-limit only if rate-limit-costs names them.",
+    )
+};
+
+pub(crate) const PRODUCE_RATE_LIMIT_RECORDS: Setting = Setting {
+    default: "10000",
+    ..setting("produce-rate-limit-records", "COUNT", "How many records API v3 takes in a second.")
+};
+
+pub(crate) const PRODUCE_RATE_LIMIT_BYTES: Setting = Setting {
+    default: "10000000",
+    ..setting("produce-rate-limit-bytes", "BYTES", "How many bytes of records, as JSON, API v3 takes in a second.")
+};
+
+pub(crate) const ALLOWED_OPERATIONS: Setting = setting(
+    "allowed-operations",
+    "OPERATION,…",
+    "Only these operations of the REST proxy exist: ids as in /openapi.json, such as listTopics, or Confluent's names, such as \
+     api.v3.topics.list or api.v3.topics.*. Others answer 404, or 405 where they would write.",
+);
+
+pub(crate) const BLOCKED_OPERATIONS: Setting =
+    setting("blocked-operations", "OPERATION,…", "These operations do not exist, even if they are allowed.");
+
+pub(crate) const API_V2: Setting =
+    Setting { default: "true", ..setting("api-v2", "BOOLEAN", "Whether API v2 is served.") };
+
+pub(crate) const API_V3: Setting =
+    Setting { default: "true", ..setting("api-v3", "BOOLEAN", "Whether API v3 is served.") };
+
 /// All of them, in the order of `--help`.
-pub(crate) const ALL: [Setting; 18] = {
+pub(crate) const ALL: [Setting; 29] = {
     let [a, b, c, d] = CORS.all();
     let [e, f, g, h] = REGISTRY_CORS.all();
-    let [i, j, k, l] = [RATE_LIMIT, RATE_LIMIT_REQUESTS, CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS];
-    [a, b, c, d, e, f, g, h, TRUSTED_PROXIES, PROXY_PROTOCOL, PUBLIC_URL, RESPONSE_HEADERS, NOSNIFF, HSTS, i, j, k, l]
+    [
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        TRUSTED_PROXIES,
+        PROXY_PROTOCOL,
+        PUBLIC_URL,
+        RESPONSE_HEADERS,
+        NOSNIFF,
+        HSTS,
+        RATE_LIMIT,
+        RATE_LIMIT_REQUESTS,
+        RATE_LIMIT_COST,
+        RATE_LIMIT_COSTS,
+        CLIENT_RATE_LIMIT,
+        CLIENT_RATE_LIMIT_REQUESTS,
+        BYTE_RATE_LIMIT,
+        BYTE_RATE_LIMIT_BYTES,
+        PRODUCE_RATE_LIMIT,
+        PRODUCE_RATE_LIMIT_RECORDS,
+        PRODUCE_RATE_LIMIT_BYTES,
+        ALLOWED_OPERATIONS,
+        BLOCKED_OPERATIONS,
+        API_V2,
+        API_V3,
+    ]
 };

@@ -39,6 +39,7 @@ impl Records {
             stream_grace: raw.take(setting::PRODUCE_STREAM_GRACE, value::time, errors),
             record: raw.find(setting::PRODUCE_STREAM_RECORD, value::bytes, errors),
             batch_entries: usize::from(raw.take(setting::PRODUCE_BATCH_ENTRIES, value::count, errors)),
+            ..ProduceBounds::default()
         };
         let streams = usize::from(raw.take(setting::CONSUMER_STREAMS, value::count, errors));
         let compression = raw.take(setting::PRODUCER_COMPRESSION, value::compression, errors);

@@ -1,5 +1,6 @@
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, io, num::NonZeroU32, time::Duration};
 
+use postern_http::front::{OperationCosts, OperationNames, OperationSettings};
 use postern_http::{ProduceBounds, TlsVersion};
 use postern_kafka::{Compression, IsolationLevel, KeyStore, OffsetReset, Source, TrustStore};
 use postern_proxy::ConsumerLimits;
@@ -113,6 +114,37 @@ fn consumers_and_producers_have_the_defaults_of_their_crates() {
     ] {
         let found = errors(&[wrong], &[], "");
         assert!(found.len() == 1 && found[0].contains(says), "{found:?}");
+    }
+}
+
+#[test]
+fn limits_and_lists_of_operations_are_those_that_were_written() {
+    let arguments = [
+        "--rate-limit",
+        "--rate-limit-costs=createTopic=5",
+        "--byte-rate-limit",
+        "--byte-rate-limit-bytes=1KiB",
+        "--produce-rate-limit",
+        "--blocked-operations=api.v3.acls.*",
+        "--api-v2=false",
+    ];
+    let config = super::tests::config(&arguments, &[], "");
+    let limits = config.front.limits;
+    let given = [limits.requests, limits.client_requests, limits.bytes].map(|limit| limit.map(NonZeroU32::get));
+    assert_eq!(given, [Some(50), None, Some(1024)]);
+    let produce = [config.records.produce.records_per_second, config.records.produce.bytes_per_second];
+    assert_eq!(produce.map(|limit| limit.map(NonZeroU32::get)), [Some(10_000), Some(10_000_000)]);
+    let operations = config.front.operations;
+    assert!(operations.is_v2_off && !operations.is_v3_off);
+    assert_eq!(Ok(operations.blocked), OperationNames::parse("api.v3.acls.*"));
+    let costs = OperationCosts::parse("createTopic=5").expect("costs").with_free_produce();
+    assert_eq!(operations.costs, costs);
+    assert_eq!(config.registry_front.operations, OperationSettings::default());
+    for wrong in
+        ["--blocked-operations=api.v3.acl.*", "--allowed-operations=api.v3.*", "--rate-limit-costs=createTopics=1"]
+    {
+        let found = errors(&[wrong], &[], "");
+        assert!(found.len() == 1 && found[0].contains("such as createTopic"), "{found:?}");
     }
 }
 

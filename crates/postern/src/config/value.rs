@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
     time::Duration,
 };
@@ -134,6 +135,21 @@ pub(super) fn bytes(text: &str) -> Result<usize, &'static str> {
 /// How many of something.
 pub(super) fn count(text: &str) -> Result<u16, &'static str> {
     text.parse().ok().filter(|count| *count > 0).ok_or("a whole number from 1 to 65535")
+}
+
+/// How many of something in a second.
+pub(super) fn amount(text: &str) -> Result<NonZeroU32, &'static str> {
+    text.parse().map_err(|_| "a whole number from 1 to 4294967295")
+}
+
+/// How many requests an operation counts as.
+pub(super) fn cost(text: &str) -> Result<u16, &'static str> {
+    text.parse().map_err(|_| "a whole number from 0 to 65535")
+}
+
+/// A number of bytes in a second; more than 4 GiB are as good as any number.
+pub(super) fn bytes_per_second(text: &str) -> Result<NonZeroU32, &'static str> {
+    bytes(text).map(|bytes| u32::try_from(bytes).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX))
 }
 
 /// A host that clients find, and a port.

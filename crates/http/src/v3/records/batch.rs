@@ -12,7 +12,7 @@ use super::receipt::{Failure, Receipts, failure_of, write_failure};
 use crate::body::BodyKind;
 use crate::json_member::{self, kind_of};
 use crate::problem::Problem;
-use crate::produce_bounds::ProduceBounds;
+use crate::produce_bounds::{ProduceBounds, RecordLimiter};
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 use crate::router::Answer;
@@ -21,23 +21,34 @@ use crate::router::Answer;
 const ID_MAX: usize = 80;
 
 /// Answers each entry of the batch by itself; a batch that cannot be read is refused as a whole.
-pub(in crate::v3) fn batch(bounds: &ProduceBounds) -> impl Fn(Proxy, RequestContext) -> Answer + Send + Sync + 'static {
-    let entries_max = bounds.batch_entries;
-    move |proxy, request| Box::pin(produce(proxy, request, entries_max))
+pub(in crate::v3) fn batch(
+    bounds: &ProduceBounds,
+    limiter: &RecordLimiter,
+) -> impl Fn(Proxy, RequestContext) -> Answer + Send + Sync + 'static {
+    let (entries_max, limiter) = (bounds.batch_entries, limiter.clone());
+    move |proxy, request| Box::pin(produce(proxy, request, entries_max, limiter.clone()))
 }
 
-async fn produce(proxy: Proxy, request: RequestContext, entries_max: usize) -> Result<Reply, Problem> {
+async fn produce(
+    proxy: Proxy,
+    request: RequestContext,
+    entries_max: usize,
+    limiter: RecordLimiter,
+) -> Result<Reply, Problem> {
     let (params, body) = request.read(BodyKind::Records).await?;
     let entries = run_large(body.len(), || read(&body, entries_max)).await?;
     let target = Target::new(proxy, &params);
     // Entries are appended in their order, and only then is the first waited for.
     let mut appended = Vec::with_capacity(entries.len());
     let mut unavailable: Option<Failure> = None;
+    // Each counts as its share of the body.
+    let bytes = body.len() / entries.len();
     for Entry { id, record } in entries {
         // A cluster that is away is waited for once, not once for each entry.
-        let outcome = match &unavailable {
-            Some(failure) => Err(failure.clone()),
-            None => target.append(record).await,
+        let outcome = match (&unavailable, limiter.refuse(bytes)) {
+            (Some(failure), _) => Err(failure.clone()),
+            (None, Some(message)) => Err(Failure::new(429, &message)),
+            (None, None) => target.append(record).await,
         };
         unavailable = outcome.as_ref().err().filter(|failure| failure.is_for_topic).cloned();
         appended.push((id, outcome));

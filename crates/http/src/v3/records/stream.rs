@@ -23,7 +23,7 @@ use crate::answer_stream::{AnswerSender, NoMore, answer_stream};
 use crate::body::BodyStream;
 use crate::observe::RequestId;
 use crate::problem::Problem;
-use crate::produce_bounds::ProduceBounds;
+use crate::produce_bounds::{ProduceBounds, RecordLimiter};
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 use crate::router::Answer;
@@ -40,15 +40,21 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Answers each record as soon as the broker has; the status is sent at once.
 pub(in crate::v3) fn stream(
     bounds: &ProduceBounds,
+    limiter: &RecordLimiter,
 ) -> impl Fn(Proxy, RequestContext) -> Answer + Send + Sync + 'static {
-    let bounds = bounds.clone();
+    let (bounds, limiter) = (bounds.clone(), limiter.clone());
     move |proxy, request| {
-        let started = start(proxy, request, bounds.clone());
+        let started = start(proxy, request, bounds.clone(), limiter.clone());
         Box::pin(ready(started))
     }
 }
 
-fn start(proxy: Proxy, request: RequestContext, bounds: ProduceBounds) -> Result<Reply, Problem> {
+fn start(
+    proxy: Proxy,
+    request: RequestContext,
+    bounds: ProduceBounds,
+    limiter: RecordLimiter,
+) -> Result<Reply, Problem> {
     let content_type = request.head.headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?").to_owned());
     if let Some(charset) = content_type.as_deref().and_then(charset_of)
         && !["utf-8", "iso-8859-1"].iter().any(|known| charset.eq_ignore_ascii_case(known))
@@ -68,7 +74,7 @@ fn start(proxy: Proxy, request: RequestContext, bounds: ProduceBounds) -> Result
     let deadline = Instant::now() + bounds.stream_duration;
     let record_max = bounds.record.unwrap_or(body.max()).min(body.max());
     let work = async move {
-        let reader = Reader { target, answers: &answers, under_way, deadline, record_max, bounds };
+        let reader = Reader { target, answers: &answers, under_way, deadline, record_max, bounds, limiter };
         let work = async { tokio::join!(reader.read(body), write(appended, &answers, &receipts)) };
         tokio::select! {
             _ = work => {}
@@ -101,6 +107,7 @@ struct Reader<'a> {
     deadline: Instant,
     record_max: usize,
     bounds: ProduceBounds,
+    limiter: RecordLimiter,
 }
 
 /// Why no more documents are read.
@@ -203,6 +210,8 @@ impl Reader<'_> {
         }
         let under_way = if Instant::now() >= self.deadline {
             UnderWay::Failed(self.too_old())
+        } else if let Some(message) = self.limiter.refuse(document.len()) {
+            UnderWay::Failed(Failure::new(429, &message))
         } else {
             match run_large(document.len(), || document::read(&document)).await {
                 Ok(record) => match self.target.append(record).await {

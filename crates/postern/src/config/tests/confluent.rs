@@ -9,7 +9,18 @@ use crate::config::{
 };
 
 /// For each setting that is honoured: a value, and what it is as the value of a setting of ours.
-const HONOURED: [(&str, &str, &str); 82] = [
+const HONOURED: [(&str, &str, &str); 93] = [
+    ("network.traffic.rate.limit.enable", "true", "true"),
+    ("network.traffic.rate.limit.bytes.per.sec", "7", "7"),
+    ("api.endpoints.allowlist", "api.v3.topics.*, api.v2.topics.list", "api.v3.topics.*, api.v2.topics.list"),
+    ("api.endpoints.blocklist", "api.v3.topics.delete", "api.v3.topics.delete"),
+    ("api.v2.enable", "false", "false"),
+    ("api.v3.enable", "false", "false"),
+    ("rate.limit.default.cost", "2", "2"),
+    ("rate.limit.costs", "api.v3.clusters.*=0", "api.v3.clusters.*=0"),
+    ("api.v3.produce.rate.limit.enabled", "true", "true"),
+    ("api.v3.produce.rate.limit.max.requests.global.per.sec", "100000", "100000"),
+    ("api.v3.produce.rate.limit.max.bytes.global.per.sec", "7", "7"),
     ("compression.enable", "false", "false"),
     ("authentication.method", "BASIC", "basic"),
     ("authentication.realm", "KafkaRest", "KafkaRest"),
