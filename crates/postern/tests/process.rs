@@ -253,10 +253,15 @@ fn each_signal_ends_it_well_and_its_data_is_there_at_the_next_start() {
 
 /// Creates a topic over HTTP, which logs a line.
 fn create_topic(rest: SocketAddr, name: &str) {
+    create_topic_with(rest, name, "");
+}
+
+/// The same with configs, as JSON.
+fn create_topic_with(rest: SocketAddr, name: &str, configs: &str) {
     let clusters = get(rest, "/v3/clusters").expect("an answer");
     let id = clusters.split("\"cluster_id\":\"").nth(1).expect("an id")[..22].to_owned();
     let mut create = TcpStream::connect(rest).expect("a connection");
-    let topic = format!(r#"{{"topic_name":"{name}"}}"#);
+    let topic = format!(r#"{{"topic_name":"{name}","configs":[{configs}]}}"#);
     write!(
         create,
         "POST /v3/clusters/{id}/topics HTTP/1.1\r\nHost: p\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{topic}",
@@ -538,6 +543,15 @@ fn a_line_of_text_that_belongs_to_a_request_ends_with_its_id() {
 
 /// Sends a body and returns the answer's status.
 fn post(address: SocketAddr, path: &str, content_type: &str, body: &str) -> u16 {
+    answer_to(address, path, content_type, body)
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .expect("a status")
+}
+
+/// The same with the whole answer.
+fn answer_to(address: SocketAddr, path: &str, content_type: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
     let length = body.len();
     let head = format!(
@@ -546,7 +560,23 @@ fn post(address: SocketAddr, path: &str, content_type: &str, body: &str) -> u16 
     stream.write_all((head + body).as_bytes()).expect("it is read");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
+    answer
+}
+
+#[test]
+fn a_record_may_be_as_large_as_its_topic_takes() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let running = Running::start(folder.path());
+    create_topic(running.rest, "small");
+    create_topic_with(running.rest, "large", r#"{"name":"max.message.bytes","value":"4000000"}"#);
+    let body = format!(r#"{{"records":[{{"value":"{}"}}]}}"#, "x".repeat(3 << 20));
+    let produce = |path| answer_to(running.rest, path, "application/vnd.kafka.json.v2+json", &body);
+    let taken = produce("/topics/large");
+    assert!(taken.contains(r#""offset":0,"#), "{taken}");
+    let refused = produce("/topics/small");
+    assert!(refused.contains("MESSAGE_TOO_LARGE") && refused.contains("The record was not written."), "{refused}");
+    let range = get(running.rest, "/topics/small/partitions/0/offsets").expect("an answer");
+    assert!(range.contains(r#""end_offset":0"#), "{range}");
 }
 
 #[test]

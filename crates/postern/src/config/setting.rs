@@ -70,8 +70,9 @@ settings! {
         name: "max-request-size",
         heading: KAFKA,
         operand: Some("BYTES"),
-        default: "1MiB",
-        about: "The largest record that is sent to Kafka, reckoned as Java reckons for max.request.size.",
+        default: "64MiB",
+        about: "The largest record that is sent to Kafka, reckoned as Java reckons for max.request.size. Below it the topic's \
+                max.message.bytes decides.",
     }
     UNACKNOWLEDGED_MEMORY = {
         name: "unacknowledged-memory",
