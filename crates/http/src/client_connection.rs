@@ -11,22 +11,69 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
 /// How often a connection is looked at on which something has arrived that is not read yet.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
+/// What a connection runs over.
+#[derive(Debug)]
+pub(crate) enum ClientStream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// The same of either kind.
+macro_rules! either {
+    ($self:ident, $stream:ident => $does:expr) => {
+        match $self {
+            ClientStream::Tcp($stream) => $does,
+            ClientStream::Unix($stream) => $does,
+        }
+    };
+}
+
+impl ClientStream {
+    async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        either!(self, stream => stream.ready(interest).await)
+    }
+
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => stream.poll_read_ready(cx))
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => stream.poll_write_ready(cx))
+    }
+
+    fn try_read_buf(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
+        either!(self, stream => stream.try_read_buf(buf))
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, stream => stream.try_write(bytes))
+    }
+
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        either!(self, stream => stream.try_write_vectored(slices))
+    }
+
+    fn shut_down_write(&self) -> io::Result<()> {
+        either!(self, stream => SockRef::from(stream).shutdown(Shutdown::Write))
+    }
+}
+
 /// The stream of a connection, shared with those who watch it.
-pub(crate) struct SharedStream(Arc<TcpStream>);
+pub(crate) struct SharedStream(Arc<ClientStream>);
 
 /// Watches a connection. In the extensions of each request. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct ClientConnection(Arc<TcpStream>);
+pub(crate) struct ClientConnection(Arc<ClientStream>);
 
 impl SharedStream {
-    pub(crate) fn new(stream: TcpStream) -> (SharedStream, ClientConnection) {
+    pub(crate) fn new(stream: ClientStream) -> (SharedStream, ClientConnection) {
         let stream = Arc::new(stream);
         (SharedStream(Arc::clone(&stream)), ClientConnection(stream))
     }
@@ -44,13 +91,14 @@ impl ClientConnection {
         }
     }
 
-    /// Waits for the first byte that the client sends, and leaves it to be read.
+    /// Waits for the first byte that the client sends, and leaves it to be read. Not over Unix sockets, which speak no TLS.
     ///
     /// # Errors
     /// The client has closed the connection.
     pub(crate) async fn first_byte(&self) -> io::Result<u8> {
+        let ClientStream::Tcp(stream) = &*self.0 else { return Err(io::ErrorKind::Unsupported.into()) };
         let mut first = [0];
-        match self.0.peek(&mut first).await? {
+        match stream.peek(&mut first).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(first[0]),
         }
@@ -73,7 +121,7 @@ impl SharedStream {
     fn poll_write_with(
         &self,
         cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
+        write: impl Fn(&ClientStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.0.poll_write_ready(cx))?;
@@ -108,7 +156,7 @@ impl AsyncWrite for SharedStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(SockRef::from(&*self.0).shutdown(Shutdown::Write))
+        Poll::Ready(self.0.shut_down_write())
     }
 }
 
@@ -125,7 +173,8 @@ mod tests {
     async fn the_end_is_seen_behind_what_was_not_read() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let mut there = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("it listens");
-        let (mut stream, client) = SharedStream::new(listener.accept().await.expect("a connection").0);
+        let (mut stream, client) =
+            SharedStream::new(ClientStream::Tcp(listener.accept().await.expect("a connection").0));
         there.write_all(b"request").await.expect("sent");
         let mut read = [0; 7];
         stream.read_exact(&mut read).await.expect("it was sent");

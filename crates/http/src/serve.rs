@@ -99,7 +99,7 @@ where
         }
     }
     stopping.send_replace(true);
-    if handover::leave(acceptor.socket()) {
+    if acceptor.tcp().is_some_and(handover::leave) {
         let mut last_handshakes = pin!(sleep(LAST_HANDSHAKES));
         while let Some(accepted) = tokio::select! {
             biased;
@@ -178,7 +178,7 @@ where
             };
             // A client may break its own connection; that is no fault of the server.
             if let Err(error) = server.serve_connection(stream, client, info).await {
-                tracing::debug!(%peer, %error, "connection ended early");
+                tracing::debug!(peer = peer.map(display), %error, "connection ended early");
             }
         });
     }
@@ -248,11 +248,11 @@ async fn open(
     proxies: &[IpNet],
     tls: Option<&watch::Receiver<TlsConfig>>,
     mut stream: SharedStream,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     client: &ClientConnection,
 ) -> io::Result<Option<(Either<SharedStream, TlsStream<SharedStream>>, ConnectionInfo)>> {
-    let mut info = ConnectionInfo::new(Some(peer));
-    if belongs(peer.ip(), proxies) {
+    let mut info = ConnectionInfo::new(peer);
+    if peer.is_some_and(|peer| belongs(peer.ip(), proxies)) {
         info.client = proxy_protocol::read(&mut stream).await?.or(info.client);
     }
     let Some(config) = tls else { return Ok(Some((Either::Left(stream), info))) };

@@ -126,11 +126,13 @@ async fn refuse_plain(mut stream: SharedStream) -> io::Result<()> {
 
 /// Says why a connection was not opened: the client was told by an alert at most. Ports are also probed by opening and closing them, and clients go
 /// away; that is of no interest.
-pub(crate) fn log_failure(peer: SocketAddr, error: &io::Error) {
+pub(crate) fn log_failure(peer: Option<SocketAddr>, error: &io::Error) {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(reason) => tracing::info!(%peer, "TLS handshake failed: {reason}"),
-        None if error.kind() == io::ErrorKind::InvalidData => tracing::info!(%peer, "connection refused: {error}"),
-        None => tracing::debug!(%peer, "connection not opened: {error}"),
+        Some(reason) => tracing::info!(peer = peer.map(display), "TLS handshake failed: {reason}"),
+        None if error.kind() == io::ErrorKind::InvalidData => {
+            tracing::info!(peer = peer.map(display), "connection refused: {error}")
+        }
+        None => tracing::debug!(peer = peer.map(display), "connection not opened: {error}"),
     }
 }
 

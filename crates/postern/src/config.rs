@@ -103,6 +103,8 @@ pub(crate) struct Config {
     pub(crate) rest_listen: Vec<HttpAddress>,
     /// Where the Schema Registry listens; empty: nowhere.
     pub(crate) registry_listen: Vec<HttpAddress>,
+    /// The Unix sockets that they listen on as well.
+    pub(crate) unix_sockets: UnixSockets,
     /// TLS of all listeners but the registry's; `None`: none of them speaks it.
     pub(crate) https: Option<Https>,
     /// TLS of the registry's.
@@ -154,6 +156,21 @@ pub(crate) enum LogFormat {
     Text,
     /// An object per line.
     Json,
+}
+
+/// The Unix sockets that are listened on.
+#[derive(Debug, PartialEq)]
+pub(crate) struct UnixSockets {
+    pub(crate) rest: Vec<PathBuf>,
+    pub(crate) registry: Vec<PathBuf>,
+    /// The permissions of their files.
+    pub(crate) mode: u32,
+}
+
+impl UnixSockets {
+    fn all(&self) -> impl Iterator<Item = &PathBuf> + Clone {
+        self.rest.iter().chain(&self.registry)
+    }
 }
 
 /// The listener for whoever supervises the process.
@@ -315,8 +332,8 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
     };
     let mut records = Records::resolve(raw, errors);
     front::produce(&mut records.produce, raw, errors);
-    let rest_listen = raw.take(setting::REST_LISTEN, value::addresses, errors);
-    let mut registry_listen = raw.take(setting::REGISTRY_LISTEN, value::addresses, errors);
+    let (rest_listen, rest_sockets) = raw.take(setting::REST_LISTEN, value::listen, errors);
+    let (mut registry_listen, mut registry_sockets) = raw.take(setting::REGISTRY_LISTEN, value::listen, errors);
     let reuse_port = raw.take(setting::LISTEN_REUSE_PORT, value::switch, errors);
     let shutdown_timeout = raw.take(setting::SHUTDOWN_TIMEOUT, value::time, errors);
     let log = raw.take(setting::LOG, value::filter, errors);
@@ -336,8 +353,11 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
     let shutdown_delay = raw.find(setting::SHUTDOWN_DELAY, value::time, errors).unwrap_or_default();
     if let SchemasChoice::Remote { .. } = schemas {
         registry_listen.clear();
+        registry_sockets.clear();
     }
-    if rest_listen.is_empty() && registry_listen.is_empty() {
+    let mode = raw.take(setting::UNIX_SOCKET_MODE, value::mode, errors);
+    let unix_sockets = UnixSockets { rest: rest_sockets, registry: registry_sockets, mode };
+    if rest_listen.is_empty() && registry_listen.is_empty() && unix_sockets.all().next().is_none() {
         errors.add(
             "rest-listen: nothing would listen for HTTP: expected an address here or in registry-listen".to_owned(),
         );
@@ -365,6 +385,11 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         listeners.push((setting::MANAGEMENT_LISTEN, listen.address));
     }
     refuse_shared_addresses(&listeners, raw, errors);
+    let mut paths: Vec<_> = unix_sockets.all().collect();
+    paths.sort();
+    if let Some(twice) = paths.windows(2).find(|two| two[0] == two[1]) {
+        errors.add(format!("rest-listen, registry-listen: unix:{} stands there twice", twice[0].display()));
+    }
     let proxy_protocol = raw.find(front_settings::PROXY_PROTOCOL, value::networks, errors).unwrap_or_default();
     let (front, registry_front) = front::both(&records.produce, raw, errors);
     let (https, registry_https) = https::both(&http_listeners, &registry_listeners, raw, errors);
@@ -375,6 +400,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         client,
         rest_listen,
         registry_listen,
+        unix_sockets,
         https,
         registry_https,
         proxy_protocol,

@@ -3,12 +3,12 @@
 //! A service manager keeps a socket open while one process ends and the next one starts, so that clients wait instead of being refused: `systemd`
 //! does so for `.socket` units (`sd_listen_fds(3)`), with `FileDescriptorName=` for the name. Not here: who is served on them (`server.rs`).
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, path::PathBuf};
 
 use listenfd::ListenFd;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
-use crate::config::HttpAddress;
+use crate::{config::HttpAddress, unix_sockets};
 
 /// Connections that the kernel keeps until they are accepted. The default of the standard library, 128, makes clients that connect
 /// at the same time repeat their handshakes after a second. The kernel caps it (Linux: `net.core.somaxconn`, 4096).
@@ -48,6 +48,15 @@ pub(crate) enum ListenError {
         /// What the system reports.
         error: io::Error,
     },
+    /// A Unix socket cannot be listened on.
+    Path {
+        /// What would listen.
+        listener: Listener,
+        /// Where.
+        path: PathBuf,
+        /// What the system reports, or why the path is not free.
+        error: io::Error,
+    },
     /// A socket that was handed over cannot be used; a sentence.
     HandedOver(String),
 }
@@ -57,6 +66,10 @@ impl fmt::Display for ListenError {
         match self {
             ListenError::Bind { listener: Listener { what, argument, .. }, address, error } => {
                 write!(f, "the {what} cannot listen on {address}: {error}: choose another address with {argument}")
+            }
+            ListenError::Path { listener: Listener { what, argument, .. }, path, error } => {
+                let path = path.display();
+                write!(f, "the {what} cannot listen on unix:{path}: {error}: choose another path with {argument}")
             }
             ListenError::HandedOver(sentence) => f.write_str(sentence),
         }
@@ -150,6 +163,17 @@ impl Sockets {
             ListenError::HandedOver(format!("the socket {name:?} that was handed over cannot be used: {error}"))
         })
     }
+}
+
+/// Listens at each of `paths`.
+///
+/// # Errors
+/// One of them cannot be listened on.
+pub(crate) fn listen_at(listener: Listener, paths: &[PathBuf], mode: u32) -> Result<Vec<UnixListener>, ListenError> {
+    let bind = |path: &PathBuf| {
+        unix_sockets::bind(path, mode).map_err(|error| ListenError::Path { listener, path: path.clone(), error })
+    };
+    paths.iter().map(bind).collect()
 }
 
 fn bind(listener: Listener, address: SocketAddr, reuse_port: bool) -> Result<TcpListener, ListenError> {

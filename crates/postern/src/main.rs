@@ -34,6 +34,7 @@ mod reload;
 mod server;
 mod signals;
 mod telemetry;
+mod unix_sockets;
 
 fn main() -> ExitCode {
     match config::read(&reload::arguments(), &config::Process) {

@@ -30,7 +30,7 @@ use tokio::{
 use crate::{
     access::Access,
     certificates::{Certificates, Tls},
-    config::{ClusterChoice, Config, Http, HttpAddress, Management, RegistryKafka, SchemasChoice},
+    config::{ClusterChoice, Config, Http, HttpAddress, Management, RegistryKafka, SchemasChoice, UnixSockets},
     health::Health,
     listen::{self, ListenError, Socket, Sockets},
     metrics::{Metrics, ObservedApi, ObservedRegistry, Sources},
@@ -41,6 +41,7 @@ use crate::{
 /// All running parts.
 pub(crate) struct Server {
     rest: Vec<HttpAddress>,
+    rest_paths: Vec<PathBuf>,
     /// Where the registry is, for the banner.
     registry: String,
     data_dir: Option<PathBuf>,
@@ -108,6 +109,10 @@ impl Server {
         let management_listener = management_listener(&mut sockets, config.management).map_err(StartError::Listen)?;
         let rest = rest_listeners.iter().map(Socket::address).collect();
         let chosen = client_settings(&config, "");
+        let UnixSockets { rest: rest_paths, registry: registry_paths, mode } = config.unix_sockets;
+        let rest_at_paths = listen::listen_at(listen::REST, &rest_paths, mode).map_err(StartError::Listen)?;
+        let registry_at_paths =
+            listen::listen_at(listen::REGISTRY, &registry_paths, mode).map_err(StartError::Listen)?;
         let access = Access::start(config.access).map_err(StartError::Access)?;
         let telemetry =
             Telemetry::start(config.collector.as_ref(), config.trace_records).map_err(StartError::Traces)?;
@@ -163,7 +168,7 @@ impl Server {
                 if timeout(REGISTRY_READY_TIMEOUT, registry.ready()).await.is_err() {
                     tracing::warn!("the schemas are not read yet: the registry answers when the cluster does");
                 }
-                let at = urls(registry_listeners.iter().map(Socket::address));
+                let at = urls(registry_listeners.iter().map(Socket::address), &registry_paths);
                 (Schemas::from(registry.clone()), Some(registry), at)
             }
         };
@@ -177,7 +182,7 @@ impl Server {
         let proxy = Proxy::new(cluster.clone(), schemas, limits);
 
         let (stop, stopped) = watch::channel(false);
-        let listener_count = rest_listeners.len() + registry_listeners.len();
+        let listener_count = rest_listeners.len() + registry_listeners.len() + rest_paths.len() + registry_paths.len();
         let bounds = Bounds {
             log: config.request_log,
             record_streams: config.records.streams,
@@ -198,10 +203,12 @@ impl Server {
         let rest_served = rest_listeners
             .into_iter()
             .map(|socket| listener(socket, certificates.rest()).with_proxy_protocol(&proxies))
+            .chain(rest_at_paths.into_iter().map(Listener::from))
             .zip(std::iter::repeat(&rest_api));
         let registry_served = registry_listeners
             .into_iter()
             .map(|socket| listener(socket, certificates.registry()).with_proxy_protocol(&proxies))
+            .chain(registry_at_paths.into_iter().map(Listener::from))
             .zip(registry_api.iter().cycle());
         let listeners = rest_served
             .chain(registry_served)
@@ -225,6 +232,7 @@ impl Server {
         }
         Ok(Server {
             rest,
+            rest_paths,
             registry,
             data_dir,
             broker,
@@ -247,10 +255,11 @@ impl Server {
             Some(folder) => ("embedded broker", format!("  Data             {}\n", folder.display())),
             None => ("Kafka", String::new()),
         };
-        let rest = urls(self.rest.iter().copied());
-        let example = match self.rest.first() {
-            Some(address) => format!("{}/topics", connectable(*address)),
-            None => format!("{}/subjects", self.registry),
+        let rest = urls(self.rest.iter().copied(), &self.rest_paths);
+        let example = match (self.rest.first(), self.rest_paths.first()) {
+            (Some(address), _) => format!("{}/topics", connectable(*address)),
+            (None, Some(path)) => format!("--unix-socket {} http://localhost/topics", path.display()),
+            (None, None) => format!("{}/subjects", self.registry),
         };
         let health = self
             .management_address
@@ -393,8 +402,9 @@ fn bounds(limit: Option<u64>, chosen: &Http, listeners: usize) -> Bounds {
 }
 
 /// URLs for the banner.
-fn urls(addresses: impl Iterator<Item = HttpAddress>) -> String {
-    let urls: Vec<String> = addresses.map(|address| address.to_string()).collect();
+fn urls(addresses: impl Iterator<Item = HttpAddress>, paths: &[PathBuf]) -> String {
+    let paths = paths.iter().map(|path| format!("unix:{}", path.display()));
+    let urls: Vec<String> = addresses.map(|address| address.to_string()).chain(paths).collect();
     if urls.is_empty() { "off".to_owned() } else { urls.join(", ") }
 }
 

@@ -4,6 +4,7 @@ use std::{
     fs::OpenOptions,
     io::{BufRead, BufReader, Read, Write, pipe},
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
     path::Path,
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
@@ -249,6 +250,35 @@ fn each_signal_ends_it_well_and_its_data_is_there_at_the_next_start() {
         assert!(!err.contains("given up"), "{err}");
         drop(idle);
     }
+}
+
+/// The registry, because [`Running`] reads where the REST proxy listens from its line.
+#[test]
+fn a_unix_socket_is_served_and_taken_over_from_a_process_that_was_killed() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("registry.sock");
+    let listen = format!("--registry-listen=unix:{}", path.display());
+    let start = |data: &str| {
+        let mut command = postern(&["--rest-listen=127.0.0.1:0", &listen, "--broker-listen=127.0.0.1:0"]);
+        command.arg("--data-dir").arg(folder.path().join(data));
+        command
+    };
+    for _ in 0..2 {
+        let running = Running::spawn(&mut start("one"));
+        assert!(running.banner[2].ends_with("/registry.sock"), "{:?}", running.banner);
+        assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o660);
+        let mut client = UnixStream::connect(&path).expect("it listens");
+        client.write_all(b"GET /subjects HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it is read");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("[]"), "{answer}");
+
+        let (code, _, log) = output(&mut start("two"));
+        assert_eq!(code, Some(1));
+        assert!(log.contains("another process listens there: choose another path with --registry-listen"), "{log}");
+        // Dropped, it is killed, and leaves the file.
+    }
+    assert!(path.exists());
 }
 
 /// Creates a topic over HTTP, which logs a line.

@@ -86,8 +86,8 @@ settings! {
         heading: LISTENERS,
         operand: Some("IP:PORT,…"),
         default: "127.0.0.1:8082",
-        about: "Where the REST proxy listens: several addresses with commas between, IPv6 in brackets, https:// in front for TLS. \
-                Port 0: any free one. \"off\": nowhere.",
+        about: "Where the REST proxy listens: several addresses with commas between, IPv6 in brackets, https:// in front for TLS, \
+                unix:/PATH for a Unix socket. Port 0: any free one. \"off\": nowhere.",
     }
     REGISTRY_LISTEN = {
         name: "registry-listen",
@@ -95,6 +95,13 @@ settings! {
         operand: Some("IP:PORT,…"),
         default: "127.0.0.1:8081",
         about: "Where the Schema Registry listens, likewise. \"off\": its schemas serve the REST proxy only.",
+    }
+    UNIX_SOCKET_MODE = {
+        name: "unix-socket-mode",
+        heading: LISTENERS,
+        operand: Some("OCTAL"),
+        default: "660",
+        about: "Who may connect to Unix sockets: the permissions of their files.",
     }
     LISTEN_REUSE_PORT = {
         name: "listen-reuse-port",

@@ -32,14 +32,31 @@ impl fmt::Display for HttpAddress {
     }
 }
 
-/// Addresses to listen on for HTTP; none for `off`.
-pub(super) fn addresses(text: &str) -> Result<Vec<HttpAddress>, &'static str> {
-    const EXPECTED: &str = "IP:PORT or https://IP:PORT, such as 127.0.0.1:8082, https://0.0.0.0:8082 or [::1]:8082, several with \
-                            commas between, or off";
-    match text {
-        "off" => Ok(Vec::new()),
-        _ => text.split(',').map(|one| http_address(one.trim()).map_err(|_| EXPECTED)).collect(),
+/// Where to listen for HTTP: addresses and paths of Unix sockets; none for `off`.
+pub(super) fn listen(text: &str) -> Result<(Vec<HttpAddress>, Vec<PathBuf>), &'static str> {
+    const EXPECTED: &str = "IP:PORT, https://IP:PORT or unix:/PATH, such as 127.0.0.1:8082, https://0.0.0.0:8082, [::1]:8082 or \
+                            unix:/run/postern/rest.sock, several with commas between, or off";
+    let (mut addresses, mut sockets) = (Vec::new(), Vec::new());
+    if text == "off" {
+        return Ok((addresses, sockets));
     }
+    for one in text.split(',').map(str::trim) {
+        match one.strip_prefix("unix:") {
+            Some(path) if path.starts_with('/') && path.len() <= SOCKET_PATH_MAX => sockets.push(path.into()),
+            Some(_) => return Err(EXPECTED),
+            None => addresses.push(http_address(one).map_err(|_| EXPECTED)?),
+        }
+    }
+    Ok((addresses, sockets))
+}
+
+/// Bytes of the path of a Unix socket: `sockaddr_un` has 108, of which the temporary name beside it takes some.
+const SOCKET_PATH_MAX: usize = 90;
+
+/// Permissions in octal.
+pub(super) fn mode(text: &str) -> Result<u32, &'static str> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or("permissions in octal, such as 660")
 }
 
 /// An address to listen on for HTTP: `http://` may be left out.

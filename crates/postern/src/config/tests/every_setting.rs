@@ -15,6 +15,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         },
         rest_listen: vec![http("0.0.0.0:1")],
         registry_listen: vec![http("127.0.0.1:2")],
+        unix_sockets: UnixSockets { rest: vec!["/run/p.sock".into()], registry: Vec::new(), mode: 0o600 },
         schemas: SchemasChoice::Own {
             topic: topic("schemas"),
             group: "registries".to_owned(),
@@ -70,7 +71,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
     };
     let arguments = [
         "--rest-listen",
-        "0.0.0.0:1",
+        "0.0.0.0:1,unix:/run/p.sock",
+        "--unix-socket-mode=600",
         "--registry-listen=localhost:2",
         "--broker-listen",
         "127.0.0.1:3",
@@ -102,7 +104,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
     ];
     assert_eq!(config(&arguments, &[], ""), wanted);
     let variables = [
-        ("POSTERN_REST_LISTEN", "0.0.0.0:1"),
+        ("POSTERN_REST_LISTEN", "0.0.0.0:1,unix:/run/p.sock"),
+        ("POSTERN_UNIX_SOCKET_MODE", "600"),
         ("POSTERN_REGISTRY_LISTEN", "127.0.0.1:2"),
         ("POSTERN_BROKER_LISTEN", "127.0.0.1:3"),
         ("POSTERN_DATA_DIR", "/d"),
@@ -130,7 +133,8 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
     ];
     assert_eq!(config(&[], &variables, ""), wanted);
     let file = r#"
-        rest-listen = "0.0.0.0:1"
+        rest-listen = ["0.0.0.0:1", "unix:/run/p.sock"]
+        unix-socket-mode = "600"
         registry-listen = "127.0.0.1:2"
         broker-listen = "127.0.0.1:3"
         data-dir = "/d"
