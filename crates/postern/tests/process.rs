@@ -658,7 +658,9 @@ fn metrics_count_what_was_done_under_the_names_of_the_page() {
     for family in &families {
         assert!(documented.contains(&format!("| `{family}` |")), "{family} is not documented");
     }
-    assert_eq!(families.len(), documented.matches("\n| `").count(), "everything documented is there");
+    let only_with_traces = "where a collector is named";
+    let rows = documented.lines().filter(|line| line.starts_with("| `postern_") && !line.contains(only_with_traces));
+    assert_eq!(families.len(), rows.count(), "everything documented is there");
     let answer = output(&mut postern(&["healthcheck", "--management-listen", &management.to_string()]));
     assert_eq!(answer.0, Some(0));
 }
