@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
-use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings, transform::ReplaceBoolSchemas};
 use serde_json::{Map, Value, json};
 
 use crate::negotiate::{JSON, MediaType};
@@ -68,10 +68,14 @@ struct ErrorShape {
 fn document(title: &str, routes: &[Route]) -> Value {
     // Members that may be left out of an answer differ from those that may be left out of a request.
     let settings = || {
-        SchemaSettings::draft2020_12().with(|settings| {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
             settings.definitions_path = "/components/schemas".into();
             settings.meta_schema = None;
-        })
+        });
+        // Generators of clients know no `true` for "any value".
+        let mut any_value = ReplaceBoolSchemas::default();
+        any_value.skip_additional_properties = true;
+        settings.with_transform(any_value)
     };
     let mut answers = settings().for_serialize().into_generator();
     let mut requests = settings().for_deserialize().into_generator();
