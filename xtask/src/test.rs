@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Every step, in order: the quickest first, so that a failure shows early.
-const STEPS: [&str; 20] = [
+const STEPS: [&str; 21] = [
     "format",
     "tidy",
     "deploy",
@@ -29,6 +29,7 @@ const STEPS: [&str; 20] = [
     "fuzz",
     "python",
     "embedded: clients",
+    "embedded: description",
     "embedded: clients in Node",
     "embedded: scenarios",
     "embedded: kill -9",
@@ -80,6 +81,12 @@ fn run(mut steps: Steps, all: bool) -> Outcome {
     steps.step("embedded: clients", || {
         let postern = Postern::embedded(PROFILE, "clients-embedded", &[])?;
         clients(Kind::Embedded, &postern)?;
+        postern.stop()
+    });
+    // By itself: what it sends at random changes settings of the registry, for instance.
+    steps.step("embedded: description", || {
+        let postern = Postern::embedded(PROFILE, "description-embedded", &[])?;
+        client(python::script("clients/description.py")?, Kind::Embedded, &postern)?;
         postern.stop()
     });
     steps.step_unless(no_node, "embedded: clients in Node", || {
