@@ -1,9 +1,12 @@
 //! `/openapi.json`: every example in it is sent, and what is answered is what it says.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use hyper::Method;
+use postern_broker::{ApiKey, Fault};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::app::{Call, Reply, TestApp};
 
@@ -237,6 +240,67 @@ async fn every_example_of_the_registry_is_answered_as_described() {
         };
         if let Err(found) = check(&document, operation, &call.send().await) {
             wrong.push(format!("{id}: {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What administration asks brokers for.
+const ASKED: &[ApiKey] = &[
+    ApiKey::Metadata,
+    ApiKey::DescribeCluster,
+    ApiKey::ListOffsets,
+    ApiKey::OffsetFetch,
+    ApiKey::OffsetCommit,
+    ApiKey::OffsetDelete,
+    ApiKey::FindCoordinator,
+    ApiKey::ListGroups,
+    ApiKey::DescribeGroups,
+    ApiKey::DeleteGroups,
+    ApiKey::CreateTopics,
+    ApiKey::CreatePartitions,
+    ApiKey::DeleteTopics,
+    ApiKey::DeleteRecords,
+    ApiKey::DescribeConfigs,
+    ApiKey::AlterConfigs,
+    ApiKey::IncrementalAlterConfigs,
+];
+
+/// Operations that ask for something else, which the broker answers.
+const ASK_OTHERWISE: &[&str] = &["listAcls", "createAcl", "deleteAcls", "Reassignment"];
+
+/// A call that needs several answers waits for all of them together no longer than for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_of_administration_ends_in_time_with_a_broker_that_never_answers() {
+    let app = TestApp::start().await;
+    let document = described(app.request(Method::GET, "/openapi.json")).await;
+    let known = BTreeMap::from([("cluster", app.cluster_id.clone())]);
+    assert_eq!(app.get(&app.v3("topics")).await.status, 200, "and the id of the cluster is known from now on");
+    for api in ASKED {
+        app.broker.faults().add(*api, None, Fault::NeverAnswer, u64::MAX);
+    }
+    let (started, mut calls) = (Instant::now(), JoinSet::new());
+    for (method, path, operation) in operations(&document) {
+        let of_administration = path.starts_with("/v3/") || path.starts_with("/admin/");
+        if !of_administration || path.contains("/records") && !path.ends_with(":delete") {
+            continue;
+        }
+        let id = operation["operationId"].as_str().expect("an id").to_owned();
+        let call = app.request(method, &target(path, operation, &known));
+        let call = match bodies(operation)[0] {
+            Some((media_type, body)) => call.json(body).header("Content-Type", media_type),
+            None => call,
+        };
+        calls.spawn(async move { (id, call.send().await, started.elapsed()) });
+    }
+    assert!(calls.len() > 50, "{}", calls.len());
+    let mut wrong = Vec::new();
+    while let Some(ended) = calls.join_next().await {
+        let (id, reply, after) = ended.expect("it ended");
+        let asks_otherwise = ASK_OTHERWISE.iter().any(|part| id.contains(part));
+        // One call of the tests takes 8 s, two in a row 16 s.
+        if after > Duration::from_secs(14) || reply.status < 500 && !asks_otherwise {
+            wrong.push(format!("{id} after {after:?}: {} {}", reply.status, reply.text()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
