@@ -241,12 +241,21 @@ impl Consumer {
         self.positions.link.committed(partitions, deadline).await
     }
 
-    /// Commits what was confirmed, where commits are automatic, and leaves the group.
+    /// Commits what was confirmed, where commits are automatic, and leaves the group. A static member (`group_instance_id`) does not leave:
+    /// whoever joins under its name within its session has its partitions at once.
     ///
     /// # Errors
     /// It was not done by `deadline`; it goes on in the background, and the session ends by itself at the latest.
     pub async fn close(self, deadline: Instant) -> Result<(), Error> {
-        self.member.close(deadline).await
+        self.member.close(false, deadline).await
+    }
+
+    /// As [`Consumer::close`], but a static member leaves as well: nobody will come back under its name.
+    ///
+    /// # Errors
+    /// As [`Consumer::close`].
+    pub async fn leave(self, deadline: Instant) -> Result<(), Error> {
+        self.member.close(true, deadline).await
     }
 }
 

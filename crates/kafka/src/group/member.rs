@@ -45,7 +45,10 @@ enum Wanted {
         epoch: u64,
         subscription: Subscription,
     },
-    Closed,
+    /// `for_good`: a static member leaves, too.
+    Closed {
+        for_good: bool,
+    },
 }
 
 /// Whether the consumer is a member now.
@@ -133,12 +136,12 @@ impl Member {
         let _ = timeout_at(deadline, other).await;
     }
 
-    /// Commits and leaves.
+    /// Commits and leaves; a static member only if it is `for_good`.
     ///
     /// # Errors
     /// Not done by `deadline`; the task goes on.
-    pub(crate) async fn close(mut self, deadline: Instant) -> Result<(), Error> {
-        self.wanted.send_replace(Wanted::Closed);
+    pub(crate) async fn close(mut self, for_good: bool, deadline: Instant) -> Result<(), Error> {
+        self.wanted.send_replace(Wanted::Closed { for_good });
         match timeout_at(deadline, &mut self.task).await {
             Ok(_) => Ok(()),
             Err(_) => Err(ErrorCode::REQUEST_TIMED_OUT.error(Some("the group was not left in time"))),
@@ -174,11 +177,15 @@ struct MemberTask {
 impl MemberTask {
     async fn run(mut self) {
         let mut orders = self.orders.clone();
+        let mut leaves_for_good = false;
         loop {
             let wanted = orders.borrow_and_update().clone();
             self.commit_left().await;
             let ended = match wanted {
-                Wanted::Closed => break,
+                Wanted::Closed { for_good } => {
+                    leaves_for_good = for_good;
+                    break;
+                }
                 Wanted::Alone => tokio::select! {
                     changed = orders.changed() => changed,
                     () = self.read_alone() => Ok(()),
@@ -193,7 +200,7 @@ impl MemberTask {
             }
         }
         self.commit().await;
-        self.leave().await;
+        self.leave(leaves_for_good).await;
     }
 
     // === Offsets ===
@@ -241,7 +248,7 @@ impl MemberTask {
 
     /// Commits at the interval; never returns.
     async fn read_alone(&mut self) {
-        self.leave().await;
+        self.leave(true).await;
         self.reported.send_replace(Membership::None);
         loop {
             sleep_until(self.next_commit()).await;
@@ -433,11 +440,11 @@ impl MemberTask {
         Ok(topics)
     }
 
-    /// Leaves the group. Static members stay until their session ends, to come back to what they had.
-    async fn leave(&mut self) {
+    /// Leaves the group. Static members stay until their session ends, to come back to what they had, unless it is `for_good`.
+    async fn leave(&mut self, for_good: bool) {
         let is_member = !self.member_id.is_empty();
         if is_member
-            && self.settings.group_instance_id.is_none()
+            && (for_good || self.settings.group_instance_id.is_none())
             && let Err(error) = self.link.leave(&self.member_id, Instant::now() + LEAVE_TIMEOUT).await
         {
             tracing::debug!(%error, "the group could not be left");
