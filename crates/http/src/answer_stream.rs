@@ -153,6 +153,15 @@ impl AnswerSender {
         }
     }
 
+    /// Ends the response with an error: it is not whole, and must not look so.
+    pub(crate) fn break_off(&self) {
+        let mut state = self.0.state.lock();
+        if state.end.is_none() {
+            state.end = Some(Err(Stalled));
+            wake(state);
+        }
+    }
+
     /// Ends the response after what was added.
     pub(crate) fn finish(&self) {
         let mut state = self.0.state.lock();

@@ -27,8 +27,9 @@ use crate::observe::{ApiCounters, ApiStatistics, Observed, RequestId, RequestLog
 use crate::path;
 use crate::problem::Problem;
 use crate::reading::RecordStreams;
+use crate::replicas::{ForwardedCaller, Forwarder, ReplicaSecret};
 use crate::reply::{ErrorCode, Reply, ReplyBody};
-use crate::request_context::{Params, RequestContext};
+use crate::request_context::{Params, RequestBody, RequestContext};
 use crate::router::{Handler, Media, Route};
 use crate::{administration, openapi, registry as dialect, v2, v3};
 
@@ -105,8 +106,17 @@ const REGISTRY_PATHS: &[&str] =
 
 /// The REST proxy: API v2 and v3 side by side.
 pub fn rest(proxy: Proxy, bounds: &Bounds) -> Api {
+    rest_with(proxy, bounds, None)
+}
+
+/// The same, where other replicas have some of the consumer instances (`Proxy::share_consumers`). All of them have this secret.
+pub fn rest_among_replicas(proxy: Proxy, bounds: &Bounds, secret: ReplicaSecret) -> Api {
+    rest_with(proxy, bounds, Some(&Forwarder::new(secret)))
+}
+
+fn rest_with(proxy: Proxy, bounds: &Bounds, forwarder: Option<&Forwarder>) -> Api {
     let streams = RecordStreams::new(bounds);
-    let mut routes = v2::routes(proxy.clone(), &streams);
+    let mut routes = v2::routes(proxy.clone(), &streams, forwarder);
     routes.extend(v3::routes(proxy.clone(), &bounds.produce, &streams));
     routes.extend(administration::routes(proxy));
     let profile = Profile {
@@ -243,9 +253,15 @@ impl Api {
             return reply.into_response(JSON);
         }
         let path = path::clean(head.uri.path()).into_owned();
-        let permissions = match is_open(&head.method, &path) {
-            true => Permissions::unlimited(),
-            false => match self.access.permissions(&mut head).await {
+        let forwarded = head.extensions.get::<ForwardedCaller>().map(|ForwardedCaller(caller)| caller.clone());
+        let permissions = match (forwarded, is_open(&head.method, &path)) {
+            (Some(caller), _) => {
+                let permissions = self.access.permissions_of(caller);
+                observed.recognized(permissions.caller());
+                permissions
+            }
+            (None, true) => Permissions::unlimited(),
+            (None, false) => match self.access.permissions(&mut head).await {
                 Ok(permissions) => {
                     observed.recognized(permissions.caller());
                     permissions
@@ -291,6 +307,7 @@ impl Api {
         let values = found.params.iter().map(|(_, value)| path::decode(value).into_owned());
         let params = Params(endpoint.params.iter().copied().zip(values).collect(), permissions);
         let reader = self.parts.reader.clone();
+        let body = RequestBody::Unread(body);
         let context = RequestContext { params, content_type, media_type, body, reader, head, need: *need };
         let answer = match access::authorize(&context) {
             Ok(()) => handler(context).await,

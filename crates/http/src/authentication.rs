@@ -16,7 +16,7 @@ use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::http::request::Parts as Head;
 use parking_lot::RwLock;
-use postern_access::{Permissions, Rules};
+use postern_access::{Caller, Permissions, Rules};
 
 use crate::connection_info::ConnectionInfo;
 use crate::front::client_ip;
@@ -104,6 +104,11 @@ impl AccessControl {
             }
             None => Err(Refused::Missing),
         }
+    }
+
+    /// What a caller may do whom another replica has recognized.
+    pub(crate) fn permissions_of(&self, caller: Caller) -> Permissions {
+        Permissions::new(Arc::new(caller), self.current().rules.clone())
     }
 
     /// The answer of a handler that refused. Who has not said who it is gets told how to, where there is a way.

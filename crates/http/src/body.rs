@@ -104,6 +104,13 @@ pub(crate) struct Body {
     _permit: Permit,
 }
 
+impl Body {
+    /// The same bytes, whose memory stays accounted for as long as the body is there.
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.bytes.clone()
+    }
+}
+
 impl Deref for Body {
     type Target = [u8];
 

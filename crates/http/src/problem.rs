@@ -121,7 +121,9 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
     match (dialect, error) {
         (Dialect::V2, Error::NoSuchTopic { .. }) => Problem::new(StatusCode::NOT_FOUND, 40401, error),
         (Dialect::V3, Error::NoSuchTopic { .. }) => Problem::new(StatusCode::NOT_FOUND, 40403, error),
-        (_, Error::RegistryTopic(_) | Error::InternalTopic(_)) => Problem::new(StatusCode::FORBIDDEN, 40301, error),
+        (_, Error::RegistryTopic(_) | Error::InternalTopic(_) | Error::ReplicasTopic(_)) => {
+            Problem::new(StatusCode::FORBIDDEN, 40301, error)
+        }
         (_, Error::Stopping | Error::Busy(_)) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, error),
         (_, Error::MissingSchema(postern_proxy::Side::Key)) => Problem::new(status(422), 42201, error),
         (_, Error::MissingSchema(postern_proxy::Side::Value)) => Problem::new(status(422), 42202, error),
@@ -171,11 +173,18 @@ fn consumer(error: &ConsumerError) -> Problem {
         ConsumerError::WrongFormat(_) => (406, 40601),
         ConsumerError::Undecodable { .. } => (408, 40801),
         ConsumerError::NameTaken(_) => (409, 40902),
-        ConsumerError::Exclusive { .. } | ConsumerError::NothingToRead | ConsumerError::NotAssigned(_) => (409, 40903),
+        ConsumerError::Exclusive { .. }
+        | ConsumerError::NothingToRead
+        | ConsumerError::NotAssigned(_)
+        | ConsumerError::OpenedAgain => (409, 40903),
         ConsumerError::BadPattern { .. } => (422, 422),
         ConsumerError::InvalidSetting { .. } => (422, 42204),
         ConsumerError::TooMany(_) => (503, 50301),
-        ConsumerError::Busy | ConsumerError::SchemaUnavailable { .. } => (503, 50302),
+        ConsumerError::Busy
+        | ConsumerError::SchemaUnavailable { .. }
+        | ConsumerError::Moving(_)
+        | ConsumerError::ReplicasUnknown(_)
+        | ConsumerError::NotRecorded { .. } => (503, 50302),
     };
     Problem::new(StatusCode::from_u16(status).expect("the table holds valid statuses"), code, error)
 }

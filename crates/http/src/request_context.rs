@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use postern_access::Permissions;
@@ -24,10 +25,17 @@ pub(crate) struct RequestContext {
     /// The media type of the response.
     pub(crate) media_type: &'static str,
     pub(crate) params: Params,
-    pub(crate) body: Incoming,
+    pub(crate) body: RequestBody,
     pub(crate) reader: BodyReader,
     /// What its route needs.
     pub(crate) need: Need,
+}
+
+/// The body of a request.
+pub(crate) enum RequestBody {
+    Unread(Incoming),
+    /// Read and unpacked already.
+    Kept(Body),
 }
 
 /// The parameters of a path, decoded, and what the one who names them may do.
@@ -95,14 +103,35 @@ impl RequestContext {
 
     /// Reads the body, unpacked, and returns it with the parameters.
     pub(crate) async fn read(self, kind: BodyKind) -> Result<(Params, Body), Problem> {
-        let coding = Coding::of_request(&self.head.headers)?;
-        Ok((self.params, self.reader.read(self.body, coding, kind).await?))
+        match self.body {
+            RequestBody::Kept(body) => Ok((self.params, body)),
+            RequestBody::Unread(body) => {
+                let coding = Coding::of_request(&self.head.headers)?;
+                Ok((self.params, self.reader.read(body, coding, kind).await?))
+            }
+        }
+    }
+
+    /// The same request after its body, of at most `max` bytes, was read, and the body.
+    pub(crate) async fn with_body_kept(self, max: usize) -> Result<(RequestContext, Bytes), Problem> {
+        let body = match self.body {
+            RequestBody::Kept(body) => body,
+            RequestBody::Unread(body) => {
+                let coding = Coding::of_request(&self.head.headers)?;
+                self.reader.read(body, coding, BodyKind::Document(max)).await?
+            }
+        };
+        let bytes = body.bytes();
+        Ok((RequestContext { body: RequestBody::Kept(body), ..self }, bytes))
     }
 
     /// The body piece by piece, unpacked, with the parameters.
     pub(crate) fn stream(self) -> Result<(Params, BodyStream), Problem> {
+        let RequestBody::Unread(body) = self.body else {
+            return Err(Problem::bad_request("The request body was read already: it cannot be read piece by piece."));
+        };
         let coding = Coding::of_request(&self.head.headers)?;
-        Ok((self.params, self.reader.stream(self.body, coding)?))
+        Ok((self.params, self.reader.stream(body, coding)?))
     }
 }
 

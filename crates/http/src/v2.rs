@@ -17,9 +17,11 @@ pub use self::produce::envelope;
 use hyper::Method;
 use postern_proxy::{Error, Proxy};
 
+use self::consumers::instance_name;
 use crate::negotiate::{JSON, MediaType};
 use crate::problem::{self, Dialect, Problem};
 use crate::reading::{EVENT_STREAM, NDJSON, RecordStreams};
+use crate::replicas::{Forwarder, anywhere};
 use crate::router::{Media, Route, Table};
 
 const V2: &str = "application/vnd.kafka.v2+json";
@@ -79,7 +81,7 @@ pub(crate) const INSTEAD: &[(&str, Method, &str)] = &[
 
 /// All operations of the API (docs/reference/rest-v2.md §1).
 #[rustfmt::skip]
-pub(crate) fn routes(proxy: Proxy, streams: &RecordStreams) -> Vec<Route> {
+pub(crate) fn routes(proxy: Proxy, streams: &RecordStreams, forwarder: Option<&Forwarder>) -> Vec<Route> {
     Table::new(proxy)
         .get("/", PLAIN, root::show, root::SHOW)
         .post("/", PLAIN, root::accept, root::ACCEPT)
@@ -94,18 +96,18 @@ pub(crate) fn routes(proxy: Proxy, streams: &RecordStreams) -> Vec<Route> {
         .get("/topics/{topic}/partitions/{partition}/records", TOPIC_RECORDS, topic_records::of_partition(streams), topic_records::OF_PARTITION)
         .get("/topics/{topic}/records", TOPIC_RECORDS, topic_records::of_topic(streams), topic_records::OF_TOPIC)
         .post("/consumers/{group}", CONSUMER, consumers::create, consumers::CREATE)
-        .delete("/consumers/{group}/instances/{instance}", CONSUMER, consumers::delete, consumers::DELETE)
-        .post("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::set, consumers::subscription::SET)
-        .get("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::show, consumers::subscription::SHOW)
-        .delete("/consumers/{group}/instances/{instance}/subscription", CONSUMER, consumers::subscription::delete, consumers::subscription::DELETE)
-        .post("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::assignments::set, consumers::assignments::SET)
-        .get("/consumers/{group}/instances/{instance}/assignments", CONSUMER, consumers::assignments::show, consumers::assignments::SHOW)
-        .get("/consumers/{group}/instances/{instance}/records", RECORDS, consumers::records::read(streams), consumers::records::READ)
-        .post("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::offsets::commit, consumers::offsets::COMMIT)
-        .get("/consumers/{group}/instances/{instance}/offsets", CONSUMER, consumers::offsets::committed, consumers::offsets::COMMITTED)
-        .post("/consumers/{group}/instances/{instance}/positions", CONSUMER, consumers::positions::seek, consumers::positions::SEEK)
-        .post("/consumers/{group}/instances/{instance}/positions/beginning", CONSUMER, consumers::positions::beginning, consumers::positions::BEGINNING)
-        .post("/consumers/{group}/instances/{instance}/positions/end", CONSUMER, consumers::positions::end, consumers::positions::END)
+        .delete("/consumers/{group}/instances/{instance}", CONSUMER, anywhere(forwarder, instance_name, consumers::delete), consumers::DELETE)
+        .post("/consumers/{group}/instances/{instance}/subscription", CONSUMER, anywhere(forwarder, instance_name, consumers::subscription::set), consumers::subscription::SET)
+        .get("/consumers/{group}/instances/{instance}/subscription", CONSUMER, anywhere(forwarder, instance_name, consumers::subscription::show), consumers::subscription::SHOW)
+        .delete("/consumers/{group}/instances/{instance}/subscription", CONSUMER, anywhere(forwarder, instance_name, consumers::subscription::delete), consumers::subscription::DELETE)
+        .post("/consumers/{group}/instances/{instance}/assignments", CONSUMER, anywhere(forwarder, instance_name, consumers::assignments::set), consumers::assignments::SET)
+        .get("/consumers/{group}/instances/{instance}/assignments", CONSUMER, anywhere(forwarder, instance_name, consumers::assignments::show), consumers::assignments::SHOW)
+        .get("/consumers/{group}/instances/{instance}/records", RECORDS, anywhere(forwarder, instance_name, consumers::records::read(streams)), consumers::records::READ)
+        .post("/consumers/{group}/instances/{instance}/offsets", CONSUMER, anywhere(forwarder, instance_name, consumers::offsets::commit), consumers::offsets::COMMIT)
+        .get("/consumers/{group}/instances/{instance}/offsets", CONSUMER, anywhere(forwarder, instance_name, consumers::offsets::committed), consumers::offsets::COMMITTED)
+        .post("/consumers/{group}/instances/{instance}/positions", CONSUMER, anywhere(forwarder, instance_name, consumers::positions::seek), consumers::positions::SEEK)
+        .post("/consumers/{group}/instances/{instance}/positions/beginning", CONSUMER, anywhere(forwarder, instance_name, consumers::positions::beginning), consumers::positions::BEGINNING)
+        .post("/consumers/{group}/instances/{instance}/positions/end", CONSUMER, anywhere(forwarder, instance_name, consumers::positions::end), consumers::positions::END)
         .routes
 }
 

@@ -41,6 +41,7 @@ mod properties;
 mod raw;
 mod realm;
 mod records;
+mod replicas;
 mod report;
 mod security;
 mod security_settings;
@@ -61,6 +62,7 @@ pub(crate) use errors::ConfigErrors;
 pub(crate) use https::{Clients, Https};
 pub(crate) use raw::Note;
 pub(crate) use records::Records;
+pub(crate) use replicas::Replicas;
 pub(crate) use security::RegistryKafka;
 pub(crate) use telemetry::Collector;
 pub(crate) use value::HttpAddress;
@@ -119,6 +121,8 @@ pub(crate) struct Config {
     pub(crate) http: Http,
     /// How records are read and written.
     pub(crate) records: Records,
+    /// How other replicas of this server are found; `None`: there are none.
+    pub(crate) replicas: Option<Replicas>,
     /// The source of schemas.
     pub(crate) schemas: SchemasChoice,
     /// Whether other processes may listen on the same addresses.
@@ -384,6 +388,10 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         http_listeners.push((setting::MANAGEMENT_LISTEN, listen));
         listeners.push((setting::MANAGEMENT_LISTEN, listen.address));
     }
+    let replicas = Replicas::resolve(raw, env, errors);
+    if let Some(replicas) = &replicas {
+        listeners.push((setting::REPLICA_LISTEN, replicas.listen));
+    }
     refuse_shared_addresses(&listeners, raw, errors);
     let mut paths: Vec<_> = unix_sockets.all().collect();
     paths.sort();
@@ -408,6 +416,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         registry_front,
         http,
         records,
+        replicas,
         schemas,
         reuse_port,
         management,

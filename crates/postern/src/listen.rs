@@ -34,7 +34,11 @@ pub(crate) const REGISTRY: Listener =
 pub(crate) const MANAGEMENT: Listener =
     Listener { what: "management listener", name: "management", argument: "--management-listen" };
 
-const ALL: [Listener; 3] = [REST, REGISTRY, MANAGEMENT];
+/// Other replicas.
+pub(crate) const REPLICAS: Listener =
+    Listener { what: "listener for other replicas", name: "replica", argument: "--replica-listen" };
+
+const ALL: [Listener; 4] = [REST, REGISTRY, MANAGEMENT, REPLICAS];
 
 /// Why there is no socket to listen on.
 #[derive(Debug)]

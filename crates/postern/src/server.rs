@@ -18,7 +18,7 @@ use postern_http::observe::ConnectionCounters;
 use postern_http::{Bounds, Listener};
 use postern_kafka::{ByteCount, Cluster};
 use postern_proxy::Schemas;
-use postern_proxy::{Limits, Proxy};
+use postern_proxy::{Limits, Proxy, ReplicaSettings};
 use postern_registry::Registry;
 use postern_registry_client::{Remote, RemoteSettings};
 use tokio::{
@@ -107,6 +107,9 @@ impl Server {
         let registry_listeners =
             sockets.listen(listen::REGISTRY, &config.registry_listen).map_err(StartError::Listen)?;
         let management_listener = management_listener(&mut sockets, config.management).map_err(StartError::Listen)?;
+        let replica_addresses: Vec<HttpAddress> =
+            config.replicas.iter().map(|replicas| HttpAddress { address: replicas.listen, is_tls: false }).collect();
+        let replica_listener = sockets.listen(listen::REPLICAS, &replica_addresses).map_err(StartError::Listen)?.pop();
         let rest = rest_listeners.iter().map(Socket::address).collect();
         let chosen = client_settings(&config, "");
         let UnixSockets { rest: rest_paths, registry: registry_paths, mode } = config.unix_sockets;
@@ -182,7 +185,8 @@ impl Server {
         let proxy = Proxy::new(cluster.clone(), schemas, limits);
 
         let (stop, stopped) = watch::channel(false);
-        let listener_count = rest_listeners.len() + registry_listeners.len() + rest_paths.len() + registry_paths.len();
+        let paths = rest_paths.len() + registry_paths.len() + usize::from(replica_listener.is_some());
+        let listener_count = rest_listeners.len() + registry_listeners.len() + paths;
         let bounds = Bounds {
             log: config.request_log,
             record_streams: config.records.streams,
@@ -191,7 +195,16 @@ impl Server {
         };
         let traces = telemetry.as_ref().map(|telemetry| &telemetry.traces);
         let restricted = |api: postern_http::Api| api.with_access(access.control.clone()).with_traces(traces.cloned());
-        let rest_api = restricted(postern_http::rest(proxy.clone(), &bounds).with_front(config.front));
+        let replicas = config.replicas.zip(replica_listener).map(|(replicas, socket)| {
+            let address = replicas.advertise.clone().unwrap_or_else(|| socket.address().address.to_string());
+            proxy.share_consumers(ReplicaSettings { topic: replicas.topic.clone(), address: address.clone() });
+            (replicas.secret(), address, socket)
+        });
+        let rest_api = match &replicas {
+            None => postern_http::rest(proxy.clone(), &bounds),
+            Some((secret, ..)) => postern_http::rest_among_replicas(proxy.clone(), &bounds, secret.clone()),
+        };
+        let rest_api = restricted(rest_api.with_front(config.front));
         let rest_api = observed("rest", rest_api);
         let registry_api = own.clone().map(|registry| {
             let api = postern_http::registry(registry, &bounds).with_front(config.registry_front);
@@ -210,13 +223,27 @@ impl Server {
             .map(|socket| listener(socket, certificates.registry()).with_proxy_protocol(&proxies))
             .chain(registry_at_paths.into_iter().map(Listener::from))
             .zip(registry_api.iter().cycle());
-        let listeners = rest_served
+        let mut listeners: Vec<_> = rest_served
             .chain(registry_served)
             .map(|(listener, ObservedApi { api, connections, .. })| {
                 let bounds = Bounds { counters: connections.clone(), ..bounds.clone() };
                 spawn_listener(listener, api.clone(), bounds, stopped.clone())
             })
             .collect();
+        if let Some((secret, address, socket)) = replicas {
+            let api = rest_api.api.clone();
+            let bounds = Bounds { counters: ConnectionCounters::default(), ..bounds.clone() };
+            let stop = when_stopped(stopped.clone());
+            listeners.push(tokio::spawn(postern_http::serve_replicas(
+                Listener::from(socket.listener),
+                api,
+                secret,
+                address,
+                bounds,
+                stop,
+                Duration::MAX,
+            )));
+        }
         if let Some(listener) = management_listener {
             let metrics = Metrics::new(Sources {
                 apis: std::iter::once(rest_api).chain(registry_api).collect(),
@@ -427,13 +454,12 @@ fn spawn_listener(
     listener: Listener,
     api: postern_http::Api,
     bounds: Bounds,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) -> JoinHandle<bool> {
-    tokio::spawn(async move {
-        let stop = async move {
-            // An error means that the sender is gone, which is a reason to stop, too.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        };
-        postern_http::serve::serve(listener, api, bounds, stop, Duration::MAX).await
-    })
+    tokio::spawn(postern_http::serve::serve(listener, api, bounds, when_stopped(stopped), Duration::MAX))
+}
+
+async fn when_stopped(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a reason to stop, too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }

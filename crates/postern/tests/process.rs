@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[path = "process/replicas.rs"]
+mod replicas;
 #[path = "process/secrets.rs"]
 mod secrets;
 #[path = "process/takeover.rs"]

@@ -12,33 +12,40 @@ mod answer;
 mod directory;
 mod error;
 mod instance;
+mod locate;
 mod operation;
 mod pattern;
 mod read;
+mod replicas;
 mod settings;
 mod topic_reader;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_kafka::TopicPartition;
+use postern_kafka::{ConsumerSettings, TopicPartition};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 pub use answer::{ReadAnswer, ReadRecord, ReadSide, RecordLayout};
 pub use error::ConsumerError;
+pub use locate::{Holder, Location};
 pub use operation::ReadLimits;
+pub use replicas::ReplicaSettings;
 pub use settings::{InstanceSettings, ReadFormat, ReadFormats, auto_offset_reset};
 pub use topic_reader::{ReadStart, TopicReader};
 
 pub use crate::limits::ConsumerLimits;
 
 pub(crate) use directory::Directory;
+pub(crate) use replicas::Replicas;
 
 use crate::{Error, Proxy};
+use directory::{Ending, Handle};
 use instance::Instance;
 use operation::Operation;
+use replicas::Claim;
 use settings::ResolvedSettings;
 
 /// How long one operation of an instance waits for the cluster, reading excepted.
@@ -113,29 +120,46 @@ pub enum SeekTarget {
 impl Proxy {
     /// Makes a consumer instance and returns its name within the group. Only its owner finds it; two owners may use one name.
     ///
-    /// Nothing is asked of the cluster yet.
+    /// Nothing is asked of the cluster yet, unless there are other replicas, which are told. Dropping the future leaves it open whether the
+    /// instance is made.
     ///
     /// # Errors
-    /// [`ConsumerError::NameTaken`], [`ConsumerError::TooMany`], [`ConsumerError::InvalidSetting`]; [`Error::Stopping`].
-    pub fn create_consumer(
+    /// [`ConsumerError::NameTaken`], [`ConsumerError::TooMany`], [`ConsumerError::InvalidSetting`]; [`Error::Stopping`];
+    /// [`ConsumerError::ReplicasUnknown`], [`ConsumerError::NotRecorded`].
+    pub async fn create_consumer(
         &self,
         group: &str,
         owner: Option<Arc<str>>,
         settings: InstanceSettings,
     ) -> Result<String, Error> {
-        let formats = settings.formats;
         let name = settings.name.clone().unwrap_or_else(|| format!("rest-consumer-{}", Uuid::new_v4()));
         let at = InstanceName { group: group.to_owned(), name, owner };
-        let directory = self.consumers();
+        match self.replicas() {
+            None => self.open(&at, settings, None)?,
+            Some(replicas) => self.create_shared(replicas, &at, settings).await?,
+        }
+        Ok(at.name)
+    }
+
+    /// Opens an instance in this process, with what its claim says, where there are other replicas.
+    fn open(&self, at: &InstanceName, settings: InstanceSettings, claim: Option<&Claim>) -> Result<(), Error> {
+        let (directory, formats) = (self.consumers(), settings.formats);
         let make = || {
             let settings = ResolvedSettings::new(settings, directory.limits())?;
-            let consumer =
-                self.cluster().consumer(settings.kafka(group, directory.limits(), directory.fetched().clone()))?;
-            Ok((settings, consumer))
+            let consumer = ConsumerSettings {
+                group_instance_id: claim.map(|claim| claim.member.clone()),
+                ..settings.kafka(&at.group, directory.limits(), directory.fetched().clone())
+            };
+            let consumer = self.cluster().consumer(consumer)?;
+            let mut instance = Instance::new(self.clone(), at.clone(), settings, consumer);
+            if let Some(claim) = claim.filter(|claim| claim.incarnation > 1) {
+                instance.resume(claim.reads.clone())?;
+            }
+            Ok(instance)
         };
-        let ((settings, consumer), mailbox) = directory.enter(&at, formats, make)?;
-        tokio::spawn(Instance::new(self.clone(), settings, consumer).run(mailbox));
-        Ok(at.name)
+        let (instance, mailbox) = directory.enter(at, formats, make)?;
+        tokio::spawn(instance.run(mailbox));
+        Ok(())
     }
 
     /// Ends an instance: a read that waits ends, and the group is left.
@@ -143,9 +167,15 @@ impl Proxy {
     /// Dropping the future does not keep the instance.
     ///
     /// # Errors
-    /// [`ConsumerError::NotFound`].
+    /// [`ConsumerError::NotFound`]; [`ConsumerError::NotRecorded`].
     pub async fn delete_consumer(&self, at: &InstanceName) -> Result<(), Error> {
-        self.consumers().remove(at)?.closed().await;
+        let handle = self.find(at)?;
+        if let Some(replicas) = self.replicas() {
+            // Read back from the topic it ends the instance.
+            replicas.take_back(at).await?;
+        }
+        let _ = self.consumers().remove(at, Ending::Deleted);
+        handle.closed().await;
         Ok(())
     }
 
@@ -204,7 +234,7 @@ impl Proxy {
         accepts: fn(ReadFormats) -> bool,
         layout: Box<dyn RecordLayout>,
     ) -> Result<ReadAnswer, Error> {
-        let formats = self.consumers().find(at)?.formats();
+        let formats = self.find(at)?.formats();
         if !accepts(formats) {
             return Err(ConsumerError::WrongFormat(ReadFormat::Encoded(formats.value).name()).into());
         }
@@ -249,13 +279,21 @@ impl Proxy {
         self.call(at, |reply| Operation::Seek(target, reply)).await
     }
 
-    /// Ends all instances, so that they leave their groups, and refuses new ones. Reads that wait return what they have. Returns whether
-    /// all had ended within `grace`.
+    /// Ends all instances, so that they leave their groups, and refuses new ones. Reads that wait return what they have. Where there are other
+    /// replicas, they are told that they may open the instances, which stay members of their groups. Returns whether all was done within
+    /// `grace`.
     pub async fn close_consumers(&self, grace: Duration) -> bool {
         let end = Instant::now() + grace;
         let mut closed = true;
-        for instance in self.consumers().stop() {
-            closed &= timeout_at(end, instance.closed()).await.is_ok();
+        let instances = self.consumers().stop();
+        // What others are told must not wait for all of the time.
+        let last = if self.replicas().is_some() { Instant::now() + grace / 2 } else { end };
+        for instance in instances {
+            closed &= timeout_at(last, instance.closed()).await.is_ok();
+        }
+        if let Some(replicas) = self.replicas() {
+            closed &= timeout_at(end, replicas.release_all()).await.is_ok();
+            replicas.end();
         }
         closed
     }
@@ -267,9 +305,28 @@ impl Proxy {
         operation: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Operation,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.consumers().find(at)?.send(operation(reply))?;
+        self.find(at)?.send(operation(reply))?;
         // The instance ended before it came to this operation.
-        answer.await.unwrap_or_else(|_| Err(ConsumerError::NotFound(at.clone()).into()))
+        answer.await.unwrap_or_else(|_| Err(self.not_here(at)))
+    }
+
+    fn find(&self, at: &InstanceName) -> Result<Handle, Error> {
+        self.consumers().find(at).map_err(|error| match error {
+            Error::Consumer(ConsumerError::NotFound(_)) => self.not_here(at),
+            other => other,
+        })
+    }
+
+    /// Why an instance is not here: there is none, or it is another replica's now.
+    fn not_here(&self, at: &InstanceName) -> Error {
+        match self.replicas() {
+            Some(replicas) if replicas.knows(at) => ConsumerError::Moving(at.clone()).into(),
+            _ => ConsumerError::NotFound(at.clone()).into(),
+        }
+    }
+
+    fn replicas(&self) -> Option<&Replicas> {
+        self.0.replicas.get()
     }
 
     pub(crate) fn consumers(&self) -> &Directory {

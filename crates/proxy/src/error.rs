@@ -27,6 +27,11 @@ pub enum Error {
         "Topic '{0}' is internal to Kafka, which keeps its own state in it: it is not created, deleted, altered, given more partitions or produced to over HTTP. Nothing was done."
     )]
     InternalTopic(TopicName),
+    /// A change of the topic that says which replica has which consumer instance.
+    #[error(
+        "Topic '{0}' says which replica of this server has which consumer instance: it is not deleted, altered, given more partitions or produced to over HTTP. Nothing was done."
+    )]
+    ReplicasTopic(TopicName),
     /// The server is being stopped.
     #[error("The server is being stopped. Nothing was done.")]
     Stopping,

@@ -22,15 +22,15 @@ use parking_lot::Mutex;
 use postern_kafka::{Cluster, Inflight};
 
 use administer::PendingClusterId;
-use consumers::Directory;
+use consumers::{Directory, Replicas};
 use statistics::Counters;
 use subjects::RecordNames;
 
 pub use administer::{GroupLags, OffsetReset, PartitionLag, ResetTo};
 pub use consumers::{
-    CommittedOffset, ConsumerError, ConsumerLimits, INSTANCE_NAME_MAX, InstanceName, InstanceSettings, PartitionName,
-    Position, ReadAnswer, ReadFormat, ReadFormats, ReadLimits, ReadRecord, ReadSide, ReadStart, RecordLayout,
-    SeekTarget, SubscriptionRequest, TopicReader, auto_offset_reset,
+    CommittedOffset, ConsumerError, ConsumerLimits, Holder, INSTANCE_NAME_MAX, InstanceName, InstanceSettings,
+    Location, PartitionName, Position, ReadAnswer, ReadFormat, ReadFormats, ReadLimits, ReadRecord, ReadSide,
+    ReadStart, RecordLayout, ReplicaSettings, SeekTarget, SubscriptionRequest, TopicReader, auto_offset_reset,
 };
 pub use decode::{DecodeError, Decoder, EncodedValue};
 pub use encode::Format;
@@ -72,6 +72,8 @@ struct Parts {
     inflight: Inflight,
     record_names: RecordNames,
     consumers: Directory,
+    /// Where other replicas serve the same instances.
+    replicas: OnceLock<Replicas>,
     counters: Counters,
     /// The id of the cluster, which never changes, once it is known.
     cluster_id: OnceLock<String>,
@@ -95,6 +97,7 @@ impl Proxy {
             inflight: Inflight::new(limits.unacknowledged),
             record_names: RecordNames::default(),
             consumers: Directory::new(limits.consumers),
+            replicas: OnceLock::new(),
             counters: Counters::default(),
             cluster_id: OnceLock::new(),
             pending_cluster_id: Mutex::new(None),
@@ -109,10 +112,13 @@ impl Proxy {
         Proxy(self.0.clone(), Some(self.0.cluster.with_one_deadline()))
     }
 
-    /// Refuses changes to the topic of our own registry, and to those in which Kafka keeps its own state.
+    /// Refuses changes to the topics of our own, and to those in which Kafka keeps its own state.
     fn check_not_internal(&self, topic: &TopicName) -> Result<(), Error> {
         if INTERNAL_TOPICS.contains(&topic.as_str()) {
             return Err(Error::InternalTopic(topic.clone()));
+        }
+        if self.0.replicas.get().is_some_and(|replicas| replicas.topic() == topic) {
+            return Err(Error::ReplicasTopic(topic.clone()));
         }
         match &self.0.registry_topic {
             Some(registry) if registry == topic => Err(Error::RegistryTopic(topic.clone())),

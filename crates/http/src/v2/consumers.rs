@@ -13,7 +13,8 @@ use postern_proxy::{Format, INSTANCE_NAME_MAX, InstanceSettings, Proxy, ReadForm
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use self::request::{BODY_MAX, instance_name};
+use self::request::BODY_MAX;
+pub(super) use self::request::instance_name;
 use super::bodies::ConsumerSettings;
 use super::problem;
 use crate::operation::{Operation, operation};
@@ -42,7 +43,7 @@ pub(super) async fn create(proxy: Proxy, request: RequestContext) -> Result<Repl
     let (params, body) = request.read_document(BODY_MAX).await?;
     let settings = settings(&body)?;
     let group = params.get("group");
-    let instance_id = proxy.create_consumer(group, params.owner(), settings).map_err(problem)?;
+    let instance_id = proxy.create_consumer(group, params.owner(), settings).await.map_err(problem)?;
     let base_uri = format!("{base_url}/consumers/{}/instances/{}", segment(group), segment(&instance_id));
     Ok(Reply::ok(&Created { instance_id: &instance_id, base_uri }))
 }

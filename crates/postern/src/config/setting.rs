@@ -9,6 +9,7 @@ use super::{front_settings, https_settings, security_settings};
 const KAFKA: &str = "Kafka";
 const LISTENERS: &str = "HTTP";
 const CONSUMERS: &str = "Consumers";
+const REPLICAS: &str = "Replicas of this server";
 const PRODUCING: &str = "Producing";
 const REGISTRY: &str = "Schema Registry in this process";
 const REMOTE: &str = "Schema Registry elsewhere";
@@ -254,6 +255,34 @@ settings! {
         operand: Some("COUNT"),
         default: "1024",
         about: "Streams of records (server-sent events, or lines) that are read at once; a further one is refused with 503.",
+    }
+    REPLICA_LISTEN = {
+        name: "replica-listen",
+        heading: REPLICAS,
+        operand: Some("IP:PORT"),
+        about: "Where other replicas of this server on the same cluster reach this one. With it any of them serves any consumer \
+                instance, and an instance survives the end of its replica (docs/consumers.md). For a network of their own: no TLS.",
+    }
+    REPLICA_ADVERTISE = {
+        name: "replica-advertise",
+        heading: REPLICAS,
+        operand: Some("HOST:PORT"),
+        about: "What other replicas are told to connect to. Without it replica-listen, which then names one address.",
+    }
+    REPLICA_SECRET = {
+        name: "replica-secret",
+        heading: REPLICAS,
+        operand: Some("FILE"),
+        about: "A file with a secret of at least 16 characters that all replicas share: by it they know each other, and believe each \
+                other who a caller is. Required with replica-listen.",
+    }
+    REPLICA_TOPIC = {
+        name: "replica-topic",
+        heading: REPLICAS,
+        operand: Some("TOPIC"),
+        default: "_postern_instances",
+        about: "The topic that says which replica has which consumer instance; created where there is none. Nobody but replicas may \
+                write it.",
     }
     PRODUCER_COMPRESSION = {
         name: "producer-compression",

@@ -45,8 +45,17 @@ pub(super) struct Handle {
     at: InstanceName,
     formats: ReadFormats,
     mailbox: mpsc::Sender<Operation>,
-    /// True: the instance shall end.
-    stop: watch::Sender<bool>,
+    /// `Some`: the instance shall end.
+    stop: watch::Sender<Option<Ending>>,
+}
+
+/// Why an instance ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It exists no longer.
+    Deleted,
+    /// It is not open here any longer; it may be elsewhere.
+    Moved,
 }
 
 /// What the task of an instance gets of its [`Handle`].
@@ -59,13 +68,16 @@ pub(super) struct Mailbox {
 
 /// Tells when an instance shall end. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Stop(watch::Receiver<bool>);
+pub(super) struct Stop(watch::Receiver<Option<Ending>>);
 
 impl Stop {
     /// Waits for it. Cancel safe.
-    pub(super) async fn requested(&mut self) {
-        // An error: nobody can find the instance any more, which is a reason to end, too.
-        let _ = self.0.wait_for(|stop| *stop).await;
+    pub(super) async fn requested(&mut self) -> Ending {
+        match self.0.wait_for(Option::is_some).await {
+            Ok(ending) => ending.unwrap_or(Ending::Deleted),
+            // Nobody can find the instance any more, which is a reason to end, too.
+            Err(_) => Ending::Deleted,
+        }
     }
 }
 
@@ -127,7 +139,7 @@ impl Directory {
             return Err(ConsumerError::TooMany(count).into());
         }
         let made = make()?;
-        let ((mailbox, operations), (stop, stopping)) = (mpsc::channel(MAILBOX), watch::channel(false));
+        let ((mailbox, operations), (stop, stopping)) = (mpsc::channel(MAILBOX), watch::channel(None));
         place.insert(Handle { id, at: at.clone(), formats, mailbox, stop });
         instances.next_id += 1;
         let entry = EntryGuard { directory: self.clone(), at: at.clone(), id };
@@ -145,14 +157,33 @@ impl Directory {
         }
     }
 
+    /// Whether an instance is open here.
+    pub(super) fn has(&self, at: &InstanceName) -> bool {
+        self.0.instances.lock().by_name.contains_key(at)
+    }
+
+    /// Whether nobody can enter an instance any more.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.0.instances.lock().stopped
+    }
+
+    /// # Errors
+    /// [`ConsumerError::TooMany`].
+    pub(super) fn check_room(&self) -> Result<(), Error> {
+        match self.count() {
+            count if count >= self.0.limits.instances => Err(ConsumerError::TooMany(count).into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes an instance out, and tells it to end.
     ///
     /// # Errors
     /// [`ConsumerError::NotFound`].
-    pub(super) fn remove(&self, at: &InstanceName) -> Result<Handle, Error> {
+    pub(super) fn remove(&self, at: &InstanceName, ending: Ending) -> Result<Handle, Error> {
         let removed = self.0.instances.lock().by_name.remove(at);
         let handle = removed.ok_or_else(|| ConsumerError::NotFound(at.clone()))?;
-        handle.stop.send_replace(true);
+        handle.stop.send_replace(Some(ending));
         Ok(handle)
     }
 
@@ -162,7 +193,7 @@ impl Directory {
         instances.stopped = true;
         let all: Vec<Handle> = instances.by_name.drain().map(|(_, handle)| handle).collect();
         for handle in &all {
-            handle.stop.send_replace(true);
+            handle.stop.send_replace(Some(Ending::Moved));
         }
         all
     }

@@ -1,5 +1,6 @@
 //! Why an operation of a consumer instance was refused.
 
+use postern_kafka::Fate;
 use postern_registry::Side;
 
 use super::{InstanceName, PartitionName};
@@ -19,6 +20,36 @@ pub enum ConsumerError {
         name = .0.name, group = .0.group
     )]
     NameTaken(InstanceName),
+    /// Another replica opens the instance, or has opened it, at this moment.
+    #[error(
+        "The consumer instance '{name}' of group '{group}' is being opened by another replica of this server. Nothing was done; send the request again.",
+        name = .0.name, group = .0.group
+    )]
+    Moving(InstanceName),
+    /// The positions that were to be committed went with the replica that had the instance.
+    #[error(
+        "Illegal state: the consumer instance was opened again by another replica of this server, and nothing was read since. Nothing was committed: what was read before and is not committed comes again. Read, then commit; or name the offsets."
+    )]
+    OpenedAgain,
+    /// It is not known which replica has which instance.
+    #[error(
+        "It is not known which replica of this server has the consumer instance: {0}. Nothing was done; try again later."
+    )]
+    ReplicasUnknown(String),
+    /// Other replicas could not be told.
+    #[error(
+        "The topic that replicas of this server share cannot be written: {reason}. {fate}",
+        fate = match .fate {
+            Fate::NotWritten => "Other replicas do not know of it; send the request again.",
+            Fate::Unknown => "Whether other replicas know of it is not known; send the request again.",
+        }
+    )]
+    NotRecorded {
+        /// Why.
+        reason: String,
+        /// Whether it stands there all the same.
+        fate: Fate,
+    },
     /// There are as many instances as there may be.
     #[error(
         "There are {0} consumer instances, as many as there may be. Delete those that are not needed, or try again later."

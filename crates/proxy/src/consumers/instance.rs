@@ -6,12 +6,14 @@ use std::time::Duration;
 use postern_kafka::{CommitOffset, Consumer, Offset, PartitionId, SeekTo, Subscription, TopicName, TopicPartition};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::directory::{Mailbox, Stop};
+use super::directory::{Ending, Mailbox, Stop};
 use super::operation::Operation;
 use super::pattern;
+use super::replicas::StoredReads;
 use super::settings::ResolvedSettings;
 use super::{
-    CommittedOffset, ConsumerError, OPERATION_TIMEOUT, PartitionName, Position, SeekTarget, SubscriptionRequest,
+    CommittedOffset, ConsumerError, InstanceName, OPERATION_TIMEOUT, PartitionName, Position, SeekTarget,
+    SubscriptionRequest,
 };
 use crate::{Error, Proxy};
 
@@ -26,6 +28,9 @@ pub(super) struct Instance {
     pub(super) settings: ResolvedSettings,
     pub(super) consumer: Consumer,
     pub(super) reads: Reads,
+    at: InstanceName,
+    /// Another replica had it before, and nothing was read since: what was read there and not committed comes again.
+    pub(super) is_opened_again: bool,
 }
 
 /// What an instance was told to read.
@@ -33,14 +38,32 @@ pub(super) enum Reads {
     Nothing,
     /// These topics, sorted.
     Topics(Vec<String>),
-    Pattern,
+    /// The topics that match this.
+    Pattern(String),
     /// These partitions, sorted, as the client named them.
     Partitions(Vec<PartitionName>),
 }
 
 impl Instance {
-    pub(super) fn new(proxy: Proxy, settings: ResolvedSettings, consumer: Consumer) -> Instance {
-        Instance { proxy, settings, consumer, reads: Reads::Nothing }
+    pub(super) fn new(proxy: Proxy, at: InstanceName, settings: ResolvedSettings, consumer: Consumer) -> Instance {
+        Instance { proxy, settings, consumer, reads: Reads::Nothing, at, is_opened_again: false }
+    }
+
+    /// Goes on with what another replica has read.
+    ///
+    /// # Errors
+    /// A pattern that only a later version understands.
+    pub(super) fn resume(&mut self, reads: StoredReads) -> Result<(), Error> {
+        self.is_opened_again = true;
+        match reads {
+            StoredReads::Nothing => Ok(()),
+            StoredReads::Topics(topics) => self.subscribe(SubscriptionRequest::Topics(topics)),
+            StoredReads::Pattern(pattern) => self.subscribe(SubscriptionRequest::Pattern(pattern)),
+            StoredReads::Partitions(partitions) => {
+                let partition = |(topic, partition)| PartitionName { topic, partition };
+                self.assign(partitions.into_iter().map(partition).collect())
+            }
+        }
     }
 
     /// Does operations until it is told to end or is idle for too long; then leaves the group.
@@ -49,31 +72,45 @@ impl Instance {
         let mut stop = mailbox.stop.clone();
         let mut used = Instant::now();
         let mut has_fetched = false;
-        loop {
+        let ending = loop {
             tokio::select! {
                 biased;
-                () = stop.requested() => break,
+                ending = stop.requested() => break ending,
                 operation = mailbox.operations.recv() => match operation {
                     Some(operation) => {
                         has_fetched |= matches!(operation, Operation::Read(..));
                         self.perform(operation, &mut mailbox.stop).await;
                         used = Instant::now();
                     }
-                    None => break,
+                    None => break Ending::Deleted,
                 },
                 () = sleep_until(used + KEEP_FETCHED), if has_fetched => {
                     self.consumer.discard_fetched();
                     has_fetched = false;
                 }
-                () = sleep_until(used + idle) => break,
+                () = sleep_until(used + idle) => {
+                    // Before it leaves the directory: whoever looks for it then would open it again.
+                    if let Some(replicas) = self.proxy.replicas()
+                        && let Err(error) = replicas.take_back(&self.at).await
+                    {
+                        tracing::debug!(%error, "other replicas could not be told that a consumer instance has ended");
+                    }
+                    break Ending::Deleted;
+                }
             }
-        }
+        };
         mailbox.entry.leave();
         // Operations that were sent before are answered, for the want of an instance, with their senders.
         mailbox.operations.close();
         while mailbox.operations.try_recv().is_ok() {}
         let deadline = Instant::now() + CLOSE_TIMEOUT;
-        if let Ok(Err(error)) = timeout_at(deadline, self.consumer.close(deadline)).await {
+        let left = async {
+            match ending {
+                Ending::Deleted => self.consumer.leave(deadline).await,
+                Ending::Moved => self.consumer.close(deadline).await,
+            }
+        };
+        if let Ok(Err(error)) = timeout_at(deadline, left).await {
             tracing::debug!(%error, "a consumer instance has not left its group in time");
         }
     }
@@ -81,13 +118,19 @@ impl Instance {
     async fn perform(&mut self, operation: Operation, stop: &mut Stop) {
         // Whoever wanted the answer may have gone.
         match operation {
-            Operation::Subscribe(request, reply) => drop(reply.send(self.subscribe(request))),
+            Operation::Subscribe(request, reply) => {
+                let subscribed = self.subscribe(request);
+                drop(reply.send(self.noted(subscribed).await));
+            }
             Operation::Subscription(reply) => drop(reply.send(Ok(self.subscription()))),
             Operation::Unsubscribe(reply) => {
                 self.unsubscribe();
-                drop(reply.send(Ok(())));
+                drop(reply.send(self.noted(Ok(())).await));
             }
-            Operation::Assign(partitions, reply) => drop(reply.send(self.assign(partitions))),
+            Operation::Assign(partitions, reply) => {
+                let assigned = self.assign(partitions);
+                drop(reply.send(self.noted(assigned).await));
+            }
             Operation::Assignment(reply) => drop(reply.send(Ok(self.assignment()))),
             Operation::Read(limits, layout, reply) => self.read(limits, &*layout, reply, stop).await,
             Operation::CheckReadable(reply) => drop(reply.send(self.check_readable())),
@@ -97,11 +140,19 @@ impl Instance {
         }
     }
 
+    /// Tells other replicas what is read from now on.
+    async fn noted(&mut self, changed: Result<(), Error>) -> Result<(), Error> {
+        match self.proxy.replicas() {
+            Some(replicas) if changed.is_ok() => replicas.note_reads(&self.at, StoredReads::from(&self.reads)).await,
+            _ => changed,
+        }
+    }
+
     fn subscribe(&mut self, request: SubscriptionRequest) -> Result<(), Error> {
         match request {
             SubscriptionRequest::Topics(topics) if topics.is_empty() => self.unsubscribe(),
             SubscriptionRequest::Topics(topics) => {
-                if let Reads::Pattern | Reads::Partitions(_) = self.reads {
+                if let Reads::Pattern(_) | Reads::Partitions(_) = self.reads {
                     return Err(self.reads.exclusive());
                 }
                 let topics: BTreeSet<String> = topics.into_iter().collect();
@@ -110,12 +161,12 @@ impl Instance {
                 self.reads = Reads::Topics(topics.into_iter().collect());
             }
             SubscriptionRequest::Pattern(pattern) => {
-                let matches = pattern::compile(pattern)?;
+                let matches = pattern::compile(pattern.clone())?;
                 if let Reads::Topics(_) | Reads::Partitions(_) = self.reads {
                     return Err(self.reads.exclusive());
                 }
                 self.consumer.subscribe(Subscription::Pattern(matches));
-                self.reads = Reads::Pattern;
+                self.reads = Reads::Pattern(pattern);
             }
         }
         Ok(())
@@ -124,7 +175,7 @@ impl Instance {
     fn subscription(&self) -> Vec<String> {
         match &self.reads {
             Reads::Topics(topics) => topics.clone(),
-            Reads::Pattern => {
+            Reads::Pattern(_) => {
                 let mut topics: Vec<String> =
                     self.consumer.subscription().iter().map(|topic| topic.as_str().to_owned()).collect();
                 topics.sort_unstable();
@@ -140,7 +191,7 @@ impl Instance {
     }
 
     fn assign(&mut self, partitions: Vec<PartitionName>) -> Result<(), Error> {
-        if let Reads::Topics(_) | Reads::Pattern = self.reads {
+        if let Reads::Topics(_) | Reads::Pattern(_) = self.reads {
             return Err(self.reads.exclusive());
         }
         let partitions: BTreeSet<PartitionName> = partitions.into_iter().collect();
@@ -158,7 +209,7 @@ impl Instance {
         match &self.reads {
             Reads::Partitions(partitions) => partitions.clone(),
             Reads::Nothing => Vec::new(),
-            Reads::Topics(_) | Reads::Pattern => {
+            Reads::Topics(_) | Reads::Pattern(_) => {
                 let mut partitions: Vec<PartitionName> =
                     self.consumer.assignment().iter().map(PartitionName::from).collect();
                 partitions.sort_unstable();
@@ -170,6 +221,7 @@ impl Instance {
     async fn commit(&mut self, offsets: Option<Vec<CommittedOffset>>) -> Result<(), Error> {
         let deadline = Instant::now() + OPERATION_TIMEOUT;
         let offsets = match offsets {
+            None if self.is_opened_again => return Err(ConsumerError::OpenedAgain.into()),
             None => None,
             Some(offsets) if offsets.is_empty() => return Ok(()),
             Some(offsets) => Some(offsets.into_iter().map(commit_offset).collect::<Result<_, _>>()?),
@@ -222,12 +274,26 @@ impl Instance {
     }
 }
 
+impl From<&Reads> for StoredReads {
+    fn from(reads: &Reads) -> StoredReads {
+        match reads {
+            Reads::Nothing => StoredReads::Nothing,
+            Reads::Topics(topics) => StoredReads::Topics(topics.clone()),
+            Reads::Pattern(pattern) => StoredReads::Pattern(pattern.clone()),
+            Reads::Partitions(partitions) => {
+                let partition = |at: &PartitionName| (at.topic.clone(), at.partition);
+                StoredReads::Partitions(partitions.iter().map(partition).collect())
+            }
+        }
+    }
+}
+
 impl Reads {
     fn exclusive(&self) -> Error {
         let held = match self {
             Reads::Nothing => "nothing",
             Reads::Topics(_) => "a subscription to topics",
-            Reads::Pattern => "a subscription to a pattern",
+            Reads::Pattern(_) => "a subscription to a pattern",
             Reads::Partitions(_) => "an assignment of partitions",
         };
         ConsumerError::Exclusive { held }.into()
@@ -236,7 +302,7 @@ impl Reads {
     /// The first name that no topic can have.
     pub(super) fn illegal_topic(&self) -> Option<&str> {
         let mut names: Box<dyn Iterator<Item = &str>> = match self {
-            Reads::Nothing | Reads::Pattern => return None,
+            Reads::Nothing | Reads::Pattern(_) => return None,
             Reads::Topics(topics) => Box::new(topics.iter().map(String::as_str)),
             Reads::Partitions(partitions) => Box::new(partitions.iter().map(|at| at.topic.as_str())),
         };

@@ -104,6 +104,7 @@ impl Instance {
                     Err(_) => false,
                 };
                 if is_accepted {
+                    self.is_opened_again &= records == 0;
                     self.proxy.counters().read(self.settings.formats.value, records, bytes);
                 }
                 is_accepted
@@ -153,7 +154,11 @@ impl Instance {
             enough: min_bytes.map_or(Enough::Never, Enough::Bytes),
             deadline: Instant::now() + wait,
         };
-        reading.collect(stop.requested()).await
+        reading
+            .collect(async {
+                stop.requested().await;
+            })
+            .await
     }
 }
 

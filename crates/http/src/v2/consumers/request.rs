@@ -10,7 +10,7 @@ use crate::request_context::Params;
 pub(super) const BODY_MAX: usize = 1 << 20;
 
 /// The instance of the path.
-pub(super) fn instance_name(params: &Params) -> InstanceName {
+pub(in crate::v2) fn instance_name(params: &Params) -> InstanceName {
     let (group, name) = (params.get("group").to_owned(), params.get("instance").to_owned());
     InstanceName { group, name, owner: params.owner() }
 }

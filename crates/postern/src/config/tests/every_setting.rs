@@ -52,6 +52,7 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
             produce: ProduceBounds { batch_entries: 20, ..ProduceBounds::default() },
             compression: Compression::Zstd,
         },
+        replicas: None,
         management: Some(Management { listen: http("127.0.0.1:4"), is_chosen: true }),
         shutdown_delay: Duration::from_secs(1),
         shutdown_timeout: Duration::from_secs(5),
