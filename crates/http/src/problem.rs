@@ -100,6 +100,15 @@ impl Problem {
         )
     }
 
+    /// The same, for a request of which nothing was written; it says so unless it does already.
+    #[must_use]
+    pub(crate) fn nothing_written(mut self) -> Problem {
+        if !self.message.contains(" was written") {
+            self.message = format!("{} Nothing was written.", sentence(&self.message));
+        }
+        self
+    }
+
     pub(crate) fn into_reply(self) -> Reply {
         Reply::error(self.status, self.code, self.into_json())
     }
@@ -113,6 +122,15 @@ impl Problem {
         }
         to_json(&Body { error_code: self.code, message: &self.message })
     }
+}
+
+/// What somebody said, as a sentence that another one may follow.
+pub(crate) fn sentence(said: impl fmt::Display) -> String {
+    let mut sentence = said.to_string();
+    if !sentence.ends_with(['.', '?', '!']) {
+        sentence.push('.');
+    }
+    sentence
 }
 
 /// The response to a client of `dialect` for `error`.
@@ -131,9 +149,11 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
         (_, Error::NegativePartitionId(_)) => Problem::no_such_partition(error),
         (_, Error::NoSuchVersion { .. } | Error::SubjectNeedsSchema { .. }) => Problem::bad_request(error),
         (_, Error::UnnamedSchema { .. }) => Problem::new(status(422), 42207, error),
-        (_, Error::NotText { .. }) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
+        (_, Error::NotText { .. }) => {
+            Problem::bad_request(format!("Bad Request: {} Nothing was written.", sentence(error)))
+        }
         (_, Error::Schema(_, ResolveError::InvalidSchema { .. })) => {
-            Problem::new(status(422), 42205, format!("{error} Nothing was written."))
+            Problem::new(status(422), 42205, format!("{} Nothing was written.", sentence(error)))
         }
         (_, Error::Schema(_, ResolveError::WrongKind { .. })) => Problem::unprocessable(error),
         // The registry is not available at the moment: clients should retry, unlike after a refusal.
@@ -151,10 +171,14 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
             Problem::new(StatusCode::FORBIDDEN, 40301, error)
         }
         (_, Error::Schema(_, ResolveError::Refused { .. })) => {
-            Problem::new(status(422), 42207, format!("{error} Nothing was written."))
+            Problem::new(status(422), 42207, format!("{} Nothing was written.", sentence(error)))
         }
-        (_, Error::DoesNotFit(_)) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
-        (_, Error::NotBase64 { .. }) => Problem::bad_request(format!("Bad Request: {error}. Nothing was written.")),
+        (_, Error::DoesNotFit(_)) => {
+            Problem::bad_request(format!("Bad Request: {} Nothing was written.", sentence(error)))
+        }
+        (_, Error::NotBase64 { .. }) => {
+            Problem::bad_request(format!("Bad Request: {} Nothing was written.", sentence(error)))
+        }
         (_, Error::TooLarge(_) | Error::TooManyValues(_)) => Problem::generic(StatusCode::PAYLOAD_TOO_LARGE, error),
         (_, Error::UnknownConfig { .. } | Error::UnknownGroup(_) | Error::NoOffsets(_) | Error::NoLags(_)) => {
             Problem::missing(error)

@@ -209,7 +209,8 @@ impl<'t> Reader<'t> {
             match self.peek() {
                 Some(b'"') => return Ok(()),
                 Some(b'\\') => self.escape()?,
-                _ => return Err(self.unexpected()),
+                Some(control) => return Err(self.control_character(control)),
+                None => return Err(self.unexpected()),
             }
             self.at += unescaped_len(&self.text.as_bytes()[self.at..]);
         }
@@ -334,6 +335,19 @@ impl<'t> Reader<'t> {
                 _ => error,
             },
         }
+    }
+
+    /// A line break and the like within a string.
+    #[cold]
+    fn control_character(&self, character: u8) -> JsonError {
+        let escaped = match character {
+            b'\n' => "\\n".to_owned(),
+            b'\r' => "\\r".to_owned(),
+            b'\t' => "\\t".to_owned(),
+            other => format!("\\u{other:04x}"),
+        };
+        let found = format!("the control character U+{character:04X} within a string");
+        self.syntax(&found).with_remedy(format!("there it stands as {escaped}"))
     }
 
     #[cold]
@@ -495,7 +509,7 @@ mod tests {
             ("\"\\x\"", "an escape that JSON does not have at byte 1"),
             ("\"\\", "an escape that JSON does not have at byte 1"),
             ("\"\\u12", "\\u without four hexadecimal digits at byte 1"),
-            ("\"a\nb\"", "'\\n' at byte 2"),
+            ("\"a\nb\"", "the control character U+000A within a string at byte 2; there it stands as \\n"),
             ("\"a", "a text that ends too early"),
             ("{'a': 1}", &format!("'\\'' at byte 1{python}")),
             ("['a']", &format!("'\\'' at byte 1{python}")),

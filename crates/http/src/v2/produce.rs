@@ -36,14 +36,15 @@ const EXAMPLES: &[&str] = &[
 ];
 
 pub(super) async fn to_topic(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
-    produce(proxy, request, |_| Ok(None)).await
+    produce(proxy, request, |_| Ok(None)).await.map_err(Problem::nothing_written)
 }
 
 /// A record's own partition takes precedence over the one of the path.
 pub(super) async fn to_partition(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
-    produce(proxy, request, |params| params.number("partition").map(Some)).await
+    produce(proxy, request, |params| params.number("partition").map(Some)).await.map_err(Problem::nothing_written)
 }
 
+/// A request that is refused has written nothing; records that failed have their errors in the response.
 async fn produce(
     proxy: Proxy,
     request: RequestContext,

@@ -80,6 +80,42 @@ async fn a_value_that_does_not_fit_is_named_and_nothing_of_the_request_is_writte
     assert_eq!(app.end_offset("lab.temps", 0).await, 0);
 }
 
+/// What people send who write JSON by hand, or with `str()`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_made_of_whole_sentences_and_says_that_nothing_was_written() {
+    let app = TestApp::start().await;
+    app.topic("lab.temps", 1).await;
+    let envelope = "The request body is not the JSON that is expected: expected JSON, found";
+    let schema = "value_schema: Invalid schema: this is no AVRO schema: expected JSON, found";
+    for (body, message) in [
+        (
+            "{'records':[]}",
+            format!(
+                "{envelope} '\\'' at byte 1; strings stand in double quotes: did you use str() where json.dumps() is meant?"
+            ),
+        ),
+        (
+            "{\"records\":[{\"value\":\"a\nb\"}]}",
+            format!("{envelope} the control character U+000A within a string at byte 23; there it stands as \\n."),
+        ),
+        ("[1]", "expected the request to be an object with records, found an array.".to_owned()),
+        (
+            r#"{"value_schema":"string","records":[{"value":"x"}]}"#,
+            format!("{schema} 's' at byte 0; the name of a type stands in quotes: \"string\"."),
+        ),
+        (
+            r#"{"value_schema":"{'type': 'string'}","records":[{"value":"x"}]}"#,
+            format!(
+                "{schema} '\\'' at byte 1; strings stand in double quotes: did you use str() where json.dumps() is meant?"
+            ),
+        ),
+    ] {
+        let reply = produce(&app, "/topics/lab.temps", AVRO, body).await;
+        assert_eq!(reply.message(), format!("{message} Nothing was written."), "{body}");
+    }
+    assert_eq!(app.end_offset("lab.temps", 0).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_that_does_not_fit_its_subject_is_refused_with_the_reason() {
     let app = TestApp::start().await;

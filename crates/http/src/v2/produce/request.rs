@@ -10,7 +10,7 @@ use postern_json_text::{JsonError, Reader, Token};
 use postern_proxy::{Format, ProduceRequest, RecordSpec, SchemaId, SchemaKind, SchemaRef};
 
 use crate::json_member::{self, kind_of};
-use crate::problem::{Problem, SCHEMA_MAX};
+use crate::problem::{Problem, SCHEMA_MAX, sentence};
 use crate::v2::{AVRO, JSON_SCHEMA, PROTOBUF};
 
 /// A produce request as it stands in the body.
@@ -50,7 +50,7 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Problem {
         match failure {
             Failure::Json(error) => {
-                Problem::bad_request(format!("The request body is not the JSON that is expected: {error}."))
+                Problem::bad_request(sentence(format!("The request body is not the JSON that is expected: {error}")))
             }
             Failure::Refused(problem) => problem,
         }
