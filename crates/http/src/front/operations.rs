@@ -350,13 +350,6 @@ static ROWS: &[Row] = &[
     own("deleteConsumerGroup"),
     own("resetOffsets"),
     own("deleteOffsets"),
-    own("createTopics"),
-    own("listLogDirs"),
-    own("alterReassignments"),
-    own("electLeaders"),
-    own("listScramUsers"),
-    own("setScramPassword"),
-    own("deleteScramPassword"),
     own("describeApi"),
     own("showDocs"),
 ];
