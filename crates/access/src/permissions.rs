@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use crate::caller::Caller;
 use crate::right::{Kind, Right};
-use crate::rules::{Rule, Rules};
+use crate::rules::{Limits, Rule, Rules};
 
 /// Patterns that a denial lists.
 const SHOWN_MAX: usize = 10;
@@ -52,12 +52,26 @@ pub struct TopicRequest<'a> {
 }
 
 /// How a topic is created where the request leaves it open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Creation {
     /// `None`: as the cluster has it.
     pub partitions: Option<i32>,
     /// Likewise.
     pub replicas: Option<i16>,
+    /// Configs beside those of the request.
+    pub configs: Vec<(String, String)>,
+}
+
+impl Creation {
+    /// What `limits` say where a request leaves it open.
+    fn open(limits: &Limits, request: &TopicRequest<'_>) -> Creation {
+        let configs = limits.default_configs.iter().filter(|(name, _)| !request.configs.contains(&name.as_str()));
+        Creation {
+            partitions: request.partitions.or(limits.default_partitions),
+            replicas: request.replicas.or(limits.default_replicas),
+            configs: configs.cloned().collect(),
+        }
+    }
 }
 
 impl Permissions {
@@ -139,19 +153,13 @@ impl Permissions {
     /// # Errors
     /// The right is missing, or a limit is exceeded: one rule has to cover all of it.
     pub fn creation(&self, topic: &str, request: &TopicRequest<'_>) -> Result<Creation, Denied> {
-        let asked = Creation { partitions: request.partitions, replicas: request.replicas };
         if self.is_unlimited() {
-            return Ok(asked);
+            return Ok(Creation::open(&Limits::default(), request));
         }
         let mut refusal = None;
         for rule in self.allowing(Right::Create, topic) {
             match exceeded(rule, request) {
-                None => {
-                    return Ok(Creation {
-                        partitions: asked.partitions.or(rule.limits.default_partitions),
-                        replicas: asked.replicas.or(rule.limits.default_replicas),
-                    });
-                }
+                None => return Ok(Creation::open(&rule.limits, request)),
                 Some(limit) => {
                     refusal.get_or_insert_with(|| format!("{limit} (access rule {})", rule.number));
                 }
@@ -163,6 +171,12 @@ impl Permissions {
                 self.refusal(format!("{} may create topic {topic} only within limits: {limit}.", self.shown()))
             }
         })
+    }
+
+    /// How `topic` is made when the first record comes for it; `None`: it is not.
+    pub fn on_first_produce(&self, topic: &str) -> Option<Creation> {
+        let rule = self.allowing(Right::Produce, topic).find(|rule| rule.on_first_produce)?;
+        Some(Creation::open(&rule.limits, &TopicRequest::default()))
     }
 
     /// # Errors

@@ -40,6 +40,8 @@ pub(crate) struct Rule {
     pub(crate) limits: Limits,
     /// Whether producing also registers schemas under the subjects of the topic.
     pub(crate) registers: bool,
+    /// Whether topics are made when the first record comes for them.
+    pub(crate) on_first_produce: bool,
 }
 
 /// What may be created and altered.
@@ -51,6 +53,7 @@ pub(crate) struct Limits {
     pub(crate) configs: Option<Vec<String>>,
     pub(crate) default_partitions: Option<i32>,
     pub(crate) default_replicas: Option<i16>,
+    pub(crate) default_configs: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -93,6 +96,8 @@ struct RawRule {
     limits: RawLimits,
     #[serde(default = "yes")]
     register: bool,
+    #[serde(default)]
+    on_first_produce: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -103,6 +108,8 @@ struct RawLimits {
     configs: Option<Vec<String>>,
     default_partitions: Option<i32>,
     default_replicas: Option<i16>,
+    #[serde(default)]
+    default_configs: BTreeMap<String, String>,
 }
 
 fn yes() -> bool {
@@ -227,7 +234,11 @@ fn rule(
             _ => {}
         }
     }
-    let RawLimits { partitions, replicas, configs, default_partitions, default_replicas } = raw.limits;
+    if raw.on_first_produce && ![Right::Produce, Right::Create].iter().all(|right| may.contains(right)) {
+        fault("on-first-produce", "produce and create beside it in may".to_owned());
+    }
+    let RawLimits { partitions, replicas, configs, default_partitions, default_replicas, default_configs } = raw.limits;
+    let default_configs = default_configs.into_iter().collect();
     let numbers = [partitions, default_partitions, replicas.map(i32::from), default_replicas.map(i32::from)];
     if numbers.into_iter().flatten().any(|number| number < 1) {
         fault("limits", "numbers of at least 1".to_owned());
@@ -239,7 +250,8 @@ fn rule(
         groups,
         subjects,
         except,
-        limits: Limits { partitions, replicas, configs, default_partitions, default_replicas },
+        limits: Limits { partitions, replicas, configs, default_partitions, default_replicas, default_configs },
+        on_first_produce: raw.on_first_produce,
         registers: raw.register,
         may,
     }

@@ -6,7 +6,8 @@
 pub(crate) mod routes;
 
 use hyper::StatusCode;
-use postern_access::{Denied, Permissions, Right};
+use postern_access::{Creation, Denied, Permissions, Right};
+use postern_proxy::{Error, RegistryError, ResolveError, TopicTemplate};
 
 use self::routes::Need;
 use crate::problem::Problem;
@@ -68,6 +69,37 @@ impl Params {
     pub(crate) fn check_all<'a>(&self, right: Right, names: impl IntoIterator<Item = &'a str>) -> Result<(), Problem> {
         names.into_iter().try_for_each(|name| self.check(right, name))
     }
+}
+
+/// An error of a produce without the names of topics and subjects that the caller may not see.
+pub(crate) fn without_hidden_names(permissions: &Permissions, error: Error) -> Error {
+    match error {
+        Error::NoSuchTopic { topic, similar } => {
+            let similar = similar.filter(|name| permissions.may(Right::Describe, name));
+            Error::NoSuchTopic { topic, similar }
+        }
+        Error::Schema(side, ResolveError::Refused { step, error }) => {
+            let error = match error {
+                RegistryError::IdNotUnderSubject { id, subject, mut registered_under } => {
+                    registered_under.retain(|subject| permissions.may(Right::Read, subject.as_str()));
+                    match registered_under.is_empty() {
+                        true => RegistryError::IdNotFound(id),
+                        false => RegistryError::IdNotUnderSubject { id, subject, registered_under },
+                    }
+                }
+                error => error,
+            };
+            Error::Schema(side, ResolveError::Refused { step, error })
+        }
+        error => error,
+    }
+}
+
+/// How a topic is made if there is none for a record; `None`: the caller may not have that.
+pub(crate) fn topic_template(permissions: &Permissions, topic: &str) -> Option<TopicTemplate> {
+    let Creation { partitions, replicas, configs } = permissions.on_first_produce(topic)?;
+    let caller = permissions.caller().name().to_owned();
+    Some(TopicTemplate { caller, partitions, replication_factor: replicas, configs })
 }
 
 /// 403 unless the caller has the right that the route of `request` needs.

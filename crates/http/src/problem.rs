@@ -139,6 +139,8 @@ pub(crate) fn problem(dialect: Dialect, error: &Error) -> Problem {
     match (dialect, error) {
         (Dialect::V2, Error::NoSuchTopic { .. }) => Problem::new(StatusCode::NOT_FOUND, 40401, error),
         (Dialect::V3, Error::NoSuchTopic { .. }) => Problem::new(StatusCode::NOT_FOUND, 40403, error),
+        (_, Error::TopicNotMade { error: cause, .. }) => Problem { message: error.to_string(), ..cluster(cause) },
+        (_, Error::TooManyNewTopics(_)) => Problem::new(StatusCode::TOO_MANY_REQUESTS, 42901, error),
         (_, Error::RegistryTopic(_) | Error::InternalTopic(_) | Error::ReplicasTopic(_)) => {
             Problem::new(StatusCode::FORBIDDEN, 40301, error)
         }

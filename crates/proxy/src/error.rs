@@ -17,6 +17,19 @@ pub enum Error {
         /// The existing topic whose name resembles it most, if any does.
         similar: Option<String>,
     },
+    /// A topic that was to be made for its first record, and was not.
+    #[error("Topic '{topic}' does not exist and could not be made for its first record: {error} Nothing was written.")]
+    TopicNotMade {
+        /// The topic of the request.
+        topic: TopicName,
+        /// What the cluster has against it.
+        error: ClusterError,
+    },
+    /// More topics than one caller may have made by producing.
+    #[error(
+        "Topic '{0}' does not exist, and too many topics were made by producing within the last minute: create it, or send this again in a minute. Nothing was written."
+    )]
+    TooManyNewTopics(TopicName),
     /// A change of the topic in which the registry of this process stores its schemas.
     #[error(
         "Topic '{0}' holds the schemas of this server's registry: it is not deleted, altered, given more partitions or produced to over HTTP. Use the registry's API. Nothing was done."

@@ -23,6 +23,7 @@ use postern_kafka::{Cluster, Inflight};
 
 use administer::PendingClusterId;
 use consumers::{Directory, Replicas};
+use produce::FirstProduces;
 use statistics::Counters;
 use subjects::RecordNames;
 
@@ -51,7 +52,7 @@ pub use postern_registry::{
 pub use postern_schema::SchemaKind;
 pub use produce::{
     AppendedRecord, AppendedRequest, DataFormat, ProduceRequest, Produced, RecordData, RecordSpec, SingleRecord,
-    WrittenData, WrittenSchema,
+    TopicTemplate, WrittenData, WrittenSchema,
 };
 pub use schemas::Schemas;
 pub use statistics::{FormatStatistics, Statistics};
@@ -75,6 +76,7 @@ struct Parts {
     /// Where other replicas serve the same instances.
     replicas: OnceLock<Replicas>,
     counters: Counters,
+    first_produces: FirstProduces,
     /// The id of the cluster, which never changes, once it is known.
     cluster_id: OnceLock<String>,
     /// The question for it, while it is not answered.
@@ -99,6 +101,7 @@ impl Proxy {
             consumers: Directory::new(limits.consumers),
             replicas: OnceLock::new(),
             counters: Counters::default(),
+            first_produces: FirstProduces::default(),
             cluster_id: OnceLock::new(),
             pending_cluster_id: Mutex::new(None),
             registry_topic,

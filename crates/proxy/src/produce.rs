@@ -4,6 +4,7 @@
 //! wait for memory that it holds itself; then they are appended in order. A record that stands by itself, as in a stream, goes through
 //! [`record`].
 
+mod first;
 mod record;
 
 use std::ops::Range;
@@ -20,6 +21,8 @@ use crate::encode::{Encoder, Format};
 use crate::traces::Part;
 use crate::{Error, Proxy, run_large};
 
+pub(crate) use first::FirstProduces;
+pub use first::TopicTemplate;
 pub use record::{AppendedRecord, DataFormat, RecordData, SingleRecord, WrittenData, WrittenSchema};
 
 /// One record of a request; an absent member and null are the same.
@@ -104,28 +107,38 @@ const SIMILAR_MAX: usize = 1000;
 
 impl Proxy {
     /// Appends the records of `request` to `topic`, in their order. It ends when they are appended, which does not mean that a broker has them;
-    /// the request's text is not needed any more then.
+    /// the request's text is not needed any more then. `template` says how the topic is made if there is none; `None`: it is not.
     ///
     /// If the future is dropped, records that were appended already are written all the same.
     ///
     /// # Errors
     /// The request as a whole is refused, and nothing was written. What became of single records stands in [`Produced::outcomes`].
-    pub async fn append(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<AppendedRequest, Error> {
+    pub async fn append(
+        &self,
+        topic: &TopicName,
+        request: ProduceRequest<'_>,
+        template: impl FnOnce() -> Option<TopicTemplate>,
+    ) -> Result<AppendedRequest, Error> {
         let (format, count) = (request.format, request.records.len());
-        let appended = self.try_append_all(topic, request).await;
+        let appended = self.try_append_all(topic, request, template).await;
         if appended.is_err() {
             self.counters().not_produced(Some(format), count);
         }
         appended
     }
 
-    async fn try_append_all(&self, topic: &TopicName, request: ProduceRequest<'_>) -> Result<AppendedRequest, Error> {
+    async fn try_append_all(
+        &self,
+        topic: &TopicName,
+        request: ProduceRequest<'_>,
+        template: impl FnOnce() -> Option<TopicTemplate>,
+    ) -> Result<AppendedRequest, Error> {
         self.check_not_internal(topic)?;
         let (mut key, mut value) = self.prepare_both(topic, &request).await?;
         let bytes = request.records.iter().map(RecordSpec::text_len).sum();
         let mut records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
 
-        self.find_topic(topic).await?;
+        self.find_topic(topic, template).await?;
         // Schemas are registered last, so that a request that is refused leaves none behind. Without an id the records are no good yet.
         let is_new = |schema: &Option<PreparedSchema>| schema.as_ref().is_some_and(|schema| !schema.is_registered);
         if is_new(&key) || is_new(&value) {
@@ -187,12 +200,22 @@ impl Proxy {
     }
 
     /// Makes sure that the partitions of `topic` are known.
-    async fn find_topic(&self, topic: &TopicName) -> Result<(), Error> {
+    async fn find_topic(
+        &self,
+        topic: &TopicName,
+        template: impl FnOnce() -> Option<TopicTemplate>,
+    ) -> Result<(), Error> {
         if self.cluster().known_partitions(topic).is_some() {
             return Ok(());
         }
         let looked_up = Part::look_up(topic);
-        let found = self.cluster().partitions_for_produce(topic).await;
+        let mut found = self.cluster().partitions_for_produce(topic).await;
+        if found.as_ref().is_err_and(|error| error.kind == ErrorKind::UnknownTopic)
+            && let Some(template) = template()
+        {
+            self.make_topic(topic, template).await?;
+            found = self.cluster().partitions_for_produce(topic).await;
+        }
         looked_up.outcome(&found);
         match found {
             Ok(_) => Ok(()),

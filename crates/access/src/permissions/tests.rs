@@ -109,7 +109,7 @@ fn topics_are_created_within_the_limits_of_one_rule() {
         |request: &TopicRequest<'_>| bot.creation("lsst.verify.a", request).map_err(|denied| denied.to_string());
     assert_eq!(
         creation(&asked(None, Some(3), &["retention.ms"], false)),
-        Ok(Creation { partitions: Some(2), replicas: Some(3) })
+        Ok(Creation { partitions: Some(2), replicas: Some(3), configs: Vec::new() })
     );
     for (request, expected) in [
         (asked(Some(11), None, &[], false), "at most 10 partitions, found 11 (access rule 1)"),
@@ -125,6 +125,28 @@ fn topics_are_created_within_the_limits_of_one_rule() {
     assert!(ana.check_alteration("home.ana.x", &[], None).is_ok());
     assert!(ana.check_alteration("home.ana.x", &["retention.ms"], None).is_err());
     assert!(ana.check_alteration("home.ben.x", &[], None).is_err());
+}
+
+#[test]
+fn topics_are_made_by_their_first_record_where_a_rule_says_so() {
+    const LIMITS: &str = "limits={default-partitions=3, configs=[], default-configs={\"retention.ms\"=\"60000\"}}";
+    let rule =
+        |on: &str| format!("[[rule]]\nwho=[\"ana\"]\ntopics=[\"own.*\"]\nmay=[\"produce\",\"create\"]\n{LIMITS}\n{on}");
+    let permissions = |text: &str| {
+        let (rules, _) = parsed(text).expect("good rules");
+        Permissions::new(Arc::new(Caller::new(Way::Basic, "ana", Vec::new()).expect("a name")), Some(Arc::new(rules)))
+    };
+    let made = permissions(&rule("on-first-produce=true"));
+    let configs = vec![("retention.ms".to_owned(), "60000".to_owned())];
+    let expected = Creation { partitions: Some(3), replicas: None, configs };
+    assert_eq!(made.on_first_produce("own.a"), Some(expected.clone()));
+    assert_eq!(made.creation("own.a", &TopicRequest::default()), Ok(expected));
+    assert_eq!(made.on_first_produce("other"), None);
+    assert_eq!(permissions(&rule("")).on_first_produce("own.a"), None);
+    assert_eq!(Permissions::unlimited().on_first_produce("own.a"), None);
+    let without_right = rule("on-first-produce=true").replace(",\"create\"", "");
+    let faults = parsed(&without_right).expect_err("refused").join("\n");
+    assert!(faults.contains("rule 1, on-first-produce: expected produce and create"), "{faults}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use postern_proxy::{
 use self::request::Envelope;
 use super::bodies::{ProduceRequest as ProduceBody, ProduceResponse};
 use super::{AVRO, BINARY, JSON_RECORDS, JSON_SCHEMA, PROTOBUF, problem};
+use crate::access::{topic_template, without_hidden_names};
 use crate::body::BodyKind;
 use crate::operation::{Operation, operation};
 use crate::problem::{Problem, record_problem};
@@ -58,7 +59,9 @@ async fn produce(
     let has_schema = envelope.has_schema();
     let request = envelope.take_request(format, partition)?;
     check_schemas(&params, format, &request)?;
-    let refused = |error: Error| with_format_hint(problem(error), content_type, has_schema);
+    let refused = |error: Error| {
+        with_format_hint(problem(without_hidden_names(params.permissions(), error)), content_type, has_schema)
+    };
     let topic = match TopicName::parse(params.get("topic")) {
         Ok(topic) => topic,
         Err(error) => {
@@ -66,7 +69,10 @@ async fn produce(
             return Ok(render(&all_failed(params.get("topic"), &error, request.records.len())));
         }
     };
-    let appended = proxy.append(&topic, request).await.map_err(refused)?;
+    let appended = proxy
+        .append(&topic, request, || topic_template(params.permissions(), topic.as_str()))
+        .await
+        .map_err(refused)?;
     // Where Kafka is slow, many requests wait for its answer: the memory of their bodies is for others.
     drop(envelope);
     drop(body);

@@ -18,6 +18,7 @@ use postern_proxy::{
 use self::document::Refusal;
 use self::receipt::Failure;
 use super::bodies::{ProduceBatchRequest, ProduceBatchResponse, RecordReceipt, RecordRequest};
+use crate::access::{topic_template, without_hidden_names};
 use crate::operation::{Operation, operation};
 use crate::problem::{illegal_topic, refused_record};
 use crate::request_context::Params;
@@ -87,11 +88,18 @@ impl Target {
     async fn append(&self, record: SingleRecord<'_>) -> Result<AppendedRecord, Failure> {
         let topic = self.topic.as_ref().map_err(|error| Failure::from(illegal_topic(&self.name, error)))?;
         self.check_subjects(&record)?;
-        self.proxy.append_record(topic, record).await.map_err(|error| {
+        let template = || topic_template(&self.permissions, &self.name);
+        self.proxy.append_record(topic, record, template).await.map_err(|error| {
+            let error = without_hidden_names(&self.permissions, error);
             let (code, message) = refused_record(&error);
             let is_for_topic = matches!(
                 error,
-                Error::NoSuchTopic { .. } | Error::RegistryTopic(_) | Error::InternalTopic(_) | Error::Cluster(_)
+                Error::NoSuchTopic { .. }
+                    | Error::TopicNotMade { .. }
+                    | Error::TooManyNewTopics(_)
+                    | Error::RegistryTopic(_)
+                    | Error::InternalTopic(_)
+                    | Error::Cluster(_)
             );
             Failure { code, message, is_for_topic }
         })

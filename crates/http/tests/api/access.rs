@@ -19,6 +19,12 @@ subjects = ["own.*"]
 may = ["produce", "consume", "create", "alter", "delete", "join", "register", "remove"]
 limits = { partitions = 2, replicas = 1, configs = ["retention.ms"] }
 [[rule]]
+who = ["ana"]
+topics = ["made.*"]
+may = ["produce", "create"]
+limits = { default-partitions = 2, default-configs = { "retention.ms" = "60000" } }
+on-first-produce = true
+[[rule]]
 who = ["all"]
 topics = ["*"]
 groups = ["*"]
@@ -213,6 +219,11 @@ async fn schemas_of_others_are_unknown() {
     // One schema under two subjects is known to whoever may read one of them.
     assert_eq!(post("ana", "own.s2", schema("A")).await.json()["id"], theirs);
     assert_eq!(get(format!("/schemas/ids/{theirs}/subjects")).await.text(), r#"["own.s2"]"#);
+    // Nor do the errors of a produce name them.
+    let produced = json!({"value_schema_id": theirs, "records": [{"value": {}}]});
+    app.topic("own.t", 1).await;
+    let denied = v2(app, "ana", "/topics/own.t", "avro.", produced).await;
+    assert!(denied.message().contains("own.s2") && !denied.message().contains("other"), "{}", denied.text());
     let mut referring = schema("D");
     referring["references"] = json!([{"name": "A", "subject": "other", "version": 1}]);
     assert_eq!(post("ana", "own.s", referring).await.refusal(), (403, 40301));
@@ -222,4 +233,25 @@ async fn schemas_of_others_are_unknown() {
     let global = registry(app, "ana", Method::PUT, "/config", json!({"compatibility": "NONE"})).await;
     assert_eq!(global.refusal(), (403, 40301));
     assert_eq!(get("/config".to_owned()).await.json()["compatibilityLevel"], json!("BACKWARD"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_record_makes_a_topic_where_a_rule_says_so() {
+    let app = app().await;
+    let records = |value: Value| json!({"records": [{"value": value}]});
+    let junk = v2(&app, "ana", "/topics/made.a", "binary.", records(json!(1))).await;
+    assert_eq!((junk.status, app.partitions("made.a").await), (400, None), "what is refused makes no topic");
+    let produce = |topic: &'static str| v2(&app, "ana", topic, "binary.", records(json!("eA==")));
+    let (one, other) = tokio::join!(produce("/topics/made.a"), produce("/topics/made.a"));
+    assert_eq!((one.status, other.status), (200, 200), "{} {}", one.text(), other.text());
+    assert_eq!(app.partitions("made.a").await, Some(2));
+    assert_eq!(app.end_offset("made.a", 0).await + app.end_offset("made.a", 1).await, 2);
+    let config = send(&app, "ana", Method::GET, &app.v3("topics/made.a/configs/retention.ms"), Value::Null).await;
+    assert_eq!(config.json()["value"], json!("60000"));
+    let record = json!({"partition_id": 1, "value": {"type": "STRING", "data": "x"}});
+    let streamed = send(&app, "ana", Method::POST, &app.v3("topics/made.b/records"), record).await;
+    assert_eq!(streamed.json()["error_code"], json!(200), "{}", streamed.text());
+    assert_eq!(app.end_offset("made.b", 1).await, 1);
+    let unknown = produce("/topics/own.unknown").await;
+    assert_eq!((unknown.refusal(), app.partitions("own.unknown").await), ((404, 40401), None));
 }

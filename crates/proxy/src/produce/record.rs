@@ -10,6 +10,7 @@ use bytes::Bytes;
 use postern_kafka::{AppendError, Deliveries, PartitionId, Receipt, Record, TopicName};
 use postern_registry::{SchemaId, Side, Subject};
 
+use super::first::TopicTemplate;
 use crate::encode::{Encoder, Format};
 use crate::subjects::{SchemaSource, SubjectRef};
 use crate::traces::{Part, has_traceparent};
@@ -119,23 +120,34 @@ impl AppendedRecord {
 }
 
 impl Proxy {
-    /// Appends one record to `topic`. It ends when the record has been appended, which does not mean that a broker has it.
+    /// Appends one record to `topic`. It ends when the record has been appended, which does not mean that a broker has it. `template` says how
+    /// the topic is made if there is none; `None`: it is not.
     ///
     /// A schema given by its text is registered before the data is looked at, and stays registered if the record is refused
     /// (docs/reference/rest-v3.md §11.6). Dropping the future may leave it registered; the record is then not written.
     ///
     /// # Errors
     /// The record is refused and not written.
-    pub async fn append_record(&self, topic: &TopicName, record: SingleRecord<'_>) -> Result<AppendedRecord, Error> {
+    pub async fn append_record(
+        &self,
+        topic: &TopicName,
+        record: SingleRecord<'_>,
+        template: impl FnOnce() -> Option<TopicTemplate>,
+    ) -> Result<AppendedRecord, Error> {
         let format = record.format();
-        let appended = self.try_append(topic, record).await;
+        let appended = self.try_append(topic, record, template).await;
         if appended.is_err() {
             self.counters().not_produced(format, 1);
         }
         appended
     }
 
-    async fn try_append(&self, topic: &TopicName, record: SingleRecord<'_>) -> Result<AppendedRecord, Error> {
+    async fn try_append(
+        &self,
+        topic: &TopicName,
+        record: SingleRecord<'_>,
+        template: impl FnOnce() -> Option<TopicTemplate>,
+    ) -> Result<AppendedRecord, Error> {
         self.check_not_internal(topic)?;
         let mut bytes = Vec::with_capacity(64);
         let (key, key_range) = self.encode_data(topic, Side::Key, record.key.as_ref(), &mut bytes).await?;
@@ -143,7 +155,7 @@ impl Proxy {
         if let Some(partition) = record.partition.filter(|partition| *partition < 0) {
             return Err(Error::NegativePartitionId(partition));
         }
-        self.find_topic(topic).await?;
+        self.find_topic(topic, template).await?;
         let sent = Part::send(topic, 1);
         let mut headers = record.headers;
         if !has_traceparent(&headers) {

@@ -52,6 +52,7 @@ impl Creation {
         if self.assignments.is_none() {
             (self.partitions, self.replication_factor) = (created.partitions, created.replicas);
         }
+        self.configs.extend(created.configs.into_iter().map(|(name, value)| (name, Some(value))));
         Ok(self)
     }
 
