@@ -58,8 +58,9 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
+// Times say something on a quiet machine only, so it is run by hand; that bodies give other tasks their turn is a test in `body.rs`.
 #[test]
-#[ignore = "measures times"]
+#[ignore = "measures times: for a quiet machine, with --release, by hand"]
 fn small_requests_stay_fast_beside_large_bodies_and_slow_readers() {
     let seconds = std::env::var("POSTERN_LATENCY_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let time = seconds.map_or(Duration::from_millis(1500), Duration::from_secs);
