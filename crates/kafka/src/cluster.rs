@@ -12,8 +12,13 @@ use tokio::runtime::Handle;
 use crate::{
     Acl, AclFilter, Admitted, ClientStatistics, ClusterDescription, CommittedOffset, ConfigAlteration, ConfigEntry,
     ConfigResource, Consumer, ConsumerSettings, CreatedTopic, Deliveries, Error, ErrorKind, GroupDescription,
-    GroupMembers, ListedGroup, NewTopic, Offset, OffsetRange, OffsetTime, PartitionId, Reader, Reassignment, Settings,
-    TopicDescription, TopicName, admin::Admin, metadata::Metadata, network::Network, producer::Producer,
+    GroupMembers, ListedGroup, Login, NewTopic, Offset, OffsetRange, OffsetTime, PartitionId, Reader, Reassignment,
+    Settings, TopicDescription, TopicName,
+    admin::Admin,
+    metadata::Metadata,
+    network::Network,
+    producer::Producer,
+    settings::{Sasl, Security},
 };
 
 /// A Kafka cluster. Cheap to clone; clones share connections, metadata and the producer.
@@ -44,11 +49,48 @@ impl Cluster {
         let runtime = Handle::try_current().map_err(|error| {
             Error::new(ErrorKind::Other, "INVALID_CONFIG", format!("no runtime to run in: {error}"))
         })?;
-        let network = Arc::new(Network::start(&settings)?);
+        let network = Network::start(&settings)?;
+        Ok(Cluster::over(settings, network, runtime))
+    }
+
+    fn over(settings: Settings, network: Network, runtime: Handle) -> Cluster {
+        let network = Arc::new(network);
         let metadata = Arc::new(Metadata::new(network.clone(), settings.call_timeout, runtime.clone()));
         let producer = Producer::start(&settings, &network, &metadata, runtime.clone());
         let admin = Arc::new(Admin::new(network.clone(), metadata.clone(), &settings));
-        Ok(Cluster { inner: Arc::new(Inner { settings, runtime, network, metadata, producer }), admin })
+        Cluster { inner: Arc::new(Inner { settings, runtime, network, metadata, producer }), admin }
+    }
+
+    /// Proves the credentials of `sasl` to a broker, in place of those of this client, over a connection that is closed again. Secrets
+    /// that are files are read, which blocks. Dropping the future gives it up.
+    ///
+    /// # Errors
+    /// `Authentication`, named `SASL_AUTHENTICATION_FAILED` where the broker refuses them, and otherwise where the listener wants no such
+    /// credentials or is not trusted; `BrokerUnavailable`; `InvalidRequest`: they cannot be used.
+    pub async fn log_in(&self, sasl: Sasl) -> Result<Login, Error> {
+        self.inner.network.log_in(sasl).await
+    }
+
+    /// The same cluster as somebody else has it: with these credentials, and with connections, metadata and a producer of its own. Only what
+    /// TLS has read is shared. It costs no connection until it is used.
+    #[must_use]
+    pub fn for_login(&self, login: &Login) -> Cluster {
+        let Inner { settings, runtime, network, .. } = &*self.inner;
+        let _runtime = runtime.enter();
+        // How connections are secured is in the network.
+        let settings = Settings { security: Security::default(), ..settings.clone() };
+        let network = network.for_login(&settings, login);
+        Cluster::over(settings, network, runtime.clone())
+    }
+
+    /// Whether both are clones of one client.
+    pub fn is_same(&self, other: &Cluster) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// How often brokers have refused the credentials of this client.
+    pub fn refused_logins(&self) -> u64 {
+        self.inner.network.refused_logins()
     }
 
     /// The same cluster, for one request: the administrative calls that are made through it, and through its clones, all end within

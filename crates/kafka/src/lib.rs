@@ -61,11 +61,11 @@ pub use deliveries::Deliveries;
 pub use error::{AppendError, Error, ErrorKind, Fate};
 pub use inflight::{Admitted, Inflight, TooLarge};
 pub use names::{ByteCount, InvalidTopicName, NodeId, Offset, PartitionId, TopicName, TopicPartition};
-pub use network::Broker;
+pub use network::{Broker, Login};
 pub use reader::Reader;
 pub use record::{Receipt, Record, StoredRecord};
 pub use settings::{
-    ClientCredentials, KeyStore, Mechanism, Sasl, ScramHash, Secret, Security, Settings, Source, Tls, TokenSource,
-    TrustStore,
+    ClientCredentials, KeyStore, Mechanism, Sasl, ScramHash, Secret, Security, Settings, SharedSecret, Source, Tls,
+    TokenSource, TrustStore,
 };
 pub use statistics::{ClientStatistics, LATENCY_BOUNDS, Latencies, LatencyHistogram};

@@ -20,6 +20,8 @@ pub(crate) use crate::connection::CallError;
 use crate::{
     Error, NodeId, Settings,
     connection::{Backoff, Health, Link, LinkState, Protection, Transport},
+    sasl::Authenticator,
+    settings::Sasl,
 };
 
 /// A broker, as it wants to be reached.
@@ -33,6 +35,23 @@ pub struct Broker {
     pub port: u16,
     /// Where it stands, if it says so.
     pub rack: Option<String>,
+}
+
+/// The answers of a broker while somebody logs in are smaller than this.
+const LOGIN_FRAME: usize = 1 << 20;
+
+/// Credentials that a broker has accepted. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Login {
+    authenticator: Arc<Authenticator>,
+    lifetime: Option<Duration>,
+}
+
+impl Login {
+    /// How long the broker believes them on one connection; `None`: it does not say.
+    pub fn lifetime(&self) -> Option<Duration> {
+        self.lifetime
+    }
 }
 
 /// The brokers, as far as known.
@@ -70,13 +89,22 @@ impl Network {
     /// # Errors
     /// `InvalidRequest`: they cannot be read or used.
     pub(crate) fn start(settings: &Settings) -> Result<Network, Error> {
+        Ok(Network::with(settings, Protection::new(&settings.security)?, Health::default()))
+    }
+
+    /// The same brokers for somebody else, with connections of its own. Whether brokers can be reached is told to the log by this one
+    /// alone.
+    pub(crate) fn for_login(&self, settings: &Settings, login: &Login) -> Network {
+        Network::with(settings, self.protection.with_login(&login.authenticator), Health::quiet())
+    }
+
+    fn with(settings: &Settings, protection: Protection, health: Health) -> Network {
         let request_timeout = settings.request_timeout.min(settings.call_timeout);
-        let health = Arc::new(Health::default());
-        let protection = Protection::new(&settings.security)?;
+        let health = Arc::new(health);
         let link = |address: &str| {
             Arc::new(Link::start(address.to_owned(), protection.clone(), request_timeout, health.clone()))
         };
-        Ok(Network {
+        Network {
             bootstrap: settings.bootstrap_addresses().map(link).collect(),
             next_bootstrap: AtomicUsize::new(0),
             known: Mutex::default(),
@@ -85,7 +113,38 @@ impl Network {
             request_timeout,
             unreachable_timeout: settings.unreachable_timeout,
             rebalances: AtomicU64::new(0),
-        })
+        }
+    }
+
+    /// Proves `sasl` to the first bootstrap address that answers, over a connection that is closed again.
+    ///
+    /// # Errors
+    /// `Authentication`; `BrokerUnavailable`: none of them answers. `InvalidRequest`: it cannot be used.
+    pub(crate) async fn log_in(&self, sasl: Sasl) -> Result<Login, Error> {
+        let authenticator = Arc::new(Authenticator::new(sasl)?);
+        let protection = self.protection.with_login(&authenticator);
+        let first = self.next_bootstrap.fetch_add(1, Ordering::Relaxed);
+        let mut failed = None;
+        for at in 0..self.bootstrap.len() {
+            let address = self.bootstrap[(first + at) % self.bootstrap.len()].address();
+            match Transport::open(&protection, address, LOGIN_FRAME).await {
+                Ok(transport) => {
+                    self.health.reached(address);
+                    return Ok(Login { authenticator, lifetime: transport.session_lifetime() });
+                }
+                Err(error) if error.is_transient() => {
+                    self.health.failed(address, &error.message);
+                    failed = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| Error::unavailable("there is no broker to ask")))
+    }
+
+    /// How often brokers have refused our credentials.
+    pub(crate) fn refused_logins(&self) -> u64 {
+        self.protection.refusals()
     }
 
     pub(crate) fn health(&self) -> &Arc<Health> {

@@ -68,6 +68,8 @@ struct Shared {
     senders: Mutex<HashMap<NodeId, Arc<ReadyList>>>,
     outstanding: Arc<Outstanding>,
     counters: SendCounters,
+    /// Whether a task looks at deadlines.
+    expiring: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -108,22 +110,13 @@ impl Producer {
             senders: Mutex::default(),
             outstanding: Arc::default(),
             counters: SendCounters::default(),
+            expiring: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         });
         let learning = Arc::downgrade(&shared);
         metadata.listen(move |name, topic| {
             if let Some(shared) = learning.upgrade() {
                 shared.learn(name, topic);
-            }
-        });
-        let expiring = Arc::downgrade(&shared);
-        runtime.spawn(async move {
-            loop {
-                sleep(EXPIRY_INTERVAL).await;
-                let Some(shared) = expiring.upgrade() else { return };
-                if shared.outstanding.count() > 0 {
-                    shared.expire().await;
-                }
             }
         });
         Producer(shared)
@@ -137,6 +130,7 @@ impl Producer {
         let timestamps_ms = records.iter().map(|record| record.timestamp_ms.unwrap_or(now_ms));
         let (deliveries, slots) = Deliveries::new(timestamps_ms, permit, &shared.outstanding);
         let deadline = since + shared.settings.delivery_timeout;
+        shared.watch_deadlines();
         let known = shared.topics.read().get(name).cloned();
         match known {
             Some(topic) => shared.append(&topic, &records, slots, now_ms, deadline),
@@ -402,6 +396,29 @@ impl Shared {
     }
 
     // === The end of records ===
+
+    /// Looks at deadlines while records are under way, so that a client without any costs nothing.
+    fn watch_deadlines(self: &Arc<Self>) {
+        if self.expiring.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let expiring = Arc::downgrade(self);
+        self.runtime.spawn(async move {
+            loop {
+                sleep(EXPIRY_INTERVAL).await;
+                let Some(shared) = expiring.upgrade() else { return };
+                if shared.outstanding.count() > 0 {
+                    shared.expire().await;
+                    continue;
+                }
+                shared.expiring.swap(false, Ordering::AcqRel);
+                // Who looked before that relies on this task, and has been counted; who looks after it starts another one.
+                if shared.outstanding.count() == 0 || shared.expiring.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+            }
+        });
+    }
 
     /// Answers what was not acknowledged by its deadline.
     async fn expire(&self) {

@@ -6,7 +6,14 @@
 //!
 //! Source: KIP-12, KIP-152 (SaslAuthenticate), KIP-368 (re-authentication), RFC 4616, 5802, 7628.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -74,6 +81,8 @@ pub(crate) struct Authenticator {
     tokens: Option<oauth::Tokens>,
     salted: scram::SaltedPasswords,
     refused: Mutex<Option<Refused>>,
+    /// How often a broker has refused.
+    refusals: AtomicU64,
 }
 
 /// Credentials that a broker has refused.
@@ -121,7 +130,18 @@ impl Authenticator {
                 }
             }
         };
-        Ok(Authenticator { sasl, tokens, salted: scram::SaltedPasswords::default(), refused: Mutex::new(None) })
+        Ok(Authenticator {
+            sasl,
+            tokens,
+            salted: scram::SaltedPasswords::default(),
+            refused: Mutex::new(None),
+            refusals: AtomicU64::new(0),
+        })
+    }
+
+    /// How often a broker has refused, since the start.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refusals.load(Relaxed)
     }
 
     /// To be asked before a connection is opened: whether the credentials as they are now were refused a moment ago.
@@ -183,6 +203,7 @@ impl Authenticator {
     }
 
     fn remember(&self, error: &Error, digest: Vec<u8>) {
+        self.refusals.fetch_add(1, Relaxed);
         let mut refused = self.refused.lock();
         let failures = match &*refused {
             Some(before) if before.digest == digest => before.failures.saturating_add(1),
@@ -279,7 +300,7 @@ impl fmt::Debug for Authenticator {
 async fn read_text(source: &Source) -> Result<String, String> {
     let source = source.clone();
     let read = match source {
-        Source::Inline(_) => Ok(source.read_text()),
+        Source::Inline(_) | Source::Shared(_) => Ok(source.read_text()),
         Source::File(_) => tokio::task::spawn_blocking(move || source.read_text()).await,
     };
     read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())

@@ -7,7 +7,8 @@ use crate::{ByteCount, Compression, Error, ErrorKind};
 mod security;
 
 pub use security::{
-    ClientCredentials, KeyStore, Mechanism, Sasl, ScramHash, Secret, Security, Source, Tls, TokenSource, TrustStore,
+    ClientCredentials, KeyStore, Mechanism, Sasl, ScramHash, Secret, Security, SharedSecret, Source, Tls, TokenSource,
+    TrustStore,
 };
 
 /// How the cluster is reached.

@@ -72,6 +72,39 @@ pub struct ClientStatistics {
     pub rebalances: u64,
 }
 
+impl ClientStatistics {
+    /// Counts what another client has counted as well.
+    pub fn add(&mut self, other: ClientStatistics) {
+        self.records_written += other.records_written;
+        self.records_not_written += other.records_not_written;
+        self.records_unknown += other.records_unknown;
+        self.batches += other.batches;
+        self.batch_bytes += other.batch_bytes;
+        self.retries += other.retries;
+        self.rebalances += other.rebalances;
+        for (kind, count) in other.record_errors {
+            match self.record_errors.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, known)) => *known += count,
+                None => self.record_errors.push((kind, count)),
+            }
+        }
+        for (node, latencies) in other.produce_latency {
+            match self.produce_latency.iter_mut().find(|(known, _)| *known == node) {
+                Some((_, known)) => known.add(&latencies),
+                None => self.produce_latency.push((node, latencies)),
+            }
+        }
+        self.produce_latency.sort_by_key(|(node, _)| node.0);
+    }
+}
+
+impl Latencies {
+    fn add(&mut self, other: &Latencies) {
+        self.buckets.iter_mut().zip(other.buckets).for_each(|(count, more)| *count += more);
+        self.sum += other.sum;
+    }
+}
+
 /// Counts the records of a producer by what became of them.
 #[derive(Debug, Default)]
 pub(crate) struct RecordCounters {

@@ -50,6 +50,11 @@ impl Health {
         }
     }
 
+    /// One that tells the log nothing.
+    pub(crate) fn quiet() -> Health {
+        Health { closing: AtomicBool::new(true), ..Health::default() }
+    }
+
     /// From now on failures are expected and not logged.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{Backoff, Health, Protection, Transport, transport};
-use crate::{Error, wire::response_layout::decode};
+use crate::{Error, error::ErrorCode, wire::response_layout::decode};
 
 /// Calls that wait for an answer at the same time, on the connection and before it.
 const MAX_IN_FLIGHT: usize = 16;
@@ -185,7 +185,9 @@ impl LinkTask {
                 Err(error) => {
                     self.set(LinkState::Failing);
                     self.health.failed(&self.address, &error.message);
-                    failed = Some((Instant::now() + backoff.next(), error.clone()));
+                    // Refused credentials are remembered by themselves, and others may take their place at any time.
+                    let is_refusal = error.name == ErrorCode::SASL_AUTHENTICATION_FAILED.name();
+                    failed = (!is_refusal).then(|| (Instant::now() + backoff.next(), error.clone()));
                     let _ = call.reply.send(Err(CallError { error, sent: false }));
                 }
             }

@@ -21,4 +21,14 @@ impl Protection {
         let sasl = security.sasl.clone().map(Authenticator::new).transpose()?;
         Ok(Protection { tls: tls.map(Arc::new), sasl: sasl.map(Arc::new) })
     }
+
+    /// The same TLS, for somebody else.
+    pub(crate) fn with_login(&self, authenticator: &Arc<Authenticator>) -> Protection {
+        Protection { tls: self.tls.clone(), sasl: Some(authenticator.clone()) }
+    }
+
+    /// How often a broker has refused the credentials.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.sasl.as_ref().map_or(0, |authenticator| authenticator.refusals())
+    }
 }

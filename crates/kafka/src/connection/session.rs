@@ -10,6 +10,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub(super) struct Session {
     exchange: Option<Exchange>,
     /// When the next exchange is due.
     renew_at: Option<Instant>,
+    /// What the last one has said.
+    lifetime: SessionLifetime,
 }
 
 /// An exchange under way.
@@ -75,7 +78,8 @@ pub(super) enum Progress {
 impl Session {
     /// A session that begins with an exchange.
     pub(super) fn start(authenticator: Arc<Authenticator>, address: &str) -> Session {
-        let mut session = Session { authenticator, address: address.to_owned(), exchange: None, renew_at: None };
+        let address = address.to_owned();
+        let mut session = Session { authenticator, address, exchange: None, renew_at: None, lifetime: None };
         session.begin();
         session
     }
@@ -105,6 +109,11 @@ impl Session {
         }
     }
 
+    /// How long what was proved is believed.
+    pub(super) fn lifetime(&self) -> SessionLifetime {
+        self.lifetime
+    }
+
     /// Whether an exchange is under way.
     pub(super) fn is_busy(&self) -> bool {
         self.exchange.is_some()
@@ -120,7 +129,9 @@ impl Session {
             let held = mem::take(&mut exchange.held);
             self.exchange = None;
             // Before its end, and not for all connections at once.
-            self.renew_at = outcome?.map(|lifetime| Instant::now() + lifetime.mul_f64(0.85 + 0.1 * fastrand::f64()));
+            self.lifetime = outcome?;
+            let until_renewed = |lifetime: Duration| lifetime.mul_f64(0.85 + 0.1 * fastrand::f64());
+            self.renew_at = self.lifetime.map(|lifetime| Instant::now() + until_renewed(lifetime));
             return Ok(Progress::Done(held));
         }
         Ok(match exchange.calls.try_recv() {

@@ -25,7 +25,7 @@ use super::{
     versions::BrokerVersions,
     versions_of,
 };
-use crate::{Error, tls, wire::response_layout::decode};
+use crate::{Error, sasl::SessionLifetime, tls, wire::response_layout::decode};
 
 /// Reading asks for so many bytes at a time.
 const READ_BYTES: usize = 16 << 10;
@@ -147,6 +147,11 @@ impl Transport {
             self.is_proven = false;
             return Ok(());
         }
+    }
+
+    /// How long the broker believes who this client is; `None`: as long as the connection lasts.
+    pub(crate) fn session_lifetime(&self) -> SessionLifetime {
+        self.session.as_ref().and_then(Session::lifetime)
     }
 
     /// Calls this client something else from now on.

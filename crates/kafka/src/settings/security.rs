@@ -3,7 +3,9 @@
 //! Names and meanings are those of Kafka's client settings `security.protocol`, `ssl.*` and `sasl.*`. Everything that may be renewed
 //! while the program runs is named by a [`Source`], which is read again for each new connection.
 
-use std::{fmt, fs, io, path::PathBuf};
+use std::{fmt, fs, io, path::PathBuf, sync::Arc};
+
+use parking_lot::RwLock;
 
 /// What is asked of a connection beyond TCP. The default is neither TLS nor SASL: Kafka's `PLAINTEXT`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,7 +110,7 @@ impl Sasl {
 }
 
 /// The SASL mechanisms that are spoken here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mechanism {
     /// `PLAIN`.
     Plain,
@@ -189,6 +191,8 @@ pub struct ClientCredentials {
 pub enum Source {
     /// The text itself.
     Inline(Secret),
+    /// A text that may be replaced by another one, which counts for each new connection and each renewed session.
+    Shared(SharedSecret),
     /// A file. Where a text is expected, line ends at its end are left out.
     File(PathBuf),
 }
@@ -206,6 +210,7 @@ impl Source {
     pub fn read(&self) -> io::Result<Vec<u8>> {
         match self {
             Source::Inline(text) => Ok(text.0.clone().into_bytes()),
+            Source::Shared(text) => Ok(text.0.read().0.clone().into_bytes()),
             Source::File(path) => {
                 let named = |error: &dyn fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
                 if fs::metadata(path).map_err(|error| named(&error))?.len() > Source::MAX_BYTES {
@@ -236,7 +241,7 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::Inline(_) => f.write_str("the value given"),
+            Source::Inline(_) | Source::Shared(_) => f.write_str("the value given"),
             Source::File(path) => write!(f, "{}", path.display()),
         }
     }
@@ -252,6 +257,30 @@ impl Secret {
         Secret(text.into())
     }
 }
+
+/// A text that is not printed, and may be replaced. Cheap to clone; clones share it, and nothing else is equal.
+#[derive(Clone, Debug)]
+pub struct SharedSecret(Arc<RwLock<Secret>>);
+
+impl SharedSecret {
+    /// Keeps `text`.
+    pub fn new(text: impl Into<String>) -> SharedSecret {
+        SharedSecret(Arc::new(RwLock::new(Secret::new(text))))
+    }
+
+    /// Keeps `text` from now on.
+    pub fn replace(&self, text: impl Into<String>) {
+        *self.0.write() = Secret::new(text);
+    }
+}
+
+impl PartialEq for SharedSecret {
+    fn eq(&self, other: &SharedSecret) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for SharedSecret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

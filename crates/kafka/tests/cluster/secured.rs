@@ -9,10 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kafka_protocol::messages::ApiKey;
 use parking_lot::Mutex;
 use postern_kafka::{
-    ClientCredentials, Cluster, Error, ErrorKind, KeyStore, Sasl, ScramHash, Security, Settings, Source, Tls,
-    TokenSource, TopicName, TrustStore,
+    ClientCredentials, Cluster, Error, ErrorKind, KeyStore, Sasl, ScramHash, Security, Settings, SharedSecret, Source,
+    Tls, TokenSource, TopicName, TrustStore,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::{
@@ -275,6 +276,42 @@ async fn a_wrong_password_is_told_and_not_tried_in_a_loop() {
     fs::write(&path, "right\n").expect("written");
     until_it_works(&cluster).await;
     round_trip(&cluster, &embedded).await;
+}
+
+/// Somebody else's client: its own connections, its own credentials, which may be replaced by others of the same user.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_lent_to_others_with_credentials_of_their_own() {
+    let embedded = Embedded::start().await;
+    let users = users("ana", "old");
+    let options =
+        Options { users: Some(users.clone()), session: Some(Duration::from_millis(200)), ..Options::default() };
+    let listener = Listener::start(embedded.broker.address(), options).await;
+    let nobody = secured(&listener, Security::default());
+    let wrong = scram(ScramHash::Sha256, "ana", Source::inline("canary"));
+    let error = nobody.log_in(wrong.expect("credentials")).await.expect_err("refused");
+    assert_eq!((error.kind, error.name.as_str()), (ErrorKind::Authentication, "SASL_AUTHENTICATION_FAILED"));
+    assert!(error.message.contains("Invalid username or password") && !format!("{error:?}").contains("canary"));
+
+    let secret = SharedSecret::new("old");
+    let sasl = scram(ScramHash::Sha256, "ana", Source::Shared(secret.clone())).expect("credentials");
+    let login = nobody.log_in(sasl).await.expect("accepted");
+    assert_eq!(login.lifetime(), Some(Duration::from_millis(200)));
+    let ana = nobody.for_login(&login);
+    round_trip(&ana, &embedded).await;
+    for (api, least) in [(ApiKey::Produce, 1), (ApiKey::Metadata, 1), (ApiKey::CreateTopics, 1)] {
+        assert!(listener.counts.passed("ana", api) >= least, "{api:?}");
+    }
+    assert_eq!(ana.refused_logins(), 0);
+    users.lock().insert("ana".to_owned(), "new".to_owned());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ana.describe_cluster().await.is_ok() {
+        assert!(Instant::now() < deadline, "the session does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(ana.refused_logins() > 0);
+    secret.replace("new");
+    until_it_works(&ana).await;
+    round_trip(&ana, &embedded).await;
 }
 
 /// A pause may be under way.

@@ -48,6 +48,15 @@ pub(crate) struct Counts {
     pub(crate) connections: AtomicUsize,
     pub(crate) handshakes: AtomicUsize,
     pub(crate) refused: AtomicUsize,
+    /// Requests that were passed on, by who had logged in.
+    passed: Mutex<HashMap<(String, ApiKey), usize>>,
+}
+
+impl Counts {
+    /// Requests of `user` for this API.
+    pub(crate) fn passed(&self, user: &str, api: ApiKey) -> usize {
+        self.passed.lock().get(&(user.to_owned(), api)).copied().unwrap_or_default()
+    }
 }
 
 /// Stops when dropped.
@@ -93,10 +102,11 @@ enum State {
     /// SCRAM: the user's salted password, and what was said so far.
     Challenged {
         mechanism: String,
+        user: String,
         salted: Vec<u8>,
         said: String,
     },
-    Known,
+    Known(String),
 }
 
 struct Connection {
@@ -123,7 +133,7 @@ impl Connection {
     async fn serve(mut self, mut client: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
         let mut broker = TcpStream::connect(self.broker).await?;
         if self.options.users.is_none() {
-            self.state = State::Known;
+            self.state = State::Known(String::new());
         }
         loop {
             let request = read_frame(&mut client).await?;
@@ -132,8 +142,9 @@ impl Connection {
             let answer = match api {
                 ApiKey::SaslHandshake | ApiKey::SaslAuthenticate => self.sasl(api, version, request)?,
                 ApiKey::ApiVersions => with_sasl(version, pass_on(&mut broker, &request).await?)?,
-                _ if !matches!(self.state, State::Known) => return Err(io::Error::other("not authenticated")),
                 _ => {
+                    let State::Known(user) = &self.state else { return Err(io::Error::other("not authenticated")) };
+                    *self.counts.passed.lock().entry((user.clone(), api)).or_default() += 1;
                     let answer = pass_on(&mut broker, &request).await?;
                     self.readdress(api, version, answer)?
                 }
@@ -168,7 +179,7 @@ impl Connection {
             let response = match self.step(&message) {
                 Ok(said) => {
                     let session = match self.state {
-                        State::Known => self.options.session.map_or(0, |session| session.as_millis() as i64),
+                        State::Known(_) => self.options.session.map_or(0, |session| session.as_millis() as i64),
                         _ => 0,
                     };
                     SaslAuthenticateResponse::default()
@@ -198,16 +209,16 @@ impl Connection {
                 if users.get(user).is_none_or(|expected| expected != password) {
                     return Err(REFUSED);
                 }
-                self.state = State::Known;
+                self.state = State::Known(user.to_owned());
                 Ok(String::new())
             }
             State::Mechanism(mechanism) if mechanism == "OAUTHBEARER" => {
                 let token = message.split('\u{1}').find_map(|part| part.strip_prefix("auth=Bearer "));
-                if !users.values().any(|expected| Some(expected.as_str()) == token) {
+                let Some((user, _)) = users.iter().find(|(_, expected)| Some(expected.as_str()) == token) else {
                     self.state = State::Mechanism("REFUSED".to_owned());
                     return Ok("{\"status\":\"invalid_token\"}".to_owned());
-                }
-                self.state = State::Known;
+                };
+                self.state = State::Known(user.clone());
                 Ok(String::new())
             }
             State::Mechanism(mechanism) if mechanism == "REFUSED" => Err("{\"status\":\"invalid_token\"}"),
@@ -225,10 +236,11 @@ impl Connection {
                 let mut salted = vec![0; length];
                 let iterations = NonZeroU32::new(iterations).expect("positive");
                 pbkdf2::derive(algorithm, iterations, salt, password.as_bytes(), &mut salted);
-                self.state = State::Challenged { mechanism, salted, said: format!("{bare},{first}") };
+                self.state =
+                    State::Challenged { mechanism, user: user.to_owned(), salted, said: format!("{bare},{first}") };
                 Ok(first)
             }
-            State::Challenged { mechanism, salted, said } => {
+            State::Challenged { mechanism, user, salted, said } => {
                 let (without_proof, proof) = message.split_once(",p=").ok_or("no proof")?;
                 let (algorithm, hash) = match mechanism.as_str() {
                     "SCRAM-SHA-256" => (hmac::HMAC_SHA256, &digest::SHA256),
@@ -244,10 +256,10 @@ impl Connection {
                     return Err(REFUSED);
                 }
                 let server = sign(sign(&salted, b"Server Key").as_ref(), said.as_bytes());
-                self.state = State::Known;
+                self.state = State::Known(user);
                 Ok(format!("v={}", BASE64_STANDARD.encode(server)))
             }
-            State::Unknown | State::Known => Err("SaslHandshake is missing"),
+            State::Unknown | State::Known(_) => Err("SaslHandshake is missing"),
         }
     }
 
