@@ -254,17 +254,17 @@ impl Api {
         }
         let path = path::clean(head.uri.path()).into_owned();
         let forwarded = head.extensions.get::<ForwardedCaller>().map(|ForwardedCaller(caller)| caller.clone());
-        let permissions = match (forwarded, is_open(&head.method, &path)) {
+        let (permissions, identity) = match (forwarded, is_open(&head.method, &path)) {
             (Some(caller), _) => {
                 let permissions = self.access.permissions_of(caller);
                 observed.recognized(permissions.caller());
-                permissions
+                (permissions, None)
             }
-            (None, true) => Permissions::unlimited(),
+            (None, true) => (Permissions::unlimited(), None),
             (None, false) => match self.access.permissions(&mut head).await {
-                Ok(permissions) => {
+                Ok((permissions, identity)) => {
                     observed.recognized(permissions.caller());
-                    permissions
+                    (permissions, identity)
                 }
                 Err(refused) => {
                     let media_type = negotiate(accepted(&head.headers).as_deref(), self.parts.profile.errors);
@@ -308,7 +308,7 @@ impl Api {
         let params = Params(endpoint.params.iter().copied().zip(values).collect(), permissions);
         let reader = self.parts.reader.clone();
         let body = RequestBody::Unread(body);
-        let context = RequestContext { params, content_type, media_type, body, reader, head, need: *need };
+        let context = RequestContext { params, identity, content_type, media_type, body, reader, head, need: *need };
         let answer = match access::authorize(&context) {
             Ok(()) => handler(context).await,
             Err(problem) => Err(problem),

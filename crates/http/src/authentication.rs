@@ -8,7 +8,9 @@
 mod basic;
 mod bearer;
 mod certificate;
+mod failures;
 mod gateway;
+mod pass_through;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_
 use hyper::http::request::Parts as Head;
 use parking_lot::RwLock;
 use postern_access::{Caller, Permissions, Rules};
+use postern_proxy::KafkaIdentity;
 
 use crate::connection_info::ConnectionInfo;
 use crate::front::client_ip;
@@ -27,6 +30,7 @@ pub use basic::Basic;
 pub use bearer::{Bearer, TokenKeys};
 pub use certificate::Certificate;
 pub use gateway::Gateway;
+pub use pass_through::PassThrough;
 
 /// Characters of a message in a header.
 const DESCRIPTION_MAX: usize = 200;
@@ -43,6 +47,8 @@ pub enum Authentication {
     Certificate(Certificate),
     /// By what a trusted gateway says.
     Gateway(Gateway),
+    /// By credentials for Kafka, which it is then asked with.
+    PassThrough(Box<PassThrough>),
 }
 
 /// What decides about requests. Cheap to clone; clones share it, and it is replaced as a whole while requests are answered.
@@ -77,11 +83,18 @@ impl AccessControl {
         self.0.read().clone()
     }
 
-    /// Who sends this request, and what they may do. Headers that only a gateway may set are taken out of it.
-    pub(crate) async fn permissions(&self, head: &mut Head) -> Result<Permissions, Refused> {
+    /// Who sends this request, what they may do, and what they are for Kafka, if they are known there. Headers that only a gateway may set are
+    /// taken out of it.
+    pub(crate) async fn permissions(&self, head: &mut Head) -> Result<(Permissions, Option<KafkaIdentity>), Refused> {
         let state = self.current();
         let caller = match &*state.authentication {
-            Authentication::Nobody => return Ok(Permissions::anonymous(state.rules.clone())),
+            Authentication::Nobody => return Ok((Permissions::anonymous(state.rules.clone()), None)),
+            // Nobody without credentials is anybody for Kafka, whatever the rules say.
+            Authentication::PassThrough(pass_through) => {
+                let recognized = pass_through.caller(head, client_ip(&head.extensions)).await?;
+                let (caller, identity) = recognized.ok_or(Refused::Missing)?;
+                return Ok((Permissions::new(Arc::new(caller), state.rules.clone()), Some(identity)));
+            }
             Authentication::Basic(basic) => match credentials(head, "Basic")? {
                 Some(credentials) => Some(basic.caller(credentials, client_ip(&head.extensions)).await?),
                 None => None,
@@ -98,9 +111,9 @@ impl AccessControl {
         };
         // Who presents nothing is somebody only where a rule says so.
         match caller {
-            Some(caller) => Ok(Permissions::new(Arc::new(caller), state.rules.clone())),
+            Some(caller) => Ok((Permissions::new(Arc::new(caller), state.rules.clone()), None)),
             None if state.rules.as_ref().is_some_and(|rules| rules.names_anonymous()) => {
-                Ok(Permissions::anonymous(state.rules.clone()))
+                Ok((Permissions::anonymous(state.rules.clone()), None))
             }
             None => Err(Refused::Missing),
         }
@@ -113,10 +126,16 @@ impl AccessControl {
 
     /// The answer of a handler that refused. Who has not said who it is gets told how to, where there is a way.
     pub(crate) fn refused(&self, problem: Problem) -> Reply {
-        if (problem.status, problem.code) != (StatusCode::UNAUTHORIZED, 401) {
+        let authentication = self.current().authentication.clone();
+        let is_ours = match (&*authentication, problem.code) {
+            // Kafka has changed its mind about the caller's credentials.
+            (Authentication::PassThrough(_), 40101) => true,
+            (_, code) => code == 401,
+        };
+        if problem.status != StatusCode::UNAUTHORIZED || !is_ours {
             return problem.into_reply();
         }
-        match self.current().authentication.challenge(&Refused::Missing) {
+        match authentication.challenge(&Refused::Missing) {
             Some(challenge) => {
                 let reply = problem.into_reply().header(WWW_AUTHENTICATE, challenge);
                 reply.header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
@@ -135,6 +154,26 @@ impl AccessControl {
                 (StatusCode::UNAUTHORIZED, format!("HTTP 401 Unauthorized: {}", authentication.wanted()))
             }
             Refused::Wrong(message) => (StatusCode::UNAUTHORIZED, format!("HTTP 401 Unauthorized: {message}.")),
+            Refused::ByKafka(message) => {
+                let message = format!("HTTP 401 Unauthorized: {message}. Nothing was done.");
+                let reply = Problem::new(StatusCode::UNAUTHORIZED, 40101, message).into_reply();
+                let reply = reply.header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                return match authentication.challenge(refused) {
+                    Some(challenge) => reply.header(WWW_AUTHENTICATE, challenge),
+                    None => reply,
+                };
+            }
+            Refused::KafkaAway(message) => {
+                let message = format!("Kafka cannot be asked who you are: {message}. Nothing was done.");
+                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, message);
+                return problem.into_reply().header(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Refused::Misconfigured(message) => {
+                let message = format!(
+                    "This server shows Kafka credentials in a way that it does not take: {message}. Nothing was done."
+                );
+                return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, 50002, message).into_reply();
+            }
             Refused::Unavailable(message) => {
                 let message = format!("{message} Send this again later. Nothing was done.");
                 let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, 50302, message);
@@ -172,6 +211,7 @@ impl Authentication {
                     gateway.user_header()
                 )
             }
+            Authentication::PassThrough(pass_through) => pass_through.wanted(),
         }
     }
 
@@ -184,6 +224,7 @@ impl Authentication {
                 let message: String = quoted(message).chars().take(DESCRIPTION_MAX).collect();
                 format!("Bearer realm=\"Postern\", error=\"invalid_token\", error_description=\"{message}\"")
             }
+            (Authentication::PassThrough(pass_through), refused) => pass_through.challenge(refused),
             (Authentication::Bearer(_), _) => "Bearer realm=\"Postern\"".to_owned(),
             (Authentication::Nobody | Authentication::Certificate(_) | Authentication::Gateway(_), _) => return None,
         };
@@ -202,6 +243,12 @@ pub(crate) enum Refused {
     Malformed(String),
     /// It cannot be judged at the moment.
     Unavailable(&'static str),
+    /// Kafka refuses the credentials, in its words.
+    ByKafka(String),
+    /// Kafka cannot be asked.
+    KafkaAway(String),
+    /// Kafka wants something else than is configured.
+    Misconfigured(String),
     /// Too many wrong passwords came from this address.
     TooMany,
 }

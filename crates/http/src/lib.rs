@@ -50,7 +50,7 @@ mod v3;
 
 pub use access::explain;
 pub use api::{Api, registry, rest, rest_among_replicas};
-pub use authentication::{AccessControl, Authentication, Basic, Bearer, Certificate, Gateway, TokenKeys};
+pub use authentication::{AccessControl, Authentication, Basic, Bearer, Certificate, Gateway, PassThrough, TokenKeys};
 pub use body::Bounds;
 pub use connection_info::{ConnectionInfo, TlsInfo};
 pub use listener::Listener;

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use postern_proxy::KafkaIdentity;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings, transform::ReplaceBoolSchemas};
 use serde_json::{Map, Value, json};
 
@@ -20,7 +21,7 @@ use crate::problem::Problem;
 use crate::reading::{EVENT_STREAM, NDJSON};
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
-use crate::router::{Media, Route, Table};
+use crate::router::{Media, Route, State, Table};
 
 const READ: Media = Media { consumes: None, produces: &[MediaType { name: JSON, weight: 1000 }] };
 const HTML: Media = Media { consumes: None, produces: &[MediaType { name: "text/html", weight: 1000 }] };
@@ -32,6 +33,12 @@ const SHOW_PAGE: Operation = operation("showDocs", "This description as a page")
 struct Description {
     document: OnceLock<Bytes>,
     page: OnceLock<Bytes>,
+}
+
+impl State for Arc<Description> {
+    fn acting_as(&self, _: &KafkaIdentity) -> Arc<Description> {
+        Arc::clone(self)
+    }
 }
 
 /// Adds the routes of the description to `routes`, all of which it describes.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use postern_access::Permissions;
+use postern_proxy::KafkaIdentity;
 
 use crate::access::routes::Need;
 use crate::body::{Body, BodyKind, BodyReader, BodyStream};
@@ -25,6 +26,8 @@ pub(crate) struct RequestContext {
     /// The media type of the response.
     pub(crate) media_type: &'static str,
     pub(crate) params: Params,
+    /// What its caller is for Kafka, where callers are known there.
+    pub(crate) identity: Option<KafkaIdentity>,
     pub(crate) body: RequestBody,
     pub(crate) reader: BodyReader,
     /// What its route needs.

@@ -6,6 +6,8 @@
 use std::pin::Pin;
 
 use hyper::Method;
+use postern_proxy::{KafkaIdentity, Proxy};
+use postern_registry::Registry;
 
 use crate::negotiate::MediaType;
 use crate::operation::Operation;
@@ -36,6 +38,25 @@ pub(crate) struct Route {
     pub(crate) operation: Operation,
 }
 
+/// What the operations of an API are made over.
+pub(crate) trait State: Clone + Send + Sync + 'static {
+    /// The same for a caller whom Kafka knows.
+    fn acting_as(&self, identity: &KafkaIdentity) -> Self;
+}
+
+impl State for Proxy {
+    fn acting_as(&self, identity: &KafkaIdentity) -> Proxy {
+        Proxy::acting_as(self, identity)
+    }
+}
+
+/// The registry has an identity of its own, whoever asks.
+impl State for Registry {
+    fn acting_as(&self, _: &KafkaIdentity) -> Registry {
+        self.clone()
+    }
+}
+
 /// The operations of one API over `state`.
 pub(crate) struct Table<S> {
     state: S,
@@ -44,7 +65,7 @@ pub(crate) struct Table<S> {
     pub(crate) routes: Vec<Route>,
 }
 
-impl<S: Clone + Send + Sync + 'static> Table<S> {
+impl<S: State> Table<S> {
     pub(crate) fn new(state: S) -> Table<S> {
         Table::with(state, S::clone)
     }
@@ -107,7 +128,13 @@ impl<S: Clone + Send + Sync + 'static> Table<S> {
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         let (state, for_request) = (self.state.clone(), self.for_request);
-        let handler: Handler = Box::new(move |request| Box::pin(handler(for_request(&state), request)));
+        let handler: Handler = Box::new(move |request| {
+            let state = match &request.identity {
+                None => for_request(&state),
+                Some(identity) => for_request(&state.acting_as(identity)),
+            };
+            Box::pin(handler(state, request))
+        });
         self.routes.push(Route { method, path, media, handler, operation });
         self
     }

@@ -13,6 +13,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use postern_access::KeySet;
 use postern_http::{AccessControl, TokenKeys};
+use postern_proxy::Identities;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::{
     sync::Notify,
@@ -40,6 +41,8 @@ pub(crate) struct Access {
     pub(crate) control: AccessControl,
     config: Arc<AccessConfig>,
     keys: TokenKeys,
+    /// The callers whom Kafka knows, where they are recognized by that.
+    pub(crate) identities: Option<Identities>,
     /// The texts of the files in use.
     contents: Vec<String>,
     /// Asks for a look at the files right now.
@@ -51,10 +54,15 @@ impl Access {
     /// What is wrong with the files.
     pub(crate) fn start(config: AccessConfig) -> Result<Access, String> {
         let keys = TokenKeys::default();
+        let identities = match &config.way {
+            Way::PassThrough(chosen) => Some(Identities::new(chosen.identities.clone())),
+            _ => None,
+        };
         let contents = contents(&config)?;
-        let decisions = config.build(&reader(&config, &contents), &keys).map_err(|faults| faults.join("; "))?;
+        let decisions = config.build(&reader(&config, &contents), &keys, identities.as_ref());
+        let decisions = decisions.map_err(|faults| faults.join("; "))?;
         let control = AccessControl::new(decisions.authentication, decisions.rules);
-        Ok(Access { control, config: Arc::new(config), keys, contents, reload: Arc::new(Notify::new()) })
+        Ok(Access { control, config: Arc::new(config), keys, identities, contents, reload: Arc::new(Notify::new()) })
     }
 
     /// The tasks that keep it up to date: each ends when it is dropped.
@@ -102,7 +110,7 @@ impl Access {
         if tokio::task::block_in_place(|| contents(&self.config))? != found {
             return Ok(false); // being written; the next look finds it whole
         }
-        let built = self.config.build(&reader(&self.config, &found), &self.keys);
+        let built = self.config.build(&reader(&self.config, &found), &self.keys, self.identities.as_ref());
         let decisions = built.map_err(|faults| faults.join("; "))?;
         decisions.doubts.iter().for_each(|doubt| tracing::warn!("{doubt}"));
         // The rules are the last of the files.

@@ -46,7 +46,8 @@ pub(crate) fn connect(config: &Config) -> Result<String, String> {
 /// The files cannot be used, or there is no such path.
 pub(crate) fn explain(access: &AccessConfig, question: &Question) -> Result<(bool, String), String> {
     let keys = postern_http::TokenKeys::default();
-    let decisions = access.build(&|path| std::fs::read_to_string(path), &keys).map_err(|faults| faults.join("; "))?;
+    let decisions =
+        access.build(&|path| std::fs::read_to_string(path), &keys, None).map_err(|faults| faults.join("; "))?;
     let caller = match question.name.as_str() {
         "anonymous" => Caller::anonymous(),
         // Rules look at names and groups, not at how they became known.

@@ -37,6 +37,8 @@ mod https;
 mod https_settings;
 mod jaas;
 mod kafka_security;
+mod pass_through;
+mod pass_through_settings;
 mod properties;
 mod raw;
 mod realm;
@@ -383,6 +385,9 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         SchemasChoice::Remote { .. } => "_schemas",
     };
     let access = AccessConfig::read(raw, env, registry_topic, errors);
+    if let Way::PassThrough(pass_through) = &access.way {
+        pass_through.check(&security, raw, errors);
+    }
     warn_of_open_listeners(&listeners, access.asks(), raw);
     if let Some(Management { listen, is_chosen: true }) = management {
         http_listeners.push((setting::MANAGEMENT_LISTEN, listen));

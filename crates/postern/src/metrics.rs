@@ -27,8 +27,8 @@ use postern_http::{
     Api,
     observe::{ApiStatistics, ConnectionCounters},
 };
-use postern_kafka::{Cluster, LATENCY_BOUNDS, Latencies};
-use postern_proxy::{Format, Proxy, SchemaKind};
+use postern_kafka::{ClientStatistics, Cluster, LATENCY_BOUNDS, Latencies};
+use postern_proxy::{Format, Identities, Proxy, SchemaKind};
 use postern_registry::Registry;
 use prometheus_client::{
     collector::Collector,
@@ -60,6 +60,8 @@ pub(crate) struct Sources {
     pub(crate) apis: Vec<ObservedApi>,
     pub(crate) cluster: Cluster,
     pub(crate) proxy: Proxy,
+    /// The callers whom Kafka knows.
+    pub(crate) identities: Option<Identities>,
     /// The registry in this process.
     pub(crate) registry: Option<ObservedRegistry>,
     /// The broker in this process.
@@ -143,11 +145,18 @@ impl fmt::Debug for Metrics {
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page { encoder };
-        let Sources { apis, cluster, proxy, registry, broker, spans, started } = &*self.0;
+        let Sources { apis, cluster, proxy, identities, registry, broker, spans, started } = &*self.0;
         page.process(*started)?;
         page.http(apis)?;
         page.records(proxy)?;
-        page.kafka(cluster)?;
+        let mut clients = cluster.statistics();
+        if let Some(identities) = identities {
+            clients.add(identities.client_statistics());
+        }
+        page.kafka(clients)?;
+        if let Some(identities) = identities {
+            page.identities(identities)?;
+        }
         if let Some(spans) = spans {
             page.spans(spans)?;
         }
@@ -282,8 +291,7 @@ impl Page<'_> {
         self.one(declared::CONSUMER_BUFFERED_LIMIT, read.fetched.1.0 as u64)
     }
 
-    fn kafka(&mut self, cluster: &Cluster) -> fmt::Result {
-        let read = cluster.statistics();
+    fn kafka(&mut self, read: ClientStatistics) -> fmt::Result {
         let outcomes = [
             ("written", read.records_written),
             ("not_written", read.records_not_written),
@@ -301,6 +309,13 @@ impl Page<'_> {
             latencies.map(|(node, latencies)| (vec![node.to_string()], latencies)),
         )?;
         self.one(declared::KAFKA_REBALANCES, read.rebalances)
+    }
+
+    fn identities(&mut self, identities: &Identities) -> fmt::Result {
+        let read = identities.statistics();
+        self.one(declared::KAFKA_IDENTITIES, read.identities as u64)?;
+        let outcomes = [("accepted", read.accepted), ("refused", read.refused), ("failed", read.failed)];
+        self.samples(declared::KAFKA_LOGINS, outcomes.map(|(outcome, count)| (vec![outcome.to_owned()], count)))
     }
 
     fn spans(&mut self, spans: &SpanCounters) -> fmt::Result {

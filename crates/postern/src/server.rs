@@ -16,9 +16,8 @@ use hyper::Method;
 use postern_broker::Broker;
 use postern_http::observe::ConnectionCounters;
 use postern_http::{Bounds, Listener};
-use postern_kafka::{ByteCount, Cluster};
-use postern_proxy::Schemas;
-use postern_proxy::{Limits, Proxy, ReplicaSettings};
+use postern_kafka::{ByteCount, Cluster, Security};
+use postern_proxy::{Identities, Limits, Proxy, ReplicaSettings, Schemas};
 use postern_registry::Registry;
 use postern_registry_client::{Remote, RemoteSettings};
 use tokio::{
@@ -30,7 +29,7 @@ use tokio::{
 use crate::{
     access::Access,
     certificates::{Certificates, Tls},
-    config::{ClusterChoice, Config, Http, HttpAddress, Management, RegistryKafka, SchemasChoice, UnixSockets},
+    config::{ClusterChoice, Config, Http, HttpAddress, Management, RegistryKafka, SchemasChoice, UnixSockets, Way},
     health::Health,
     listen::{self, ListenError, Socket, Sockets},
     metrics::{Metrics, ObservedApi, ObservedRegistry, Sources},
@@ -49,6 +48,8 @@ pub(crate) struct Server {
     bootstrap: String,
     cluster: Cluster,
     proxy: Proxy,
+    /// The callers whom Kafka knows.
+    identities: Option<Identities>,
     /// Set once, on shutdown: the listeners stop accepting.
     stop: watch::Sender<bool>,
     health: Health,
@@ -116,6 +117,10 @@ impl Server {
         let rest_at_paths = listen::listen_at(listen::REST, &rest_paths, mode).map_err(StartError::Listen)?;
         let registry_at_paths =
             listen::listen_at(listen::REGISTRY, &registry_paths, mode).map_err(StartError::Listen)?;
+        let callers = match &config.access.way {
+            Way::PassThrough(chosen) => Some(chosen.clone()),
+            _ => None,
+        };
         let access = Access::start(config.access).map_err(StartError::Access)?;
         let telemetry =
             Telemetry::start(config.collector.as_ref(), config.trace_records).map_err(StartError::Traces)?;
@@ -141,6 +146,13 @@ impl Server {
 
         let kafka = postern_kafka::Settings { bootstrap_servers: bootstrap.clone(), ..chosen };
         let cluster = Cluster::connect(kafka.clone()).map_err(StartError::Clients)?;
+        if let (Some(chosen), Some(identities)) = (callers, &access.identities) {
+            let bootstrap_servers = chosen.bootstrap_servers.unwrap_or_else(|| kafka.bootstrap_servers.clone());
+            let security = Security { tls: kafka.security.tls.clone(), sasl: None };
+            let nobody = postern_kafka::Settings { bootstrap_servers, security, ..kafka.clone() };
+            identities.reach(Cluster::connect(nobody).map_err(StartError::Clients)?);
+        }
+        let identities = access.identities.clone();
         let (schemas, own, registry) = match config.schemas {
             SchemasChoice::Remote { urls, credentials, authorities, timeout } => {
                 let names: Vec<String> = urls.iter().map(ToString::to_string).collect();
@@ -249,6 +261,7 @@ impl Server {
                 apis: std::iter::once(rest_api).chain(registry_api).collect(),
                 cluster: cluster.clone(),
                 proxy: proxy.clone(),
+                identities: identities.clone(),
                 registry: own.map(ObservedRegistry::new),
                 broker: broker.as_ref().map(Broker::observer),
                 spans: telemetry.as_ref().and_then(Telemetry::counters),
@@ -266,6 +279,7 @@ impl Server {
             bootstrap,
             cluster,
             proxy,
+            identities,
             stop,
             health,
             management_address,
@@ -333,6 +347,9 @@ impl Server {
             }
         }
         finished &= self.cluster.flush(left()).await;
+        if let Some(identities) = self.identities {
+            finished &= identities.flush(left()).await;
+        }
         if let Some(telemetry) = self.telemetry {
             telemetry.shutdown(left().min(TELEMETRY_SHUTDOWN_TIMEOUT)).await;
         }

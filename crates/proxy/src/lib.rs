@@ -1,13 +1,15 @@
 //! The operations behind the HTTP APIs: producing and reading records, administering topics, and how much memory they may use.
 //!
 //! Operations speak of topics, records and schemas. Nothing here knows a status code, a header or a version of the API: that is `http`'s.
-//! Nothing here knows how a record reaches a broker: that is `kafka`'s. Of callers only the owners of consumer instances are told apart.
+//! Nothing here knows how a record reaches a broker: that is `kafka`'s. Callers are told apart as owners of consumer instances, and by their
+//! Kafka identities where they have any (`identities`).
 
 mod administer;
 mod consumers;
 mod decode;
 mod encode;
 mod error;
+mod identities;
 mod large_work;
 mod limits;
 mod produce;
@@ -36,14 +38,15 @@ pub use consumers::{
 pub use decode::{DecodeError, Decoder, EncodedValue};
 pub use encode::Format;
 pub use error::Error;
+pub use identities::{Credentials, Identities, IdentitySettings, IdentityStatistics, KafkaIdentity, LoginError};
 pub use large_work::run_large;
 pub use limits::Limits;
 pub use postern_kafka::{
     Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, AppendError, Broker, ByteCount,
     ClusterDescription, ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
     CreatedTopic, Error as ClusterError, ErrorKind, Fate, GroupDescription, GroupMember, GroupState, GroupType,
-    InvalidTopicName, LATENCY_BOUNDS, Latencies, LatencyHistogram, ListedGroup, NewTopic, NodeId, Offset, OffsetRange,
-    PartitionDescription, PartitionId, Reassignment, Receipt, TooLarge, TopicDescription, TopicName,
+    InvalidTopicName, LATENCY_BOUNDS, Latencies, LatencyHistogram, ListedGroup, Mechanism, NewTopic, NodeId, Offset,
+    OffsetRange, PartitionDescription, PartitionId, Reassignment, Receipt, TooLarge, TopicDescription, TopicName,
 };
 pub use postern_registry::{
     Error as RegistryError, ResolveError, SchemaId, SchemaIdentifier, SchemaRef, Side, Subject,
@@ -62,10 +65,18 @@ pub use traces::Traces;
 /// Where Kafka keeps what groups have committed, its transactions and the state of share groups.
 pub const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
-/// All operations over one cluster and one registry. Cheap to clone. The second member is there for one request: see
-/// [`Proxy::with_one_deadline`].
+/// All operations over one cluster and one registry. Cheap to clone. The second member is there for one request, and for what it leaves
+/// behind: see [`Proxy::acting_as`] and [`Proxy::with_one_deadline`].
 #[derive(Clone)]
-pub struct Proxy(Arc<Parts>, Option<Cluster>);
+pub struct Proxy(Arc<Parts>, Option<Acting>);
+
+/// How the cluster is reached in place of the usual way.
+#[derive(Clone)]
+struct Acting {
+    cluster: Cluster,
+    /// Whose it is; kept so that it stays in use.
+    identity: Option<KafkaIdentity>,
+}
 
 struct Parts {
     cluster: Cluster,
@@ -112,7 +123,16 @@ impl Proxy {
     /// The same for one administrative request: whatever it asks of the cluster, one call after the other, ends within the time for
     /// one call, counted from now.
     pub fn with_one_deadline(&self) -> Proxy {
-        Proxy(self.0.clone(), Some(self.0.cluster.with_one_deadline()))
+        let cluster = self.cluster().with_one_deadline();
+        Proxy(self.0.clone(), Some(Acting { cluster, identity: self.identity().cloned() }))
+    }
+
+    /// The same for a caller with a Kafka identity of its own: whatever it asks of the cluster, Kafka is asked by that identity, and so it is by
+    /// the consumer instances and readers that it makes. Only the id of the cluster is common knowledge, and the registry has an identity of its
+    /// own.
+    pub fn acting_as(&self, identity: &KafkaIdentity) -> Proxy {
+        let acting = Acting { cluster: identity.cluster().clone(), identity: Some(identity.clone()) };
+        Proxy(self.0.clone(), Some(acting))
     }
 
     /// Refuses changes to the topics of our own, and to those in which Kafka keeps its own state.
@@ -130,7 +150,11 @@ impl Proxy {
     }
 
     fn cluster(&self) -> &Cluster {
-        self.1.as_ref().unwrap_or(&self.0.cluster)
+        self.1.as_ref().map_or(&self.0.cluster, |acting| &acting.cluster)
+    }
+
+    fn identity(&self) -> Option<&KafkaIdentity> {
+        self.1.as_ref()?.identity.as_ref()
     }
 
     fn schemas(&self) -> &Schemas {

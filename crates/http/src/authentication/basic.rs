@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use parking_lot::Mutex;
 use postern_access::{Caller, Users};
 use quick_cache::sync::Cache;
 use ring::hmac;
 use tokio::sync::Semaphore;
 
 use super::Refused;
-use crate::addresses::client_network;
+use super::failures::Failures;
 
 /// Pairs that are remembered, and for how long.
 const REMEMBERED: usize = 1024;
@@ -24,11 +23,6 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(300);
 const HASHES: usize = 2;
 /// Requests that may wait for a hash.
 const WAITING: usize = 64;
-/// Wrong passwords from one address within [`FAILURES_WITHIN`]; further ones are not hashed.
-const FAILURES: u32 = 10;
-const FAILURES_WITHIN: Duration = Duration::from_secs(60);
-/// Addresses of which failures are counted.
-const ADDRESSES: usize = 4096;
 /// Bytes of user and password together.
 const PAIR_MAX: usize = 1024;
 const WRONG: &str = "unknown user or wrong password";
@@ -41,7 +35,7 @@ pub struct Basic {
     known: Cache<[u8; 32], (Caller, Instant)>,
     hashing: Semaphore,
     waiting: Semaphore,
-    failures: Mutex<quick_cache::unsync::Cache<IpAddr, (u32, Instant)>>,
+    failures: Failures,
 }
 
 impl Basic {
@@ -58,7 +52,7 @@ impl Basic {
             known: Cache::new(REMEMBERED),
             hashing: Semaphore::new(HASHES),
             waiting: Semaphore::new(WAITING),
-            failures: Mutex::new(quick_cache::unsync::Cache::new(ADDRESSES)),
+            failures: Failures::default(),
         }
     }
 
@@ -68,21 +62,13 @@ impl Basic {
 
     /// The caller with these credentials. Dropping the future leaves a hash that was begun to end by itself.
     pub(super) async fn caller(&self, credentials: &str, peer: Option<IpAddr>) -> Result<Caller, Refused> {
-        let malformed = || Refused::Malformed("expected user:password in base64 after Basic.".to_owned());
-        let pair = BASE64_STANDARD.decode(credentials).map_err(|_| malformed())?;
-        // Older clients send Latin-1.
-        let pair =
-            String::from_utf8(pair).unwrap_or_else(|bytes| bytes.as_bytes().iter().map(|b| char::from(*b)).collect());
-        let (user, password) = pair.split_once(':').ok_or_else(malformed)?;
-        if user.is_empty() || pair.len() > PAIR_MAX {
-            return Err(Refused::Wrong(WRONG.to_owned()));
-        }
+        let (user, password) = user_and_password(credentials)?;
+        let (user, password) = (user.as_str(), password.as_str());
         let key = self.key_of(user, password);
         if let Some(caller) = self.known(&key) {
             return Ok(caller);
         }
-        let peer = peer.map(client_network);
-        if peer.is_some_and(|peer| self.is_failing(peer)) {
+        if self.failures.are_too_many(peer) {
             return Err(Refused::TooMany);
         }
         let verified = match self.users.is_costly() {
@@ -93,9 +79,7 @@ impl Basic {
             self.known.insert(key, (caller.clone(), Instant::now()));
         }
         verified.ok_or_else(|| {
-            if let Some(peer) = peer {
-                self.failed(peer);
-            }
+            self.failures.add(peer);
             Refused::Wrong(WRONG.to_owned())
         })
     }
@@ -137,21 +121,18 @@ impl Basic {
         self.known.remove(key);
         None
     }
+}
 
-    fn is_failing(&self, peer: IpAddr) -> bool {
-        let failures = self.failures.lock();
-        failures.get(&peer).is_some_and(|(count, since)| *count >= FAILURES && since.elapsed() < FAILURES_WITHIN)
-    }
-
-    fn failed(&self, peer: IpAddr) {
-        let mut failures = self.failures.lock();
-        let (count, since) = match failures.get(&peer) {
-            Some((count, since)) if since.elapsed() < FAILURES_WITHIN => (count.saturating_add(1), *since),
-            Some(_) | None => (1, Instant::now()),
-        };
-        if count == FAILURES {
-            tracing::warn!("{FAILURES} wrong passwords within a minute from {peer}: further ones are refused unseen");
-        }
-        failures.insert(peer, (count, since));
+/// User and password from what follows `Basic`.
+pub(super) fn user_and_password(credentials: &str) -> Result<(String, String), Refused> {
+    let malformed = || Refused::Malformed("expected user:password in base64 after Basic.".to_owned());
+    let pair = BASE64_STANDARD.decode(credentials).map_err(|_| malformed())?;
+    // Older clients send Latin-1.
+    let pair =
+        String::from_utf8(pair).unwrap_or_else(|bytes| bytes.as_bytes().iter().map(|b| char::from(*b)).collect());
+    let (user, password) = pair.split_once(':').ok_or_else(malformed)?;
+    match user.is_empty() || pair.len() > PAIR_MAX {
+        true => Err(Refused::Wrong(WRONG.to_owned())),
+        false => Ok((user.to_owned(), password.to_owned())),
     }
 }

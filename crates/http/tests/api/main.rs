@@ -13,6 +13,7 @@ mod http_responses;
 mod http_wire;
 mod latency;
 mod openapi;
+mod pass_through;
 mod record_streams;
 mod registry;
 mod registry_better;
@@ -23,6 +24,8 @@ mod registry_order;
 mod registry_queries;
 mod registry_reserved;
 mod remote;
+#[path = "../../../kafka/tests/cluster/secured/listener.rs"]
+mod sasl_listener;
 mod tls;
 mod v2_consumer_records;
 mod v2_consumers;

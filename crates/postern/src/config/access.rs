@@ -8,10 +8,10 @@ use std::{io, sync::Arc, time::Duration};
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use postern_access::{Algorithm, KeySet, NameMapping, Roles, Rules, TokenRules, User, Users};
-use postern_http::{Authentication, Basic, Bearer, Certificate, Gateway, TokenKeys};
-use postern_proxy::INTERNAL_TOPICS;
+use postern_http::{Authentication, Basic, Bearer, Certificate, Gateway, PassThrough, TokenKeys};
+use postern_proxy::{INTERNAL_TOPICS, Identities};
 
-use super::{ConfigErrors, Env, properties, raw::RawConfig, setting, value};
+use super::{ConfigErrors, Env, pass_through, properties, raw::RawConfig, setting, value};
 
 /// What is chosen.
 #[derive(Debug, PartialEq)]
@@ -52,6 +52,7 @@ pub(crate) enum Way {
         user: HeaderName,
         groups: Option<(HeaderName, char)>,
     },
+    PassThrough(pass_through::PassThrough),
 }
 
 /// A file of users.
@@ -76,6 +77,7 @@ enum Named {
     Bearer,
     Certificate,
     Gateway,
+    PassThrough,
 }
 
 fn way(text: &str) -> Result<Named, &'static str> {
@@ -85,7 +87,8 @@ fn way(text: &str) -> Result<Named, &'static str> {
         "bearer" => Ok(Named::Bearer),
         "certificate" => Ok(Named::Certificate),
         "gateway" => Ok(Named::Gateway),
-        _ => Err("nobody, basic, bearer, certificate or gateway"),
+        "pass-through" => Ok(Named::PassThrough),
+        _ => Err("nobody, basic, bearer, certificate, gateway or pass-through"),
     }
 }
 
@@ -143,6 +146,9 @@ impl AccessConfig {
         let registry_topic = registry_topic.to_owned();
         let named = raw.take(setting::AUTHENTICATION, way, errors);
         refuse_settings_of_others(raw, named, errors);
+        if named != Named::PassThrough {
+            pass_through::refuse_all(raw, errors);
+        }
         let missing = |setting: super::Setting, errors: &mut ConfigErrors| {
             errors.add(format!("{}: not set: expected {}", setting.name, setting.operand.unwrap_or_default()));
         };
@@ -182,6 +188,7 @@ impl AccessConfig {
                 };
                 Way::Bearer { rules, keys: keys.unwrap_or(KeysFrom::File(String::new())) }
             }
+            Named::PassThrough => Way::PassThrough(pass_through::PassThrough::read(raw, errors)),
             Named::Certificate => Way::Certificate { name: raw.take(setting::CERTIFICATE_NAME, mapping, errors) },
             Named::Gateway => {
                 let from = raw.find(setting::GATEWAY_FROM, value::networks, errors).unwrap_or_default();
@@ -209,7 +216,7 @@ impl AccessConfig {
         };
         let config = AccessConfig { way, rules, registry_topic };
         if errors.is_empty() {
-            match config.build(&|path| env.file(path), &TokenKeys::default()) {
+            match config.build(&|path| env.file(path), &TokenKeys::default(), None) {
                 Ok(decisions) => decisions.doubts.into_iter().for_each(|doubt| raw.warn(doubt)),
                 Err(faults) => faults.into_iter().for_each(|fault| errors.add(fault)),
             }
@@ -225,7 +232,10 @@ impl AccessConfig {
     /// The files that decide, whose change is to be noticed.
     pub(crate) fn files(&self) -> Vec<&str> {
         let mut files: Vec<&str> = match &self.way {
-            Way::Nobody | Way::Certificate { .. } | Way::Bearer { keys: KeysFrom::Url(_), .. } => Vec::new(),
+            Way::Nobody
+            | Way::Certificate { .. }
+            | Way::PassThrough(_)
+            | Way::Bearer { keys: KeysFrom::Url(_), .. } => Vec::new(),
             Way::Basic { users: UsersFile::Htpasswd(path) | UsersFile::Properties { path, .. }, .. } => {
                 vec![path.as_str()]
             }
@@ -237,7 +247,7 @@ impl AccessConfig {
     }
 
     /// Makes of the settings and the texts of the files what decides, and says what is weak about it. The keys of tokens go into `keys`,
-    /// where they come from a file.
+    /// where they come from a file. Callers whom Kafka knows are those of `identities`.
     ///
     /// # Errors
     /// All faults, as sentences; never a secret.
@@ -245,6 +255,7 @@ impl AccessConfig {
         &self,
         read: &dyn Fn(&str) -> io::Result<String>,
         keys: &TokenKeys,
+        identities: Option<&Identities>,
     ) -> Result<Decisions, Vec<String>> {
         let file = |setting: super::Setting, path: &str| {
             read(path).map_err(|error| vec![format!("{}: the file {path:?} cannot be read ({error})", setting.name)])
@@ -281,6 +292,10 @@ impl AccessConfig {
                 }
                 Authentication::Bearer(Bearer::new(rules.clone(), keys.clone()))
             }
+            Way::PassThrough(chosen) => {
+                let identities = identities.cloned().unwrap_or_else(|| Identities::new(chosen.identities.clone()));
+                Authentication::PassThrough(Box::new(PassThrough::new(identities)))
+            }
             Way::Certificate { name } => Authentication::Certificate(Certificate { name: *name }),
             Way::Gateway { from, secret, user, groups } => {
                 let secret = match secret {
@@ -312,6 +327,11 @@ impl AccessConfig {
                 };
                 let (rules, doubts) = Rules::parse(&text, &internal).map_err(faults)?;
                 weaknesses.extend(doubts.into_iter().map(|doubt| format!("{path}: {doubt}")));
+                if matches!(self.way, Way::PassThrough(_)) && rules.names_anonymous() {
+                    weaknesses.push(format!(
+                        "{path}: anonymous is nobody with authentication = pass-through: who sends no credentials is refused"
+                    ));
+                }
                 Some(Arc::new(rules))
             }
         };

@@ -4,7 +4,7 @@
 //! the key `rest-listen` of the file.
 
 pub(crate) use super::declaration::{Secret, Setting};
-use super::{front_settings, https_settings, security_settings};
+use super::{front_settings, https_settings, pass_through_settings, security_settings};
 
 const KAFKA: &str = "Kafka";
 const LISTENERS: &str = "HTTP";
@@ -324,7 +324,8 @@ settings! {
         operand: Some("WAY"),
         default: "nobody",
         about: "How callers of the REST proxy and the registry are recognized, one way for all: \"nobody\" is asked; \"basic\": user and \
-                password; \"bearer\": a signed token; \"certificate\": a client certificate; \"gateway\": headers of a gateway.",
+                password; \"bearer\": a signed token; \"certificate\": a client certificate; \"gateway\": headers of a gateway; \"pass-through\": \
+                credentials that Kafka knows, which is then asked by that user.",
     }
     ACCESS_RULES = {
         name: "access",
@@ -658,16 +659,21 @@ settings! {
 
 /// All settings, in the order of `--help`.
 pub(crate) const ALL: &[Setting] = &{
-    const TABLES: [&[Setting]; 6] = [
+    const TABLES: [&[Setting]; 7] = [
         DECLARED,
+        &pass_through_settings::ALL,
         &front_settings::ALL,
         &https_settings::HTTPS.all(),
         &https_settings::REGISTRY_HTTPS.all(),
         &security_settings::KAFKA.all(),
         &security_settings::REGISTRY_KAFKA.all(),
     ];
-    let mut all =
-        [SWITCH; DECLARED.len() + front_settings::ALL.len() + 2 * https_settings::COUNT + 2 * security_settings::COUNT];
+    const COUNT: usize = DECLARED.len()
+        + pass_through_settings::ALL.len()
+        + front_settings::ALL.len()
+        + 2 * https_settings::COUNT
+        + 2 * security_settings::COUNT;
+    let mut all = [SWITCH; COUNT];
     let (mut table, mut row) = (0, 0);
     let mut at = 0;
     while at < all.len() {

@@ -72,6 +72,10 @@ metrics! {
         "Time from a Produce request to the broker's answer, by broker id.";
     KAFKA_REBALANCES: Counter "postern_kafka_rebalances" [] "Rounds of consumer groups that ended with an assignment for an instance.";
 
+    KAFKA_IDENTITIES: Gauge "postern_kafka_identities" [] "Callers with connections of their own to Kafka, with authentication = pass-through.";
+    KAFKA_LOGINS: Counter "postern_kafka_logins" ["outcome"]
+        "Credentials of callers that were shown to Kafka: accepted, refused, or failed (no answer).";
+
     TRACE_SPANS: Counter "postern_trace_spans" ["outcome"]
         "Spans of traces, where a collector is named: exported, dropped (too many waited) or failed (the collector did not take them).";
 

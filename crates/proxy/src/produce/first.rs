@@ -44,9 +44,12 @@ pub(crate) struct FirstProduces(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     made: VecDeque<(Instant, String)>,
-    refused: HashMap<TopicName, (Instant, ClusterError)>,
-    under_way: HashMap<TopicName, watch::Receiver<Outcome>>,
+    refused: HashMap<Wanted, (Instant, ClusterError)>,
+    under_way: HashMap<Wanted, watch::Receiver<Outcome>>,
 }
+
+/// A topic, and for which of the callers' own Kafka identities, if they have any: what Kafka answers one of them answers no other.
+type Wanted = (TopicName, Option<String>);
 
 /// Who makes the topic.
 enum Begun {
@@ -55,13 +58,14 @@ enum Begun {
 }
 
 impl FirstProduces {
-    fn begin(&self, topic: &TopicName, caller: &str, now: Instant) -> Result<Begun, Error> {
+    fn begin(&self, wanted: &Wanted, caller: &str, now: Instant) -> Result<Begun, Error> {
+        let (topic, _) = wanted;
         let mut state = self.0.lock();
-        if let Some(under_way) = state.under_way.get(topic) {
+        if let Some(under_way) = state.under_way.get(wanted) {
             return Ok(Begun::UnderWay(under_way.clone()));
         }
         state.refused.retain(|_, (at, _)| now.duration_since(*at) < REFUSED_FOR);
-        if let Some((_, error)) = state.refused.get(topic) {
+        if let Some((_, error)) = state.refused.get(wanted) {
             return Err(Error::TopicNotMade { topic: topic.clone(), error: error.clone() });
         }
         while state.made.front().is_some_and(|(at, _)| now.duration_since(*at) >= WINDOW) {
@@ -73,17 +77,17 @@ impl FirstProduces {
         }
         state.made.push_back((now, caller.to_owned()));
         let (sender, receiver) = watch::channel(None);
-        state.under_way.insert(topic.clone(), receiver.clone());
+        state.under_way.insert(wanted.clone(), receiver.clone());
         Ok(Begun::Ours(sender, receiver))
     }
 
-    fn end(&self, topic: &TopicName, outcome: &Result<(), ClusterError>, now: Instant) {
+    fn end(&self, wanted: &Wanted, outcome: &Result<(), ClusterError>, now: Instant) {
         let mut state = self.0.lock();
-        state.under_way.remove(topic);
+        state.under_way.remove(wanted);
         if let Err(error) = outcome
             && state.refused.len() < REFUSALS_MAX
         {
-            state.refused.insert(topic.clone(), (now, error.clone()));
+            state.refused.insert(wanted.clone(), (now, error.clone()));
         }
     }
 }
@@ -94,13 +98,14 @@ impl Proxy {
     /// # Errors
     /// [`Error::TopicNotMade`], [`Error::TooManyNewTopics`].
     pub(super) async fn make_topic(&self, topic: &TopicName, template: TopicTemplate) -> Result<(), Error> {
-        let mut outcome = match self.0.first_produces.begin(topic, &template.caller, Instant::now())? {
+        let wanted = (topic.clone(), self.identity().map(|identity| identity.user().to_owned()));
+        let mut outcome = match self.0.first_produces.begin(&wanted, &template.caller, Instant::now())? {
             Begun::UnderWay(receiver) => receiver,
             Begun::Ours(sender, receiver) => {
-                let (proxy, topic) = (self.clone(), topic.clone());
+                let proxy = self.clone();
                 tokio::spawn(async move {
-                    let made = proxy.make(&topic, template).await;
-                    proxy.0.first_produces.end(&topic, &made, Instant::now());
+                    let made = proxy.make(&wanted.0, template).await;
+                    proxy.0.first_produces.end(&wanted, &made, Instant::now());
                     sender.send_replace(Some(made));
                 });
                 receiver
@@ -145,7 +150,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn topics_are_bounded_by_caller_and_refusals_are_remembered() {
         let made = FirstProduces::default();
-        let topic = |n: usize| TopicName::parse(&format!("t{n}")).expect("a name");
+        let topic = |n: usize| (TopicName::parse(&format!("t{n}")).expect("a name"), None);
         let refusal = ClusterError { kind: ErrorKind::Authorization, name: "X".to_owned(), message: "no".to_owned() };
         for n in 0..OF_CALLER_MAX {
             assert!(matches!(made.begin(&topic(n), "ana", Instant::now()), Ok(Begun::Ours(..))));
@@ -158,6 +163,9 @@ mod tests {
         assert!(matches!(made.begin(&more, "ben", Instant::now()), Ok(Begun::Ours(..))));
         let again = made.begin(&topic(0), "ben", Instant::now());
         assert!(matches!(again, Err(Error::TopicNotMade { error, .. }) if error == refusal));
+        let (name, _) = topic(0);
+        let of_another = made.begin(&(name, Some("eve".to_owned())), "eve", Instant::now());
+        assert!(matches!(of_another, Ok(Begun::Ours(..))), "a refusal is that of one identity");
         tokio::time::advance(REFUSED_FOR).await;
         assert!(matches!(made.begin(&topic(0), "ben", Instant::now()), Ok(Begun::Ours(..))));
         tokio::time::advance(WINDOW).await;

@@ -1,6 +1,7 @@
 //! Who may come in: what the settings ask for, and what is refused.
 
 use postern_access::Roles;
+use postern_kafka::Mechanism;
 
 use super::*;
 
@@ -105,4 +106,60 @@ fn the_realm_of_the_originals_is_followed() {
     assert!(refused.contains("basic-properties: not set"), "{refused}");
     let bearer = [variables[0], ("KAFKA_REST_AUTHENTICATION_METHOD", "BEARER")];
     assert!(read_with(&[], &bearer, &[]).expect_err("should not start").contains("NONE or BASIC"));
+}
+
+#[test]
+fn callers_of_kafka_need_a_cluster_that_asks_for_credentials() {
+    const WAY: &str = "--authentication=pass-through";
+    const SASL: [&str; 5] = [
+        "--bootstrap-servers=kafka:9093",
+        "--kafka-security-protocol=SASL_SSL",
+        "--kafka-sasl-mechanism=SCRAM-SHA-512",
+        "--kafka-sasl-username=postern",
+        "--kafka-sasl-password=canary",
+    ];
+    let with =
+        |arguments: &[&str]| read_with(arguments, &[], &[("rules", "[[rule]]\nwho=[\"anonymous\"]\nmay=[\"acls\"]")]);
+    let sasl = |arguments: &[&str]| with(&[&[WAY], &SASL[..], arguments].concat());
+    let Way::PassThrough(chosen) = sasl(&["--pass-through-basic=scram-sha-256"]).expect("it starts").access.way else {
+        panic!("another way")
+    };
+    assert_eq!(chosen.identities.password, Mechanism::parse("SCRAM-SHA-256").ok());
+    assert_eq!((chosen.identities.token_name, chosen.bootstrap_servers), (None, None));
+    assert_eq!((chosen.identities.identities, chosen.identities.idle), (1000, Duration::from_secs(300)));
+    let both = ["--pass-through-basic=PLAIN", "--pass-through-bearer", "--pass-through-name-claim=user"];
+    let config = sasl(&[&both[..], &["--pass-through-bootstrap-servers=kafka:9094"]].concat()).expect("it starts");
+    let Way::PassThrough(chosen) = config.access.way else { panic!("another way") };
+    assert_eq!(chosen.identities.token_name.as_deref(), Some("user"));
+    assert_eq!(chosen.bootstrap_servers.as_deref(), Some("kafka:9094"));
+
+    let plain = ["--bootstrap-servers=kafka:9092", "--pass-through-bootstrap-servers=kafka:9094"];
+    for (found, expected) in [
+        (sasl(&[]), "pass-through-basic: not set: expected it, pass-through-bearer or both"),
+        (sasl(&["--pass-through-basic=OAUTHBEARER"]), "tokens are pass-through-bearer"),
+        (sasl(&["--pass-through-basic=GSSAPI"]), "expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+        (sasl(&["--pass-through-basic=PLAIN", "--pass-through-name-claim=x"]), "no effect without pass-through-bearer"),
+        (sasl(&["--pass-through-basic=PLAIN", "--basic-users=users"]), "basic-users: has no effect"),
+        (
+            sasl(&["--pass-through-basic=PLAIN", "--replica-listen=127.0.0.1:1", "--replica-secret=rules"]),
+            "pass-through excludes replica-listen",
+        ),
+        (with(&[WAY, "--pass-through-basic=PLAIN"]), "the broker in this process knows no users"),
+        (
+            with(&[WAY, "--bootstrap-servers=kafka:9092", "--pass-through-basic=SCRAM-SHA-256"]),
+            "kafka-security-protocol is PLAINTEXT: expected pass-through-bootstrap-servers",
+        ),
+        (with(&[&[WAY, "--pass-through-basic=PLAIN"], &plain[..]].concat()), "to Kafka in clear"),
+        (with(&[&[WAY, "--pass-through-bearer"], &plain[..]].concat()), "to Kafka in clear"),
+        (with(&["--pass-through-insecure"]), "pass-through-insecure: has no effect"),
+    ] {
+        let refused = found.expect_err(expected);
+        assert!(refused.contains(expected) && !refused.contains("canary"), "{expected}: {refused}");
+    }
+    let in_clear =
+        with(&[&[WAY, "--pass-through-basic=PLAIN", "--pass-through-insecure", "--access=rules"], &plain[..]].concat());
+    let notes: Vec<_> = in_clear.expect("it starts").notes.into_iter().map(|note| note.text).collect();
+    for expected in ["to Kafka in clear", "anonymous is nobody with authentication = pass-through"] {
+        assert!(notes.iter().any(|note| note.contains(expected)), "{notes:?}");
+    }
 }

@@ -1,0 +1,270 @@
+//! Which identities there are, which credentials are proved, and which were refused. Nothing here waits.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use postern_kafka::{ClientStatistics, Cluster, Mechanism, SharedSecret};
+use quick_cache::unsync::Cache;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{Attempt, Digest, LoginError, Outcome, REFUSED_FOR};
+
+/// Refused credentials that are remembered.
+const REFUSALS: usize = 4096;
+/// Credentials of one user that are believed at a time, such as an old and a new token.
+const PROOFS: usize = 4;
+const FULL: &str = "All Kafka identities that this server may have are in use.";
+
+/// What a caller is for Kafka. Cheap to clone; as long as there is a clone, the identity is in use.
+#[derive(Clone)]
+pub struct KafkaIdentity(Arc<Held>);
+
+struct Held {
+    user: String,
+    cluster: Cluster,
+    secret: SharedSecret,
+    state: Mutex<HeldState>,
+}
+
+struct HeldState {
+    proofs: Vec<Proof>,
+    /// Which credentials are in `secret`, and when they end by themselves.
+    current: Digest,
+    current_ends: Option<Instant>,
+    used: Instant,
+    /// How often brokers had refused the connections of this identity when it was last looked at.
+    refusals: u64,
+}
+
+/// Credentials that a broker has accepted.
+#[derive(Clone, Copy)]
+pub(super) struct Proof {
+    pub(super) digest: Digest,
+    /// When to show them again.
+    pub(super) renew_at: Instant,
+    /// How long they are believed.
+    pub(super) until: Instant,
+}
+
+/// Whether credentials are proved.
+pub(super) enum Proved {
+    Good(KafkaIdentity),
+    /// For a little longer.
+    Old(KafkaIdentity),
+    Not,
+}
+
+impl KafkaIdentity {
+    /// The user's name.
+    pub fn user(&self) -> &str {
+        &self.0.user
+    }
+
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.0.cluster
+    }
+}
+
+impl fmt::Debug for KafkaIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KafkaIdentity").field(&self.0.user).finish()
+    }
+}
+
+pub(super) struct Pool {
+    max: usize,
+    identities: HashMap<(Mechanism, String), KafkaIdentity>,
+    under_way: HashMap<Digest, watch::Receiver<Outcome>>,
+    refused: Cache<Digest, (Instant, LoginError)>,
+    /// Clients of identities that go, and what those have counted that are gone.
+    going: Vec<Cluster>,
+    gone: ClientStatistics,
+}
+
+impl Pool {
+    pub(super) fn new(max: usize) -> Pool {
+        Pool {
+            max,
+            identities: HashMap::new(),
+            under_way: HashMap::new(),
+            refused: Cache::new(REFUSALS),
+            going: Vec::new(),
+            gone: ClientStatistics::default(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.identities.len()
+    }
+
+    /// All clients that may still owe something.
+    pub(super) fn clusters(&self) -> Vec<Cluster> {
+        let held = self.identities.values().map(KafkaIdentity::cluster);
+        held.chain(&self.going).cloned().collect()
+    }
+
+    pub(super) fn client_statistics(&self) -> ClientStatistics {
+        let mut all = self.gone.clone();
+        self.clusters().iter().for_each(|cluster| all.add(cluster.statistics()));
+        all
+    }
+
+    /// The client of an identity that was taken out owes nothing any more.
+    pub(super) fn retired(&mut self, cluster: &Cluster) {
+        if let Some(at) = self.going.iter().position(|going| going.is_same(cluster)) {
+            self.gone.add(self.going.swap_remove(at).statistics());
+        }
+    }
+
+    fn get(&self, (mechanism, user): (Mechanism, &str)) -> Option<&KafkaIdentity> {
+        self.identities.get(&(mechanism, user.to_owned()))
+    }
+
+    /// The identity of `key`, if these credentials are proved.
+    pub(super) fn find(&mut self, key: (Mechanism, &str), digest: &Digest, now: Instant) -> Proved {
+        let Some(identity) = self.get(key) else { return Proved::Not };
+        let mut state = identity.0.state.lock();
+        let refusals = identity.cluster().refused_logins();
+        if refusals != state.refusals {
+            // Kafka has changed its mind about these credentials, or about others that are in use meanwhile.
+            state.refusals = refusals;
+            state.proofs.clear();
+        }
+        state.proofs.retain(|proof| proof.until > now);
+        let proof = state.proofs.iter().find(|proof| proof.digest == *digest).copied();
+        let Some(proof) = proof else { return Proved::Not };
+        state.used = now;
+        match proof.renew_at > now {
+            true => Proved::Good(identity.clone()),
+            false => Proved::Old(identity.clone()),
+        }
+    }
+
+    /// Why these credentials were refused a moment ago.
+    pub(super) fn refused(&mut self, digest: &Digest, now: Instant) -> Option<LoginError> {
+        let (at, error) = self.refused.get(digest)?;
+        if now.duration_since(*at) < REFUSED_FOR {
+            return Some(error.clone());
+        }
+        self.refused.remove(digest);
+        None
+    }
+
+    /// The attempt with these credentials that is under way.
+    pub(super) fn under_way(&self, digest: &Digest) -> Option<watch::Receiver<Outcome>> {
+        self.under_way.get(digest).cloned()
+    }
+
+    pub(super) fn attempts(&self) -> usize {
+        self.under_way.len()
+    }
+
+    pub(super) fn begun(&mut self, digest: Digest, outcome: watch::Receiver<Outcome>) {
+        self.under_way.insert(digest, outcome);
+    }
+
+    pub(super) fn ended(&mut self, digest: &Digest) {
+        self.under_way.remove(digest);
+    }
+
+    /// Whether there could be an identity of `key`: looked at before Kafka is asked, so that it is not asked for nothing.
+    pub(super) fn check_room(&self, key: (Mechanism, &str), now: Instant) -> Result<(), LoginError> {
+        match self.get(key).is_some() || self.identities.len() < self.max || self.longest_unused(now).is_some() {
+            true => Ok(()),
+            false => Err(LoginError::Busy(FULL)),
+        }
+    }
+
+    /// Credentials were proved: their identity, which `make` makes where there is none, and the one that had to make room.
+    pub(super) fn proved(
+        &mut self,
+        attempt: &Attempt,
+        proof: Proof,
+        secret: SharedSecret,
+        make: impl FnOnce() -> Cluster,
+    ) -> Result<(KafkaIdentity, Option<Cluster>), LoginError> {
+        let now = Instant::now();
+        self.refused.remove(&attempt.digest);
+        if let Some(identity) = self.get(attempt.key()) {
+            identity.0.state.lock().add(proof, now);
+            identity.take_over(attempt);
+            return Ok((identity.clone(), None));
+        }
+        let mut evicted = None;
+        if self.identities.len() >= self.max {
+            let unused = self.longest_unused(now).ok_or(LoginError::Busy(FULL))?;
+            evicted = self.identities.remove(&unused).map(KafkaIdentity::into_cluster);
+            self.going.extend(evicted.clone());
+        }
+        let state = HeldState {
+            proofs: vec![proof],
+            current: attempt.digest,
+            current_ends: attempt.ends,
+            used: now,
+            refusals: 0,
+        };
+        let (user, cluster) = (attempt.user.clone(), make());
+        let identity = KafkaIdentity(Arc::new(Held { user, cluster, secret, state: Mutex::new(state) }));
+        self.identities.insert((attempt.mechanism, attempt.user.clone()), identity.clone());
+        Ok((identity, evicted))
+    }
+
+    /// Credentials were refused. The identity stays: its user may have others.
+    pub(super) fn disproved(&mut self, attempt: &Attempt, error: LoginError, now: Instant) {
+        self.refused.insert(attempt.digest, (now, error));
+        if let Some(identity) = self.get(attempt.key()) {
+            identity.0.state.lock().proofs.retain(|proof| proof.digest != attempt.digest);
+        }
+    }
+
+    /// Takes out those that nobody has used for so long.
+    pub(super) fn take_idle(&mut self, idle: Duration, now: Instant) -> Vec<Cluster> {
+        let is_idle = |identity: &KafkaIdentity| identity.unused_since(now).is_some_and(|unused| unused >= idle);
+        let idle = self.identities.extract_if(|_, identity| is_idle(identity));
+        let idle: Vec<Cluster> = idle.map(|(_, identity)| identity.into_cluster()).collect();
+        self.going.extend_from_slice(&idle);
+        idle
+    }
+
+    /// The one that nobody has used for the longest time; `None`: all of them are in use.
+    fn longest_unused(&self, now: Instant) -> Option<(Mechanism, String)> {
+        let unused = self.identities.iter().filter_map(|(key, identity)| Some((identity.unused_since(now)?, key)));
+        unused.max_by_key(|(unused, _)| *unused).map(|(_, key)| key.clone())
+    }
+}
+
+impl KafkaIdentity {
+    /// For how long nobody has used it; `None`: somebody does. The pool has the only clone of what nobody uses.
+    fn unused_since(&self, now: Instant) -> Option<Duration> {
+        (Arc::strong_count(&self.0) == 1).then(|| now.duration_since(self.0.state.lock().used))
+    }
+
+    fn into_cluster(self) -> Cluster {
+        self.0.cluster.clone()
+    }
+
+    /// Goes on with other credentials of the same user, unless they end sooner than those in use.
+    fn take_over(&self, attempt: &Attempt) {
+        let mut state = self.0.state.lock();
+        let is_older = matches!((attempt.ends, state.current_ends), (Some(new), Some(old)) if new < old);
+        if state.current != attempt.digest && !is_older {
+            self.0.secret.replace(attempt.secret.as_str());
+            (state.current, state.current_ends) = (attempt.digest, attempt.ends);
+        }
+    }
+}
+
+impl HeldState {
+    fn add(&mut self, proof: Proof, now: Instant) {
+        self.used = now;
+        self.proofs.retain(|known| known.digest != proof.digest);
+        if self.proofs.len() >= PROOFS {
+            self.proofs.remove(0);
+        }
+        self.proofs.push(proof);
+    }
+}
