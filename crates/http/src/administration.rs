@@ -1,13 +1,17 @@
 //! `/admin/v1/clusters/{cluster}/…` — administration for which Confluent has no paths: records and offsets deleted, offsets of groups
-//! reset, groups deleted. In `application/json`; described in `docs/administration.md`.
+//! reset, groups deleted, several topics created at once, log directories, partitions moved, leaders elected. In `application/json`; described in `docs/administration.md`.
 //!
 //! Names and error codes are those of API v3. What concerns several partitions is answered for each of them: 200 where all went
 //! well, 207 where some did not, whose entries then have `error_code` and `message`.
 
 mod bodies;
 mod groups;
+mod log_dirs;
+mod placement;
 mod records;
+mod topics;
 
+use hyper::StatusCode;
 use postern_proxy::{ClusterError, Error, Proxy};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,6 +32,10 @@ pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
         .post("/admin/v1/clusters/{cluster}/consumer-groups/{group}/offsets:reset", WRITE, groups::reset, groups::RESET)
         .post("/admin/v1/clusters/{cluster}/consumer-groups/{group}/offsets:delete", WRITE, groups::delete_offsets, groups::DELETE_OFFSETS)
         .post("/admin/v1/clusters/{cluster}/topics/{topic}/records:delete", WRITE, records::delete, records::DELETE)
+        .post("/admin/v1/clusters/{cluster}/topics:create", WRITE, topics::create, topics::CREATE)
+        .get("/admin/v1/clusters/{cluster}/log-dirs", READ, log_dirs::list, log_dirs::LIST)
+        .post("/admin/v1/clusters/{cluster}/reassignments:alter", WRITE, placement::reassign, placement::REASSIGN)
+        .post("/admin/v1/clusters/{cluster}/leaders:elect", WRITE, placement::elect, placement::ELECT)
         .routes
 }
 
@@ -44,6 +52,11 @@ async fn check_cluster(proxy: &Proxy, params: &Params) -> Result<(), Problem> {
             Err(Problem::missing(format!("Cluster {asked} cannot be found. The cluster of this proxy is {ours}.")))
         }
     }
+}
+
+/// 200 where all went well.
+fn status_of(mut went_well: impl Iterator<Item = bool>) -> StatusCode {
+    if went_well.all(|well| well) { StatusCode::OK } else { StatusCode::MULTI_STATUS }
 }
 
 /// Why one of several was refused; nothing where it was not.

@@ -17,7 +17,7 @@ pub(crate) struct Operation {
     pub(crate) query: &'static [Query],
     pub(crate) body: Option<RequestBody>,
     /// Statuses of success, and what is answered with them; `None`: nothing.
-    pub(crate) answers: [Option<(u16, Option<Shape>)>; 2],
+    pub(crate) answers: [Option<(u16, Option<Shape>)>; 3],
     /// How the id goes on where one operation has several paths.
     pub(crate) id_ends: [&'static str; 2],
 }
@@ -53,7 +53,7 @@ pub(crate) enum QueryKind {
 
 /// An operation that answers 204 without a body until it is said otherwise.
 pub(crate) const fn operation(id: &'static str, summary: &'static str) -> Operation {
-    Operation { id, summary, query: &[], body: None, answers: [Some((204, None)), None], id_ends: ["", ""] }
+    Operation { id, summary, query: &[], body: None, answers: [Some((204, None)), None, None], id_ends: ["", ""] }
 }
 
 impl Operation {
@@ -69,17 +69,19 @@ impl Operation {
 
     /// Answers `status` with a `T`.
     pub(crate) const fn answers_with<T: JsonSchema>(self, status: u16) -> Operation {
-        Operation { answers: [Some((status, Some(SchemaGenerator::subschema_for::<T>))), None], ..self }
+        Operation { answers: [Some((status, Some(SchemaGenerator::subschema_for::<T>))), None, None], ..self }
     }
 
     /// Answers `status` without a body.
     pub(crate) const fn answers_empty(self, status: u16) -> Operation {
-        Operation { answers: [Some((status, None)), None], ..self }
+        Operation { answers: [Some((status, None)), None, None], ..self }
     }
 
     /// Answers also `status` with a `T`.
     pub(crate) const fn or<T: JsonSchema>(self, status: u16) -> Operation {
-        Operation { answers: [self.answers[0], Some((status, Some(SchemaGenerator::subschema_for::<T>)))], ..self }
+        let mut answers = self.answers;
+        answers[if answers[1].is_none() { 1 } else { 2 }] = Some((status, Some(SchemaGenerator::subschema_for::<T>)));
+        Operation { answers, ..self }
     }
 
     /// Takes a `T` as its body, such as these.

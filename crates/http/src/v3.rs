@@ -18,7 +18,7 @@ mod records;
 mod replicas;
 mod resource;
 mod topic_records;
-mod topics;
+pub(crate) mod topics;
 
 use postern_proxy::{Error, Proxy, TopicDescription, TopicName};
 

@@ -10,8 +10,10 @@ mod alter_groups;
 mod cluster;
 mod configs;
 mod delete_records;
+mod elect_leaders;
 mod group_offsets;
 mod groups;
+mod log_dirs;
 mod offsets;
 mod reassignments;
 mod topics;
@@ -25,10 +27,12 @@ pub use acls::{Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclR
 pub use alter_configs::{ConfigAlteration, ConfigChange};
 pub use cluster::ClusterDescription;
 pub use configs::{ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
+pub use elect_leaders::Election;
 pub use group_offsets::{CommittedOffset, OffsetTime};
 pub use groups::{GroupDescription, GroupMember, GroupMembers, GroupState, GroupType, ListedGroup};
+pub use log_dirs::{LogDir, LogDirReplica};
 pub use offsets::OffsetRange;
-pub use reassignments::Reassignment;
+pub use reassignments::{Reassignment, ReassignmentChange};
 pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription};
 
 use crate::{

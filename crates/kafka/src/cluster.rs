@@ -11,9 +11,9 @@ use tokio::runtime::Handle;
 
 use crate::{
     Acl, AclFilter, Admitted, ClientStatistics, ClusterDescription, CommittedOffset, ConfigAlteration, ConfigEntry,
-    ConfigResource, Consumer, ConsumerSettings, CreatedTopic, Deliveries, Error, ErrorKind, GroupDescription,
-    GroupMembers, ListedGroup, Login, NewTopic, Offset, OffsetRange, OffsetTime, PartitionId, Reader, Reassignment,
-    Settings, TopicDescription, TopicName,
+    ConfigResource, Consumer, ConsumerSettings, CreatedTopic, Deliveries, Election, Error, ErrorKind, GroupDescription,
+    GroupMembers, ListedGroup, LogDir, Login, NewTopic, Offset, OffsetRange, OffsetTime, PartitionId, Reader,
+    Reassignment, ReassignmentChange, Settings, TopicDescription, TopicName,
     admin::Admin,
     metadata::Metadata,
     network::Network,
@@ -225,6 +225,53 @@ impl Cluster {
     /// See [`Cluster::describe_cluster`].
     pub async fn reassignments(&self) -> Result<Vec<Reassignment>, Error> {
         self.admin.reassignments().await
+    }
+
+    /// Begins, changes or cancels moves of partitions, and does not wait for their end; the result of each, in the order of `changes`.
+    ///
+    /// # Errors
+    /// Of a single one: `InvalidReplicaAssignment`, `UnknownTopic`, `InvalidRequest` where nothing is to be cancelled; see
+    /// [`Cluster::describe_cluster`].
+    pub async fn alter_reassignments(&self, changes: &[ReassignmentChange]) -> Result<Vec<Result<(), Error>>, Error> {
+        self.admin.alter_reassignments(changes).await
+    }
+
+    /// Elects leaders of `partitions`; the result of each, in their order. One that has its leader already is a success.
+    ///
+    /// # Errors
+    /// Of a single one: `UnknownTopic`, `Retriable` where no replica can lead; see [`Cluster::describe_cluster`].
+    pub async fn elect_leaders(
+        &self,
+        election: Election,
+        partitions: &[(TopicName, PartitionId)],
+    ) -> Result<Vec<Result<(), Error>>, Error> {
+        self.admin.elect_leaders(election, partitions).await
+    }
+
+    /// The log directories of all brokers that are up, and the sizes of what they hold.
+    ///
+    /// # Errors
+    /// See [`Cluster::describe_cluster`].
+    pub async fn log_dirs(&self) -> Result<Vec<LogDir>, Error> {
+        self.admin.log_dirs().await
+    }
+
+    /// Creates several topics with one request, or only says whether they could be created; the result of each, in their order.
+    ///
+    /// # Errors
+    /// Of a single one: those of [`Cluster::create_topic`]; see [`Cluster::describe_cluster`].
+    pub async fn create_topics(
+        &self,
+        topics: &[NewTopic],
+        validate_only: bool,
+    ) -> Result<Vec<Result<CreatedTopic, Error>>, Error> {
+        let results = self.admin.create_topics(topics, validate_only).await?;
+        for (topic, result) in topics.iter().zip(&results) {
+            if result.is_ok() && !validate_only {
+                self.inner.metadata.created(&topic.name);
+            }
+        }
+        Ok(results)
     }
 
     /// The ACLs that fit, sorted.

@@ -197,6 +197,7 @@ impl ErrorCode {
     pub(crate) const OFFSET_NOT_AVAILABLE: ErrorCode = ErrorCode(78);
     pub(crate) const MEMBER_ID_REQUIRED: ErrorCode = ErrorCode(79);
     pub(crate) const FENCED_INSTANCE_ID: ErrorCode = ErrorCode(82);
+    pub(crate) const ELECTION_NOT_NEEDED: ErrorCode = ErrorCode(84);
     pub(crate) const INVALID_RECORD: ErrorCode = ErrorCode(87);
     pub(crate) const THROTTLING_QUOTA_EXCEEDED: ErrorCode = ErrorCode(89);
     pub(crate) const UNKNOWN_TOPIC_ID: ErrorCode = ErrorCode(100);

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsResponse, ConsumerGroupDescribeResponse, CreateAclsResponse, CreatePartitionsResponse,
-    CreateTopicsResponse, DeleteAclsResponse, DeleteGroupsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
-    DescribeAclsResponse, DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse, HeartbeatResponse,
+    AlterPartitionReassignmentsResponse, ApiKey, ApiVersionsResponse, ConsumerGroupDescribeResponse,
+    CreateAclsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse, DeleteGroupsResponse,
+    DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse, DescribeConfigsResponse, DescribeGroupsResponse,
+    DescribeLogDirsResponse, ElectLeadersResponse, FindCoordinatorResponse, HeartbeatResponse,
     IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse,
     ListOffsetsResponse, ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse,
     OffsetDeleteResponse, OffsetFetchResponse, SaslAuthenticateResponse, SaslHandshakeResponse, SyncGroupResponse,
@@ -58,6 +59,9 @@ pub fn answer(api: i16, version: i16, bytes: &[u8]) -> bool {
         ApiKey::DescribeAcls => decodes!(DescribeAclsResponse),
         ApiKey::CreateAcls => decodes!(CreateAclsResponse),
         ApiKey::DeleteAcls => decodes!(DeleteAclsResponse),
+        ApiKey::AlterPartitionReassignments => decodes!(AlterPartitionReassignmentsResponse),
+        ApiKey::ElectLeaders => decodes!(ElectLeadersResponse),
+        ApiKey::DescribeLogDirs => decodes!(DescribeLogDirsResponse),
         ApiKey::ListPartitionReassignments => decodes!(ListPartitionReassignmentsResponse),
         other => panic!("{other:?} is spoken, and nothing here reads its answer"),
     }

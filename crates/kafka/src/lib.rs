@@ -47,9 +47,9 @@ mod wire;
 
 pub use admin::{
     Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, ClusterDescription, CommittedOffset,
-    ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic,
-    GroupDescription, GroupMember, GroupMembers, GroupState, GroupType, ListedGroup, NewTopic, OffsetRange, OffsetTime,
-    PartitionDescription, Reassignment, TopicDescription,
+    ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic, Election,
+    GroupDescription, GroupMember, GroupMembers, GroupState, GroupType, ListedGroup, LogDir, LogDirReplica, NewTopic,
+    OffsetRange, OffsetTime, PartitionDescription, Reassignment, ReassignmentChange, TopicDescription,
 };
 pub use cluster::Cluster;
 pub use compression::{Compression, UnknownCompression};

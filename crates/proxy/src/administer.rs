@@ -7,6 +7,7 @@ mod acls;
 mod alter_groups;
 mod configs;
 mod groups;
+mod placement;
 
 use postern_kafka::{
     ClusterDescription, CreatedTopic, Error as ClusterError, NewTopic, OffsetRange, PartitionId, Reassignment,
@@ -109,10 +110,21 @@ impl Proxy {
     /// # Errors
     /// [`Error::Cluster`], of kind `TopicExists` where it exists already; [`Error::InternalTopic`].
     pub async fn create_topic(&self, new: &NewTopic) -> Result<CreatedTopic, Error> {
-        if INTERNAL_TOPICS.contains(&new.name.as_str()) {
-            return Err(Error::InternalTopic(new.name.clone()));
-        }
+        check_creatable(new)?;
         Ok(self.cluster().create_topic(new).await?)
+    }
+
+    /// Creates several topics at once, or only validates them; the result of each, in their order. Where one is internal, none is created.
+    ///
+    /// # Errors
+    /// [`Error::InternalTopic`], [`Error::Cluster`].
+    pub async fn create_topics(
+        &self,
+        topics: &[NewTopic],
+        validate_only: bool,
+    ) -> Result<Vec<Result<CreatedTopic, ClusterError>>, Error> {
+        topics.iter().try_for_each(check_creatable)?;
+        Ok(self.cluster().create_topics(topics, validate_only).await?)
     }
 
     /// Adds partitions to `topic`, so that it has `total` afterwards.
@@ -131,5 +143,13 @@ impl Proxy {
     pub async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
         self.check_not_internal(topic)?;
         Ok(self.cluster().delete_topic(topic).await?)
+    }
+}
+
+/// Kafka makes its internal topics by itself, with the settings that they need.
+fn check_creatable(new: &NewTopic) -> Result<(), Error> {
+    match INTERNAL_TOPICS.contains(&new.name.as_str()) {
+        true => Err(Error::InternalTopic(new.name.clone())),
+        false => Ok(()),
     }
 }

@@ -44,9 +44,10 @@ pub use limits::Limits;
 pub use postern_kafka::{
     Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, AppendError, Broker, ByteCount,
     ClusterDescription, ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
-    CreatedTopic, Error as ClusterError, ErrorKind, Fate, GroupDescription, GroupMember, GroupState, GroupType,
-    InvalidTopicName, LATENCY_BOUNDS, Latencies, LatencyHistogram, ListedGroup, Mechanism, NewTopic, NodeId, Offset,
-    OffsetRange, PartitionDescription, PartitionId, Reassignment, Receipt, TooLarge, TopicDescription, TopicName,
+    CreatedTopic, Election, Error as ClusterError, ErrorKind, Fate, GroupDescription, GroupMember, GroupState,
+    GroupType, InvalidTopicName, LATENCY_BOUNDS, Latencies, LatencyHistogram, ListedGroup, LogDir, LogDirReplica,
+    Mechanism, NewTopic, NodeId, Offset, OffsetRange, PartitionDescription, PartitionId, Reassignment,
+    ReassignmentChange, Receipt, TooLarge, TopicDescription, TopicName,
 };
 pub use postern_registry::{
     Error as RegistryError, ResolveError, SchemaId, SchemaIdentifier, SchemaRef, Side, Subject,

@@ -168,6 +168,10 @@ const NEEDS: &[(&str, &str, Need)] = &[
     ("POST", "/admin/v1/clusters/{cluster}/consumer-groups/{group}/offsets:reset", Group(Join)),
     ("POST", "/admin/v1/clusters/{cluster}/consumer-groups/{group}/offsets:delete", Group(Join)),
     ("POST", "/admin/v1/clusters/{cluster}/topics/{topic}/records:delete", Topic(Delete)),
+    ("POST", "/admin/v1/clusters/{cluster}/topics:create", Any),
+    ("GET", "/admin/v1/clusters/{cluster}/log-dirs", Whole(Settings)),
+    ("POST", "/admin/v1/clusters/{cluster}/reassignments:alter", Whole(ChangeSettings)),
+    ("POST", "/admin/v1/clusters/{cluster}/leaders:elect", Whole(ChangeSettings)),
     // The registry, also below a context.
     ("GET", "/schemas", Any),
     ("GET", "/schemas/types", Any),

@@ -1,6 +1,8 @@
 //! Shapes of bodies that are read by hand, for the description of the API only (docs/administration.md).
 #![expect(dead_code, reason = "only their shapes are used")]
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 
 /// Where to: one of `to`, `offset` and `timestamp_ms`.
@@ -51,4 +53,63 @@ struct DeleteBefore {
     /// -1: all records that are there.
     #[schemars(range(min = -1))]
     before_offset: i64,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct CreateTopicsRequest {
+    #[schemars(length(min = 1))]
+    topics: Vec<NewTopic>,
+    /// Only checks whether they could be created.
+    validate_only: Option<bool>,
+}
+
+/// As in API v3, where `validate_only` stands beside the other members.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct NewTopic {
+    #[schemars(length(min = 1, max = 249), regex(pattern = "^[a-zA-Z0-9._-]+$"))]
+    topic_name: String,
+    partitions_count: Option<i32>,
+    replication_factor: Option<i16>,
+    replicas_assignments: Option<BTreeMap<String, Vec<i32>>>,
+    configs: Option<Vec<NewTopicConfig>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct NewTopicConfig {
+    name: String,
+    value: String,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct AlterReassignmentsRequest {
+    reassignments: Vec<AlterReassignment>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct AlterReassignment {
+    topic_name: String,
+    partition_id: i32,
+    /// The brokers that are to keep it, the preferred leader first; null: it stays where it was.
+    #[schemars(required)]
+    replicas: Option<Vec<i32>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct ElectLeadersRequest {
+    election: Election,
+    partitions: Vec<PartitionOfTopic>,
+}
+
+/// PREFERRED: the first replica; UNCLEAN: any, where none that has caught up is left, with the loss of records.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "UPPERCASE")]
+enum Election {
+    Preferred,
+    Unclean,
 }

@@ -2,12 +2,12 @@
 
 use hyper::StatusCode;
 use postern_access::Right;
-use postern_proxy::{ClusterError, PartitionId, Proxy, ResetTo, TopicName};
+use postern_proxy::{PartitionId, Proxy, ResetTo, TopicName};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bodies::{DeleteOffsetsRequest, ResetOffsetsRequest};
-use super::{Refusal, check_cluster, problem};
+use super::{Refusal, check_cluster, problem, status_of};
 use crate::lenient_object::{BODY_MAX, LenientObject};
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
@@ -80,7 +80,7 @@ pub(super) async fn reset(proxy: Proxy, request: RequestContext) -> Result<Reply
         params.check_all(Right::Consume, tried.iter().map(|reset| reset.topic.as_str()))?;
     }
     let resets = proxy.reset_group_offsets(group, to, topics.as_deref(), dry_run).await.map_err(problem)?;
-    let status = status_of(resets.iter().map(|reset| &reset.result));
+    let status = status_of(resets.iter().map(|reset| reset.result.is_ok()));
     let data = resets.into_iter().map(|reset| ResetOffset {
         topic_name: reset.topic.to_string(),
         partition_id: reset.partition.0,
@@ -99,17 +99,13 @@ pub(super) async fn delete_offsets(proxy: Proxy, request: RequestContext) -> Res
     let group = params.get("group");
     params.check_all(Right::Consume, partitions.iter().map(|(topic, _)| topic.as_str()))?;
     let results = proxy.delete_group_offsets(group, &partitions).await.map_err(problem)?;
-    let status = status_of(results.iter().map(|(_, result)| result));
+    let status = status_of(results.iter().map(|(_, result)| result.is_ok()));
     let data = results.into_iter().map(|((topic, partition), result)| DeletedOffset {
         topic_name: topic.to_string(),
         partition_id: partition.0,
         refusal: Refusal::of(result.err()),
     });
     Ok(Reply::json(status, &Deleted { consumer_group_id: group.to_owned(), data: data.collect() }))
-}
-
-fn status_of<'a>(mut results: impl Iterator<Item = &'a Result<(), ClusterError>>) -> StatusCode {
-    if results.all(Result::is_ok) { StatusCode::OK } else { StatusCode::MULTI_STATUS }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -160,7 +156,7 @@ fn read_partitions(body: &[u8]) -> Result<Vec<(TopicName, PartitionId)>, Problem
     partitions.into_iter().map(partition).collect()
 }
 
-fn topic(name: &str) -> Result<TopicName, Problem> {
+pub(super) fn topic(name: &str) -> Result<TopicName, Problem> {
     TopicName::parse(name)
         .map_err(|error| Problem::invalid_request(format!("'{name}' is no legal name of a topic: {error}.")))
 }

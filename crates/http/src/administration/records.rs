@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use hyper::StatusCode;
 use postern_proxy::{Offset, PartitionId, Proxy, TopicName};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bodies::DeleteRecordsRequest;
-use super::{Refusal, check_cluster, problem};
+use super::{Refusal, check_cluster, problem, status_of};
 use crate::lenient_object::{BODY_MAX, LenientObject};
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
@@ -45,7 +44,7 @@ pub(super) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Repl
     let topic = TopicName::parse(name)
         .map_err(|error| Problem::no_such_topic(format!("There is no topic '{name}': {error}.")))?;
     let results = proxy.delete_records(&topic, &before).await.map_err(problem)?;
-    let status = if results.values().all(Result::is_ok) { StatusCode::OK } else { StatusCode::MULTI_STATUS };
+    let status = status_of(results.values().map(Result::is_ok));
     let data = results.into_iter().map(|(partition, result)| DeletedFrom {
         partition_id: partition.0,
         earliest_offset: result.as_ref().ok().map(|offset| offset.0),

@@ -350,6 +350,10 @@ static ROWS: &[Row] = &[
     own("deleteConsumerGroup"),
     own("resetOffsets"),
     own("deleteOffsets"),
+    own("createTopics"),
+    own("listLogDirs"),
+    own("alterReassignments"),
+    own("electLeaders"),
     own("describeApi"),
     own("showDocs"),
 ];

@@ -1,6 +1,6 @@
 //! `…/topics`, `…/topics/{topic}` — topics listed, described, created, widened, deleted (docs/reference/rest-v3.md §6).
 
-mod create;
+pub(crate) mod create;
 
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};

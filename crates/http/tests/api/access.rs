@@ -138,6 +138,9 @@ async fn a_namespace_is_used_and_the_rest_is_neither_seen_nor_changed() {
         assert_eq!(denied.refusal(), (403, 40301));
         assert!(denied.message().contains(expected), "{}", denied.message());
     }
+    let create_several = format!("/admin/v1/clusters/{}/topics:create", app.cluster_id);
+    let body = json!({"topics": [{"topic_name": "own.u"}, {"topic_name": "other.t"}]});
+    assert_eq!(send(&app, "ana", Method::POST, &create_several, body).await.refusal(), (403, 40301));
     assert_eq!((app.partitions("own.u").await, app.partitions("other.t").await), (None, None));
 
     let record = json!({"records": [{"value": "eA=="}]});
@@ -168,6 +171,9 @@ async fn a_namespace_is_used_and_the_rest_is_neither_seen_nor_changed() {
     let put = send(&app, "ana", Method::PUT, &set("cleanup.policy"), json!({"value": "compact"})).await;
     assert_eq!(put.refusal(), (403, 40301));
     assert_eq!(send(&app, "all", Method::DELETE, &app.v3("topics/own.t"), Value::Null).await.status, 204);
+    let body = json!({"topics": [{"topic_name": "made.u"}]});
+    let created = send(&app, "ana", Method::POST, &create_several, body).await;
+    assert_eq!((created.status, app.partitions("made.u").await), (201, Some(2)), "{}", created.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,3 +113,86 @@ async fn records_are_deleted_up_to_an_offset() {
     assert_eq!(post(&app, "topics/nope/records:delete", body.clone()).await.refusal(), (404, 40403));
     assert_eq!(post(&app, "topics/_schemas/records:delete", body).await.refusal(), (403, 40301));
 }
+
+#[tokio::test]
+async fn several_topics_are_created_at_once() {
+    let app = TestApp::strict().await;
+    app.topic("there", 1).await;
+    let body = |validate_only: bool| json!({"topics": [{"topic_name": "a", "partitions_count": 2}, {"topic_name": "there"}], "validate_only": validate_only});
+    let tried = post(&app, "topics:create", body(true)).await;
+    assert_eq!(tried.status, 207, "{tried:?}");
+    assert_eq!(app.partitions("a").await, None, "it was only validated");
+    let created = post(&app, "topics:create", body(false)).await;
+    assert_eq!(created.status, 207);
+    let data = &created.json()["data"];
+    assert_eq!(
+        (&data[0]["topic_name"], &data[0]["partitions_count"], data[0].get("error_code")),
+        (&json!("a"), &json!(2), None)
+    );
+    assert_eq!((&data[1]["partitions_count"], &data[1]["error_code"]), (&Value::Null, &json!(40002)), "{data}");
+    assert_eq!(app.partitions("a").await, Some(2));
+    let created = post(&app, "topics:create", json!({"topics": [{"topic_name": "b"}, {"topic_name": "c"}]})).await;
+    assert_eq!((created.status, app.partitions("c").await.is_some()), (201, true), "{created:?}");
+    for (body, expected) in [
+        (json!({"topics": []}), (422, 422)),
+        (json!({"topics": [{"topic_name": "d"}, {"topic_name": "a b"}]}), (422, 42206)),
+        (json!({"topics": [{"topic_name": "d", "validate_only": true}]}), (422, 422)),
+        (json!({"topics": [{"topic_name": "d"}, {"topic_name": "__consumer_offsets"}]}), (403, 40301)),
+        (json!({}), (400, 400)),
+    ] {
+        assert_eq!(post(&app, "topics:create", body.clone()).await.refusal(), expected, "{body}");
+    }
+    assert_eq!(app.partitions("d").await, None, "what is refused as a whole creates nothing");
+}
+
+#[tokio::test]
+async fn log_directories_say_how_large_partitions_are() {
+    let app = TestApp::start().await;
+    app.topic("t", 2).await;
+    produce(&app, "t", 5).await;
+    let path = format!("/admin/v1/clusters/{}/log-dirs", app.cluster_id);
+    let found = app.get(&path).await;
+    assert_eq!(found.status, 200, "{found:?}");
+    let found = found.json();
+    let replicas = found["data"][0]["replicas"].as_array().expect("a list");
+    let size = |partition: i32| {
+        let replica = replicas.iter().find(|one| one["topic_name"] == "t" && one["partition_id"] == partition);
+        replica.expect("it is there")["size_bytes"].as_i64().expect("a number")
+    };
+    assert!(size(0) > 0 && size(1) == 0, "{found}");
+    let sum: i64 = replicas.iter().filter_map(|one| one["size_bytes"].as_i64()).sum();
+    assert_eq!(found["data"][0]["size_bytes"], sum);
+    assert_eq!(app.get("/admin/v1/clusters/nope/log-dirs").await.refusal(), (404, 404));
+}
+
+/// One broker has nothing to move and nobody to elect: it says so in Kafka's words.
+#[tokio::test]
+async fn what_the_embedded_broker_cannot_do_is_said_in_the_words_of_kafka() {
+    let app = TestApp::start().await;
+    app.topic("t", 1).await;
+    let moved = json!({"reassignments": [{"topic_name": "t", "partition_id": 0, "replicas": [1]}]});
+    let elected = json!({"election": "PREFERRED", "partitions": [{"topic_name": "t", "partition_id": 0}]});
+    for (path, body) in [("reassignments:alter", moved), ("leaders:elect", elected)] {
+        let refused = post(&app, path, body).await;
+        assert_eq!(refused.refusal(), (400, 40002), "{refused:?}");
+        assert!(refused.message().contains("UNSUPPORTED_VERSION"), "{refused:?}");
+    }
+    for (path, body, name) in [
+        (
+            "reassignments:alter",
+            json!({"reassignments": [{"topic_name": "t", "partition_id": 0}]}),
+            "reassignments[0].replicas",
+        ),
+        (
+            "reassignments:alter",
+            json!({"reassignments": [{"topic_name": "t", "partition_id": 0, "replicas": ["x"]}]}),
+            "reassignments[0].replicas",
+        ),
+        ("leaders:elect", json!({"election": "preferred", "partitions": []}), "election"),
+        ("leaders:elect", json!({"partitions": []}), "election"),
+    ] {
+        let refused = post(&app, path, body).await;
+        assert_eq!(refused.refusal(), (400, 400));
+        assert!(refused.message().starts_with(name), "{refused:?}");
+    }
+}

@@ -17,6 +17,8 @@ const REFUSED: &[(&str, u16)] = &[
     ("createAcl", 400),
     ("deleteAcls", 400),
     ("getReassignment", 404),
+    ("alterReassignments", 400),
+    ("electLeaders", 400),
     // The group has no members.
     ("getConsumer", 404),
     ("listConsumerAssignments", 404),
@@ -267,7 +269,7 @@ const ASKED: &[ApiKey] = &[
 ];
 
 /// Operations that ask for something else, which the broker answers.
-const ASK_OTHERWISE: &[&str] = &["listAcls", "createAcl", "deleteAcls", "Reassignment"];
+const ASK_OTHERWISE: &[&str] = &["listAcls", "createAcl", "deleteAcls", "Reassignment", "electLeaders"];
 
 /// A call that needs several answers waits for all of them together no longer than for one.
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,12 @@
 //! Topics: listed, described, created, given more partitions, deleted.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use kafka_protocol::messages::{
     BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest,
     create_partitions_request::CreatePartitionsTopic,
     create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig},
+    create_topics_response::CreatableTopicResult,
     metadata_response::{MetadataResponsePartition, MetadataResponseTopic},
 };
 use tokio::time::{Instant, sleep};
@@ -109,24 +110,53 @@ impl Admin {
     }
 
     pub(crate) async fn create_topic(&self, topic: &NewTopic) -> Result<CreatedTopic, Error> {
-        let (creatable, validate_only) = (creatable(topic), topic.validate_only);
+        let created = self.create_topics(std::slice::from_ref(topic), topic.validate_only).await?;
+        created.into_iter().next().ok_or_else(not_answered)?
+    }
+
+    /// Creates several topics with one request, or only says whether they could be created; the result of each, in their order.
+    pub(crate) async fn create_topics(
+        &self,
+        topics: &[NewTopic],
+        validate_only: bool,
+    ) -> Result<Vec<Result<CreatedTopic, Error>>, Error> {
+        let creatables: Vec<_> = topics.iter().map(creatable).collect();
         let timeout_ms = self.broker_timeout_ms();
         let build = move |_| {
             CreateTopicsRequest::default()
-                .with_topics(vec![creatable.clone()])
+                .with_topics(creatables.clone())
                 .with_timeout_ms(timeout_ms)
                 .with_validate_only(validate_only)
         };
         let response = self.change(build, |response| response.topics.first().map(|topic| topic.error_code)).await?;
-        let created = response.topics.into_iter().next().ok_or_else(not_answered)?;
+        let answers: HashMap<&str, &CreatableTopicResult> =
+            response.topics.iter().map(|answer| (&**answer.name, answer)).collect();
+        let mut results = Vec::with_capacity(topics.len());
+        for topic in topics {
+            results.push(match answers.get(topic.name.as_str()) {
+                Some(answer) => self.created(topic, answer, validate_only).await,
+                None => Err(not_answered()),
+            });
+        }
+        if !validate_only {
+            self.await_appearance(topics, &mut results).await;
+        }
+        Ok(results)
+    }
+
+    async fn created(
+        &self,
+        topic: &NewTopic,
+        created: &CreatableTopicResult,
+        validate_only: bool,
+    ) -> Result<CreatedTopic, Error> {
         changed(created.error_code, created.error_message.as_ref())?;
-        let counts = match (created.num_partitions, i32::from(created.replication_factor)) {
+        Ok(match (created.num_partitions, i32::from(created.replication_factor)) {
             (partitions @ 1.., replication_factor @ 1..) => CreatedTopic { partitions, replication_factor },
             // Brokers before 2.4 do not say, nor does one that hides the configs of topics.
             _ if validate_only => self.expected_counts(topic).await,
             _ => requested_counts(topic),
-        };
-        Ok(if validate_only { counts } else { self.await_appearance(topic, counts).await })
+        })
     }
 
     pub(crate) async fn delete_topic(&self, topic: &TopicName) -> Result<(), Error> {
@@ -182,28 +212,46 @@ impl Admin {
         counts
     }
 
-    /// A broker may not know for a moment what another has created. It was created in any case, so what cannot be seen in time
-    /// is what the cluster said.
-    async fn await_appearance(&self, topic: &NewTopic, counts: CreatedTopic) -> CreatedTopic {
+    /// Waits for those of `topics` that were created. A broker may not know for a moment what another has created. They were created in
+    /// any case, so of what cannot be seen in time the cluster's first answer stands.
+    async fn await_appearance(&self, topics: &[NewTopic], results: &mut [Result<CreatedTopic, Error>]) {
         let end = self.deadline().min(Instant::now() + APPEARS_WITHIN);
-        loop {
-            match self.topic(&topic.name, false).await {
-                Ok(described) if !described.partitions.is_empty() => {
-                    return CreatedTopic {
-                        partitions: count(described.partitions.len()),
-                        replication_factor: count(described.partitions[0].replicas.len()),
-                    };
-                }
-                Ok(_) | Err(Error { kind: ErrorKind::UnknownTopic | ErrorKind::Retriable, .. })
-                    if Instant::now() < end =>
-                {
-                    sleep(RETRY_PAUSE).await;
-                }
-                unseen => {
-                    tracing::warn!(topic = %topic.name, error = ?unseen.err(), "created, but it cannot be described");
-                    return counts;
+        let created =
+            topics.iter().zip(results).filter_map(|(topic, result)| Some((&topic.name, result.as_mut().ok()?)));
+        let mut unseen: HashMap<&str, &mut CreatedTopic> =
+            created.map(|(name, counts)| (name.as_str(), counts)).collect();
+        while !unseen.is_empty() {
+            let names: Vec<_> = topics
+                .iter()
+                .map(|topic| &topic.name)
+                .filter(|name| unseen.contains_key(name.as_str()))
+                .cloned()
+                .collect();
+            let described = self.described(Some(&names), false).await;
+            let mut may_appear = false;
+            for one in described.unwrap_or_else(|error| vec![Err(error)]) {
+                match one {
+                    Ok(topic) if !topic.partitions.is_empty() => {
+                        if let Some(counts) = unseen.remove(topic.name.as_str()) {
+                            *counts = CreatedTopic {
+                                partitions: count(topic.partitions.len()),
+                                replication_factor: count(topic.partitions[0].replicas.len()),
+                            };
+                        }
+                    }
+                    Ok(_) | Err(Error { kind: ErrorKind::UnknownTopic | ErrorKind::Retriable, .. }) => {
+                        may_appear = true
+                    }
+                    Err(error) => tracing::warn!(%error, "a topic was created, but it cannot be described"),
                 }
             }
+            if !may_appear || Instant::now() >= end {
+                break;
+            }
+            sleep(RETRY_PAUSE).await;
+        }
+        if !unseen.is_empty() {
+            tracing::warn!(topics = unseen.len(), "created, but not seen in time");
         }
     }
 }

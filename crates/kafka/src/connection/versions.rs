@@ -41,6 +41,9 @@ pub(crate) fn versions_of(api: ApiKey) -> Option<RangeInclusive<i16>> {
         ApiKey::DescribeAcls => 1..=3,
         ApiKey::CreateAcls => 1..=3,
         ApiKey::DeleteAcls => 1..=3,
+        ApiKey::DescribeLogDirs => 1..=4,
+        ApiKey::ElectLeaders => 1..=2,
+        ApiKey::AlterPartitionReassignments => 0..=0,
         ApiKey::ListPartitionReassignments => 0..=0,
         _ => return None, // not asked by this client
     })

@@ -292,6 +292,15 @@ mod tests {
         }
     }
 
+    /// An answer without a layout is refused, whatever it is.
+    #[test]
+    fn every_api_that_is_spoken_has_a_layout() {
+        for api in (0..=i16::from(u8::MAX)).filter_map(|key| ApiKey::try_from(key).ok()) {
+            let has_own_reader = matches!(api, ApiKey::Produce | ApiKey::Fetch);
+            assert!(versions_of(api).is_none() || has_own_reader || layout(api).is_some(), "{api:?}");
+        }
+    }
+
     pub(super) fn encoded<T: Encodable + 'static>(response: T, version: i16) -> Box<dyn Fn(&mut BytesMut)> {
         Box::new(move |bytes| response.encode(bytes, version).expect("encodes"))
     }

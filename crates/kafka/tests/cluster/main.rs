@@ -6,6 +6,7 @@ mod chaos;
 mod consuming;
 mod groups;
 mod outages;
+mod placement;
 mod reading;
 mod records;
 mod secured;

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 
 /// The members of the body.
 #[derive(Debug)]
-pub(super) struct Creation {
+pub(crate) struct Creation {
     name: String,
     partitions: Option<i32>,
     replication_factor: Option<i16>,
@@ -22,12 +22,17 @@ pub(super) struct Creation {
 impl Creation {
     pub(super) fn read(body: &[u8]) -> Result<Creation, Problem> {
         let mut object = LenientObject::read(body, "an object with topic_name")?;
+        let validate_only = object.flag("validate_only")?.unwrap_or(false);
+        Creation::members(object, validate_only)
+    }
+
+    /// The same of an object in which `validate_only` does not stand.
+    pub(crate) fn members(mut object: LenientObject<'_>, validate_only: bool) -> Result<Creation, Problem> {
         let name = object.text("topic_name")?;
         let partitions = object.int32("partitions_count")?;
         let replication_factor = object.int16("replication_factor")?;
         let assignments = object.numbered_lists("replicas_assignments")?;
         let configs = object.objects("configs")?.unwrap_or_default();
-        let validate_only = object.flag("validate_only")?.unwrap_or(false);
         let creation = Creation {
             name: object.required("topic_name", name)?,
             partitions,
@@ -41,7 +46,7 @@ impl Creation {
     }
 
     /// The same within what the caller may create; what the request leaves open is as the rule has it.
-    pub(super) fn within(mut self, permissions: &Permissions) -> Result<Creation, Problem> {
+    pub(crate) fn within(mut self, permissions: &Permissions) -> Result<Creation, Problem> {
         let request = TopicRequest {
             partitions: self.partitions,
             replicas: self.replication_factor,
@@ -57,7 +62,7 @@ impl Creation {
     }
 
     /// The request to the cluster; refuses what no cluster would accept.
-    pub(super) fn into_topic(self) -> Result<NewTopic, Problem> {
+    pub(crate) fn into_topic(self) -> Result<NewTopic, Problem> {
         let illegal =
             |error| Problem::payload(format!("'{}' is no legal name of a topic: {error}.", shown(&self.name)));
         let name = TopicName::parse(&self.name).map_err(illegal)?;

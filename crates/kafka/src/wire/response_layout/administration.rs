@@ -88,6 +88,31 @@ const LIST_PARTITION_REASSIGNMENTS: &[Field] = &[
     all(Structures(&[all(Text), all(Structures(&[all(Fixed(4)), all(Numbers(4)), all(Numbers(4)), all(Numbers(4))]))])),
 ];
 
+const ALTER_PARTITION_REASSIGNMENTS: &[Field] = &[
+    all(Fixed(4)),
+    all(Fixed(2)),
+    all(Text),
+    all(Structures(&[all(Text), all(Structures(&[all(Fixed(4)), all(Fixed(2)), all(Text)]))])),
+];
+
+const ELECT_LEADERS: &[Field] = &[
+    all(Fixed(4)),
+    since(1, Fixed(2)),
+    all(Structures(&[all(Text), all(Structures(&[all(Fixed(4)), all(Fixed(2)), all(Text)]))])),
+];
+
+const DESCRIBE_LOG_DIRS: &[Field] = &[
+    all(Fixed(4)),
+    since(3, Fixed(2)),
+    all(Structures(&[
+        all(Fixed(2)),
+        all(Text),
+        all(Structures(&[all(Text), all(Structures(&[all(Fixed(4)), all(Fixed(8)), all(Fixed(8)), all(Fixed(1))]))])),
+        since(4, Fixed(8)),
+        since(4, Fixed(8)),
+    ])),
+];
+
 pub(super) fn layout(api: ApiKey) -> Option<&'static [Field]> {
     Some(match api {
         ApiKey::IncrementalAlterConfigs => INCREMENTAL_ALTER_CONFIGS,
@@ -100,6 +125,9 @@ pub(super) fn layout(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::CreateAcls => CREATE_ACLS,
         ApiKey::DeleteAcls => DELETE_ACLS,
         ApiKey::ListPartitionReassignments => LIST_PARTITION_REASSIGNMENTS,
+        ApiKey::AlterPartitionReassignments => ALTER_PARTITION_REASSIGNMENTS,
+        ApiKey::ElectLeaders => ELECT_LEADERS,
+        ApiKey::DescribeLogDirs => DESCRIBE_LOG_DIRS,
         _ => return None, // not asked by this client
     })
 }
@@ -107,14 +135,19 @@ pub(super) fn layout(api: ApiKey) -> Option<&'static [Field]> {
 #[cfg(test)]
 mod tests {
     use kafka_protocol::messages::{
-        BrokerId, ConsumerGroupDescribeResponse, CreateAclsResponse, DeleteAclsResponse, DeleteGroupsResponse,
-        DeleteRecordsResponse, DescribeAclsResponse, IncrementalAlterConfigsResponse, ListGroupsResponse,
-        ListPartitionReassignmentsResponse, OffsetDeleteResponse, TopicName, consumer_group_describe_response as group,
+        AlterPartitionReassignmentsResponse, BrokerId, ConsumerGroupDescribeResponse, CreateAclsResponse,
+        DeleteAclsResponse, DeleteGroupsResponse, DeleteRecordsResponse, DescribeAclsResponse, DescribeLogDirsResponse,
+        ElectLeadersResponse, IncrementalAlterConfigsResponse, ListGroupsResponse, ListPartitionReassignmentsResponse,
+        OffsetDeleteResponse, TopicName,
+        alter_partition_reassignments_response::{ReassignablePartitionResponse, ReassignableTopicResponse},
+        consumer_group_describe_response as group,
         create_acls_response::AclCreationResult,
         delete_acls_response::{DeleteAclsFilterResult, DeleteAclsMatchingAcl},
         delete_groups_response::DeletableGroupResult,
         delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
         describe_acls_response::{AclDescription, DescribeAclsResource},
+        describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic},
+        elect_leaders_response::{PartitionResult as ElectedPartition, ReplicaElectionResult},
         incremental_alter_configs_response::AlterConfigsResourceResponse,
         list_groups_response::ListedGroup,
         list_partition_reassignments_response::{OngoingPartitionReassignment, OngoingTopicReassignment},
@@ -175,6 +208,20 @@ mod tests {
             let partition = OngoingPartitionReassignment::default().with_replicas(vec![BrokerId(1), BrokerId(2)]);
             let topic = OngoingTopicReassignment::default().with_partitions(vec![partition; 2]);
             encoded(ListPartitionReassignmentsResponse::default().with_topics(vec![topic]), version)
+        });
+        check(ApiKey::AlterPartitionReassignments, |version| {
+            let topic = ReassignableTopicResponse::default()
+                .with_partitions(vec![ReassignablePartitionResponse::default().with_error_message(None); 2]);
+            encoded(AlterPartitionReassignmentsResponse::default().with_responses(vec![topic]), version)
+        });
+        check(ApiKey::ElectLeaders, |version| {
+            let topic = ReplicaElectionResult::default().with_partition_result(vec![ElectedPartition::default(); 2]);
+            encoded(ElectLeadersResponse::default().with_replica_election_results(vec![topic]), version)
+        });
+        check(ApiKey::DescribeLogDirs, |version| {
+            let topic = DescribeLogDirsTopic::default().with_partitions(vec![DescribeLogDirsPartition::default(); 2]);
+            let dir = DescribeLogDirsResult::default().with_topics(vec![topic; 2]);
+            encoded(DescribeLogDirsResponse::default().with_results(vec![dir; 2]), version)
         });
     }
 }
