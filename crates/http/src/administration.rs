@@ -1,5 +1,6 @@
 //! `/admin/v1/clusters/{cluster}/…` — administration for which Confluent has no paths: records and offsets deleted, offsets of groups
-//! reset, groups deleted, several topics created at once, log directories, partitions moved, leaders elected. In `application/json`; described in `docs/administration.md`.
+//! reset, groups deleted, several topics created at once, log directories, partitions moved, leaders elected, users of SCRAM. In `application/json`;
+//! described in `docs/administration.md`.
 //!
 //! Names and error codes are those of API v3. What concerns several partitions is answered for each of them: 200 where all went
 //! well, 207 where some did not, whose entries then have `error_code` and `message`.
@@ -10,6 +11,7 @@ mod log_dirs;
 mod placement;
 mod records;
 mod topics;
+mod users;
 
 use hyper::StatusCode;
 use postern_proxy::{ClusterError, Error, Proxy};
@@ -36,6 +38,9 @@ pub(crate) fn routes(proxy: Proxy) -> Vec<Route> {
         .get("/admin/v1/clusters/{cluster}/log-dirs", READ, log_dirs::list, log_dirs::LIST)
         .post("/admin/v1/clusters/{cluster}/reassignments:alter", WRITE, placement::reassign, placement::REASSIGN)
         .post("/admin/v1/clusters/{cluster}/leaders:elect", WRITE, placement::elect, placement::ELECT)
+        .get("/admin/v1/clusters/{cluster}/scram-users", READ, users::list, users::LIST)
+        .put("/admin/v1/clusters/{cluster}/scram-users/{user}/credentials/{mechanism}", WRITE, users::set, users::SET)
+        .delete("/admin/v1/clusters/{cluster}/scram-users/{user}/credentials/{mechanism}", READ, users::delete, users::DELETE)
         .routes
 }
 

@@ -215,6 +215,7 @@ fn parameter(name: &str, path: &str) -> (&'static str, &'static str, &'static st
         "namespace" => ("The namespace of the resource", "string", "lkc-1"),
         "resource" => ("The name of the resource", "string", "lab"),
         "user" => ("The name of the user", "string", "ana"),
+        "mechanism" => ("SCRAM-SHA-256 or SCRAM-SHA-512", "string", "SCRAM-SHA-512"),
         _ => panic!("{name} in {path}: say in openapi.rs what this parameter means"),
     }
 }

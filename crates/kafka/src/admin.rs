@@ -16,6 +16,7 @@ mod groups;
 mod log_dirs;
 mod offsets;
 mod reassignments;
+mod scram_users;
 mod topics;
 
 use std::{sync::Arc, time::Duration};
@@ -33,6 +34,7 @@ pub use groups::{GroupDescription, GroupMember, GroupMembers, GroupState, GroupT
 pub use log_dirs::{LogDir, LogDirReplica};
 pub use offsets::OffsetRange;
 pub use reassignments::{Reassignment, ReassignmentChange};
+pub use scram_users::{ScramCredential, ScramUser};
 pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription};
 
 use crate::{

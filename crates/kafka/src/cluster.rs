@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    num::NonZeroU32,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use crate::{
     Acl, AclFilter, Admitted, ClientStatistics, ClusterDescription, CommittedOffset, ConfigAlteration, ConfigEntry,
     ConfigResource, Consumer, ConsumerSettings, CreatedTopic, Deliveries, Election, Error, ErrorKind, GroupDescription,
     GroupMembers, ListedGroup, LogDir, Login, NewTopic, Offset, OffsetRange, OffsetTime, PartitionId, Reader,
-    Reassignment, ReassignmentChange, Settings, TopicDescription, TopicName,
+    Reassignment, ReassignmentChange, ScramHash, ScramUser, Settings, TopicDescription, TopicName,
     admin::Admin,
     metadata::Metadata,
     network::Network,
@@ -272,6 +273,37 @@ impl Cluster {
             }
         }
         Ok(results)
+    }
+
+    /// All users that have a password for SCRAM, by name.
+    ///
+    /// # Errors
+    /// See [`Cluster::describe_cluster`].
+    pub async fn scram_users(&self) -> Result<Vec<ScramUser>, Error> {
+        self.admin.scram_users().await
+    }
+
+    /// Gives `user` a password for one mechanism, and makes the user where there is none of this name. The password is salted here; Kafka takes
+    /// 4,096 to 16,384 `iterations`.
+    ///
+    /// # Errors
+    /// `InvalidRequest` where the cluster does not accept name or iterations; see [`Cluster::describe_cluster`].
+    pub async fn set_scram_password(
+        &self,
+        user: &str,
+        hash: ScramHash,
+        iterations: NonZeroU32,
+        password: String,
+    ) -> Result<(), Error> {
+        self.admin.set_scram_password(user, hash, iterations, password).await
+    }
+
+    /// Removes the password of `user` for one mechanism.
+    ///
+    /// # Errors
+    /// `InvalidRequest` where there is none; see [`Cluster::describe_cluster`].
+    pub async fn delete_scram_password(&self, user: &str, hash: ScramHash) -> Result<(), Error> {
+        self.admin.delete_scram_password(user, hash).await
     }
 
     /// The ACLs that fit, sorted.

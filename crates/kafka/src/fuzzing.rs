@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    AlterPartitionReassignmentsResponse, ApiKey, ApiVersionsResponse, ConsumerGroupDescribeResponse,
-    CreateAclsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse, DeleteGroupsResponse,
-    DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse, DescribeConfigsResponse, DescribeGroupsResponse,
-    DescribeLogDirsResponse, ElectLeadersResponse, FindCoordinatorResponse, HeartbeatResponse,
-    IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse,
-    ListOffsetsResponse, ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse,
-    OffsetDeleteResponse, OffsetFetchResponse, SaslAuthenticateResponse, SaslHandshakeResponse, SyncGroupResponse,
+    AlterPartitionReassignmentsResponse, AlterUserScramCredentialsResponse, ApiKey, ApiVersionsResponse,
+    ConsumerGroupDescribeResponse, CreateAclsResponse, CreatePartitionsResponse, CreateTopicsResponse,
+    DeleteAclsResponse, DeleteGroupsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse,
+    DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse, DescribeUserScramCredentialsResponse,
+    ElectLeadersResponse, FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse,
+    InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, ListOffsetsResponse,
+    ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse, OffsetDeleteResponse,
+    OffsetFetchResponse, SaslAuthenticateResponse, SaslHandshakeResponse, SyncGroupResponse,
 };
 
 use crate::{
@@ -62,6 +63,8 @@ pub fn answer(api: i16, version: i16, bytes: &[u8]) -> bool {
         ApiKey::AlterPartitionReassignments => decodes!(AlterPartitionReassignmentsResponse),
         ApiKey::ElectLeaders => decodes!(ElectLeadersResponse),
         ApiKey::DescribeLogDirs => decodes!(DescribeLogDirsResponse),
+        ApiKey::DescribeUserScramCredentials => decodes!(DescribeUserScramCredentialsResponse),
+        ApiKey::AlterUserScramCredentials => decodes!(AlterUserScramCredentialsResponse),
         ApiKey::ListPartitionReassignments => decodes!(ListPartitionReassignmentsResponse),
         other => panic!("{other:?} is spoken, and nothing here reads its answer"),
     }

@@ -49,7 +49,8 @@ pub use admin::{
     Acl, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, ClusterDescription, CommittedOffset,
     ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic, Election,
     GroupDescription, GroupMember, GroupMembers, GroupState, GroupType, ListedGroup, LogDir, LogDirReplica, NewTopic,
-    OffsetRange, OffsetTime, PartitionDescription, Reassignment, ReassignmentChange, TopicDescription,
+    OffsetRange, OffsetTime, PartitionDescription, Reassignment, ReassignmentChange, ScramCredential, ScramUser,
+    TopicDescription,
 };
 pub use cluster::Cluster;
 pub use compression::{Compression, UnknownCompression};

@@ -8,6 +8,7 @@ mod alter_groups;
 mod configs;
 mod groups;
 mod placement;
+mod users;
 
 use postern_kafka::{
     ClusterDescription, CreatedTopic, Error as ClusterError, NewTopic, OffsetRange, PartitionId, Reassignment,

@@ -172,6 +172,9 @@ const NEEDS: &[(&str, &str, Need)] = &[
     ("GET", "/admin/v1/clusters/{cluster}/log-dirs", Whole(Settings)),
     ("POST", "/admin/v1/clusters/{cluster}/reassignments:alter", Whole(ChangeSettings)),
     ("POST", "/admin/v1/clusters/{cluster}/leaders:elect", Whole(ChangeSettings)),
+    ("GET", "/admin/v1/clusters/{cluster}/scram-users", Whole(Acls)),
+    ("PUT", "/admin/v1/clusters/{cluster}/scram-users/{user}/credentials/{mechanism}", Whole(ChangeAcls)),
+    ("DELETE", "/admin/v1/clusters/{cluster}/scram-users/{user}/credentials/{mechanism}", Whole(ChangeAcls)),
     // The registry, also below a context.
     ("GET", "/schemas", Any),
     ("GET", "/schemas/types", Any),

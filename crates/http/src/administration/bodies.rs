@@ -113,3 +113,13 @@ enum Election {
     Preferred,
     Unclean,
 }
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct SetPasswordRequest {
+    #[schemars(length(min = 1, max = 32767))]
+    password: String,
+    /// How often it is hashed; 4096 where it is not said.
+    #[schemars(range(min = 4096, max = 16384))]
+    iterations: Option<i32>,
+}

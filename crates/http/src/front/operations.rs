@@ -354,6 +354,9 @@ static ROWS: &[Row] = &[
     own("listLogDirs"),
     own("alterReassignments"),
     own("electLeaders"),
+    own("listScramUsers"),
+    own("setScramPassword"),
+    own("deleteScramPassword"),
     own("describeApi"),
     own("showDocs"),
 ];

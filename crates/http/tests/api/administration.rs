@@ -196,3 +196,27 @@ async fn what_the_embedded_broker_cannot_do_is_said_in_the_words_of_kafka() {
         assert!(refused.message().starts_with(name), "{refused:?}");
     }
 }
+
+/// The embedded broker has no users either; what no broker would accept is refused before.
+#[tokio::test]
+async fn passwords_of_users_are_checked() {
+    let app = TestApp::start().await;
+    let users = format!("/admin/v1/clusters/{}/scram-users", app.cluster_id);
+    let refused = app.get(&users).await;
+    assert!(refused.refusal() == (400, 40002) && refused.message().contains("UNSUPPORTED_VERSION"), "{refused:?}");
+    let set = |mechanism: &str, body: Value| {
+        app.request(Method::PUT, &format!("{users}/ana/credentials/{mechanism}")).json(&body).send()
+    };
+    let refused = set("SCRAM-SHA-256", json!({"password": "secret"})).await;
+    assert!(refused.refusal() == (400, 40002) && !refused.text().contains("secret"), "{refused:?}");
+    assert_eq!(set("PLAIN", json!({"password": "secret"})).await.refusal(), (404, 404));
+    for (body, name) in [
+        (json!({}), "password"),
+        (json!({"password": ""}), "password"),
+        (json!({"password": "secret", "iterations": 4095}), "iterations"),
+        (json!({"password": "secret", "iterations": 16385}), "iterations"),
+    ] {
+        let refused = set("SCRAM-SHA-512", body).await;
+        assert!(refused.refusal() == (400, 400) && refused.message().starts_with(name), "{refused:?}");
+    }
+}

@@ -12,13 +12,16 @@ use crate::app::{Call, Reply, TestApp};
 
 /// Examples that are refused where they are sent here, by the begin of their ids, and how.
 const REFUSED: &[(&str, u16)] = &[
-    // The embedded broker has no authorizer, and does not move partitions.
+    // The embedded broker has no authorizer and no users, and does not move partitions.
     ("listAcls", 400),
     ("createAcl", 400),
     ("deleteAcls", 400),
     ("getReassignment", 404),
     ("alterReassignments", 400),
     ("electLeaders", 400),
+    ("listScramUsers", 400),
+    ("setScramPassword", 400),
+    ("deleteScramPassword", 400),
     // The group has no members.
     ("getConsumer", 404),
     ("listConsumerAssignments", 404),
@@ -269,7 +272,7 @@ const ASKED: &[ApiKey] = &[
 ];
 
 /// Operations that ask for something else, which the broker answers.
-const ASK_OTHERWISE: &[&str] = &["listAcls", "createAcl", "deleteAcls", "Reassignment", "electLeaders"];
+const ASK_OTHERWISE: &[&str] = &["listAcls", "createAcl", "deleteAcls", "Reassignment", "electLeaders", "Scram"];
 
 /// A call that needs several answers waits for all of them together no longer than for one.
 #[tokio::test(flavor = "multi_thread")]

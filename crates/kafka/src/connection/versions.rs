@@ -45,6 +45,8 @@ pub(crate) fn versions_of(api: ApiKey) -> Option<RangeInclusive<i16>> {
         ApiKey::ElectLeaders => 1..=2,
         ApiKey::AlterPartitionReassignments => 0..=0,
         ApiKey::ListPartitionReassignments => 0..=0,
+        ApiKey::DescribeUserScramCredentials => 0..=0,
+        ApiKey::AlterUserScramCredentials => 0..=0,
         _ => return None, // not asked by this client
     })
 }

@@ -132,6 +132,20 @@ impl ScramHash {
         }
     }
 
+    /// The same as [`ScramHash::salted`], away from the threads that answer.
+    ///
+    /// # Errors
+    /// The runtime ends.
+    pub(crate) async fn salted_elsewhere(
+        self,
+        password: String,
+        salt: Vec<u8>,
+        iterations: NonZeroU32,
+    ) -> Result<Vec<u8>, Error> {
+        let derived = tokio::task::spawn_blocking(move || self.salted(&password, &salt, iterations)).await;
+        derived.map_err(|_| Error::unavailable("the client is shutting down"))
+    }
+
     /// PBKDF2: milliseconds at 4,096 iterations.
     fn salted(self, password: &str, salt: &[u8], iterations: NonZeroU32) -> Vec<u8> {
         let (algorithm, length) = match self {
@@ -170,10 +184,8 @@ impl SaltedPasswords {
         if let Some(known) = self.0.lock().get(&by) {
             return Ok(known.clone());
         }
-        let (hash, salt, password) = (*hash, salt.clone(), password.to_owned());
         let iterations = NonZeroU32::new(*iterations).unwrap_or(NonZeroU32::MIN);
-        let derived = tokio::task::spawn_blocking(move || hash.salted(&password, &salt, iterations)).await;
-        let derived = derived.map_err(|_| Error::unavailable("the client is shutting down"))?;
+        let derived = hash.salted_elsewhere(password.to_owned(), salt.clone(), iterations).await?;
         let mut known = self.0.lock();
         if known.len() >= SaltedPasswords::MAX {
             known.clear();

@@ -12,3 +12,4 @@ mod records;
 mod secured;
 mod target;
 mod topics;
+mod users;

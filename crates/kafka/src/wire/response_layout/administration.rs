@@ -113,6 +113,16 @@ const DESCRIBE_LOG_DIRS: &[Field] = &[
     ])),
 ];
 
+const DESCRIBE_USER_SCRAM_CREDENTIALS: &[Field] = &[
+    all(Fixed(4)),
+    all(Fixed(2)),
+    all(Text),
+    all(Structures(&[all(Text), all(Fixed(2)), all(Text), all(Structures(&[all(Fixed(1)), all(Fixed(4))]))])),
+];
+
+const ALTER_USER_SCRAM_CREDENTIALS: &[Field] =
+    &[all(Fixed(4)), all(Structures(&[all(Text), all(Fixed(2)), all(Text)]))];
+
 pub(super) fn layout(api: ApiKey) -> Option<&'static [Field]> {
     Some(match api {
         ApiKey::IncrementalAlterConfigs => INCREMENTAL_ALTER_CONFIGS,
@@ -128,6 +138,8 @@ pub(super) fn layout(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::AlterPartitionReassignments => ALTER_PARTITION_REASSIGNMENTS,
         ApiKey::ElectLeaders => ELECT_LEADERS,
         ApiKey::DescribeLogDirs => DESCRIBE_LOG_DIRS,
+        ApiKey::DescribeUserScramCredentials => DESCRIBE_USER_SCRAM_CREDENTIALS,
+        ApiKey::AlterUserScramCredentials => ALTER_USER_SCRAM_CREDENTIALS,
         _ => return None, // not asked by this client
     })
 }
@@ -135,11 +147,13 @@ pub(super) fn layout(api: ApiKey) -> Option<&'static [Field]> {
 #[cfg(test)]
 mod tests {
     use kafka_protocol::messages::{
-        AlterPartitionReassignmentsResponse, BrokerId, ConsumerGroupDescribeResponse, CreateAclsResponse,
-        DeleteAclsResponse, DeleteGroupsResponse, DeleteRecordsResponse, DescribeAclsResponse, DescribeLogDirsResponse,
+        AlterPartitionReassignmentsResponse, AlterUserScramCredentialsResponse, BrokerId,
+        ConsumerGroupDescribeResponse, CreateAclsResponse, DeleteAclsResponse, DeleteGroupsResponse,
+        DeleteRecordsResponse, DescribeAclsResponse, DescribeLogDirsResponse, DescribeUserScramCredentialsResponse,
         ElectLeadersResponse, IncrementalAlterConfigsResponse, ListGroupsResponse, ListPartitionReassignmentsResponse,
         OffsetDeleteResponse, TopicName,
         alter_partition_reassignments_response::{ReassignablePartitionResponse, ReassignableTopicResponse},
+        alter_user_scram_credentials_response::AlterUserScramCredentialsResult,
         consumer_group_describe_response as group,
         create_acls_response::AclCreationResult,
         delete_acls_response::{DeleteAclsFilterResult, DeleteAclsMatchingAcl},
@@ -147,6 +161,7 @@ mod tests {
         delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
         describe_acls_response::{AclDescription, DescribeAclsResource},
         describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic},
+        describe_user_scram_credentials_response::{CredentialInfo, DescribeUserScramCredentialsResult},
         elect_leaders_response::{PartitionResult as ElectedPartition, ReplicaElectionResult},
         incremental_alter_configs_response::AlterConfigsResourceResponse,
         list_groups_response::ListedGroup,
@@ -222,6 +237,15 @@ mod tests {
             let topic = DescribeLogDirsTopic::default().with_partitions(vec![DescribeLogDirsPartition::default(); 2]);
             let dir = DescribeLogDirsResult::default().with_topics(vec![topic; 2]);
             encoded(DescribeLogDirsResponse::default().with_results(vec![dir; 2]), version)
+        });
+        check(ApiKey::DescribeUserScramCredentials, |version| {
+            let user =
+                DescribeUserScramCredentialsResult::default().with_credential_infos(vec![CredentialInfo::default(); 2]);
+            encoded(DescribeUserScramCredentialsResponse::default().with_results(vec![user; 2]), version)
+        });
+        check(ApiKey::AlterUserScramCredentials, |version| {
+            let results = vec![AlterUserScramCredentialsResult::default(); 2];
+            encoded(AlterUserScramCredentialsResponse::default().with_results(results), version)
         });
     }
 }
