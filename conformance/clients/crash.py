@@ -1,6 +1,6 @@
 """kill -9 during a produce load through HTTP, again and again: every acknowledged record is there, once.
 
-Several threads post numbered records and note which are acknowledged. At a random moment the process is killed, started again
+Several threads post numbered records and note which are acknowledged; others write a stream of API v3 and note its receipts as they come. At a random moment the process is killed, started again
 on the same data, and the topic is read whole. A record whose answer was lost may be there or not, never twice; an acknowledged
 one stands at the offset its answer named.
 """
@@ -8,6 +8,7 @@ import argparse
 import http.client
 import json
 import os
+import queue
 import random
 import socket
 import subprocess
@@ -24,7 +25,7 @@ parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="o
 args = parser.parse_args()
 moments = random.Random(args.seed)
 
-THREADS, PARTITIONS, TOPIC = 6, 2, "crash"
+THREADS, STREAMS, PARTITIONS, TOPIC = 6, 2, 2, "crash"
 SCHEMA = json.dumps({"type": "record", "name": "Numbered", "fields": [{"name": "n", "type": "long"}]})
 HEADERS = {"Content-Type": "application/vnd.kafka.avro.v2+json", "Accept": "application/vnd.kafka.v2+json"}
 
@@ -74,7 +75,7 @@ class Load:
 
     def __init__(self):
         self.lock, self.next, self.stop = threading.Lock(), 0, threading.Event()
-        self.acknowledged, self.attempted, self.refused = {}, set(), []
+        self.acknowledged, self.attempted, self.refused, self.streamed = {}, set(), [], 0
 
     def number(self, many):
         with self.lock:
@@ -103,6 +104,44 @@ class Load:
                     if offset["error_code"] is None:
                         self.acknowledged[n] = (offset["partition"], offset["offset"])
         connection.close()
+
+    def stream(self):
+        """Writes a stream until the process is gone. Receipts come in the order of records."""
+        sent = queue.SimpleQueue()
+        try:
+            with socket.create_connection(("127.0.0.1", REST), timeout=20) as connection:
+                writer = threading.Thread(target=self.write, args=(connection, sent))
+                writer.start()
+                try:
+                    reply = http.client.HTTPResponse(connection)
+                    reply.begin()
+                    while line := reply.readline():
+                        n, receipt = sent.get(timeout=20), json.loads(line)
+                        with self.lock:
+                            if receipt["error_code"] != 200:
+                                self.refused.append((reply.status, receipt))
+                            else:
+                                self.acknowledged[n] = (receipt["partition_id"], receipt["offset"])
+                                self.streamed += 1
+                finally:
+                    connection.shutdown(socket.SHUT_RDWR)
+                    writer.join()
+        except (OSError, http.client.HTTPException, ValueError):
+            pass
+
+    def write(self, connection, sent):
+        head = f"POST /v3/clusters/{cluster}/topics/{TOPIC}/records HTTP/1.1\r\nHost: p\r\nContent-Type: application/json\r\n"
+        try:
+            connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+            while not self.stop.is_set():
+                numbers = self.number(10)
+                records = [{"partition_id": n % PARTITIONS, "value": {"type": "AVRO", "schema": SCHEMA, "data": {"n": n}}} for n in numbers]
+                body = "".join(map(json.dumps, records))
+                for n in numbers:
+                    sent.put(n)
+                connection.sendall(f"{len(body):x}\r\n{body}\r\n".encode())
+        except OSError:
+            pass
 
 
 def stored():
@@ -150,6 +189,7 @@ try:
         rounds += 1
         before = len(load.acknowledged)
         threads = [threading.Thread(target=load.run, args=(1 if n < THREADS // 2 else 20,)) for n in range(THREADS)]
+        threads += [threading.Thread(target=load.stream) for _ in range(STREAMS)]
         for thread in threads:
             thread.start()
         time.sleep(moments.uniform(0.05, 1.0))
@@ -178,7 +218,7 @@ try:
 finally:
     process.kill()
     process.wait()
-if not load.acknowledged:
+if not load.acknowledged or not load.streamed:
     raise SystemExit("nothing was acknowledged, so nothing was tested")
 lost = len(found) - len(load.acknowledged)
-print(f"crash.py: {rounds} kills, {len(load.acknowledged)} acknowledged records each there once, {lost} more whose answer was lost (seed {args.seed})")
+print(f"crash.py: {rounds} kills, {len(load.acknowledged)} acknowledged records each there once, {load.streamed} of them of streams, {lost} more whose answer was lost (seed {args.seed})")

@@ -206,8 +206,17 @@ fn fuzz() -> Outcome {
 }
 
 /// `conformance/clients/*.py`; described in `conformance/README.md`.
-const PYTHON_CLIENTS: [&str; 8] =
-    ["steps", "refusals", "foreign", "kafka_python", "registry", "serializers", "another_registry_client", "anything"];
+const PYTHON_CLIENTS: [&str; 9] = [
+    "steps",
+    "refusals",
+    "foreign",
+    "kafka_python",
+    "registry",
+    "serializers",
+    "another_registry_client",
+    "anything",
+    "sequence",
+];
 
 /// What a user does, with third-party clients.
 fn clients(kind: Kind, postern: &Postern) -> Outcome {
