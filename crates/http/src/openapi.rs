@@ -163,8 +163,11 @@ fn operation_of(route: &Route, error: &Value, answers: &mut SchemaGenerator, req
     described
 }
 
+/// A shape that permits everything is not written: the body may be no JSON at all, as the text of a Protobuf schema.
 fn content(types: impl Iterator<Item = &'static str>, shape: &Value) -> Value {
-    types.map(|name| (name.to_owned(), json!({"schema": shape}))).collect::<Map<_, _>>().into()
+    let is_open = *shape == json!(true) || *shape == json!({});
+    let described = if is_open { json!({}) } else { json!({"schema": shape}) };
+    types.map(|name| (name.to_owned(), described.clone())).collect::<Map<_, _>>().into()
 }
 
 /// Groups operations: by API.

@@ -35,14 +35,15 @@ pub(super) const BY_ID: Operation = operation("getSchemaById", "The schema of an
         flag("fetchMaxId", "Also the greatest id"),
     ])
     .returns::<ById>();
-pub(super) const TEXT_BY_ID: Operation = operation("getSchemaTextById", "The text of the schema of an id")
-    .with_query(&[
-        text("subject", "The subject, in whose context the id is"),
-        text("format", "How the text is to be written, such as resolved (Avro) or serialized (Protobuf)"),
-        text("referenceFormat", "qualified: references with their contexts"),
-        texts("findTags", "Which tags are answered; * for all"),
-    ])
-    .returns::<Value>();
+pub(super) const TEXT_BY_ID: Operation =
+    operation("getSchemaTextById", "The text of the schema of an id: JSON, or Protobuf as it is written")
+        .with_query(&[
+            text("subject", "The subject, in whose context the id is"),
+            text("format", "How the text is to be written, such as resolved (Avro) or serialized (Protobuf)"),
+            text("referenceFormat", "qualified: references with their contexts"),
+            texts("findTags", "Which tags are answered; * for all"),
+        ])
+        .returns::<Value>();
 pub(super) const SUBJECTS: Operation = operation("listSubjectsOfId", "The subjects that an id is in")
     .with_query(&[
         text("subject", "A subject, in whose context the id is"),

@@ -45,7 +45,9 @@ pub(super) const REGISTER: Operation = operation(
 pub(super) const SHOW: Operation =
     operation("getVersion", "A version of a subject").with_query(VERSION_QUERY).returns::<Version>();
 pub(super) const TEXT: Operation =
-    operation("getVersionText", "The text of a version of a subject").with_query(VERSION_QUERY).returns::<Value>();
+    operation("getVersionText", "The text of a version of a subject: JSON, or Protobuf as it is written")
+        .with_query(VERSION_QUERY)
+        .returns::<Value>();
 pub(super) const DELETE: Operation = operation("deleteVersion", "Deletes a version, and answers its number")
     .with_query(&[flag("permanent", "For good, where it is deleted already")])
     .returns::<u32>();
