@@ -17,6 +17,7 @@ use load::{Load, Measured, RequestKind};
 
 mod first;
 mod load;
+mod streams;
 mod usage;
 mod without_http;
 
@@ -31,8 +32,14 @@ struct Line {
     runs: Vec<Measured>,
 }
 
-/// `cargo xtask bench [--rounds N] [--seconds N]`.
+/// `cargo xtask bench [--rounds N] [--seconds N | --streams]`.
 pub(crate) fn command(arguments: &[String]) -> Outcome {
+    if arguments == ["--streams"] {
+        process::build(Profile::Release)?;
+        load::build_native()?;
+        println!("{}; server and load on the same machine", usage::machine());
+        return streams::run();
+    }
     let (mut rounds, mut seconds) = (3, 5);
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
@@ -40,7 +47,7 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
         match (argument.as_str(), number) {
             ("--rounds", Some(number)) => rounds = number,
             ("--seconds", Some(number)) => seconds = number,
-            _ => return Err(format!("{argument}: expected --rounds N or --seconds N")),
+            _ => return Err(format!("{argument}: expected --rounds N or --seconds N, or --streams alone")),
         }
     }
     if !process::exists("wrk", "-v") && !process::exists("which", "wrk") {
@@ -97,6 +104,7 @@ fn run(rounds: u32, seconds: u32) -> Outcome {
         fresh.as_secs_f64() * 1e3
     );
     println!("{:<46}{:>12.0} ms", "the same, data of an earlier run", again.as_secs_f64() * 1e3);
+    streams::run()?;
     without_http::run()
 }
 
@@ -146,12 +154,15 @@ fn start_echo(folder: &Path) -> Outcome<(Server, String)> {
 
 /// Through Kafka's own protocol would need a client here; `curl`, which everybody has, does it through the proxy.
 fn create_topic(postern: &Postern, topic: &str) -> Outcome {
-    let clusters = curl(&[&format!("{}/v3/clusters", postern.rest)])?;
-    let cluster = clusters.split("\"cluster_id\":\"").nth(1).and_then(|rest| rest.split('"').next());
-    let cluster = cluster.ok_or_else(|| format!("no cluster id in {clusters}"))?;
-    let url = format!("{}/v3/clusters/{cluster}/topics", postern.rest);
+    let url = format!("{}/v3/clusters/{}/topics", postern.rest, cluster_id(postern)?);
     let body = format!(r#"{{"topic_name":"{topic}","partitions_count":1,"replication_factor":1}}"#);
     curl(&["-H", "Content-Type: application/json", "-d", &body, &url]).map(drop)
+}
+
+fn cluster_id(postern: &Postern) -> Outcome<String> {
+    let clusters = curl(&[&format!("{}/v3/clusters", postern.rest)])?;
+    let cluster = clusters.split("\"cluster_id\":\"").nth(1).and_then(|rest| rest.split('"').next());
+    cluster.map(str::to_owned).ok_or_else(|| format!("no cluster id in {clusters}"))
 }
 
 /// Every request was answered with 200; now that the records are there, too.
