@@ -17,6 +17,7 @@ mod reassignments;
 mod records;
 mod replicas;
 mod resource;
+mod topic_list;
 mod topic_records;
 pub(crate) mod topics;
 

@@ -18,6 +18,7 @@ mod offsets;
 mod reassignments;
 mod scram_users;
 mod topics;
+mod topics_in_order;
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,6 +37,7 @@ pub use offsets::OffsetRange;
 pub use reassignments::{Reassignment, ReassignmentChange};
 pub use scram_users::{ScramCredential, ScramUser};
 pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription};
+pub use topics_in_order::SomeTopics;
 
 use crate::{
     Error, NodeId, Settings, TopicName,

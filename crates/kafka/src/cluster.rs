@@ -14,7 +14,7 @@ use crate::{
     Acl, AclFilter, Admitted, ClientStatistics, ClusterDescription, CommittedOffset, ConfigAlteration, ConfigEntry,
     ConfigResource, Consumer, ConsumerSettings, CreatedTopic, Deliveries, Election, Error, ErrorKind, GroupDescription,
     GroupMembers, ListedGroup, LogDir, Login, NewTopic, Offset, OffsetRange, OffsetTime, PartitionId, Reader,
-    Reassignment, ReassignmentChange, ScramHash, ScramUser, Settings, TopicDescription, TopicName,
+    Reassignment, ReassignmentChange, ScramHash, ScramUser, Settings, SomeTopics, TopicDescription, TopicName,
     admin::Admin,
     metadata::Metadata,
     network::Network,
@@ -150,6 +150,20 @@ impl Cluster {
     /// See [`Cluster::describe_cluster`].
     pub async fn topics(&self, authorized_operations: bool) -> Result<Vec<TopicDescription>, Error> {
         self.admin.topics(authorized_operations).await
+    }
+
+    /// The first topics whose names are not less than `from`, in their order: as many as have `max_partitions` together, one at least.
+    /// Before Kafka 3.8 all of them; brokers have a limit of their own (2000).
+    ///
+    /// # Errors
+    /// See [`Cluster::describe_cluster`].
+    pub async fn topics_from(
+        &self,
+        from: &str,
+        max_partitions: i32,
+        authorized_operations: bool,
+    ) -> Result<SomeTopics, Error> {
+        self.admin.topics_from(from, max_partitions, authorized_operations).await
     }
 
     /// One topic.

@@ -5,11 +5,11 @@ use kafka_protocol::messages::{
     AlterPartitionReassignmentsResponse, AlterUserScramCredentialsResponse, ApiKey, ApiVersionsResponse,
     ConsumerGroupDescribeResponse, CreateAclsResponse, CreatePartitionsResponse, CreateTopicsResponse,
     DeleteAclsResponse, DeleteGroupsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse,
-    DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse, DescribeUserScramCredentialsResponse,
-    ElectLeadersResponse, FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse,
-    InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, ListOffsetsResponse,
-    ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse, OffsetDeleteResponse,
-    OffsetFetchResponse, SaslAuthenticateResponse, SaslHandshakeResponse, SyncGroupResponse,
+    DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse, DescribeTopicPartitionsResponse,
+    DescribeUserScramCredentialsResponse, ElectLeadersResponse, FindCoordinatorResponse, HeartbeatResponse,
+    IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse,
+    ListOffsetsResponse, ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse,
+    OffsetDeleteResponse, OffsetFetchResponse, SaslAuthenticateResponse, SaslHandshakeResponse, SyncGroupResponse,
 };
 
 use crate::{
@@ -64,6 +64,7 @@ pub fn answer(api: i16, version: i16, bytes: &[u8]) -> bool {
         ApiKey::ElectLeaders => decodes!(ElectLeadersResponse),
         ApiKey::DescribeLogDirs => decodes!(DescribeLogDirsResponse),
         ApiKey::DescribeUserScramCredentials => decodes!(DescribeUserScramCredentialsResponse),
+        ApiKey::DescribeTopicPartitions => decodes!(DescribeTopicPartitionsResponse),
         ApiKey::AlterUserScramCredentials => decodes!(AlterUserScramCredentialsResponse),
         ApiKey::ListPartitionReassignments => decodes!(ListPartitionReassignmentsResponse),
         other => panic!("{other:?} is spoken, and nothing here reads its answer"),

@@ -50,7 +50,7 @@ pub use admin::{
     ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic, Election,
     GroupDescription, GroupMember, GroupMembers, GroupState, GroupType, ListedGroup, LogDir, LogDirReplica, NewTopic,
     OffsetRange, OffsetTime, PartitionDescription, Reassignment, ReassignmentChange, ScramCredential, ScramUser,
-    TopicDescription,
+    SomeTopics, TopicDescription,
 };
 pub use cluster::Cluster;
 pub use compression::{Compression, UnknownCompression};

@@ -12,7 +12,7 @@ mod users;
 
 use postern_kafka::{
     ClusterDescription, CreatedTopic, Error as ClusterError, NewTopic, OffsetRange, PartitionId, Reassignment,
-    TopicDescription, TopicName,
+    SomeTopics, TopicDescription, TopicName,
 };
 
 use tokio::sync::watch;
@@ -24,6 +24,9 @@ pub use groups::{GroupLags, PartitionLag};
 
 /// A request for the id of the cluster; `None` until it is answered.
 pub(crate) type PendingClusterId = watch::Receiver<Option<Result<String, ClusterError>>>;
+
+/// What a broker tells of partitions in one answer, some 40 KB.
+const PARTITIONS_AT_ONCE: i32 = 1000;
 
 impl Proxy {
     /// The cluster, its controller and its brokers.
@@ -78,6 +81,15 @@ impl Proxy {
         let mut topics = self.cluster().topics(authorized_operations).await?;
         topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
+    }
+
+    /// The first topics whose names are not less than `from`, in their order, and from where there are others: as many as have 1000
+    /// partitions together, one at least. Before Kafka 3.8 all of them.
+    ///
+    /// # Errors
+    /// [`Error::Cluster`].
+    pub async fn topics_from(&self, from: &str, authorized_operations: bool) -> Result<SomeTopics, Error> {
+        Ok(self.cluster().topics_from(from, PARTITIONS_AT_ONCE, authorized_operations).await?)
     }
 
     /// One topic, its partitions in their order.

@@ -47,7 +47,7 @@ pub use postern_kafka::{
     CreatedTopic, Election, Error as ClusterError, ErrorKind, Fate, GroupDescription, GroupMember, GroupState,
     GroupType, InvalidTopicName, LATENCY_BOUNDS, Latencies, LatencyHistogram, ListedGroup, LogDir, LogDirReplica,
     Mechanism, NewTopic, NodeId, Offset, OffsetRange, PartitionDescription, PartitionId, Reassignment,
-    ReassignmentChange, Receipt, ScramHash, ScramUser, TooLarge, TopicDescription, TopicName,
+    ReassignmentChange, Receipt, ScramHash, ScramUser, SomeTopics, TooLarge, TopicDescription, TopicName,
 };
 pub use postern_registry::{
     Error as RegistryError, ResolveError, SchemaId, SchemaIdentifier, SchemaRef, Side, Subject,

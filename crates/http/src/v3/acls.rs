@@ -14,6 +14,7 @@ use serde::Serialize;
 use self::request::{Search, read_acl, read_batch};
 use super::bodies::{CreateAclRequest, CreateAclsRequest};
 use super::links::{ClusterPath, Links};
+use super::page::whole_list;
 use super::problem;
 use super::resource::Collection;
 use crate::lenient_object::BODY_MAX;
@@ -99,8 +100,8 @@ pub(super) async fn search(proxy: Proxy, request: RequestContext) -> Result<Repl
     let search = Search::read(&request, false)?;
     let links = Links::of(&proxy, &request).await?;
     let acls = proxy.acls(&search.filter()).await.map_err(problem)?;
-    let resources = acls.iter().map(|acl| resource_of(&links, acl));
-    Ok(Reply::ok(&links.list("KafkaAclList", path_of(&search.values()), resources)))
+    let kind = ("KafkaAclList", path_of(&search.values()).to_string());
+    Ok(whole_list(&links, kind, acls.iter(), |acl| resource_of(&links, acl)).await)
 }
 
 pub(super) async fn create(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {

@@ -6,7 +6,8 @@ mod alter;
 use hyper::StatusCode;
 use postern_access::Right;
 use postern_proxy::{
-    ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, NodeId, Proxy, TopicName,
+    ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, NodeId, Proxy, TopicDescription,
+    TopicName,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,7 +15,9 @@ use serde::Serialize;
 use self::alter::{Alteration, TopicAlterations, value_of};
 use super::bodies::{AlterConfigsOfTopicsRequest, AlterConfigsRequest, SetConfigRequest};
 use super::links::{ClusterPath, Links, segment};
+use super::page::{PAGE_SIZE, PAGE_TOKEN, Page};
 use super::resource::{Collection, Metadata};
+use super::topic_list::TopicList;
 use super::{problem, topic_name};
 use crate::lenient_object::BODY_MAX;
 use crate::operation::{Operation, operation};
@@ -68,6 +71,9 @@ struct Failure {
     message: String,
 }
 
+/// Of so many topics the configs are asked for at once where there are pages; each has some 40, of 1 KB in the answer.
+const TOPICS_AT_ONCE: usize = 20;
+
 /// Reads the resource of a path.
 pub(super) type ResourceOf = fn(&Params) -> Result<ConfigResource, Problem>;
 
@@ -77,8 +83,9 @@ pub(super) const ALTER_TOPICS: Operation =
             r#"{"data":[{"topic_name":"lab","configs":[{"name":"retention.ms","value":"86400000"}]}]}"#,
         ])
         .or::<Failures>(207);
-pub(super) const OF_ALL_TOPICS: Operation =
-    operation("listConfigsOfAllTopics", "The configs of all topics").returns::<Collection<Config>>();
+pub(super) const OF_ALL_TOPICS: Operation = operation("listConfigsOfAllTopics", "The configs of all topics")
+    .with_query(&[PAGE_SIZE, PAGE_TOKEN])
+    .returns::<Collection<Config>>();
 pub(super) const OF_BROKERS: Operation =
     operation("listConfigsOfAllBrokers", "The configs of all brokers").returns::<Collection<Config>>();
 pub(super) const TOPIC: Operations =
@@ -203,19 +210,37 @@ pub(super) async fn alter_topics(proxy: Proxy, request: RequestContext) -> Resul
 }
 
 pub(super) async fn of_all_topics(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
+    let page = Page::of(&request)?;
     let links = Links::of(&proxy, &request).await?;
-    let topics = proxy.configs_of_topics().await.map_err(problem)?;
     let permissions = request.params.permissions();
-    let seen = topics.into_iter().filter(|(topic, _)| permissions.may(Right::Describe, topic.as_str()));
-    let topics: Vec<_> = seen.map(|(topic, entries)| (ConfigResource::Topic(topic), entries)).collect();
-    Ok(Reply::ok(&links.list("KafkaTopicConfigList", "topics/-/configs", flat(&links, &topics))))
+    let is_shown = |topic: &TopicDescription| !topic.is_internal && permissions.may(Right::Describe, &topic.name);
+    let (mut topics, mut count, mut list) = (Vec::new(), 0, TopicList::of(&page, &proxy, false));
+    while page.wants_more(count)
+        && let Some(some) = list.next().await?
+    {
+        // A cluster has no topics with illegal names.
+        let names = some.iter().filter(|topic| is_shown(topic)).filter_map(|topic| TopicName::parse(&topic.name).ok());
+        let names: Vec<_> = names.collect();
+        for names in names.chunks(if page.is_whole() { names.len().max(1) } else { TOPICS_AT_ONCE }) {
+            for (topic, mut entries) in proxy.configs_of_topics(names).await.map_err(problem)? {
+                let topic = ConfigResource::Topic(topic);
+                entries.retain(|entry| page.is_behind(&page_key(&topic, entry)));
+                count += entries.len();
+                topics.push((topic, entries));
+            }
+            if !page.wants_more(count) {
+                break;
+            }
+        }
+    }
+    Ok(all_of(&links, &page, ("KafkaTopicConfigList", "topics/-/configs"), &topics).await)
 }
 
 pub(super) async fn of_brokers(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let links = Links::of(&proxy, &request).await?;
     let brokers = proxy.configs_of_brokers().await.map_err(problem)?;
     let brokers: Vec<_> = brokers.into_iter().map(|(id, entries)| (ConfigResource::Broker(id), entries)).collect();
-    Ok(Reply::ok(&links.list("KafkaBrokerConfigList", "brokers/-/configs", flat(&links, &brokers))))
+    Ok(all_of(&links, &Page::whole(), ("KafkaBrokerConfigList", "brokers/-/configs"), &brokers).await)
 }
 
 /// Limits of configs are those of topics.
@@ -229,11 +254,24 @@ fn check_alteration(
     params.check_alteration(topic.as_str(), &configs, None)
 }
 
-/// The configs of several resources in one list.
-fn flat<'a>(links: &'a Links, resources: &'a [(ConfigResource, Vec<ConfigEntry>)]) -> impl Iterator<Item = Config<'a>> {
-    resources
-        .iter()
-        .flat_map(move |(resource, entries)| entries.iter().map(move |entry| config_of(links, resource, entry)))
+/// The configs of several resources in one list, or a page of it.
+async fn all_of(
+    links: &Links,
+    page: &Page,
+    kind: (&'static str, &'static str),
+    resources: &[(ConfigResource, Vec<ConfigEntry>)],
+) -> Reply {
+    let entries = resources.iter().flat_map(|(resource, entries)| entries.iter().map(move |entry| (resource, entry)));
+    let on_page = page.cut(entries, |(resource, entry)| page_key(resource, entry).into());
+    page.reply(links, kind, on_page, |(resource, entry)| config_of(links, resource, entry)).await
+}
+
+/// Where a config stands among those of all topics. No name of a topic has a NUL: topics stay in their order.
+fn page_key(resource: &ConfigResource, entry: &ConfigEntry) -> String {
+    match resource {
+        ConfigResource::Topic(topic) => format!("{topic}\0{}", entry.name),
+        ConfigResource::Broker(_) | ConfigResource::AllBrokers => entry.name.clone(), // these have no pages
+    }
 }
 
 fn list_kind(resource: &ConfigResource) -> &'static str {

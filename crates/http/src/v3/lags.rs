@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::groups::path_of;
 use super::links::{Links, segment};
+use super::page::whole_list;
 use super::problem;
 use super::resource::{Collection, Metadata, Related};
 use crate::operation::{Operation, operation};
@@ -63,8 +64,8 @@ pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply,
     let links = Links::of(&proxy, &request).await?;
     let group = request.params.get("group");
     let lags = visible(proxy.consumer_group_lags(group).await.map_err(problem)?, &request);
-    let items = lags.partitions.iter().map(|lag| lag_of(&links, group, &lags, lag));
-    Ok(Reply::ok(&links.list("KafkaConsumerLagList", format_args!("{}/lags", path_of(group)), items)))
+    let kind = ("KafkaConsumerLagList", format!("{}/lags", path_of(group)));
+    Ok(whole_list(&links, kind, lags.partitions.iter(), |lag| lag_of(&links, group, &lags, lag)).await)
 }
 
 pub(super) async fn show(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {

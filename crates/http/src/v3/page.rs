@@ -3,6 +3,9 @@
 //!
 //! A token is the name of the last resource of its page, so that what is created or deleted between two pages moves no other resource into
 //! a page twice or past all pages.
+//!
+//! Without pages are lists whose order may be another at the next request (lags: the greatest first), those of one thing (the configs of a
+//! topic, the members of a group), and ACLs: Kafka tells all that match, and the parameters of the search say how many that are.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -69,6 +72,30 @@ impl Page {
         Ok(Page { size, after, query: query.join("&") })
     }
 
+    /// The only one of a list that has no pages.
+    pub(super) fn whole() -> Page {
+        Page { size: None, after: None, query: String::new() }
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.size.is_none()
+    }
+
+    /// The key of the last resource of the page before; empty: there is none.
+    pub(super) fn after(&self) -> &str {
+        self.after.as_deref().unwrap_or_default()
+    }
+
+    /// Whether a resource with this key stands on this page or a later one.
+    pub(super) fn is_behind(&self, key: &str) -> bool {
+        key > self.after()
+    }
+
+    /// Whether `count` resources are too few to say whether another page comes after this one.
+    pub(super) fn wants_more(&self, count: usize) -> bool {
+        self.size.is_none_or(|size| count <= size)
+    }
+
     /// Those of `items` that stand on this page. `items` are in the order of their keys.
     pub(super) fn cut<T>(&self, items: impl Iterator<Item = T>, key: impl Fn(&T) -> Cow<'_, str>) -> OnPage<T> {
         let Some(size) = self.size else { return OnPage { items: items.collect(), last: None } };
@@ -101,6 +128,16 @@ impl Page {
         let size = self.size.unwrap_or(DEFAULT_SIZE);
         format!("{url}?{others}page_size={size}&page_token={}", BASE64_URL_SAFE_NO_PAD.encode(last))
     }
+}
+
+/// The answer with a list that has no pages, and may be long all the same.
+pub(super) async fn whole_list<T, R: Serialize>(
+    links: &Links,
+    kind: (&'static str, impl Display),
+    items: impl Iterator<Item = T>,
+    resource: impl FnMut(T) -> R,
+) -> Reply {
+    Page::whole().reply(links, kind, OnPage { items: items.collect(), last: None }, resource).await
 }
 
 /// A number as a part of a key: keys are compared as texts.

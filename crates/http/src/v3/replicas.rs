@@ -11,6 +11,7 @@ use super::links::Links;
 use super::page::{PAGE_SIZE, PAGE_TOKEN, Page, in_key};
 use super::partitions::{find, no_such_partition};
 use super::resource::{Collection, Metadata, Related};
+use super::topic_list::TopicList;
 use super::{described, problem, topic_name};
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
@@ -76,13 +77,25 @@ pub(super) async fn of_broker(proxy: Proxy, request: RequestContext) -> Result<R
     if !cluster.brokers.iter().any(|known| known.id == broker) {
         return Err(no_such_broker(broker));
     }
-    let topics = proxy.topics(false).await.map_err(problem)?;
     let permissions = request.params.permissions();
-    let seen = topics.iter().filter(|topic| permissions.may(Right::Describe, &topic.name));
-    let partitions = seen.flat_map(|topic| topic.partitions.iter().map(|partition| (topic.name.as_str(), partition)));
-    let kept = partitions.filter(|(_, partition)| partition.replicas.contains(&broker));
     // No name of a topic has a NUL: topics stay in their order.
-    let on_page = page.cut(kept, |(topic, partition)| format!("{topic}\0{}", in_key(partition.id.0)).into());
+    let key = |topic: &str, partition: &PartitionDescription| format!("{topic}\0{}", in_key(partition.id.0));
+    let (mut topics, mut count, mut list) = (Vec::new(), 0, TopicList::of(&page, &proxy, false));
+    while page.wants_more(count)
+        && let Some(some) = list.next().await?
+    {
+        for mut topic in some.into_iter().filter(|topic| permissions.may(Right::Describe, &topic.name)) {
+            let is_kept = |partition: &PartitionDescription| {
+                partition.replicas.contains(&broker) && page.is_behind(&key(&topic.name, partition))
+            };
+            topic.partitions.retain(is_kept);
+            count += topic.partitions.len();
+            topics.push(topic);
+        }
+    }
+    let kept =
+        topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (topic.name.as_str(), partition)));
+    let on_page = page.cut(kept, |(topic, partition)| key(topic, partition).into());
     let kind = ("KafkaReplicaList", format!("brokers/{broker}/partition-replicas"));
     let resource = |(topic, partition)| replica_of(&links, topic, partition, broker);
     Ok(page.reply(&links, kind, on_page, resource).await)

@@ -14,6 +14,7 @@ use super::bodies::{AddPartitionsRequest, CreateTopicRequest};
 use super::links::{ClusterPath, Links};
 use super::page::{PAGE_SIZE, PAGE_TOKEN, Page};
 use super::resource::{Collection, Metadata, Related};
+use super::topic_list::TopicList;
 use super::{described, problem, topic_name};
 use crate::lenient_object::{BODY_MAX, LenientObject};
 use crate::operation::{Operation, flag, operation};
@@ -59,10 +60,17 @@ pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply,
     let page = Page::of(&request)?;
     let links = Links::of(&proxy, &request).await?;
     let authorized_operations = request.flag("includeAuthorizedOperations");
-    let topics = proxy.topics(authorized_operations).await.map_err(problem)?;
     let permissions = request.params.permissions();
-    let is_shown = |topic: &&TopicDescription| !topic.is_internal && permissions.may(Right::Describe, &topic.name);
-    let on_page = page.cut(topics.iter().filter(is_shown), |topic| topic.name.as_str().into());
+    let is_shown = |topic: &TopicDescription| {
+        !topic.is_internal && page.is_behind(&topic.name) && permissions.may(Right::Describe, &topic.name)
+    };
+    let (mut topics, mut list) = (Vec::new(), TopicList::of(&page, &proxy, authorized_operations));
+    while page.wants_more(topics.len())
+        && let Some(some) = list.next().await?
+    {
+        topics.extend(some.into_iter().filter(is_shown));
+    }
+    let on_page = page.cut(topics.iter(), |topic| topic.name.as_str().into());
     Ok(page.reply(&links, ("KafkaTopicList", "topics"), on_page, |topic| topic_of(&links, topic)).await)
 }
 

@@ -275,6 +275,10 @@ async fn long_lists_have_pages_where_they_are_asked_for() {
     let whole = pages(&app, &path, "metadata").await.concat();
     let paged = pages(&app, &format!("{path}?page_size=4"), "metadata").await;
     assert!(paged.len() > 3 && paged.concat() == whole, "{paged:?}");
+    let path = app.v3("topics/-/configs");
+    let whole = pages(&app, &path, "metadata").await.concat();
+    let paged = pages(&app, &format!("{path}?page_size=50"), "metadata").await;
+    assert!(paged.len() > 3 && paged.concat() == whole, "{} pages", paged.len());
 
     let first = app.get(&app.v3("topics?page_size=2")).await.json();
     let next =

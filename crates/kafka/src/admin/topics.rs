@@ -305,17 +305,24 @@ fn topic_description(topic: &MetadataResponseTopic, authorized_operations: bool)
 }
 
 fn partition_description(partition: &MetadataResponsePartition) -> PartitionDescription {
-    let nodes = |ids: &[BrokerId]| ids.iter().map(|id| NodeId(id.0)).collect();
     PartitionDescription {
         id: PartitionId(partition.partition_index),
-        leader: Some(NodeId(partition.leader_id.0)).filter(|node| node.0 >= 0),
+        leader: leader(partition.leader_id),
         replicas: nodes(&partition.replica_nodes),
         in_sync: nodes(&partition.isr_nodes),
     }
 }
 
+pub(super) fn leader(id: BrokerId) -> Option<NodeId> {
+    Some(NodeId(id.0)).filter(|node| node.0 >= 0)
+}
+
+pub(super) fn nodes(ids: &[BrokerId]) -> Vec<NodeId> {
+    ids.iter().map(|id| NodeId(id.0)).collect()
+}
+
 /// Kafka's names of the operations in a bit field; a broker that was not asked answers with the lowest number. Source: KIP-430.
-fn operation_names(operations: i32) -> Vec<&'static str> {
+pub(super) fn operation_names(operations: i32) -> Vec<&'static str> {
     const NAMES: [(u32, &str); 10] = [
         (3, "READ"),
         (4, "WRITE"),

@@ -47,6 +47,7 @@ pub(crate) fn versions_of(api: ApiKey) -> Option<RangeInclusive<i16>> {
         ApiKey::ListPartitionReassignments => 0..=0,
         ApiKey::DescribeUserScramCredentials => 0..=0,
         ApiKey::AlterUserScramCredentials => 0..=0,
+        ApiKey::DescribeTopicPartitions => 0..=0,
         _ => return None, // not asked by this client
     })
 }

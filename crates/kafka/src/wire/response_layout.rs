@@ -31,6 +31,8 @@ enum Form {
     Structures(&'static [Field]),
     /// One structure.
     Structure(&'static [Field]),
+    /// One structure behind a byte, or a negative byte alone.
+    NullableStructure(&'static [Field]),
     /// An array, perhaps null, of strings.
     Texts,
     /// An array, perhaps null, of numbers of this many bytes.
@@ -45,7 +47,7 @@ const fn since(version: i16, form: Form) -> Field {
     Field { versions: version..=i16::MAX, form }
 }
 
-use Form::{Data, Fixed, Numbers, Structure, Structures, Text, Texts};
+use Form::{Data, Fixed, NullableStructure, Numbers, Structure, Structures, Text, Texts};
 
 const SASL_HANDSHAKE: &[Field] = &[all(Fixed(2)), all(Structures(&[all(Text)]))];
 
@@ -241,6 +243,11 @@ fn structure(cursor: &mut Cursor<'_>, fields: &'static [Field], version: i16) ->
                 }
             }
             Structure(fields) => structure(cursor, fields, version)?,
+            NullableStructure(fields) => {
+                if cursor.take(1)?[0] < 0x80 {
+                    structure(cursor, fields, version)?;
+                }
+            }
             Structures(fields) => {
                 for _ in 0..cursor.array_length()?.unwrap_or(0) {
                     structure(cursor, fields, version)?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use postern_kafka::{ConfigResource, ConfigSource, ErrorKind, NewTopic, Offset, PartitionId, Record};
+use postern_kafka::{ConfigResource, ConfigSource, ErrorKind, NewTopic, Offset, PartitionId, Record, TopicName};
 
 use crate::target::{Target, fresh_name, new_topic, replication_factor, value};
 
@@ -143,6 +143,37 @@ async fn eventually(mut true_now: impl FnMut() -> bool) {
     while !true_now() {
         assert!(started.elapsed() < Duration::from_secs(6), "not within 6 seconds");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_are_listed_in_order_some_at_a_time() {
+    let target = Target::start().await;
+    let base = fresh_name();
+    // Of 4 partitions at once the second topic is cut, and the third is longer than an answer.
+    let topics = [("-a", 3), ("-b", 3), ("-c", 9), ("-d", 1)].map(|(end, count)| (format!("{base}{end}"), count));
+    for (name, count) in &topics {
+        let name = TopicName::parse(name).expect("legal");
+        let new = NewTopic { replication_factor: Some(1), ..new_topic(&name, i32::try_from(*count).expect("few")) };
+        target.cluster.create_topic(&new).await.expect("created");
+    }
+    let mut found = Vec::new();
+    let mut next = Some(base.to_string());
+    while let Some(from) = next.filter(|from| from.starts_with(base.as_str())) {
+        let some = target.cluster.topics_from(&from, 4, false).await.expect("listed");
+        found.push(some.topics);
+        next = some.next;
+    }
+    // Kafka before 3.8 tells all of them.
+    assert!([1, 3].contains(&found.len()), "{} answers", found.len());
+    let found: Vec<_> = found.into_iter().flatten().filter(|topic| topic.name.starts_with(base.as_str())).collect();
+    let sizes: Vec<_> = found.iter().map(|topic| (topic.name.clone(), topic.partitions.len())).collect();
+    assert_eq!(sizes, topics);
+    for topic in &found {
+        let name = TopicName::parse(&topic.name).expect("legal");
+        let ids: Vec<i32> = topic.partitions.iter().map(|partition| partition.id.0).collect();
+        assert_eq!(ids, (0..).take(ids.len()).collect::<Vec<i32>>());
+        assert_eq!(*topic, target.cluster.topic(&name, false).await.expect("described"), "as it is by itself");
     }
 }
 

@@ -27,22 +27,16 @@ impl Proxy {
         configs.into_iter().find(|config| config.name == name).ok_or_else(|| unknown(resource, name))
     }
 
-    /// The configs of every topic that is not internal, sorted by topic and name.
+    /// The configs of `names`, in their order, sorted by name; of those that are still there.
     ///
     /// # Errors
     /// [`Error::Cluster`].
-    pub async fn configs_of_topics(&self) -> Result<Vec<(TopicName, Vec<ConfigEntry>)>, Error> {
-        let mut names: Vec<TopicName> = Vec::new();
-        for topic in self.cluster().topics(false).await? {
-            // A cluster has no topics with illegal names.
-            names.extend(TopicName::parse(&topic.name).ok().filter(|_| !topic.is_internal));
-        }
-        names.sort_unstable();
-        let all = self.cluster().topics_configs(&names).await?;
+    pub async fn configs_of_topics(&self, names: &[TopicName]) -> Result<Vec<(TopicName, Vec<ConfigEntry>)>, Error> {
+        let all = self.cluster().topics_configs(names).await?;
         let mut configs = Vec::with_capacity(names.len());
-        for (name, entries) in names.into_iter().zip(all) {
+        for (name, entries) in names.iter().zip(all) {
             match entries {
-                Ok(entries) => configs.push((name, sorted(entries))),
+                Ok(entries) => configs.push((name.clone(), sorted(entries))),
                 // Deleted since it was listed.
                 Err(error) if error.kind == ErrorKind::UnknownTopic => {}
                 Err(error) => return Err(error.into()),

@@ -4,7 +4,7 @@ use kafka_protocol::messages::ApiKey;
 
 use super::{
     Field,
-    Form::{Fixed, Numbers, Structure, Structures, Text, Texts},
+    Form::{Fixed, NullableStructure, Numbers, Structure, Structures, Text, Texts},
     all, since,
 };
 
@@ -113,6 +113,29 @@ const DESCRIBE_LOG_DIRS: &[Field] = &[
     ])),
 ];
 
+const DESCRIBE_TOPIC_PARTITIONS: &[Field] = &[
+    all(Fixed(4)),
+    all(Structures(&[
+        all(Fixed(2)),
+        all(Text),
+        all(Fixed(16)),
+        all(Fixed(1)),
+        all(Structures(&[
+            all(Fixed(2)),
+            all(Fixed(4)),
+            all(Fixed(4)),
+            all(Fixed(4)),
+            all(Numbers(4)),
+            all(Numbers(4)),
+            all(Numbers(4)),
+            all(Numbers(4)),
+            all(Numbers(4)),
+        ])),
+        all(Fixed(4)),
+    ])),
+    all(NullableStructure(&[all(Text), all(Fixed(4))])),
+];
+
 const DESCRIBE_USER_SCRAM_CREDENTIALS: &[Field] = &[
     all(Fixed(4)),
     all(Fixed(2)),
@@ -138,6 +161,7 @@ pub(super) fn layout(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::AlterPartitionReassignments => ALTER_PARTITION_REASSIGNMENTS,
         ApiKey::ElectLeaders => ELECT_LEADERS,
         ApiKey::DescribeLogDirs => DESCRIBE_LOG_DIRS,
+        ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
         ApiKey::DescribeUserScramCredentials => DESCRIBE_USER_SCRAM_CREDENTIALS,
         ApiKey::AlterUserScramCredentials => ALTER_USER_SCRAM_CREDENTIALS,
         _ => return None, // not asked by this client
@@ -149,9 +173,9 @@ mod tests {
     use kafka_protocol::messages::{
         AlterPartitionReassignmentsResponse, AlterUserScramCredentialsResponse, BrokerId,
         ConsumerGroupDescribeResponse, CreateAclsResponse, DeleteAclsResponse, DeleteGroupsResponse,
-        DeleteRecordsResponse, DescribeAclsResponse, DescribeLogDirsResponse, DescribeUserScramCredentialsResponse,
-        ElectLeadersResponse, IncrementalAlterConfigsResponse, ListGroupsResponse, ListPartitionReassignmentsResponse,
-        OffsetDeleteResponse, TopicName,
+        DeleteRecordsResponse, DescribeAclsResponse, DescribeLogDirsResponse, DescribeTopicPartitionsResponse,
+        DescribeUserScramCredentialsResponse, ElectLeadersResponse, IncrementalAlterConfigsResponse,
+        ListGroupsResponse, ListPartitionReassignmentsResponse, OffsetDeleteResponse, TopicName,
         alter_partition_reassignments_response::{ReassignablePartitionResponse, ReassignableTopicResponse},
         alter_user_scram_credentials_response::AlterUserScramCredentialsResult,
         consumer_group_describe_response as group,
@@ -161,6 +185,9 @@ mod tests {
         delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
         describe_acls_response::{AclDescription, DescribeAclsResource},
         describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic},
+        describe_topic_partitions_response::{
+            Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
+        },
         describe_user_scram_credentials_response::{CredentialInfo, DescribeUserScramCredentialsResult},
         elect_leaders_response::{PartitionResult as ElectedPartition, ReplicaElectionResult},
         incremental_alter_configs_response::AlterConfigsResourceResponse,
@@ -238,6 +265,15 @@ mod tests {
             let dir = DescribeLogDirsResult::default().with_topics(vec![topic; 2]);
             encoded(DescribeLogDirsResponse::default().with_results(vec![dir; 2]), version)
         });
+        for cursor in [None, Some(Cursor::default())] {
+            check(ApiKey::DescribeTopicPartitions, |version| {
+                let partition =
+                    DescribeTopicPartitionsResponsePartition::default().with_replica_nodes(vec![BrokerId(1); 2]);
+                let topic = DescribeTopicPartitionsResponseTopic::default().with_partitions(vec![partition; 2]);
+                let response = DescribeTopicPartitionsResponse::default().with_topics(vec![topic; 2]);
+                encoded(response.with_next_cursor(cursor.clone()), version)
+            });
+        }
         check(ApiKey::DescribeUserScramCredentials, |version| {
             let user =
                 DescribeUserScramCredentialsResult::default().with_credential_infos(vec![CredentialInfo::default(); 2]);
