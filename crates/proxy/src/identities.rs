@@ -208,10 +208,9 @@ impl Identities {
         outcome.wait_for(Option::is_some).await.map_or_else(|_| stopping(), |it| it.clone().unwrap_or_else(stopping))
     }
 
-    /// Whether these credentials were proved a moment ago, so that no broker has to be asked.
-    pub fn is_proved(&self, credentials: Credentials<'_>) -> bool {
-        let Ok(attempt) = self.attempt(credentials) else { return false };
-        !matches!(self.0.pool.lock().find(attempt.key(), &attempt.digest, Instant::now()), Proved::Not)
+    /// Whether Kafka has accepted these credentials before, and not refused them since: whoever has them is not guessing.
+    pub fn are_known(&self, credentials: Credentials<'_>) -> bool {
+        self.attempt(credentials).is_ok_and(|attempt| self.0.pool.lock().knows(attempt.key(), &attempt.digest))
     }
 
     /// Waits until what the identities still owe is answered, at most for `grace`. True: nothing is left.

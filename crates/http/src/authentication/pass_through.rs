@@ -59,7 +59,7 @@ impl PassThrough {
         way: Way,
         client: Option<IpAddr>,
     ) -> Result<(Caller, KafkaIdentity), Refused> {
-        if self.failures.are_too_many(client) && !self.identities.is_proved(credentials) {
+        if self.failures.are_too_many(client) && !self.identities.are_known(credentials) {
             return Err(Refused::TooMany);
         }
         let identity = self.identities.identity(credentials).await.map_err(|error| match error {

@@ -183,7 +183,8 @@ async fn callers_who_come_together_log_in_once() {
 /// What was refused is not shown to Kafka again, and after some of them nothing of that address is, but for those who are known.
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_logins_do_not_reach_kafka_for_long() {
-    let secured = Secured::start().await;
+    // Sessions end while guesses come: who was known stays so.
+    let secured = Secured::with(settings(), Some(Duration::from_millis(50)), None).await;
     assert_eq!(secured.topics("ana", "ana-secret").await.status, 200);
     for _ in 0..5 {
         assert_eq!(secured.topics("ana", "wrong").await.refusal(), (401, 40101));

@@ -31,6 +31,7 @@ struct Held {
 }
 
 struct HeldState {
+    /// The last ones of each of some credentials, those that are over included.
     proofs: Vec<Proof>,
     /// Which credentials are in `secret`, and when they end by themselves.
     current: Digest,
@@ -132,16 +133,26 @@ impl Pool {
         if refusals != state.refusals {
             // Kafka has changed its mind about these credentials, or about others that are in use meanwhile.
             state.refusals = refusals;
-            state.proofs.clear();
+            state.proofs.iter_mut().for_each(|proof| proof.until = now);
         }
-        state.proofs.retain(|proof| proof.until > now);
-        let proof = state.proofs.iter().find(|proof| proof.digest == *digest).copied();
-        let Some(proof) = proof else { return Proved::Not };
-        state.used = now;
-        match proof.renew_at > now {
-            true => Proved::Good(identity.clone()),
-            false => Proved::Old(identity.clone()),
+        match state.proofs.iter().find(|proof| proof.digest == *digest).copied() {
+            Some(proof) if proof.until > now => {
+                state.used = now;
+                match proof.renew_at > now {
+                    true => Proved::Good(identity.clone()),
+                    false => Proved::Old(identity.clone()),
+                }
+            }
+            Some(_) | None => Proved::Not,
         }
+    }
+
+    /// Whether these credentials were proved last time, be it that they have to be proved anew.
+    pub(super) fn knows(&self, key: (Mechanism, &str), digest: &Digest) -> bool {
+        self.get(key).is_some_and(|identity| {
+            let state = identity.0.state.lock();
+            state.proofs.iter().any(|proof| proof.digest == *digest)
+        })
     }
 
     /// Why these credentials were refused a moment ago.
