@@ -154,7 +154,7 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
             suite.env("POSTERN_TEST_BOOTSTRAP", bootstrap).env("POSTERN_TEST_SECURITY", security);
             process::run_within(TESTS_TIMEOUT, &mut suite)?;
         }
-        Ok(())
+        pass_through(&kafka)
     });
     // Where leaders and coordinators are apart, and a topic is known to one broker before the others.
     steps.step(APACHE_THREE_NODES, || suite::on_three_nodes(&THREE_NODES_TESTS.map(str::to_owned), CHAOS_SECONDS));
@@ -242,6 +242,21 @@ fn clients_in_node(kind: Kind, postern: &Postern) -> Outcome {
         client(node::script(script)?, kind, postern)?;
     }
     Ok(())
+}
+
+/// Callers who reach a secured Kafka as themselves.
+fn pass_through(kafka: &Kafka) -> Outcome {
+    let mut arguments = kafka.secured_arguments();
+    arguments.extend(["--authentication=pass-through", "--pass-through-basic=SCRAM-SHA-512"].map(str::to_owned));
+    arguments.push("--management-listen=127.0.0.1:0".to_owned());
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let postern = Postern::with_variables(PROFILE, "pass-through-apache", &arguments, &[])?;
+    let mut script = python::script("clients/pass_through.py")?;
+    script.arg("--jars").arg(Kafka::jars()?).arg("--pid").arg(postern.pid().to_string());
+    script.arg("--admin").arg(kafka.secured_properties(&workspace::scratch("pass-through-admin")?)?);
+    script.arg("--management").arg(postern.management.as_deref().ok_or("no management listener")?);
+    client(script, Kind::Apache, &postern)?;
+    postern.stop()
 }
 
 /// Apache Kafka's own.
