@@ -342,12 +342,14 @@ impl BodyStream {
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, String> {
         loop {
             if let Some(unpacker) = &mut self.unpacker
-                && !self.packed.is_empty()
+                && (!self.packed.is_empty() || unpacker.has_more())
             {
                 let piece = unpacker.step(&mut self.packed).map_err(|error| broken_coding(unpacker, &error))?;
                 if !piece.is_empty() {
                     return Ok(Some(piece));
                 }
+                // What makes nothing takes its time as well.
+                yield_now().await;
                 continue;
             }
             let frame = self.body.frame().await.transpose();

@@ -4,6 +4,8 @@
 //! huge one is refused when it has passed the bound, not when it is in memory. Answers are packed as a whole; those that come piece by piece
 //! are sent as they are.
 
+mod gzip;
+mod inflate;
 mod unpack;
 
 use std::io::Write;

@@ -1,18 +1,33 @@
 //! Unpacking step by step.
+//!
+//! What comes out is bounded by whoever keeps it. What goes in without anything coming out is bounded here: a body may consist of empty gzip
+//! members, zstd frames that are skipped, or empty blocks, and each of them costs more than a byte of text does.
 
 use std::io;
 
 use bytes::{Buf, Bytes};
-use flate2::write::MultiGzDecoder;
-use flate2::{Decompress, FlushDecompress, Status};
-use zstd::stream::raw::{DParameter, Operation};
+use flate2::Decompress;
+use zstd::stream::raw::{DParameter, InBuffer, Operation, OutBuffer};
 
 use super::Coding;
+use super::gzip::Gzip;
+use super::inflate::{inflate, invalid};
 
 /// The most bytes that one step makes, about: less than a millisecond of work.
 const STEP: usize = 64 << 10;
+/// The most bytes that one step takes, for the same reason where they make nothing.
+const STEP_TAKEN: usize = 8 << 10;
 /// The largest window of zstd that is accepted, as RFC 9659 asks of senders: 8 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// Packed bytes that may come without making anything.
+const TAKEN_FREE: u64 = 64 << 10;
+/// Packed bytes that may come beyond them for each byte that they make. A client that flushes behind each byte needs eight.
+const TAKEN_PER_MADE: u64 = 16;
+/// Gzip members or zstd frames that may be empty.
+const MEMBERS_FREE: u64 = 1000;
+/// Bytes that each further one makes on average.
+const MADE_PER_MEMBER: u64 = 256;
 
 /// Unpacks one body.
 pub(crate) struct Unpacker {
@@ -20,10 +35,16 @@ pub(crate) struct Unpacker {
     state: State,
     /// Whether anything has come: a body without bytes is one, in any coding.
     has_begun: bool,
+    /// Whether the last step ended because it had made enough.
+    has_more: bool,
+    /// Packed bytes so far.
+    taken: u64,
+    /// What they became.
+    made: u64,
 }
 
 enum State {
-    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    Gzip(Box<Gzip>),
     /// Made by the first bytes, which tell whether there is a zlib header: some clients leave it out.
     Deflate {
         inflate: Option<Decompress>,
@@ -32,6 +53,7 @@ enum State {
     Zstd {
         decoder: Box<zstd::stream::raw::Decoder<'static>>,
         is_complete: bool,
+        frames: u64,
     },
 }
 
@@ -40,15 +62,15 @@ impl Unpacker {
     /// No memory.
     pub(crate) fn new(coding: Coding) -> io::Result<Unpacker> {
         let state = match coding {
-            Coding::Gzip => State::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
+            Coding::Gzip => State::Gzip(Box::default()),
             Coding::Deflate => State::Deflate { inflate: None, is_complete: false },
             Coding::Zstd => {
                 let mut decoder = zstd::stream::raw::Decoder::new()?;
                 decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
-                State::Zstd { decoder: Box::new(decoder), is_complete: false }
+                State::Zstd { decoder: Box::new(decoder), is_complete: false, frames: 0 }
             }
         };
-        Ok(Unpacker { coding, state, has_begun: false })
+        Ok(Unpacker { coding, state, has_begun: false, has_more: false, taken: 0, made: 0 })
     }
 
     /// How the body says that it is packed.
@@ -56,48 +78,34 @@ impl Unpacker {
         self.coding
     }
 
-    /// Takes some of `packed`, which has at least one byte, and returns what it makes; perhaps nothing yet.
+    /// Whether a step makes something although nothing more has come.
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Takes some of `packed`, and returns what it makes; perhaps nothing yet. It makes progress if there is something to take, or
+    /// [`Unpacker::has_more`].
     ///
     /// # Errors
-    /// The bytes are not of the coding.
+    /// The bytes are not of the coding, or too many of them make nothing.
     pub(crate) fn step(&mut self, packed: &mut Bytes) -> io::Result<Bytes> {
-        self.has_begun = true;
-        match &mut self.state {
-            State::Gzip(decoder) => {
-                // It hands on 32 KiB at a time, and takes no more than that needs.
-                let taken = io::Write::write(decoder, packed)?;
-                if taken == 0 {
-                    return Err(invalid("something follows its end"));
-                }
-                packed.advance(taken);
-                Ok(Bytes::from(std::mem::take(decoder.get_mut())))
-            }
-            State::Deflate { is_complete: true, .. } => Err(invalid("something follows its end")),
-            State::Deflate { inflate, is_complete } => {
-                let has_header = packed[0] & 0x0F == 8;
-                let inflate = inflate.get_or_insert_with(|| Decompress::new(has_header));
-                let (mut out, before) = (Vec::with_capacity(STEP), inflate.total_in());
-                let status = inflate.decompress_vec(packed, &mut out, FlushDecompress::None)?;
-                let taken = usize::try_from(inflate.total_in() - before).unwrap_or(usize::MAX);
-                if status == Status::BufError || (taken == 0 && out.is_empty() && status == Status::Ok) {
-                    return Err(invalid("it cannot be continued"));
-                }
-                packed.advance(taken);
-                *is_complete = status == Status::StreamEnd;
-                Ok(Bytes::from(out))
-            }
-            State::Zstd { decoder, is_complete } => {
-                let mut out = vec![0; STEP];
-                let status = decoder.run_on_buffers(packed, &mut out)?;
-                if status.bytes_read == 0 && status.bytes_written == 0 {
-                    return Err(invalid("it cannot be continued"));
-                }
-                packed.advance(status.bytes_read);
-                *is_complete = status.remaining == 0;
-                out.truncate(status.bytes_written);
-                Ok(Bytes::from(out))
+        self.has_begun |= !packed.is_empty();
+        let mut out = Vec::with_capacity(STEP);
+        let mut piece = &packed[..packed.len().min(STEP_TAKEN)];
+        let before = piece.len();
+        loop {
+            self.state.decode(&mut piece, &mut out)?;
+            self.has_more = out.len() == out.capacity();
+            if piece.is_empty() || self.has_more {
+                break;
             }
         }
+        let taken = before - piece.len();
+        packed.advance(taken);
+        self.taken += taken as u64;
+        self.made += out.len() as u64;
+        self.check_use()?;
+        Ok(Bytes::from(out))
     }
 
     /// A further step after all of the body was taken; empty: there is no more.
@@ -108,33 +116,79 @@ impl Unpacker {
         if !self.has_begun {
             return Ok(Bytes::new());
         }
-        let broken = || invalid("it ends too early");
-        match &mut self.state {
-            State::Gzip(decoder) => {
-                decoder.try_finish().map_err(|_| broken())?;
-                Ok(Bytes::from(std::mem::take(decoder.get_mut())))
-            }
-            State::Deflate { is_complete: true, .. } | State::Zstd { is_complete: true, .. } => Ok(Bytes::new()),
-            State::Deflate { inflate, is_complete } => {
-                let mut out = Vec::with_capacity(STEP);
-                let inflate = inflate.as_mut().ok_or_else(broken)?;
-                let status = inflate.decompress_vec(&[], &mut out, FlushDecompress::None);
-                *is_complete = matches!(status, Ok(Status::StreamEnd));
-                if out.is_empty() && !*is_complete { Err(broken()) } else { Ok(Bytes::from(out)) }
-            }
-            State::Zstd { decoder, is_complete } => {
-                let mut out = vec![0; STEP];
-                let status = decoder.run_on_buffers(&[], &mut out)?;
-                *is_complete = status.remaining == 0;
-                out.truncate(status.bytes_written);
-                if out.is_empty() && !*is_complete { Err(broken()) } else { Ok(Bytes::from(out)) }
-            }
+        let rest = self.step(&mut Bytes::new())?;
+        if rest.is_empty() && !self.state.is_complete() {
+            return Err(invalid("it ends too early"));
         }
+        Ok(rest)
+    }
+
+    /// Whether what has come was of use.
+    fn check_use(&self) -> io::Result<()> {
+        let members = self.state.members();
+        if members > MEMBERS_FREE + self.made / MADE_PER_MEMBER {
+            return Err(invalid(&format!(
+                "{members} parts (gzip members or zstd frames) make {} bytes: expected at most {MEMBERS_FREE}, or {MADE_PER_MEMBER} bytes of each",
+                self.made
+            )));
+        }
+        if self.taken > TAKEN_FREE + TAKEN_PER_MADE * self.made {
+            return Err(invalid(&format!(
+                "{} bytes of it make {}: expected {TAKEN_FREE} at most that make nothing, and {TAKEN_PER_MADE} for each that is made",
+                self.taken, self.made
+            )));
+        }
+        Ok(())
     }
 }
 
-fn invalid(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
+impl State {
+    /// Takes from `packed` and adds to `out`, until one of them has no more, a member ends, or something is wrong.
+    fn decode(&mut self, packed: &mut &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            State::Gzip(gzip) => gzip.decode(packed, out),
+            State::Deflate { is_complete: true, .. } if packed.is_empty() => Ok(()),
+            State::Deflate { is_complete: true, .. } => Err(invalid("something follows its end")),
+            State::Deflate { inflate: inflater, is_complete } => {
+                let has_header = packed.first().is_some_and(|first| first & 0x0F == 8);
+                let inflater = inflater.get_or_insert_with(|| Decompress::new(has_header));
+                *is_complete = inflate(inflater, packed, out)?;
+                Ok(())
+            }
+            State::Zstd { decoder, is_complete, frames } => {
+                if packed.is_empty() && *is_complete {
+                    return Ok(());
+                }
+                let (mut input, made) = (InBuffer::around(packed), out.len());
+                let remaining = decoder.run(&mut input, &mut OutBuffer::around_pos(out, made))?;
+                let taken = input.pos();
+                if taken == 0 && out.len() == made && !packed.is_empty() {
+                    return Err(invalid("it cannot be continued"));
+                }
+                *packed = &packed[taken..];
+                *is_complete = remaining == 0;
+                *frames += u64::from(*is_complete);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the body may end here.
+    fn is_complete(&self) -> bool {
+        match self {
+            State::Gzip(gzip) => gzip.is_complete(),
+            State::Deflate { is_complete, .. } | State::Zstd { is_complete, .. } => *is_complete,
+        }
+    }
+
+    /// Members or frames so far.
+    fn members(&self) -> u64 {
+        match self {
+            State::Gzip(gzip) => gzip.members(),
+            State::Zstd { frames, .. } => *frames,
+            State::Deflate { .. } => 0,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -190,6 +244,78 @@ mod tests {
                 let (found, _) = unpack(coding, &bytes, size).expect("valid");
                 assert!(found == text, "{coding:?} in pieces of {size}");
             }
+        }
+    }
+
+    #[test]
+    fn parts_behind_one_another_are_one_body() {
+        let (one, two) = (b"one".repeat(400), b"two".repeat(400));
+        for ((coding, first), (_, second)) in packed(&one).into_iter().zip(packed(&two)) {
+            let both = [first, second].concat();
+            match coding {
+                Coding::Deflate => assert!(unpack(coding, &both, 7).is_err(), "something follows"),
+                Coding::Gzip | Coding::Zstd => {
+                    // More of them than may be empty.
+                    let (found, _) = unpack(coding, &both.repeat(1000), 777).expect("valid");
+                    assert!(found == [&one[..], &two].concat().repeat(1000), "{coding:?}");
+                }
+            }
+        }
+    }
+
+    /// Each client sees what it has flushed at the other end, without having to send more.
+    #[test]
+    fn what_was_flushed_comes_out_at_once() {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(b"flushed").and_then(|()| gzip.flush()).expect("in memory");
+        let mut deflate = ZlibEncoder::new(Vec::new(), Compression::default());
+        deflate.write_all(b"flushed").and_then(|()| deflate.flush()).expect("in memory");
+        let mut zstd = zstd::Encoder::new(Vec::new(), 3).expect("in memory");
+        zstd.write_all(b"flushed").and_then(|()| zstd.flush()).expect("in memory");
+        for (coding, bytes) in
+            [(Coding::Gzip, gzip.get_ref()), (Coding::Deflate, deflate.get_ref()), (Coding::Zstd, zstd.get_ref())]
+        {
+            let (mut unpacker, mut bytes) = (Unpacker::new(coding).expect("memory"), Bytes::from(bytes.clone()));
+            let mut text = Vec::new();
+            while !bytes.is_empty() || unpacker.has_more() {
+                text.extend_from_slice(&unpacker.step(&mut bytes).expect("valid"));
+            }
+            assert_eq!(text, b"flushed", "{coding:?}");
+            assert!(unpacker.rest().is_err(), "{coding:?} has no end");
+        }
+    }
+
+    /// Each of these bodies of 10 MiB makes nothing at all, or next to nothing.
+    #[test]
+    fn what_makes_nothing_is_refused_long_before_its_end() {
+        const BYTES: usize = 10 << 20;
+        let [(_, gzip), (_, zlib), _, (_, zstd)] = packed(b"");
+        let skipped = [0x50, 0x2A, 0x4D, 0x18, 0, 0, 0, 0];
+        let stored = [0, 0, 0, 0xFF, 0xFF];
+        let block = |bytes: &[u8]| [&zlib[..2], &bytes.repeat(BYTES / bytes.len())].concat();
+        let mut named = gzip[..10].to_vec();
+        named[3] = 8;
+        named.resize(BYTES, b'x');
+        let [(_, one), _, _, (_, one_frame)] = packed(b"1");
+        for (coding, bytes) in [
+            (Coding::Gzip, gzip.repeat(BYTES / gzip.len())),
+            (Coding::Gzip, one.repeat(BYTES / one.len())),
+            (Coding::Gzip, named),
+            (Coding::Zstd, zstd.repeat(BYTES / zstd.len())),
+            (Coding::Zstd, one_frame.repeat(BYTES / one_frame.len())),
+            (Coding::Zstd, skipped.repeat(BYTES / skipped.len())),
+            (Coding::Deflate, block(&stored)),
+        ] {
+            let mut unpacker = Unpacker::new(coding).expect("memory");
+            let mut left = Bytes::from(bytes);
+            let refused = loop {
+                match unpacker.step(&mut left) {
+                    Ok(_) => assert!(!left.is_empty(), "{coding:?} was taken whole"),
+                    Err(error) => break error.to_string(),
+                }
+            };
+            assert!(left.len() > BYTES - (200 << 10), "{coding:?}: {} bytes were not taken", left.len());
+            assert!(refused.contains("expected"), "{refused}");
         }
     }
 

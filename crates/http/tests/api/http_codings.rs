@@ -1,13 +1,16 @@
 //! Content codings: packed request bodies on all APIs, and packed answers.
 
 use std::io::{Read, Write};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use hyper::Method;
 use postern_http::Bounds;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use crate::app::TestApp;
 
@@ -71,11 +74,70 @@ async fn what_unpacks_to_too_much_or_to_nothing_valid_is_refused_and_not_written
             assert_eq!(reply.status, status, "{coding}: {}", reply.text());
         }
     }
+    for (coding, bytes) in [("gzip", packed("gzip", b"")), ("zstd", vec![0x50, 0x2A, 0x4D, 0x18, 0, 0, 0, 0])] {
+        let call = app.request(Method::POST, "/topics/lab").header("Content-Type", JSON);
+        let call = call.header("Content-Encoding", coding).body(bytes.repeat((1 << 20) / bytes.len()));
+        let reply = call.send().await;
+        assert_eq!(reply.refusal(), (400, 400), "{coding}");
+        assert!(reply.message().contains("expected at most 1000"), "{}", reply.message());
+    }
     let call = app.request(Method::POST, "/topics/lab").header("Content-Type", JSON).header("Content-Encoding", "br");
     let reply = call.body(small.to_vec()).send().await;
     assert_eq!(reply.refusal(), (415, 415));
     assert!(reply.text().contains("gzip, deflate, zstd"), "{}", reply.text());
     assert_eq!(app.end_offset("lab", 0).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packed_stream_that_breaks_off_answers_what_came_and_says_so() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let record = json!({"value": {"type": "JSON", "data": 1}}).to_string();
+    let mut written = 0;
+    for coding in ["gzip", "deflate", "zstd"] {
+        let whole = packed(coding, record.repeat(2).as_bytes());
+        let call = app.request(Method::POST, &app.v3("topics/lab/records")).header("Content-Type", "application/json");
+        let call = call.header("Content-Encoding", coding).body(whole[..whole.len() - 1].to_vec());
+        let reply = call.send().await;
+        let answers: Vec<Value> = reply.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let codes: Vec<_> = answers.iter().map(|answer| answer["error_code"].clone()).collect();
+        let message = answers.last().expect("an answer")["message"].as_str().unwrap_or_default();
+        assert!(
+            message.contains(&format!("is not valid {coding}")) && message.contains("it ends too early"),
+            "{message}"
+        );
+        assert!(message.contains("was not written"), "{message}");
+        assert_eq!(codes.last(), Some(&json!(400)), "{codes:?}");
+        // A block of zstd is whole or nothing.
+        assert!(coding == "zstd" || codes.len() == 3, "{coding}: {codes:?}");
+        written += codes.iter().filter(|code| **code == 200).count() as i64;
+        assert_eq!(app.end_offset("lab", 0).await, written, "{codes:?}");
+    }
+}
+
+/// The answer to a record that was flushed does not wait for the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_a_packed_stream_is_answered_when_it_was_flushed() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    let mut stream = app.connect().await;
+    let path = app.v3("topics/lab/records");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: p\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    for n in 0..3 {
+        gzip.write_all(br#"{"value":{"type":"JSON","data":1}}"#).and_then(|()| gzip.flush()).expect("in memory");
+        let piece = std::mem::take(gzip.get_mut());
+        stream.write_all(&[format!("{:x}\r\n", piece.len()).as_bytes(), &piece, b"\r\n"].concat()).await.expect("sent");
+        let (mut said, receipt) = (String::new(), format!("\"offset\":{n},"));
+        while !said.contains(&receipt) {
+            let mut more = [0; 4096];
+            let read = timeout(Duration::from_secs(20), stream.read(&mut more)).await.expect("it is answered at once");
+            said.push_str(&String::from_utf8_lossy(&more[..read.expect("it is open")]));
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -181,7 +181,7 @@ impl Reader<'_> {
                 }
                 Ok(None) => return self.answer_rest(&mut splitter).await,
                 Err(error) => {
-                    let message = format!("{error} What has no receipt was not written, or may have been.");
+                    let message = format!("{error} What has no receipt was not written.");
                     return End::Broken(Failure::new(400, &message));
                 }
             }
