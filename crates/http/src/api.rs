@@ -1,17 +1,13 @@
 //! The API of one listener: its routes, and what every request passes before its handler runs.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use hyper::body::Incoming;
-use hyper::header::{
-    ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-};
-use hyper::http::request::Parts as Head;
-use hyper::http::uri::Authority;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
 use opentelemetry::context::FutureExt;
 use postern_access::Permissions;
 use postern_proxy::{Proxy, Traces};
@@ -30,14 +26,11 @@ use crate::reading::RecordStreams;
 use crate::replicas::{ForwardedCaller, Forwarder, ReplicaSecret};
 use crate::reply::{ErrorCode, Reply, ReplyBody};
 use crate::request_context::{Params, RequestBody, RequestContext};
+use crate::request_head::malformed;
 use crate::router::{Handler, Media, Route};
 use crate::{administration, openapi, registry as dialect, v2, v3};
 
 const TEXT: &str = "text/plain";
-/// Bytes of the request line: method, path with query, version.
-const REQUEST_LINE_MAX: usize = 8 << 10;
-/// Bytes of all headers: the tokens of some authentication schemes are long.
-const HEADERS_MAX: usize = 32 << 10;
 /// Characters of a path in a message.
 const PATH_SHOWN: usize = 100;
 const OPTIONS_ANSWER: &[MediaType] = &[MediaType { name: TEXT, weight: 1000 }, MediaType { name: JSON, weight: 900 }];
@@ -272,6 +265,9 @@ impl Api {
                 }
             },
         };
+        if head.method == Method::OPTIONS && head.uri.path() == "*" {
+            return self.parts.options().into_response(JSON);
+        }
         let Ok(found) = self.parts.paths.at(&path) else {
             return self.parts.profile.not_found(&path).into_reply().into_response(JSON);
         };
@@ -325,6 +321,14 @@ impl Api {
 }
 
 impl Parts {
+    /// `OPTIONS *` asks about the server as a whole (RFC 9110 §9.3.7).
+    fn options(&self) -> Reply {
+        let methods: BTreeSet<&str> = self.counters.routes().map(|(method, _)| method.as_str()).collect();
+        let methods: Vec<&str> = methods.into_iter().chain(["HEAD", "OPTIONS"]).collect();
+        let allow = HeaderValue::try_from(methods.join(",")).expect("method names are valid header values");
+        Reply::empty(StatusCode::NO_CONTENT).header(ALLOW, allow)
+    }
+
     /// What a request asks for; `None`: nothing that there is.
     fn asked(&self, request: &Request<Incoming>) -> Option<Asked> {
         let path = path::clean(request.uri().path());
@@ -407,70 +411,6 @@ fn accepted(headers: &HeaderMap) -> Option<Cow<'_, str>> {
 /// What everybody may ask, whoever they are: whether something answers.
 fn is_open(method: &Method, path: &str) -> bool {
     path == "/" && matches!(*method, Method::GET | Method::HEAD)
-}
-
-/// The response to a request that is refused whatever it wants.
-fn malformed(head: &Head) -> Option<Reply> {
-    if let Some(problem) = too_long(head).or_else(|| bad_host(head)) {
-        return Some(problem.into_reply());
-    }
-    // The connection is closed, because what follows the head cannot be told apart from the next request (RFC 9112 §6.1).
-    bad_coding(head).map(|problem| problem.into_reply().header(CONNECTION, HeaderValue::from_static("close")))
-}
-
-/// The bounds are those of Confluent and of most reverse proxies. Beyond its own bounds hyper responds by itself, with the same status and
-/// without a body.
-fn too_long(head: &Head) -> Option<Problem> {
-    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let line = head.method.as_str().len() + target + "  HTTP/1.1".len();
-    if line > REQUEST_LINE_MAX {
-        let message = format!(
-            "HTTP 414 URI Too Long: the request line has {line} bytes, more than the {REQUEST_LINE_MAX} that are taken."
-        );
-        return Some(Problem::generic(StatusCode::URI_TOO_LONG, message));
-    }
-    let headers: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if headers > HEADERS_MAX {
-        let message = format!(
-            "HTTP 431 Request Header Fields Too Large: they have {headers} bytes, more than the {HEADERS_MAX} that are taken."
-        );
-        return Some(Problem::generic(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
-    }
-    None
-}
-
-/// HTTP/1.1 requires exactly one valid `Host` (RFC 9112 §3.2). It may be empty.
-fn bad_host(head: &Head) -> Option<Problem> {
-    let mut hosts = head.headers.get_all(HOST).iter();
-    let (host, more) = (hosts.next(), hosts.count());
-    let problem = |found: String| {
-        let message = format!(
-            "HTTP 400 Bad Request: expected one Host header with a host name and perhaps a port, found {found}."
-        );
-        Some(Problem::generic(StatusCode::BAD_REQUEST, message))
-    };
-    match host {
-        None if head.version == Version::HTTP_11 => problem("none".to_owned()),
-        None => None,
-        Some(_) if more > 0 => problem(format!("{}", more + 1)),
-        Some(host) if host.is_empty() => None,
-        Some(host) => match Authority::try_from(host.as_bytes()) {
-            Ok(authority) if !authority.as_str().contains('@') => None,
-            Ok(_) | Err(_) => problem(format!("{host:?}")),
-        },
-    }
-}
-
-/// The only transfer coding is `chunked`, which hyper decodes (RFC 9112 §6.1, §7).
-fn bad_coding(head: &Head) -> Option<Problem> {
-    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
-    let (coding, more) = (codings.next()?, codings.next());
-    let known = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
-    if known(coding) && more.is_none() {
-        return None;
-    }
-    let message = format!("HTTP 501 Not Implemented: Transfer-Encoding is {coding:?}; only chunked is supported.");
-    Some(Problem::generic(StatusCode::NOT_IMPLEMENTED, message))
 }
 
 /// A header's value; one that is not text is replaced by one that matches nothing.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
 use crate::answer_stream::AnswerStream;
+use crate::negotiate::JSON;
 
 /// The body of a response on its way to the server.
 #[derive(Debug)]
@@ -79,8 +80,13 @@ impl Reply {
         self
     }
 
-    /// The response for hyper, in `media_type`. Without a body there is no `Content-Type`.
+    /// The response for hyper, in `media_type`. Without a body there is no `Content-Type`; an error is JSON, whatever its request would have
+    /// been answered in.
     pub(crate) fn into_response(self, media_type: &'static str) -> Response<ReplyBody> {
+        let media_type = match self.error_code {
+            Some(_) if media_type != JSON && !media_type.ends_with("+json") => JSON,
+            Some(_) | None => media_type,
+        };
         let has_body = match &self.body {
             ReplyBody::Bytes(bytes) => !bytes.is_empty(),
             ReplyBody::Stream(_) => true,
@@ -153,6 +159,18 @@ mod tests {
         let later = Reply::empty(StatusCode::TOO_MANY_REQUESTS).header(RETRY_AFTER, HeaderValue::from_static("30"));
         assert_eq!(retry_after(later).as_deref(), Some("30"));
         assert_eq!(retry_after(Reply::empty(StatusCode::OK)), None);
+    }
+
+    #[test]
+    fn an_error_is_labelled_as_what_it_is() {
+        let label = |reply: Reply, media_type| reply.into_response(media_type).headers()[CONTENT_TYPE].clone();
+        let error = || Reply::error(StatusCode::FORBIDDEN, 403, b"{}".to_vec());
+        for other in ["text/html", "text/event-stream", "application/x-ndjson"] {
+            assert_eq!(label(error(), other), JSON, "{other}");
+            assert_eq!(label(Reply::bytes(StatusCode::OK, "x"), other), other);
+        }
+        let v2 = "application/vnd.kafka.v2+json";
+        assert_eq!((label(error(), v2), label(error(), JSON)), (v2.parse().expect("ASCII"), JSON.parse().expect("ASCII")));
     }
 
     #[test]

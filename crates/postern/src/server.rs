@@ -414,7 +414,9 @@ fn observed(name: &'static str, api: postern_http::Api) -> ObservedApi {
 fn spawn_management(listener: Listener, health: Health, metrics: Metrics) -> AbortHandle {
     let bounds = Bounds { connections: 64, idle: Duration::from_secs(10), ..Bounds::default() };
     let answer = move |request: hyper::Request<hyper::body::Incoming>| {
-        let is_metrics = request.method() == Method::GET && request.uri().path() == "/metrics";
+        // HEAD is GET without the body, which hyper omits.
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let is_metrics = is_read && request.uri().path() == "/metrics";
         let (health, metrics) = (health.clone(), metrics.clone());
         async move {
             match is_metrics {

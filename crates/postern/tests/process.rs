@@ -416,8 +416,12 @@ fn in_place_of_confluents_image_it_uses_the_cluster_that_is_named_and_no_broker_
 
 /// The status and the body of an answer.
 fn status(address: SocketAddr, path: &str) -> (u16, String) {
+    ask(address, "GET", path)
+}
+
+fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: postern\r\nConnection: close\r\n\r\n").expect("sent");
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: postern\r\nConnection: close\r\n\r\n").expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
@@ -654,6 +658,10 @@ fn metrics_count_what_was_done_under_the_names_of_the_page() {
         "postern_broker_topics ",
     ] {
         assert!(page.contains(expected), "{expected} is missing in:\n{page}");
+    }
+    for path in ["/live", "/ready", "/metrics"] {
+        assert_eq!(ask(management, "HEAD", path), (200, String::new()), "{path}");
+        assert_eq!(ask(management, "POST", path).0, 405, "{path}");
     }
     let documented = include_str!("../../../docs/metrics.md");
     let families: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

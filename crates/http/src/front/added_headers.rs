@@ -1,6 +1,23 @@
 //! Headers that are added to every answer.
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+};
+
+/// Those that tell where an answer ends and how its bytes are to be read, or that belong to a connection: they are set for each answer, and
+/// another value breaks it (RFC 9110 §7.6.1, RFC 9112 §6).
+const RESERVED: [HeaderName; 9] = [
+    CONNECTION,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
 
 /// Headers of every answer. The default is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +48,8 @@ impl AddedHeader {
     pub fn parse_list(text: &str) -> Result<Vec<AddedHeader>, &'static str> {
         const EXPECTED: &str = "set NAME: VALUE or add NAME: VALUE, several with commas between, such as \
                                 set X-Frame-Options: DENY, \"add Cache-Control: no-cache, no-store\"";
+        const NOT_RESERVED: &str = "no header that says where an answer ends, how it is packed, or whether the connection stays open \
+                                    (Content-Length, Transfer-Encoding, Content-Encoding, Connection, Keep-Alive, Upgrade, Trailer, TE)";
         let mut added = Vec::new();
         let mut is_quoted = false;
         let split = text.split(|c: char| {
@@ -46,6 +65,9 @@ impl AddedHeader {
                 _ => return Err(EXPECTED),
             };
             let name = HeaderName::try_from(name.trim()).map_err(|_| EXPECTED)?;
+            if RESERVED.contains(&name) {
+                return Err(NOT_RESERVED);
+            }
             let value = HeaderValue::try_from(value.trim()).map_err(|_| EXPECTED)?;
             added.push(AddedHeader { replaces, name, value });
         }
@@ -87,6 +109,10 @@ mod tests {
         assert_eq!(answer["cache-control"], "no-cache, no-store");
         assert_eq!(answer["x-content-type-options"], "nosniff");
         assert!(!answer.contains_key("strict-transport-security"));
+        for reserved in ["set Content-Length: 5", "add transfer-encoding: chunked", "set X-A: b, add Connection: close"] {
+            let refused = AddedHeader::parse_list(reserved).expect_err(reserved);
+            assert!(refused.contains("Transfer-Encoding"), "{refused}");
+        }
         for wrong in ["X-Frame-Options: DENY", "setDate Expires: 31540000000", "set X Y: a", "set X", "set : a"] {
             assert!(AddedHeader::parse_list(wrong).is_err(), "{wrong}");
         }

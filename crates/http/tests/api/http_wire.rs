@@ -128,7 +128,8 @@ async fn a_request_needs_exactly_one_valid_host() {
         ("1.1", "Host: a\r\nHost: a\r\n", "400"),
         ("1.1", "Host: a b/%%\"<x>\r\n", "400"),
         ("1.1", "Host: user@a\r\n", "400"),
-        ("1.1", "Host:\r\n", "200"),
+        ("1.1", "Host:\r\n", "400"),
+        ("1.1", "Host: a:99999\r\n", "400"),
         ("1.1", "Host: a_b:8082\r\n", "200"),
         ("1.1", "Host: [::1]:8082\r\n", "200"),
         ("1.0", "", "200"),
@@ -136,6 +137,35 @@ async fn a_request_needs_exactly_one_valid_host() {
         let answer = talk(&app, &format!("GET / HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n")).await;
         assert_eq!(answer.get(9..12), Some(status), "{hosts}: {answer}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_of_the_whole_server_names_its_methods() {
+    let app = TestApp::start().await;
+    let answer = talk(&app, "OPTIONS * HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 204 No Content\r\n"), "{answer}");
+    assert!(answer.to_lowercase().contains("\r\nallow: delete,get,patch,post,put,head,options\r\n"), "{answer}");
+    let get = talk(&app, "GET * HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n").await;
+    assert!(get.starts_with("HTTP/1.1 404"), "{get}");
+}
+
+/// Somebody in front who goes by the length would take what follows for a request of another client.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_length_beside_chunks_is_not_believed_and_ends_the_connection() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let chunks = "19\r\n{\"records\":[{\"value\":1}]}\r\n0\r\n\r\n";
+    let hidden = format!("POST /topics/lab HTTP/1.1\r\nHost: p\r\nContent-Type: {JSON}\r\nContent-Length: 25\r\n\r\n{{\"records\":[{{\"value\":2}}]}}");
+    for both in [
+        "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 500\r\n",
+    ] {
+        let head = format!("POST /topics/lab HTTP/1.1\r\nHost: p\r\nContent-Type: {JSON}\r\n{both}\r\n");
+        let answers = talk(&app, &format!("{head}{chunks}{hidden}")).await;
+        assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
+        assert_eq!(answers.matches("HTTP/1.1").count(), 1, "{answers}");
+    }
+    assert_eq!(app.end_offset("lab", 0).await, 2, "what stands behind it is no request");
 }
 
 #[tokio::test(flavor = "multi_thread")]
