@@ -20,6 +20,7 @@ use ipnet::IpNet;
 
 pub use self::added_headers::{AddedHeader, AddedHeaders};
 pub use self::cors::CorsSettings;
+pub use self::forwarded::ProxyHeaders;
 pub use self::limits::RateLimits;
 pub use self::operations::{OperationCosts, OperationNames, OperationSettings};
 pub use self::origin::{AllowedOrigins, OriginPattern};
@@ -44,6 +45,8 @@ pub struct FrontSettings {
     pub headers: AddedHeaders,
     /// The proxies in front that are believed what they say of requests.
     pub trusted_proxies: Vec<IpNet>,
+    /// The headers in which they say it.
+    pub proxy_headers: ProxyHeaders,
     /// Where clients find this server, for links; `None`: as the request was addressed.
     pub public_url: Option<PublicUrl>,
     /// How many requests are taken in a second.
@@ -88,6 +91,7 @@ struct FrontParts {
     cors: Cors,
     headers: AddedHeaders,
     trusted_proxies: Vec<IpNet>,
+    proxy_headers: ProxyHeaders,
     public_url: Option<Arc<PublicUrl>>,
     limiter: Limiter,
     operations: Option<Operations>,
@@ -106,11 +110,12 @@ impl Front {
     /// `operations` has the path and the id of each operation of the API.
     pub(crate) fn new(settings: FrontSettings, operations: &[(&'static str, String)]) -> Front {
         let operations = Operations::new(&settings.operations, operations);
-        let FrontSettings { cors, headers, trusted_proxies, public_url, limits, .. } = settings;
+        let FrontSettings { cors, headers, trusted_proxies, proxy_headers, public_url, limits, .. } = settings;
         Front(Arc::new(FrontParts {
             cors: Cors::new(cors),
             headers,
             trusted_proxies,
+            proxy_headers,
             public_url: public_url.map(Arc::new),
             limiter: Limiter::new(limits),
             operations,
@@ -133,7 +138,7 @@ impl Front {
     ) -> (Received, Option<Reply>) {
         let Front(parts) = self;
         let peer = request.extensions().get::<ConnectionInfo>().and_then(ConnectionInfo::peer_ip);
-        let forwarded = forwarded::take(peer, &parts.trusted_proxies, request.headers_mut());
+        let forwarded = forwarded::take(peer, &parts.trusted_proxies, parts.proxy_headers, request.headers_mut());
         if let Some(forwarded) = forwarded {
             request.extensions_mut().insert(forwarded);
         }

@@ -36,13 +36,14 @@ async fn read_line(stream: &mut (impl AsyncRead + Unpin), mut line: Vec<u8>) -> 
     }
     let line = std::str::from_utf8(&line).map_err(|_| invalid("the PROXY header is no text"))?;
     let words: Vec<&str> = line.trim_end().split(' ').collect();
-    let (ip, port) = match words[..] {
+    let (family, source, port) = match words[..] {
         ["PROXY", "UNKNOWN", ..] => return Ok(None),
-        ["PROXY", "TCP4" | "TCP6", source, _, port, _] => (source.parse::<IpAddr>(), port.parse::<u16>()),
+        ["PROXY", family @ ("TCP4" | "TCP6"), source, _, port, _] => (family, source, port),
         _ => return Err(invalid("the PROXY header names no TCP connection")),
     };
-    match (ip, port) {
-        (Ok(ip), Ok(port)) => Ok(Some(SocketAddr::new(ip, port))),
+    match (source.parse::<IpAddr>(), port.parse::<u16>()) {
+        (Ok(ip), Ok(port)) if ip.is_ipv4() == (family == "TCP4") => Ok(Some(SocketAddr::new(ip, port))),
+        (Ok(_), Ok(_)) => Err(invalid("the PROXY header has an address of another family than it says")),
         _ => Err(invalid("the PROXY header has an address that cannot be read")),
     }
 }
@@ -111,6 +112,8 @@ mod tests {
             b"GET / HTTP/1.1\r\n".to_vec(),
             b"PROXY TCP4 1.2.3.4 5.6.7.8 4711\r\n".to_vec(),
             b"PROXY TCP4 1.2.3 5.6.7.8 4711 443\r\n".to_vec(),
+            b"PROXY TCP4 2001:db8:: ::1 4711 443\r\n".to_vec(),
+            b"PROXY TCP6 1.2.3.4 5.6.7.8 4711 443\r\n".to_vec(),
             [b"PROXY UNKNOWN ".as_slice(), &[b'a'; 200]].concat(),
             binary(0x21, 0x11, &[1, 2, 3, 4]),
             binary(0x11, 0x11, &[0; 12]),

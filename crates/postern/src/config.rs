@@ -403,9 +403,17 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
     if let Some(twice) = paths.windows(2).find(|two| two[0] == two[1]) {
         errors.add(format!("rest-listen, registry-listen: unix:{} stands there twice", twice[0].display()));
     }
-    let proxy_protocol = raw.find(front_settings::PROXY_PROTOCOL, value::networks, errors).unwrap_or_default();
+    let proxy_protocol = front::proxy_protocol(raw, errors);
     let (front, registry_front) = front::both(&records.produce, raw, errors);
     let (https, registry_https) = https::both(&http_listeners, &registry_listeners, raw, errors);
+    if matches!(access.way, Way::Certificate { .. }) {
+        for (setting, listen, https) in [
+            (setting::REST_LISTEN, &rest_listen, &https),
+            (setting::REGISTRY_LISTEN, &registry_listen, &registry_https),
+        ] {
+            https::demand_certificates(setting, listen, https.as_ref(), raw, errors);
+        }
+    }
 
     let notes = raw.notes().to_vec();
     Config {

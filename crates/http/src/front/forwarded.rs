@@ -1,15 +1,15 @@
 //! What proxies in front say of a request: who the client is, and how it has addressed them (RFC 7239, and `X-Forwarded-*`).
 //!
 //! They are believed only when the connection comes from a proxy that was named. From anybody else the headers are removed, so that nothing
-//! further in takes them for true.
+//! further in takes them for true. So are those of the other kind that the proxy does not write: it hands on what its client has made up.
 
 use std::net::IpAddr;
 
 use hyper::header::{FORWARDED, HeaderMap, HeaderName};
-use hyper::http::uri::Authority;
 use ipnet::IpNet;
 
 use crate::addresses::belongs;
+use crate::authority;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -18,6 +18,16 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 /// Bytes of a prefix.
 const PREFIX_MAX: usize = 256;
+
+/// The kind of headers in which proxies in front say what they know of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyHeaders {
+    /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `-Prefix`, which nearly all of them write. `Forwarded` says nothing.
+    #[default]
+    XForwarded,
+    /// `Forwarded` (RFC 7239). `X-Forwarded-…` say nothing.
+    Forwarded,
+}
 
 /// What trusted proxies have said of a request. In its extensions where there is a trusted proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,10 +42,18 @@ pub(crate) struct Forwarded {
     pub(crate) prefix: String,
 }
 
-/// Removes what proxies in front say of the request, and returns it if the connection comes from one of `trusted`.
-pub(crate) fn take(peer: Option<IpAddr>, trusted: &[IpNet], headers: &mut HeaderMap) -> Option<Forwarded> {
+/// Removes what proxies in front say of the request, and returns what they say in `kind` if the connection comes from one of `trusted`.
+pub(crate) fn take(
+    peer: Option<IpAddr>,
+    trusted: &[IpNet],
+    kind: ProxyHeaders,
+    headers: &mut HeaderMap,
+) -> Option<Forwarded> {
     let is_trusted = |address: IpAddr| belongs(address, trusted);
-    let found = peer.is_some_and(is_trusted).then(|| read(headers, &is_trusted));
+    let found = peer.is_some_and(is_trusted).then(|| match kind {
+        ProxyHeaders::XForwarded => customary(headers, &is_trusted),
+        ProxyHeaders::Forwarded => standard(headers, &is_trusted),
+    });
     if headers.keys().any(|name| *name == FORWARDED || name.as_str().starts_with("x-forwarded-")) {
         for name in [FORWARDED, FOR, PROTO, HOST, PORT, PREFIX] {
             headers.remove(name);
@@ -44,11 +62,8 @@ pub(crate) fn take(peer: Option<IpAddr>, trusted: &[IpNet], headers: &mut Header
     found
 }
 
-fn read(headers: &HeaderMap, is_trusted: &impl Fn(IpAddr) -> bool) -> Forwarded {
+fn customary(headers: &HeaderMap, is_trusted: &impl Fn(IpAddr) -> bool) -> Forwarded {
     let prefix = last(headers, &PREFIX).and_then(prefix).unwrap_or_default();
-    if headers.contains_key(FORWARDED) {
-        return Forwarded { prefix, ..standard(headers, is_trusted) };
-    }
     let scheme = last(headers, &PROTO).and_then(scheme);
     let authority = last(headers, &HOST).and_then(authority);
     let port = last(headers, &PORT).and_then(|port| port.parse::<u16>().ok());
@@ -110,12 +125,11 @@ fn scheme(text: &str) -> Option<&'static str> {
 }
 
 fn authority(text: &str) -> Option<String> {
-    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"@/\\".contains(&byte));
-    is_plain.then(|| text.parse::<Authority>().ok()).flatten().map(|authority| authority.to_string())
+    authority::parse(text.as_bytes()).map(|authority| authority.to_string())
 }
 
 fn has_port(authority: &str) -> bool {
-    authority.parse::<Authority>().is_ok_and(|authority| authority.port().is_some())
+    authority::parse(authority.as_bytes()).is_some_and(|authority| authority.port().is_some())
 }
 
 fn prefix(text: &str) -> Option<String> {
@@ -168,17 +182,21 @@ fn unquoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What is made of these headers, sent by 10.0.0.1, where 10.0.0.0/8 and fd00::/8 are trusted.
-    fn taken(headers: &[(&'static str, &str)]) -> Forwarded {
+    /// What is made of these headers, sent by 10.0.0.1, where 10.0.0.0/8 and fd00::/8 are trusted and write headers of this kind.
+    fn taken_of(kind: ProxyHeaders, headers: &[(&'static str, &str)]) -> Forwarded {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().expect("text"));
         }
         let trusted = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().expect("a network"));
         let peer = "::ffff:10.0.0.1".parse().expect("an address");
-        let found = take(Some(peer), &trusted, &mut map).expect("it is trusted");
+        let found = take(Some(peer), &trusted, kind, &mut map).expect("it is trusted");
         assert!(map.is_empty(), "{map:?}");
         found
+    }
+
+    fn taken(headers: &[(&'static str, &str)]) -> Forwarded {
+        taken_of(ProxyHeaders::XForwarded, headers)
     }
 
     fn client_of(headers: &[(&'static str, &str)]) -> Option<String> {
@@ -208,8 +226,31 @@ mod tests {
             (r#"for="1.1.1.1, for=2.2.2.2""#, None),
             ("for=1.1.1.1, for=_hidden", None),
         ] {
-            let headers = [("forwarded", elements), ("x-forwarded-for", "9.9.9.9")];
-            assert_eq!(client_of(&headers).as_deref(), client, "{elements}");
+            let found = taken_of(ProxyHeaders::Forwarded, &[("forwarded", elements)]).client;
+            assert_eq!(found.map(|client| client.to_string()).as_deref(), client, "{elements}");
+        }
+    }
+
+    /// A proxy hands on the headers that it does not write itself as its client has sent them.
+    #[test]
+    fn what_the_client_has_made_up_counts_for_nothing() {
+        let both = [
+            ("forwarded", "for=1.1.1.1;proto=https;host=evil"),
+            ("x-forwarded-for", "2.2.2.2"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-prefix", "/evil"),
+        ];
+        let ours = |client: &str, scheme, authority: &str, prefix: &str| Forwarded {
+            client: Some(client.parse().expect("an address")),
+            scheme: Some(scheme),
+            authority: Some(authority.to_owned()),
+            prefix: prefix.to_owned(),
+        };
+        assert_eq!(taken(&both), ours("2.2.2.2", "http", "evil.example", "/evil"));
+        assert_eq!(taken_of(ProxyHeaders::Forwarded, &both), ours("1.1.1.1", "https", "evil", ""));
+        for (kind, made_up) in [(ProxyHeaders::XForwarded, &both[..1]), (ProxyHeaders::Forwarded, &both[1..])] {
+            assert_eq!(taken_of(kind, made_up), Forwarded::default(), "{kind:?}");
         }
     }
 
@@ -229,11 +270,12 @@ mod tests {
         for wrong in ["//evil", "kafka", "/a/../b", "/a?b", &format!("/{}", "a".repeat(300))] {
             assert_eq!(with("x-forwarded-prefix", wrong), found("https", "a.example", ""), "{wrong}");
         }
-        for wrong in ["u@a", "a/b", "a\\b", "a b", ""] {
+        for wrong in ["u@a", "a/b", "a\\b", "a b", "", "a:65536", "a:x", ":80"] {
             assert_eq!(of(&[("x-forwarded-host", wrong), ("x-forwarded-proto", "ftp")]), found("", "", ""), "{wrong}");
         }
-        let standard = [("forwarded", r#"proto=http;host=x, proto=https;host="a.example:8443""#), base[1]];
-        assert_eq!(of(&standard), found("https", "a.example:8443", ""));
+        let standard = [("forwarded", r#"proto=http;host=x, proto=https;host="a.example:8443""#)];
+        let Forwarded { scheme, authority, .. } = taken_of(ProxyHeaders::Forwarded, &standard);
+        assert_eq!((scheme, authority.as_deref()), (Some("https"), Some("a.example:8443")));
     }
 
     #[test]
@@ -242,8 +284,11 @@ mod tests {
         headers.insert("x-forwarded-host", "evil".parse().expect("text"));
         headers.insert("forwarded", "for=1.1.1.1".parse().expect("text"));
         let trusted = ["10.0.0.1/32".parse().expect("a network")];
-        assert_eq!(take(Some("10.0.0.2".parse().expect("an address")), &trusted, &mut headers), None);
+        let mut take = |peer: Option<&str>| {
+            let peer = peer.map(|peer| peer.parse().expect("an address"));
+            take(peer, &trusted, ProxyHeaders::XForwarded, &mut headers)
+        };
+        assert_eq!((take(Some("10.0.0.2")), take(None)), (None, None));
         assert!(headers.is_empty());
-        assert_eq!(take(None, &trusted, &mut headers), None);
     }
 }

@@ -1,6 +1,7 @@
 //! What stands in front: pages of other origins, proxies, headers of every answer.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::Method;
 use postern_http::front::{
@@ -163,10 +164,13 @@ async fn a_request_too_many_is_refused_and_writes_nothing() {
     let limits = RateLimits { client_requests: NonZeroU32::new(1), ..RateLimits::default() };
     let trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
     let app = behind(FrontSettings { limits, trusted_proxies, ..allowing("https://app.example") }).await;
+    let made_up = AtomicUsize::new(0);
     let write = |client: &str| {
         let call = app.request(Method::POST, "/topics/t").json(&json!({"records": [{"value": 1}]}));
         let call = call.header("X-Forwarded-For", client).header("Origin", "https://app.example");
-        call.header("Content-Type", JSON).send()
+        // A client's own, which its proxy has handed on: another address each time.
+        let made_up = format!("for=9.9.9.{}", made_up.fetch_add(1, Ordering::Relaxed));
+        call.header("Forwarded", &made_up).header("Content-Type", JSON).send()
     };
     let mut written = 0;
     for client in ["1.1.1.1", "2.2.2.2"] {

@@ -2,10 +2,11 @@
 
 use std::num::NonZeroU32;
 
+use ipnet::IpNet;
 use postern_http::ProduceBounds;
 use postern_http::front::{
     AddedHeader, AddedHeaders, AllowedOrigins, CorsSettings, FrontSettings, OperationCosts, OperationNames,
-    OperationSettings, PublicUrl, RateLimits,
+    OperationSettings, ProxyHeaders, PublicUrl, RateLimits,
 };
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
     front_settings::{
         ALLOWED_OPERATIONS, API_V2, API_V3, BLOCKED_OPERATIONS, BYTE_RATE_LIMIT, BYTE_RATE_LIMIT_BYTES,
         CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS, CORS, CorsTable, HSTS, NOSNIFF, PRODUCE_RATE_LIMIT,
-        PRODUCE_RATE_LIMIT_BYTES, PRODUCE_RATE_LIMIT_RECORDS, PUBLIC_URL, RATE_LIMIT, RATE_LIMIT_COST,
+        PRODUCE_RATE_LIMIT_BYTES, PRODUCE_RATE_LIMIT_RECORDS, PROXY_HEADERS, PROXY_PROTOCOL, PUBLIC_URL, RATE_LIMIT, RATE_LIMIT_COST,
         RATE_LIMIT_COSTS, RATE_LIMIT_REQUESTS, REGISTRY_CORS, RESPONSE_HEADERS, TRUSTED_PROXIES,
     },
     raw::RawConfig,
@@ -35,7 +36,8 @@ pub(super) fn both(
     let rest = FrontSettings {
         cors: cors(&CORS, raw, errors),
         headers,
-        trusted_proxies: raw.find(TRUSTED_PROXIES, value::networks, errors).unwrap_or_default(),
+        trusted_proxies: trusted_proxies(raw, errors),
+        proxy_headers: raw.take(PROXY_HEADERS, proxy_headers, errors),
         public_url: raw.find(PUBLIC_URL, PublicUrl::parse, errors),
         limits: RateLimits {
             requests: limit(RATE_LIMIT, RATE_LIMIT_REQUESTS, value::amount, raw, errors),
@@ -70,6 +72,39 @@ pub(super) fn produce(bounds: &mut ProduceBounds, raw: &mut RawConfig, errors: &
         if raw.has(setting) {
             raw.warn(format!("{} has no effect without {}", setting.name, PRODUCE_RATE_LIMIT.name));
         }
+    }
+}
+
+fn trusted_proxies(raw: &mut RawConfig, errors: &mut ConfigErrors) -> Vec<IpNet> {
+    without(PROXY_HEADERS, TRUSTED_PROXIES, raw);
+    let networks = raw.find(TRUSTED_PROXIES, value::networks, errors).unwrap_or_default();
+    warn_of_everybody(TRUSTED_PROXIES, &networks, raw);
+    networks
+}
+
+/// Whose connections begin with a header of the PROXY protocol.
+pub(super) fn proxy_protocol(raw: &mut RawConfig, errors: &mut ConfigErrors) -> Vec<IpNet> {
+    let networks = raw.find(PROXY_PROTOCOL, value::networks, errors).unwrap_or_default();
+    warn_of_everybody(PROXY_PROTOCOL, &networks, raw);
+    networks
+}
+
+/// A network of all addresses is hardly meant: whoever reaches a listener says then who it is.
+fn warn_of_everybody(setting: Setting, networks: &[IpNet], raw: &mut RawConfig) {
+    if let Some(network) = networks.iter().find(|network| network.prefix_len() == 0) {
+        raw.warn(format!(
+            "{}: {network} is everybody: any client may choose the address that logs, limits and rules see of it. Name the addresses of the \
+             proxies in front",
+            setting.name
+        ));
+    }
+}
+
+fn proxy_headers(text: &str) -> Result<ProxyHeaders, &'static str> {
+    match text {
+        "x-forwarded" => Ok(ProxyHeaders::XForwarded),
+        "forwarded" => Ok(ProxyHeaders::Forwarded),
+        _ => Err("x-forwarded or forwarded"),
     }
 }
 

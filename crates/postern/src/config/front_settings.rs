@@ -68,9 +68,19 @@ pub(crate) const REGISTRY_CORS: CorsTable = cors!("registry-", "For the Schema R
 pub(crate) const TRUSTED_PROXIES: Setting = setting(
     "trusted-proxies",
     "NETWORK,…",
-    "Addresses (10.0.0.7) and networks (10.0.0.0/8) of proxies in front, which are believed what Forwarded and X-Forwarded-For, -Proto, \
-     -Host, -Port and -Prefix say. From anybody else these headers are ignored.",
+    "Addresses (10.0.0.7) and networks (10.0.0.0/8) of proxies in front, which are believed what the headers of proxy-headers say. From \
+     anybody else these headers are ignored.",
 );
+
+pub(crate) const PROXY_HEADERS: Setting = Setting {
+    default: "x-forwarded",
+    ..setting(
+        "proxy-headers",
+        "KIND",
+        "The headers that trusted-proxies write: x-forwarded (X-Forwarded-For, -Proto, -Host, -Port and -Prefix) or forwarded (Forwarded, \
+         RFC 7239). Those of the other kind are ignored, because a proxy that does not write them hands on what its clients send.",
+    )
+};
 
 pub(crate) const PROXY_PROTOCOL: Setting = setting(
     "proxy-protocol",
@@ -202,7 +212,7 @@ pub(crate) const API_V3: Setting =
     Setting { default: "true", ..setting("api-v3", "BOOLEAN", "Whether API v3 is served.") };
 
 /// All of them, in the order of `--help`.
-pub(crate) const ALL: [Setting; 29] = {
+pub(crate) const ALL: [Setting; 30] = {
     let [a, b, c, d] = CORS.all();
     let [e, f, g, h] = REGISTRY_CORS.all();
     [
@@ -215,6 +225,7 @@ pub(crate) const ALL: [Setting; 29] = {
         g,
         h,
         TRUSTED_PROXIES,
+        PROXY_HEADERS,
         PROXY_PROTOCOL,
         PUBLIC_URL,
         RESPONSE_HEADERS,

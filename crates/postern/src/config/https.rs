@@ -9,7 +9,7 @@ use super::{
     https_settings::{HTTPS, HttpsSettings, REGISTRY_HTTPS},
     raw::RawConfig,
     security::{secret, store},
-    setting::Setting,
+    setting::{AUTHENTICATION, Setting},
     value::HttpAddress,
 };
 
@@ -46,6 +46,30 @@ pub(super) fn both(
         true => (https, resolve(&REGISTRY_HTTPS, registry, raw, errors)),
         false => (https.clone(), https),
     }
+}
+
+/// Where callers are recognized by their certificates, a server without a listener that asks for them would recognize nobody.
+pub(super) fn demand_certificates(
+    setting: Setting,
+    listen: &[HttpAddress],
+    https: Option<&Https>,
+    raw: &RawConfig,
+    errors: &mut ConfigErrors,
+) {
+    let is_asked = https.is_some_and(|https| https.clients != Clients::NotAsked);
+    if listen.is_empty() || (is_asked && listen.iter().any(|address| address.is_tls)) {
+        return;
+    }
+    let found: Vec<String> = listen.iter().map(ToString::to_string).collect();
+    errors.add(format!(
+        "{}: certificate{}, but at {} {} no client is asked for one, and nobody would be recognized: expected https:// there, and \
+         {} = required or requested",
+        AUTHENTICATION.name,
+        raw.source(AUTHENTICATION),
+        setting.name,
+        found.join(","),
+        HTTPS.client_authentication.name
+    ));
 }
 
 fn resolve(

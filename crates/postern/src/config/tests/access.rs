@@ -1,6 +1,7 @@
 //! Who may come in: what the settings ask for, and what is refused.
 
 use postern_access::Roles;
+use postern_http::front::ProxyHeaders;
 use postern_kafka::Mechanism;
 
 use super::*;
@@ -51,6 +52,39 @@ fn a_way_needs_its_settings_and_no_others() {
         assert!(refused.contains(expected), "{arguments:?}: {refused}");
         assert!(!refused.contains("canary"), "{refused}");
     }
+}
+
+/// Whoever asks for certificates and has no listener that does would refuse everybody.
+#[test]
+fn certificates_of_callers_need_a_listener_that_asks_for_them() {
+    let way = "--authentication=certificate";
+    let https = ["--rest-listen=https://127.0.0.1:1", "--tls-keystore=/c.pem"];
+    let asking = ["--tls-client-authentication=requested", "--tls-truststore=/ca.pem"];
+    let registry = "--registry-listen=https://127.0.0.1:2";
+    for (arguments, expected) in [
+        (vec![way], "authentication: certificate (from the argument --authentication), but at rest-listen http://127.0.0.1:8082"),
+        ([&[way, registry], &https[..]].concat(), "but at rest-listen https://127.0.0.1:1 no client is asked"),
+        ([&[way], &https[..], &asking].concat(), "but at registry-listen http://127.0.0.1:8081 no client is asked"),
+    ] {
+        let refused = read_with(&arguments, &[], &[]).expect_err("nobody would be recognized");
+        assert!(refused.contains(expected), "{refused}");
+    }
+    for registry in [registry, "--registry-listen=off"] {
+        let arguments = [&[way, registry], &https[..], &asking].concat();
+        assert!(read_with(&arguments, &[], &[]).is_ok(), "{registry}");
+    }
+}
+
+#[test]
+fn a_network_of_everybody_is_warned_of_and_headers_of_proxies_are_of_one_kind() {
+    let found = config(&["--trusted-proxies=10.0.0.0/8,::/0", "--proxy-protocol=0.0.0.0/0"], &[], "");
+    let warnings: Vec<&str> = found.notes.iter().map(|note| note.text.as_str()).collect();
+    assert!(warnings.iter().any(|text| text.starts_with("trusted-proxies: ::/0 is everybody")), "{warnings:?}");
+    assert!(warnings.iter().any(|text| text.starts_with("proxy-protocol: 0.0.0.0/0 is everybody")), "{warnings:?}");
+    let found = config(&["--trusted-proxies=10.0.0.0/8", "--proxy-headers=forwarded"], &[], "");
+    assert_eq!((found.front.proxy_headers, found.notes), (ProxyHeaders::Forwarded, Vec::new()));
+    let found = errors(&["--proxy-headers=both"], &[], "");
+    assert!(found[0].ends_with("expected x-forwarded or forwarded"), "{found:?}");
 }
 
 #[test]
