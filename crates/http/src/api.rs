@@ -17,7 +17,7 @@ use crate::access::{self, routes};
 use crate::authentication::{AccessControl, Authentication};
 use crate::body::{BodyReader, Bounds};
 use crate::coding::{self, Coding};
-use crate::front::{Asked, Front, FrontSettings};
+use crate::front::{Asked, Front, FrontSettings, client_ip};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
 use crate::observe::{ApiCounters, ApiStatistics, Observed, RequestId, RequestLog, UNMATCHED, X_REQUEST_ID};
 use crate::path;
@@ -90,6 +90,8 @@ struct Operation {
     need: routes::Need,
     /// Its place among the routes that are counted.
     counted_as: usize,
+    /// Whether it belongs into the audit.
+    alters: bool,
 }
 
 /// The first segments of the paths of the REST proxy and of the registry.
@@ -151,7 +153,8 @@ impl Api {
             let endpoint =
                 endpoints.entry(path).or_insert_with(|| Endpoint { path, params: params(), operations: Vec::new() });
             let need = routes::need(method.as_str(), path).unwrap_or(routes::UNLISTED);
-            endpoint.operations.push(Operation { method, media, handler, need, counted_as: UNMATCHED + 1 + n });
+            let (counted_as, alters) = (UNMATCHED + 1 + n, routes::alters(method.as_str(), path, need));
+            endpoint.operations.push(Operation { method, media, handler, need, counted_as, alters });
         }
         let mut paths = matchit::Router::new();
         for (path, endpoint) in endpoints {
@@ -204,7 +207,8 @@ impl Api {
         let asked = self.front.looks_at_operations().then(|| self.parts.asked(&request)).flatten();
         let so_far = self.parts.counters.received.load(Relaxed);
         let (received, reply) = self.front.receive(&mut request, asked, so_far);
-        let mut observed = Observed::new(&self.parts.counters, self.parts.log, self.traces.as_ref(), &request);
+        let client = client_ip(request.extensions());
+        let mut observed = Observed::new(&self.parts.counters, self.parts.log, self.traces.as_ref(), &request, client);
         let coding = Coding::of_answer(request.headers());
         let mut response = match (reply, observed.trace_context()) {
             (Some(reply), _) => reply.into_response(JSON),
@@ -240,7 +244,7 @@ impl Api {
         self.parts.counters.read(self.parts.reader.memory())
     }
 
-    async fn route(&self, request: Request<Incoming>, observed: &mut Observed<'_>) -> Response<ReplyBody> {
+    async fn route<'a>(&'a self, request: Request<Incoming>, observed: &mut Observed<'a>) -> Response<ReplyBody> {
         let (mut head, body) = request.into_parts();
         if let Some(reply) = malformed(&head) {
             return reply.into_response(JSON);
@@ -281,8 +285,8 @@ impl Api {
             let problem = self.parts.profile.not_allowed(endpoint, method);
             return problem.into_reply().header(ALLOW, endpoint.allow()).into_response(JSON);
         };
-        let Operation { media, handler, need, counted_as, .. } = operation;
-        observed.route = *counted_as;
+        let Operation { media, handler, need, counted_as, alters, .. } = operation;
+        observed.routed(*counted_as, &self.parts.operations[counted_as - UNMATCHED - 1].1, *alters);
         let content_type = match (text(&head.headers, CONTENT_TYPE), media.consumes) {
             (None, _) | (_, None) => None,
             (Some(named), Some(known)) => match media_type_of(named, known) {

@@ -4,11 +4,12 @@
 //! routed. What the numbers are called for a monitoring system is not known here. Lines of the log have the target `postern::request`, and no
 //! word of a body, a query or a header: those may hold secrets and records.
 
+mod audit;
 mod counters;
 mod request_id;
+mod shown;
 mod span;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -18,13 +19,13 @@ use opentelemetry::Context;
 use postern_access::Caller;
 use postern_proxy::Traces;
 
-use crate::connection_info::ConnectionInfo;
-
+pub(crate) use audit::name as name_in_audit;
 pub(crate) use counters::{ApiCounters, UNMATCHED};
 pub use counters::{ApiStatistics, ConnectionCounters, RouteStatistics};
 pub use request_id::current_request_id;
 pub(crate) use request_id::{RequestId, X_REQUEST_ID};
-use span::{PATH_SHOWN, RequestSpan};
+use shown::{Shown, shown_path};
+use span::RequestSpan;
 
 /// The status under which a request is counted whose client left before it was answered, as some reverse proxies do.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -60,11 +61,13 @@ pub(crate) struct Observed<'a> {
     counters: &'a ApiCounters,
     log: RequestLog,
     /// The place of the route in the table; [`UNMATCHED`] until it is known.
-    pub(crate) route: usize,
+    route: usize,
+    /// The id of its operation, and whether that alters something.
+    operation: Option<(&'a str, bool)>,
     method: Method,
     uri: Uri,
     client: Option<IpAddr>,
-    /// The name of the caller, where one was recognized and lines are logged.
+    /// The name of the caller, where one was recognized.
     caller: Option<String>,
     /// Bytes of the body, as far as its head tells.
     announced: Option<u64>,
@@ -83,18 +86,19 @@ struct Ended {
 }
 
 impl<'a> Observed<'a> {
+    /// `client` is who sends it, as far as that is known.
     pub(crate) fn new(
         counters: &'a ApiCounters,
         log: RequestLog,
         traces: Option<&Traces>,
         request: &Request<Incoming>,
+        client: Option<IpAddr>,
     ) -> Observed<'a> {
-        let connection = request.extensions().get::<ConnectionInfo>();
-        let client = connection.and_then(|connection| connection.client).map(|client| client.ip());
         Observed {
             counters,
             log,
             route: UNMATCHED,
+            operation: None,
             method: request.method().clone(),
             uri: request.uri().clone(),
             client,
@@ -108,9 +112,14 @@ impl<'a> Observed<'a> {
 
     /// Who sends it.
     pub(crate) fn recognized(&mut self, caller: &Caller) {
-        if self.log.requests != LoggedRequests::Off && !caller.is_anonymous() {
+        if !caller.is_anonymous() {
             self.caller = Some(caller.name().to_owned());
         }
+    }
+
+    /// Which route and operation it asks for, and whether that alters something.
+    pub(crate) fn routed(&mut self, route: usize, operation: &'a str, alters: bool) {
+        (self.route, self.operation) = (route, Some((operation, alters)));
     }
 
     /// What the request has to be worked on in; `None` where traces are off.
@@ -134,6 +143,18 @@ impl<'a> Observed<'a> {
             let route = (self.route != UNMATCHED).then(|| self.counters.path(self.route));
             trace.end(route, ended.status, ended.error_code);
         }
+        audit::line(
+            &self.counters.strangers,
+            &audit::Answered {
+                client: self.client,
+                caller: self.caller.as_deref(),
+                operation: self.operation,
+                method: &self.method,
+                uri: &self.uri,
+                status: ended.status,
+                error_code: ended.error_code,
+            },
+        );
         let is_slow = latency >= self.log.slow;
         match self.log.requests {
             LoggedRequests::Off => {}
@@ -145,7 +166,7 @@ impl<'a> Observed<'a> {
     }
 
     fn log_line(&self, ended: &Ended, latency: Duration, what: &str) {
-        let path: String = self.uri.path().chars().take(PATH_SHOWN).collect();
+        let path = shown_path(&self.uri);
         tracing::info!(
             target: "postern::request",
             client = %Shown(self.client),
@@ -167,18 +188,6 @@ impl Drop for Observed<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
             self.ended(&Ended { status: CLIENT_CLOSED_REQUEST, error_code: None, sent: None });
-        }
-    }
-}
-
-/// A value, or a dash.
-struct Shown<T>(Option<T>);
-
-impl<T: fmt::Display> fmt::Display for Shown<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(value) => value.fmt(f),
-            None => f.write_str("-"),
         }
     }
 }

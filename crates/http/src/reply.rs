@@ -170,7 +170,10 @@ mod tests {
             assert_eq!(label(Reply::bytes(StatusCode::OK, "x"), other), other);
         }
         let v2 = "application/vnd.kafka.v2+json";
-        assert_eq!((label(error(), v2), label(error(), JSON)), (v2.parse().expect("ASCII"), JSON.parse().expect("ASCII")));
+        assert_eq!(
+            (label(error(), v2), label(error(), JSON)),
+            (v2.parse().expect("ASCII"), JSON.parse().expect("ASCII"))
+        );
     }
 
     #[test]

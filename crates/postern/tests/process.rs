@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[path = "process/audit.rs"]
+mod audit;
 #[path = "process/replicas.rs"]
 mod replicas;
 #[path = "process/secrets.rs"]
@@ -420,8 +422,14 @@ fn status(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
+    ask_with(address, method, path, "", "")
+}
+
+fn ask_with(address: SocketAddr, method: &str, path: &str, media_type: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: postern\r\nConnection: close\r\n\r\n").expect("sent");
+    let media_type = if media_type.is_empty() { String::new() } else { format!("Content-Type: {media_type}\r\n") };
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: postern\r\nConnection: close\r\n{media_type}");
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");

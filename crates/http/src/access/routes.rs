@@ -75,6 +75,14 @@ pub(super) fn find(method: &str, path: &str) -> Option<(Need, Vec<(&'static str,
     found.map(|(_, need, params)| (need, params))
 }
 
+/// Whether requests of a route are there to alter something, so that the audit has a line for each. Records are no alteration.
+pub(crate) fn alters(method: &str, path: &str, need: Need) -> bool {
+    let is_about_records = need == Topic(Produce) || path.starts_with("/consumers");
+    // Look-ups and tests of compatibility are POST as well.
+    let is_question = need == Subject(Read) || path == "/";
+    method != "GET" && !is_about_records && !is_question
+}
+
 #[rustfmt::skip]
 const NEEDS: &[(&str, &str, Need)] = &[
     ("GET", "/", Open),
@@ -223,3 +231,38 @@ const NEEDS: &[(&str, &str, Need)] = &[
     ("GET", "/v1/metadata/version", Any),
     ("GET", "/v1/metadata/deployment", Any),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A new route that writes has to be looked at: whether it belongs into the audit.
+    #[test]
+    fn what_alters_is_audited_and_what_only_asks_or_writes_records_is_not() {
+        let not_audited: Vec<String> = NEEDS
+            .iter()
+            .filter(|(method, path, need)| *method != "GET" && !alters(method, path, *need))
+            .map(|(method, path, _)| format!("{method} {path}"))
+            .collect();
+        let expected = [
+            "POST /",
+            "POST /topics/{topic}",
+            "POST /topics/{topic}/partitions/{partition}",
+            "POST /consumers/{group}",
+            "DELETE /consumers/{group}/instances/{instance}",
+            "POST /consumers/{group}/instances/{instance}/subscription",
+            "DELETE /consumers/{group}/instances/{instance}/subscription",
+            "POST /consumers/{group}/instances/{instance}/assignments",
+            "POST /consumers/{group}/instances/{instance}/offsets",
+            "POST /consumers/{group}/instances/{instance}/positions",
+            "POST /consumers/{group}/instances/{instance}/positions/beginning",
+            "POST /consumers/{group}/instances/{instance}/positions/end",
+            "POST topics/{topic}/records",
+            "POST topics/{topic}/records:batch",
+            "POST /subjects/{subject}",
+            "POST /compatibility/subjects/{subject}/versions",
+            "POST /compatibility/subjects/{subject}/versions/{version}",
+        ];
+        assert_eq!(not_audited, expected);
+    }
+}

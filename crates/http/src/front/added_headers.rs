@@ -109,7 +109,8 @@ mod tests {
         assert_eq!(answer["cache-control"], "no-cache, no-store");
         assert_eq!(answer["x-content-type-options"], "nosniff");
         assert!(!answer.contains_key("strict-transport-security"));
-        for reserved in ["set Content-Length: 5", "add transfer-encoding: chunked", "set X-A: b, add Connection: close"] {
+        for reserved in ["set Content-Length: 5", "add transfer-encoding: chunked", "set X-A: b, add Connection: close"]
+        {
             let refused = AddedHeader::parse_list(reserved).expect_err(reserved);
             assert!(refused.contains("Transfer-Encoding"), "{refused}");
         }

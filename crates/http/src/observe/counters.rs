@@ -7,6 +7,8 @@ use std::time::Duration;
 use hyper::Method;
 use postern_proxy::{Latencies, LatencyHistogram};
 
+use super::audit::Strangers;
+
 /// The route of requests that match none.
 pub(crate) const UNMATCHED: usize = 0;
 
@@ -45,6 +47,7 @@ pub(crate) struct ApiCounters {
     errors: CodeCounters<64>,
     pub(crate) received: AtomicU64,
     pub(crate) sent: AtomicU64,
+    pub(super) strangers: Strangers,
 }
 
 #[derive(Debug)]
@@ -73,6 +76,7 @@ impl ApiCounters {
             errors: CodeCounters::default(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            strangers: Strangers::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! The id is a task-local value while its request is answered, for the lines of the log: a span would be built and formatted for every
 //! request, of which nearly none logs anything.
 
+use std::cell::RefCell;
 use std::future::Future;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -14,12 +15,24 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 const MAX: usize = 128;
 
 tokio::task_local! {
-    static CURRENT: RequestId;
+    static CURRENT: Current;
+}
+
+/// What is known in the task that answers a request.
+struct Current {
+    id: RequestId,
+    /// What it is about, for the audit.
+    named: RefCell<Vec<String>>,
 }
 
 /// The id of the request that the current task answers, if it does answer one.
 pub fn current_request_id() -> Option<String> {
-    CURRENT.try_with(|id| id.as_str().to_owned()).ok()
+    CURRENT.try_with(|current| current.id.as_str().to_owned()).ok()
+}
+
+/// What the request that the current task answers is about; `None`: it answers none.
+pub(super) fn with_named<T>(use_named: impl FnOnce(&mut Vec<String>) -> T) -> Option<T> {
+    CURRENT.try_with(|current| use_named(&mut current.named.borrow_mut())).ok()
 }
 
 /// The id of one request: printable ASCII characters. Cheap to clone.
@@ -45,7 +58,7 @@ impl RequestId {
 
     /// Answers a request of this id: whatever `work` logs in its task shows it.
     pub(crate) fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
-        CURRENT.scope(self, work)
+        CURRENT.scope(Current { id: self, named: RefCell::default() }, work)
     }
 
     /// That of the request that the current task answers.
@@ -54,7 +67,7 @@ impl RequestId {
     ///
     /// Where no request is answered.
     pub(crate) fn current() -> RequestId {
-        CURRENT.get()
+        CURRENT.with(|current| current.id.clone())
     }
 
     pub(crate) fn as_str(&self) -> &str {

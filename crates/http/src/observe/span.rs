@@ -13,9 +13,8 @@ use opentelemetry_http::HeaderExtractor;
 use postern_proxy::Traces;
 
 use super::request_id::RequestId;
+use super::shown::shown_path;
 
-/// Characters of a path in a span or a line of the log.
-pub(super) const PATH_SHOWN: usize = 200;
 /// Characters of the name of a client's program.
 const USER_AGENT_SHOWN: usize = 200;
 
@@ -28,7 +27,7 @@ pub(crate) struct RequestSpan {
 impl RequestSpan {
     pub(crate) fn begin(traces: &Traces, request: &Request<Incoming>, client: Option<IpAddr>) -> RequestSpan {
         let method = known_method(request.method());
-        let path: String = request.uri().path().chars().take(PATH_SHOWN).collect();
+        let path = shown_path(request.uri());
         let id = Value::Array(Array::String(vec![StringValue::from(RequestId::current().as_str().to_owned())]));
         let mut attributes = vec![
             KeyValue::new("http.request.method", method),

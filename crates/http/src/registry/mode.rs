@@ -9,6 +9,7 @@ use super::problem::problem;
 use super::schema_responses::into_problem;
 use super::{body, names};
 use crate::lenient_object::LenientObject;
+use crate::observe::name_in_audit;
 use crate::operation::{Operation, flag, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -42,6 +43,7 @@ pub(super) async fn change(registry: Registry, request: RequestContext) -> Resul
         None => None,
         Some(text) => Some(Mode::parse(text).ok_or_else(|| invalid(text.clone()))?),
     };
+    name_in_audit(format_args!("mode {}", mode.map_or("none", Mode::name)));
     if mode == Some(Mode::Import) {
         params.check(Right::Import, "")?;
     }

@@ -18,6 +18,7 @@ use super::page::whole_list;
 use super::problem;
 use super::resource::Collection;
 use crate::lenient_object::BODY_MAX;
+use crate::observe::name_in_audit;
 use crate::operation::{Operation, one_of, operation, text};
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -108,6 +109,7 @@ pub(super) async fn create(proxy: Proxy, request: RequestContext) -> Result<Repl
     let cluster_path = ClusterPath::of(&request);
     let (_, body) = request.read_document(BODY_MAX).await?;
     let acl = read_acl(&body)?;
+    name_in_audit(format_args!("{}", in_words(&acl)));
     let links = cluster_path.links(&proxy).await?;
     proxy.create_acls(std::slice::from_ref(&acl)).await.map_err(problem)?;
     let reply = Reply::empty(StatusCode::CREATED);
@@ -123,6 +125,7 @@ pub(super) async fn create_batch(proxy: Proxy, request: RequestContext) -> Resul
     let cluster_path = ClusterPath::of(&request);
     let (_, body) = request.read_document(BODY_MAX).await?;
     let acls = read_batch(&body)?;
+    acls.iter().for_each(|acl| name_in_audit(format_args!("{}", in_words(acl))));
     cluster_path.links(&proxy).await?;
     proxy.create_acls(&acls).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
@@ -132,7 +135,16 @@ pub(super) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Repl
     let search = Search::read(&request, true)?;
     let links = Links::of(&proxy, &request).await?;
     let acls = proxy.delete_acls(&search.filter()).await.map_err(problem)?;
+    acls.iter().for_each(|acl| name_in_audit(format_args!("{}", in_words(acl))));
     Ok(Reply::ok(&Deleted { data: acls.iter().map(|acl| resource_of(&links, acl)).collect() }))
+}
+
+/// An ACL for the audit.
+fn in_words(acl: &Acl) -> String {
+    let Acl { resource_name, principal, host, .. } = acl;
+    let (permission, operation) = (acl.permission.name(), acl.operation.name());
+    let (kind, pattern) = (acl.resource_type.name(), acl.pattern_type.name());
+    format!("{permission} {principal} from {host} {operation} {kind} {pattern} {resource_name}")
 }
 
 fn resource_of<'a>(links: &'a Links, acl: &'a Acl) -> Resource<'a> {

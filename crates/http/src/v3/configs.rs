@@ -20,6 +20,7 @@ use super::resource::{Collection, Metadata};
 use super::topic_list::TopicList;
 use super::{problem, topic_name};
 use crate::lenient_object::BODY_MAX;
+use crate::observe::name_in_audit;
 use crate::operation::{Operation, operation};
 use crate::problem::{self as problems, Dialect, Problem};
 use crate::reply::Reply;
@@ -249,8 +250,12 @@ fn check_alteration(
     resource: &ConfigResource,
     alterations: &[ConfigAlteration],
 ) -> Result<(), Problem> {
-    let ConfigResource::Topic(topic) = resource else { return Ok(()) };
     let configs: Vec<&str> = alterations.iter().map(|alteration| alteration.name.as_str()).collect();
+    let ConfigResource::Topic(topic) = resource else {
+        name_in_audit(format_args!("configs {}", configs.join(", ")));
+        return Ok(());
+    };
+    name_in_audit(format_args!("topic {topic}: configs {}", configs.join(", ")));
     params.check_alteration(topic.as_str(), &configs, None)
 }
 

@@ -155,11 +155,12 @@ async fn a_length_beside_chunks_is_not_believed_and_ends_the_connection() {
     let app = TestApp::start().await;
     app.topic("lab", 1).await;
     let chunks = "19\r\n{\"records\":[{\"value\":1}]}\r\n0\r\n\r\n";
-    let hidden = format!("POST /topics/lab HTTP/1.1\r\nHost: p\r\nContent-Type: {JSON}\r\nContent-Length: 25\r\n\r\n{{\"records\":[{{\"value\":2}}]}}");
-    for both in [
-        "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
-        "Transfer-Encoding: chunked\r\nContent-Length: 500\r\n",
-    ] {
+    let hidden = format!(
+        "POST /topics/lab HTTP/1.1\r\nHost: p\r\nContent-Type: {JSON}\r\nContent-Length: 25\r\n\r\n{{\"records\":[{{\"value\":2}}]}}"
+    );
+    for both in
+        ["Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 500\r\n"]
+    {
         let head = format!("POST /topics/lab HTTP/1.1\r\nHost: p\r\nContent-Type: {JSON}\r\n{both}\r\n");
         let answers = talk(&app, &format!("{head}{chunks}{hidden}")).await;
         assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");

@@ -204,7 +204,7 @@ fn all_faults_are_named_at_once() {
             "data-dir: the argument --data-dir has no value: expected DIR",
             "POSTERN_REST_LISTN: unknown variable: expected POSTERN_REST_LISTEN, perhaps",
             "rest-listen: found \"8082\" in the argument --rest-listen: expected IP:PORT, https://IP:PORT or unix:/PATH, such as 127.0.0.1:8082, https://0.0.0.0:8082, [::1]:8082 or unix:/run/postern/rest.sock, several with commas between, or off",
-            "log: found \"loud\" in the variable POSTERN_LOG: expected a level (off, error, warn, info, debug, trace) or levels by part, such as info,postern_http=debug; parts are postern, postern_http, postern_proxy, postern_registry, postern_registry_client, postern_schema, postern_kafka, postern_broker and postern_log",
+            "log: found \"loud\" in the variable POSTERN_LOG: expected a level (off, error, warn, info, debug, trace) or levels by part, such as info,postern_http=debug; parts are audit, postern, postern_http, postern_proxy, postern_registry, postern_registry_client, postern_schema, postern_kafka, postern_broker and postern_log",
             "broker-listen: found \"somewhere\" in the variable POSTERN_BROKER_LISTEN: expected IP:PORT, such as 127.0.0.1:8082, 0.0.0.0:8082 or [::1]:8082",
         ]
     );

@@ -266,7 +266,8 @@ pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
 }
 
 /// What the targets of log events begin with: the crates of this workspace, and libraries that log through `tracing`.
-pub(super) const LOG_TARGETS: [&str; 12] = [
+pub(super) const LOG_TARGETS: [&str; 13] = [
+    "audit",
     "postern",
     "postern_http",
     "postern_proxy",
@@ -284,7 +285,7 @@ pub(super) const LOG_TARGETS: [&str; 12] = [
 /// A filter for the log; checked here, used in `log.rs`.
 pub(super) fn filter(text: &str) -> Result<String, &'static str> {
     const EXPECTED: &str = "a level (off, error, warn, info, debug, trace) or levels by part, such as \
-        info,postern_http=debug; parts are postern, postern_http, postern_proxy, postern_registry, \
+        info,postern_http=debug; parts are audit, postern, postern_http, postern_proxy, postern_registry, \
         postern_registry_client, postern_schema, postern_kafka, postern_broker and postern_log";
     // `EnvFilter` takes any single word for a target, so that `--log verbose` would log that target and nothing else.
     let levels = ["off", "error", "warn", "info", "debug", "trace"];

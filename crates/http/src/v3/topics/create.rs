@@ -45,6 +45,11 @@ impl Creation {
         Ok(creation)
     }
 
+    /// The name of the topic, as it was written.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The same within what the caller may create; what the request leaves open is as the rule has it.
     pub(crate) fn within(mut self, permissions: &Permissions) -> Result<Creation, Problem> {
         let request = TopicRequest {

@@ -62,7 +62,10 @@ fn certificates_of_callers_need_a_listener_that_asks_for_them() {
     let asking = ["--tls-client-authentication=requested", "--tls-truststore=/ca.pem"];
     let registry = "--registry-listen=https://127.0.0.1:2";
     for (arguments, expected) in [
-        (vec![way], "authentication: certificate (from the argument --authentication), but at rest-listen http://127.0.0.1:8082"),
+        (
+            vec![way],
+            "authentication: certificate (from the argument --authentication), but at rest-listen http://127.0.0.1:8082",
+        ),
         ([&[way, registry], &https[..]].concat(), "but at rest-listen https://127.0.0.1:1 no client is asked"),
         ([&[way], &https[..], &asking].concat(), "but at registry-listen http://127.0.0.1:8081 no client is asked"),
     ] {
