@@ -25,6 +25,8 @@ pub struct TlsInfo {
     /// The certificate of the client and what it sent with it, its own first, in DER: signed by an authority that the listener trusts, and
     /// the client has the key. `None`: it has shown none.
     pub client_certificates: Option<Arc<[CertificateDer<'static>]>>,
+    /// The server whose certificate the client has asked for (RFC 6066 §3); `None`: it has named none, as clients do that connect to an address.
+    pub server_name: Option<Arc<str>>,
 }
 
 impl ConnectionInfo {

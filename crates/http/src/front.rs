@@ -30,6 +30,7 @@ use self::forwarded::Forwarded;
 use self::limits::Limiter;
 use self::operations::Operations;
 use self::origin::Origin;
+use crate::authority;
 use crate::connection_info::ConnectionInfo;
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -47,6 +48,8 @@ pub struct FrontSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// The headers in which they say it.
     pub proxy_headers: ProxyHeaders,
+    /// Whether a request is refused whose host is not the server that its connection has named in the handshake of TLS.
+    pub check_server_name: bool,
     /// Where clients find this server, for links; `None`: as the request was addressed.
     pub public_url: Option<PublicUrl>,
     /// How many requests are taken in a second.
@@ -92,6 +95,7 @@ struct FrontParts {
     headers: AddedHeaders,
     trusted_proxies: Vec<IpNet>,
     proxy_headers: ProxyHeaders,
+    check_server_name: bool,
     public_url: Option<Arc<PublicUrl>>,
     limiter: Limiter,
     operations: Option<Operations>,
@@ -110,12 +114,14 @@ impl Front {
     /// `operations` has the path and the id of each operation of the API.
     pub(crate) fn new(settings: FrontSettings, operations: &[(&'static str, String)]) -> Front {
         let operations = Operations::new(&settings.operations, operations);
-        let FrontSettings { cors, headers, trusted_proxies, proxy_headers, public_url, limits, .. } = settings;
+        let FrontSettings { cors, headers, trusted_proxies, proxy_headers, check_server_name, .. } = settings;
+        let FrontSettings { public_url, limits, .. } = settings;
         Front(Arc::new(FrontParts {
             cors: Cors::new(cors),
             headers,
             trusted_proxies,
             proxy_headers,
+            check_server_name,
             public_url: public_url.map(Arc::new),
             limiter: Limiter::new(limits),
             operations,
@@ -155,6 +161,7 @@ impl Front {
             origin: request.headers().get(ORIGIN).cloned(),
             is_https: scheme(request.extensions()) == "https",
         };
+        let reply = reply.or_else(|| self.misdirected(request).map(Problem::into_reply));
         let reply = reply.or_else(|| self.foreign_write(request).map(Problem::into_reply));
         (received, reply)
     }
@@ -163,6 +170,23 @@ impl Front {
     pub(crate) fn finish(&self, received: &Received, answer: &mut HeaderMap) {
         self.0.cors.add_headers(received.origin.as_ref(), answer);
         self.0.headers.add(received.is_https, answer);
+    }
+
+    /// A request for another host than the one that the handshake has named came to the wrong server: whoever sent it may open a connection
+    /// for it (RFC 9110 §15.5.20).
+    fn misdirected<B>(&self, request: &Request<B>) -> Option<Problem> {
+        let connection = self.0.check_server_name.then(|| request.extensions().get::<ConnectionInfo>()).flatten()?;
+        let name = connection.tls.as_ref()?.server_name.as_deref()?;
+        let authority = host(request.uri(), request.headers());
+        let found = authority::parse(authority.as_bytes());
+        let is_same = found.is_some_and(|found| found.host().trim_end_matches('.').eq_ignore_ascii_case(name));
+        (!is_same).then(|| {
+            let message = format!(
+                "HTTP 421 Misdirected Request: Host is {authority:?}, and the connection was opened for {name:?}: expected a connection of \
+                 its own. Nothing was done."
+            );
+            Problem::generic(StatusCode::MISDIRECTED_REQUEST, message)
+        })
     }
 
     /// A page of another origin needs permission to write: a browser lets every page send requests, and only keeps the answers from it. Whoever

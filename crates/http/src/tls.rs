@@ -105,9 +105,11 @@ pub(crate) async fn accept(
         return Ok(None);
     }
     let stream = TlsAcceptor::from(Arc::clone(&config.0)).accept(stream).await?;
-    let certificates = stream.get_ref().1.peer_certificates();
-    let certificates = certificates.map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect());
-    Ok(Some((stream, TlsInfo { client_certificates: certificates })))
+    let session = stream.get_ref().1;
+    let certificates = session.peer_certificates();
+    let client_certificates = certificates.map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect());
+    let server_name = session.server_name().map(Arc::from);
+    Ok(Some((stream, TlsInfo { client_certificates, server_name })))
 }
 
 /// Answers whoever speaks HTTP without TLS.

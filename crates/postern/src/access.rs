@@ -220,7 +220,7 @@ mod tests {
         write(ANA);
         let users = UsersFile::Htpasswd(path.clone());
         let way = Way::Basic { users, realm: "R".to_owned() };
-        let mut access = Access::start(AccessConfig { way, rules: None, registry_topic: "_schemas".to_owned() })
+        let mut access = Access::start(AccessConfig { way, rules: None, own_topics: vec!["_schemas".to_owned()] })
             .expect("a good file");
         assert_eq!(access.look().await, Ok(false), "nothing has changed");
         for broken in ["", "ana:canary\n"] {

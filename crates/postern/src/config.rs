@@ -37,6 +37,7 @@ mod https;
 mod https_settings;
 mod jaas;
 mod kafka_security;
+mod named_listeners;
 mod pass_through;
 mod pass_through_settings;
 mod properties;
@@ -270,13 +271,16 @@ pub(crate) enum ClusterChoice {
 }
 
 /// The arguments under another name of this program: `kafka-rest-start FILE` and `schema-registry-start FILE`, as the images of Confluent call
-/// their servers, name a properties file. As the first argument these names mean the same.
+/// their servers, name a properties file. As the first argument these names mean the same; `/etc/confluent/docker/run`, which starts what the
+/// variables say, means nothing there.
 pub(crate) fn as_called(program: &str, arguments: Vec<String>) -> Vec<String> {
     let setting_of = |name: &str| match name.rsplit('/').next().unwrap_or_default() {
         "kafka-rest-start" => Some(setting::KAFKA_REST_PROPERTIES),
         "schema-registry-start" => Some(setting::SCHEMA_REGISTRY_PROPERTIES),
         _ => None,
     };
+    let is_run = arguments.first().is_some_and(|first| first == "/etc/confluent/docker/run");
+    let arguments: Vec<String> = arguments.into_iter().skip(usize::from(is_run)).collect();
     let (setting, skipped) = match (setting_of(program), arguments.first().and_then(|first| setting_of(first))) {
         (Some(setting), _) => (setting, 0),
         (None, Some(setting)) => (setting, 1),
@@ -384,7 +388,9 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         SchemasChoice::Own { topic, .. } => topic.as_str(),
         SchemasChoice::Remote { .. } => "_schemas",
     };
-    let access = AccessConfig::read(raw, env, registry_topic, errors);
+    let replicas = Replicas::resolve(raw, env, errors);
+    let own_topics = [Some(registry_topic), replicas.as_ref().map(|replicas| replicas.topic.as_str())];
+    let access = AccessConfig::read(raw, env, own_topics.into_iter().flatten(), errors);
     if let Way::PassThrough(pass_through) = &access.way {
         pass_through.check(&security, raw, errors);
     }
@@ -393,7 +399,6 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
         http_listeners.push((setting::MANAGEMENT_LISTEN, listen));
         listeners.push((setting::MANAGEMENT_LISTEN, listen.address));
     }
-    let replicas = Replicas::resolve(raw, env, errors);
     if let Some(replicas) = &replicas {
         listeners.push((setting::REPLICA_LISTEN, replicas.listen));
     }

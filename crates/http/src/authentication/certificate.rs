@@ -98,7 +98,7 @@ mod tests {
         let mut info = ConnectionInfo::new(None);
         let certificates: Option<Arc<[CertificateDer<'static>]>> =
             certificate.map(|der| vec![CertificateDer::from(der)].into());
-        info.tls = Some(TlsInfo { client_certificates: certificates });
+        info.tls = Some(TlsInfo { client_certificates: certificates, server_name: None });
         Request::builder().extension(info).body(()).expect("a request").into_parts().0
     }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use postern_http::front::FrontSettings;
 use postern_http::{Bounds, ClientAuthentication, ConnectionInfo, Listener, TlsConfig, TlsVersion, serve};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -17,6 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::app::TestApp;
 
 const LONG: Duration = Duration::from_secs(30);
 const BOTH: &[TlsVersion] = &[TlsVersion::V1_2, TlsVersion::V1_3];
@@ -199,6 +202,32 @@ async fn http_without_tls_is_told_where_it_is() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("https://"), "{answer}");
+}
+
+/// Who reuses a connection for another host, or has pointed its name here, is told to open one for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_another_host_than_the_handshake_has_named_is_misdirected_where_that_is_checked() {
+    let authority = Authority::new();
+    let config = watch::Sender::new(authority.config(ClientAuthentication::None, BOTH));
+    let app = TestApp::start().await;
+    for (check_server_name, statuses) in [(true, ["200", "200", "200", "421", "421"]), (false, ["200"; 5])] {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = socket.local_addr().expect("it is bound");
+        let front = FrontSettings { check_server_name, ..FrontSettings::default() };
+        let api = postern_http::rest(app.proxy.clone(), &Bounds::default()).with_front(front);
+        let listener = Listener::from(socket).with_tls(config.subscribe());
+        tokio::spawn(serve::serve(listener, api, Bounds::default(), std::future::pending(), LONG));
+        let mut found = Vec::new();
+        for host in ["localhost", "LOCALHOST:8082", "localhost.", "evil.example", "127.0.0.1"] {
+            let mut stream = connect(address, client(&authority, None, &[])).await.expect("a connection");
+            let request = format!("GET /topics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.expect("sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an answer");
+            found.push(answer.get(9..12).unwrap_or_default().to_owned());
+        }
+        assert_eq!(found, statuses);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,8 +19,8 @@ pub(crate) struct AccessConfig {
     pub(crate) way: Way,
     /// The file of rules.
     pub(crate) rules: Option<String>,
-    /// The topic of the registry, which rules have to name.
-    pub(crate) registry_topic: String,
+    /// The topics of the registry and of replicas, which rules have to name.
+    pub(crate) own_topics: Vec<String>,
 }
 
 /// What is made of the files.
@@ -136,14 +136,14 @@ fn separator(text: &str) -> Result<char, &'static str> {
 
 impl AccessConfig {
     /// Reads the settings, and tries the files.
-    pub(super) fn read(
+    pub(super) fn read<'a>(
         raw: &mut RawConfig,
         env: &impl Env,
-        registry_topic: &str,
+        own_topics: impl Iterator<Item = &'a str>,
         errors: &mut ConfigErrors,
     ) -> AccessConfig {
         let rules = raw.text(setting::ACCESS_RULES).map(|(path, _)| path);
-        let registry_topic = registry_topic.to_owned();
+        let own_topics = own_topics.map(str::to_owned).collect();
         let named = raw.take(setting::AUTHENTICATION, way, errors);
         refuse_settings_of_others(raw, named, errors);
         if named != Named::PassThrough {
@@ -164,7 +164,7 @@ impl AccessConfig {
                     (found, _) => {
                         let found = if found.is_some() { "both" } else { "neither" };
                         errors.add(format!("basic-users: expected it or basic-properties, found {found}"));
-                        return AccessConfig { way: Way::Nobody, rules, registry_topic };
+                        return AccessConfig { way: Way::Nobody, rules, own_topics };
                     }
                 };
                 Way::Basic { users, realm }
@@ -214,7 +214,7 @@ impl AccessConfig {
                 Way::Gateway { from, secret, user, groups: groups.map(|groups| (groups, between)) }
             }
         };
-        let config = AccessConfig { way, rules, registry_topic };
+        let config = AccessConfig { way, rules, own_topics };
         if errors.is_empty() {
             match config.build(&|path| env.file(path), &TokenKeys::default(), None) {
                 Ok(decisions) => decisions.doubts.into_iter().for_each(|doubt| raw.warn(doubt)),
@@ -321,7 +321,8 @@ impl AccessConfig {
             None => None,
             Some(path) => {
                 let text = file(setting::ACCESS_RULES, path)?;
-                let internal: Vec<&str> = INTERNAL_TOPICS.into_iter().chain([self.registry_topic.as_str()]).collect();
+                let own_topics = self.own_topics.iter().map(String::as_str);
+                let internal: Vec<&str> = INTERNAL_TOPICS.into_iter().chain(own_topics).collect();
                 let faults = |faults: Vec<String>| -> Vec<String> {
                     faults.iter().flat_map(|one| fault(setting::ACCESS_RULES, path, one)).collect()
                 };

@@ -9,7 +9,7 @@ use super::{
         ALLOWED_OPERATIONS, API_V2, API_V3, BLOCKED_OPERATIONS, BYTE_RATE_LIMIT, BYTE_RATE_LIMIT_BYTES,
         CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS, CORS, HSTS, NOSNIFF, PRODUCE_RATE_LIMIT,
         PRODUCE_RATE_LIMIT_BYTES, PRODUCE_RATE_LIMIT_RECORDS, PUBLIC_URL, RATE_LIMIT, RATE_LIMIT_COST,
-        RATE_LIMIT_COSTS, RATE_LIMIT_REQUESTS, REGISTRY_CORS, RESPONSE_HEADERS,
+        RATE_LIMIT_COSTS, RATE_LIMIT_REQUESTS, REGISTRY_CORS, RESPONSE_HEADERS, TLS_SERVER_NAME_CHECK,
     },
     https_settings::{HTTPS, REGISTRY_HTTPS},
     setting::{
@@ -76,7 +76,7 @@ const PLUG_INS: &str = "Java plug-ins cannot be loaded";
 const CALLERS: &str = "callers are recognized in one way for all: authentication";
 const LIMITS: &str = "limits are rate-limit, client-rate-limit, byte-rate-limit and produce-rate-limit";
 const ONE_CLUSTER: &str = "there is one cluster, and the limits of all clusters hold for it";
-const SNI: &str = "the server name of the TLS handshake is not compared with anything";
+const SNI: &str = "the server name of the TLS handshake is compared with Host only: tls-server-name-check";
 const LINKS: &str = "links and base_uri carry the authority of the request, or public-url";
 const FETCHES: &str = "a read is woken by what arrives; consumer-fetch-max-bytes bounds what is fetched ahead";
 const WARN_START: &str = "the start does not wait for Kafka; requests are answered with 503 until it is there";
@@ -102,8 +102,15 @@ pub(super) static TABLE: &[Row] = &[
     row(Registry, "listeners", Honoured(REGISTRY_LISTEN, translate::listeners)),
     row(Rest, "port", Honoured(REST_LISTEN, translate::port)),
     row(Registry, "port", Honoured(REGISTRY_LISTEN, translate::port)),
-    row(Both, "listener.protocol.map", Refused("listeners are named http://HOST:PORT here")),
-    row(Both, "listener.name.*", Refused("listeners of one server have the same settings here")),
+    // `named_listeners` has resolved these already where there are such listeners.
+    row(Both, "listener.protocol.map", NoEffect("without listeners; with them each name stands for its protocol")),
+    row(
+        Both,
+        "listener.name.*",
+        NoEffect(
+            "without such a listener; else it is the plain setting, which has to be the same for all listeners of the server",
+        ),
+    ),
     row(Rest, "advertised.listeners", Honoured(PUBLIC_URL, translate::advertised)),
     row(Registry, "advertised.listeners", NoEffect(ELECTION)),
     row(Both, "host.name", NoEffect(LINKS)),
@@ -168,7 +175,7 @@ pub(super) static TABLE: &[Row] = &[
         NoEffect("certificates of clients are not compared with the names of their hosts"),
     ),
     row(Both, "ssl.*", NoEffect("TLS of listeners is that of rustls")),
-    row(Both, "sni.check.enabled", Only(&["false"], SNI)),
+    row(Both, "sni.check.enabled", Honoured(TLS_SERVER_NAME_CHECK, translate::as_written)),
     row(Both, "sni.*", NoEffect(SNI)),
     row(Both, "prefix.sni.*", NoEffect(SNI)),
     row(Both, "expected.sni.headers", NoEffect(SNI)),

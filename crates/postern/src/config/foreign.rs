@@ -10,6 +10,7 @@ use super::{
     ConfigErrors, Env,
     confluent::{Fate, Row, Scope, TABLE},
     kafka_security::Asked,
+    named_listeners::{Becomes, without_names},
     properties,
     raw::{RawConfig, Source},
     setting::{self, Setting},
@@ -130,6 +131,7 @@ pub(super) fn read(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigError
     let mut given = from_variables(env, raw, errors);
     for family in Family::BOTH {
         from_file(env, family, raw, &mut given, errors);
+        given = without_listener_names(family, given, raw, errors);
     }
     let mut meant = Vec::new();
     let mut asked = [Asked::default(), Asked::default()];
@@ -248,6 +250,33 @@ fn from_file(env: &impl Env, family: Family, raw: &RawConfig, given: &mut Vec<Gi
             given.push(Given { family, name, value, source });
         }
     }
+}
+
+/// The same settings, of which those of named listeners of one server have become plain ones.
+fn without_listener_names(
+    family: Family,
+    given: Vec<Given>,
+    raw: &mut RawConfig,
+    errors: &mut ConfigErrors,
+) -> Vec<Given> {
+    let (own, mut others): (Vec<Given>, Vec<Given>) = given.into_iter().partition(|given| given.family == family);
+    let settings: Vec<(&str, &str)> = own.iter().map(|given| (given.name.as_str(), given.value.as_str())).collect();
+    let becomes = match without_names(&settings) {
+        Ok(becomes) => becomes,
+        Err((place, why)) => {
+            errors.add(format!("{}: {why}", own[place].written(&own[place].name)));
+            return others;
+        }
+    };
+    for (given, becomes) in own.into_iter().zip(becomes) {
+        match becomes {
+            Becomes::Same => others.push(given),
+            Becomes::Another { name, value } => others.push(Given { name, value, ..given }),
+            Becomes::Nothing => {}
+            Becomes::NoEffect(why) => raw.warn(format!("{} has no effect: {why}", given.written(&given.name))),
+        }
+    }
+    others
 }
 
 /// The name of the setting that a variable stands for, without its prefix; `None`: four underscores in a row.

@@ -15,7 +15,8 @@ use super::{
         ALLOWED_OPERATIONS, API_V2, API_V3, BLOCKED_OPERATIONS, BYTE_RATE_LIMIT, BYTE_RATE_LIMIT_BYTES,
         CLIENT_RATE_LIMIT, CLIENT_RATE_LIMIT_REQUESTS, CORS, CorsTable, HSTS, NOSNIFF, PRODUCE_RATE_LIMIT,
         PRODUCE_RATE_LIMIT_BYTES, PRODUCE_RATE_LIMIT_RECORDS, PROXY_HEADERS, PROXY_PROTOCOL, PUBLIC_URL, RATE_LIMIT,
-        RATE_LIMIT_COST, RATE_LIMIT_COSTS, RATE_LIMIT_REQUESTS, REGISTRY_CORS, RESPONSE_HEADERS, TRUSTED_PROXIES,
+        RATE_LIMIT_COST, RATE_LIMIT_COSTS, RATE_LIMIT_REQUESTS, REGISTRY_CORS, RESPONSE_HEADERS, TLS_SERVER_NAME_CHECK,
+        TRUSTED_PROXIES,
     },
     raw::RawConfig,
     setting::Setting,
@@ -38,6 +39,7 @@ pub(super) fn both(
         headers,
         trusted_proxies: trusted_proxies(raw, errors),
         proxy_headers: raw.take(PROXY_HEADERS, proxy_headers, errors),
+        check_server_name: raw.take(TLS_SERVER_NAME_CHECK, value::switch, errors),
         public_url: raw.find(PUBLIC_URL, PublicUrl::parse, errors),
         limits: RateLimits {
             requests: limit(RATE_LIMIT, RATE_LIMIT_REQUESTS, value::amount, raw, errors),

@@ -89,6 +89,17 @@ pub(crate) const PROXY_PROTOCOL: Setting = setting(
      client. From these it is required; not on the management listener.",
 );
 
+pub(crate) const TLS_SERVER_NAME_CHECK: Setting = Setting {
+    operand: None,
+    default: "false",
+    ..setting(
+        "tls-server-name-check",
+        "",
+        "Requests over HTTPS whose Host is not the server name that their connection has asked for are refused with 421. Connections \
+         that have asked for none, as those to an address, are not checked.",
+    )
+};
+
 pub(crate) const PUBLIC_URL: Setting = setting(
     "public-url",
     "URL",
@@ -212,7 +223,7 @@ pub(crate) const API_V3: Setting =
     Setting { default: "true", ..setting("api-v3", "BOOLEAN", "Whether API v3 is served.") };
 
 /// All of them, in the order of `--help`.
-pub(crate) const ALL: [Setting; 30] = {
+pub(crate) const ALL: [Setting; 31] = {
     let [a, b, c, d] = CORS.all();
     let [e, f, g, h] = REGISTRY_CORS.all();
     [
@@ -227,6 +238,7 @@ pub(crate) const ALL: [Setting; 30] = {
         TRUSTED_PROXIES,
         PROXY_HEADERS,
         PROXY_PROTOCOL,
+        TLS_SERVER_NAME_CHECK,
         PUBLIC_URL,
         RESPONSE_HEADERS,
         NOSNIFF,

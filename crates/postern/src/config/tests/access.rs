@@ -78,6 +78,18 @@ fn certificates_of_callers_need_a_listener_that_asks_for_them() {
     }
 }
 
+/// A `*` in a rule never means what this program keeps for itself.
+#[test]
+fn rules_have_to_name_the_topics_of_the_registry_and_of_replicas() {
+    let own_topics = |arguments: &[&str]| {
+        let files = [("secret", "0123456789abcdef")];
+        read_with(arguments, &[], &files).expect("it starts").access.own_topics
+    };
+    assert_eq!(own_topics(&["--registry-topic=s"]), ["s"]);
+    let replicas = ["--replica-listen=127.0.0.1:5", "--replica-secret=secret", "--replica-topic=r"];
+    assert_eq!(own_topics(&replicas), ["_schemas", "r"]);
+}
+
 #[test]
 fn a_network_of_everybody_is_warned_of_and_headers_of_proxies_are_of_one_kind() {
     let found = config(&["--trusted-proxies=10.0.0.0/8,::/0", "--proxy-protocol=0.0.0.0/0"], &[], "");

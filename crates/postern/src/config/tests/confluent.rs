@@ -9,7 +9,7 @@ use crate::config::{
 };
 
 /// For each setting that is honoured: a value, and what it is as the value of a setting of ours.
-const HONOURED: [(&str, &str, &str); 93] = [
+const HONOURED: [(&str, &str, &str); 94] = [
     ("network.traffic.rate.limit.enable", "true", "true"),
     ("network.traffic.rate.limit.bytes.per.sec", "7", "7"),
     ("api.endpoints.allowlist", "api.v3.topics.*, api.v2.topics.list", "api.v3.topics.*, api.v2.topics.list"),
@@ -41,6 +41,7 @@ const HONOURED: [(&str, &str, &str); 93] = [
     ("ssl.client.authentication", "REQUESTED", "REQUESTED"),
     ("ssl.client.auth", "true", "required"),
     ("ssl.enabled.protocols", "TLSv1.1, TLSv1.2,TLSv1.3", "1.2,1.3"),
+    ("sni.check.enabled", "true", "true"),
     ("advertised.listeners", "http://a:1, https://b:2", "https://b:2"),
     ("access.control.allow.origin", "https://a/b, c.example", "https://a/b"),
     ("access.control.allow.methods", "GET,PUT", "GET,PUT"),
@@ -345,6 +346,7 @@ fn a_properties_file_means_what_it_meant() {
         let config = super::config(&arguments, &variables, file);
         assert_eq!(config.rest_listen, [http("127.0.0.1:8")]);
     }
+    assert_eq!(arguments("/usr/bin/postern", &["/etc/confluent/docker/run"]), Vec::<String>::new());
     let registry = arguments("schema-registry-start", &["postern.toml"]);
     let registry: Vec<&str> = registry.iter().map(String::as_str).collect();
     let config =
