@@ -3,7 +3,8 @@
 //! A request that finds less than `min_bytes` registers with its partitions and is woken by the append itself; the
 //! timer is only for the end of `max_wait_ms`. Where the budget for responses has less available, the response is smaller,
 //! or comes later. The first batch is returned even if it is larger than requested. Every response is of a full fetch
-//! (session 0). Without transactions the isolation levels are the same, and the high watermark is the end of the log.
+//! (session 0). Without transactions the isolation levels are the same, and the high watermark is the end of the log. A
+//! client that has read more than there is, and says so with the epoch of its last record, is told where the log ends.
 //! Not done: sessions, fetching from followers.
 
 use std::sync::Arc;
@@ -45,7 +46,18 @@ struct PartitionRequest {
     index: i32,
     offset: i64,
     max_bytes: i32,
+    /// The client has read up to `offset` under this epoch; -1 where it does not say so.
+    last_fetched_epoch: i32,
     partition: Result<Arc<Partition>, i16>,
+}
+
+impl PartitionRequest {
+    /// Where the log begins and ends, if it has lost what the client has read under its only epoch (KIP-320).
+    fn lost_range(&self) -> Option<(i64, i64)> {
+        let partition = self.partition.as_ref().ok().filter(|_| self.last_fetched_epoch == 0)?;
+        let bounds = partition.offset_range();
+        (self.offset > bounds.end).then_some((bounds.start, bounds.end))
+    }
 }
 
 struct TopicRequest {
@@ -162,6 +174,7 @@ async fn look_up(
         index: part.partition,
         offset: part.fetch_offset,
         max_bytes: part.partition_max_bytes,
+        last_fetched_epoch: part.last_fetched_epoch,
         partition: find(part.partition, part.current_leader_epoch, part.last_fetched_epoch),
     });
     Ok(TopicRequest { partitions: partitions.collect(), name, id: requested.topic_id })
@@ -207,6 +220,7 @@ struct ReadResult {
     bytes: usize,
     /// The bound that `bytes` had.
     limit: usize,
+    /// The client is to know at once, records or not.
     has_error: bool,
     /// The partitions that could be read.
     positions: Vec<Position>,
@@ -240,20 +254,26 @@ fn read(wanted: &[TopicRequest], max_bytes: usize, at_least_one: bool, has_abort
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for want in &topic.partitions {
             let limit = left.min(want.max_bytes.max(0) as u64);
+            let fetched = FetchedPartition {
+                index: want.index,
+                error: 0,
+                start: -1,
+                end: -1,
+                diverges_at: None,
+                has_aborted_list,
+                records: Bytes::new(),
+            };
+            if let Some((start, end)) = want.lost_range() {
+                read.has_error = true;
+                partitions.push(FetchedPartition { start, end, diverges_at: Some(end), ..fetched });
+                continue;
+            }
             let found = match &want.partition {
                 Ok(partition) => partition
                     .read(want.offset, limit, at_least_one && read.bytes == 0)
                     .map(|(records, bounds)| (partition, records, bounds))
                     .map_err(|error| error_code(error, topic, want.index)),
                 Err(error) => Err(*error),
-            };
-            let fetched = FetchedPartition {
-                index: want.index,
-                error: 0,
-                start: -1,
-                end: -1,
-                has_aborted_list,
-                records: Bytes::new(),
             };
             partitions.push(match found {
                 Ok((partition, records, bounds)) => {

@@ -35,6 +35,8 @@ pub(super) struct FetchedPartition {
     /// The first offset, and the one after the last; -1 where unknown.
     pub(super) start: i64,
     pub(super) end: i64,
+    /// The log ends here in epoch 0, before what the client has read.
+    pub(super) diverges_at: Option<i64>,
     /// Whether the list of aborted transactions is empty rather than null.
     pub(super) has_aborted_list: bool,
     pub(super) records: Bytes,
@@ -114,7 +116,16 @@ impl Frame {
         if !partition.records.is_empty() {
             self.records.push((self.bytes.len(), partition.records));
         }
-        self.tags();
+        match partition.diverges_at {
+            Some(end) if self.version >= FLEXIBLE => {
+                // One tagged field: the diverging epoch, of which epoch and end have 12 bytes and no tagged fields.
+                self.bytes.put_slice(&[1, 0, 13]);
+                self.bytes.put_i32(0);
+                self.bytes.put_i64(end);
+                self.tags();
+            }
+            _ => self.tags(),
+        }
     }
 
     /// The length of an array or of bytes.

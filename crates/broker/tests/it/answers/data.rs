@@ -200,6 +200,12 @@ async fn fetched(session: &mut Session, topic: &Topic) {
     let last = |last| of_partitions(12, topic, vec![part(2, 1000).with_last_fetched_epoch(last)]);
     session.ask("with the epoch of the last record", 12, last(0)).await;
     session.ask("as of an epoch that is to come", 12, last(9)).await;
+    let lost = |version, offset| {
+        let part = part(1, 1000).with_fetch_offset(offset).with_last_fetched_epoch(0);
+        of_partitions(version, topic, vec![part])
+    };
+    session.ask("at the end, with the epoch of the last record", 12, lost(12, 22)).await;
+    session.each("beyond the end, with the epoch of the last record", 12..=18, |version| lost(version, 23)).await;
     let late = of_partitions(12, topic, vec![part(1, 1000).with_fetch_offset(22)]);
     session.ask("at the end, for a moment", 12, late.with_max_wait_ms(50)).await;
     session.ask("a session is asked for", 12, fetch(12, topic, 2, 0).with_session_epoch(0)).await;
