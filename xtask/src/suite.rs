@@ -12,8 +12,9 @@ use crate::{
 /// Beyond it a test hangs.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// The test that kills and freezes nodes: it has the cluster for itself.
+/// The tests that kill and freeze nodes: they have the cluster for themselves.
 const BROKER_FAULTS: &str = "every_answer_is_true_whatever_happens_to_brokers";
+const UNCLEAN_ELECTION: &str = "an_unclean_election_is_noticed";
 const REQUEST_FAULTS: &str = "every_answer_is_true_whatever_happens_to_requests";
 
 /// `cargo xtask suite [--nodes 3 | --kafka VERSION] [WORD…]`: all tests, or those with one of the words in their name.
@@ -40,7 +41,7 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
 pub(crate) fn on_three_nodes(words: &[String], chaos_seconds: &str) -> Outcome {
     let nodes = ThreeNodes::start("suite-three-nodes")?;
     run(&on_nodes(&nodes), words)?;
-    broker_faults(&nodes, &[("POSTERN_CHAOS_SECONDS", chaos_seconds)])
+    broker_faults(&nodes, &[("POSTERN_CHAOS_SECONDS", chaos_seconds)], &[BROKER_FAULTS])
 }
 
 /// `cargo xtask chaos [--seed N] [--faults N] [--seconds N]`: so many faults of requests on the embedded broker, and faults of brokers
@@ -61,19 +62,22 @@ pub(crate) fn chaos(arguments: &[String]) -> Outcome {
     let words = [REQUEST_FAULTS, "--nocapture"].map(str::to_owned);
     run(&[("POSTERN_CHAOS_SEED", seed), ("POSTERN_CHAOS_FAULTS", faults)], &words)?;
     let nodes = ThreeNodes::start("chaos-three-nodes")?;
-    broker_faults(&nodes, &[("POSTERN_CHAOS_SEED", seed), ("POSTERN_CHAOS_SECONDS", seconds)])
+    let further = [("POSTERN_CHAOS_SEED", seed), ("POSTERN_CHAOS_SECONDS", seconds)];
+    broker_faults(&nodes, &further, &[UNCLEAN_ELECTION, BROKER_FAULTS])
 }
 
 fn on_nodes(nodes: &ThreeNodes) -> Vec<(&'static str, &str)> {
     vec![("POSTERN_TEST_BOOTSTRAP", &nodes.bootstrap), ("POSTERN_TEST_REPLICATION", "3")]
 }
 
-fn broker_faults(nodes: &ThreeNodes, further: &[(&'static str, &str)]) -> Outcome {
+/// One test after the other.
+fn broker_faults(nodes: &ThreeNodes, further: &[(&'static str, &str)], tests: &[&str]) -> Outcome {
     let folder = nodes.folder.display().to_string();
     let mut environment = on_nodes(nodes);
     environment.push(("POSTERN_TEST_NODES", &folder));
     environment.extend(further);
-    run(&environment, &[BROKER_FAULTS, "--nocapture"].map(str::to_owned))
+    let words = tests.iter().chain(&["--nocapture", "--test-threads=1"]);
+    run(&environment, &words.map(|word| (*word).to_owned()).collect::<Vec<_>>())
 }
 
 fn run(environment: &[(&str, &str)], words: &[String]) -> Outcome {

@@ -25,6 +25,7 @@ use crate::{
         GroupLink, Member,
         assignment::{Assignment, LookUp, Position},
     },
+    log_position::{LogPosition, NO_EPOCH},
     metadata::Metadata,
     network::Network,
 };
@@ -108,8 +109,8 @@ impl Consumer {
     ///
     /// # Errors
     /// What the cluster has against the group or a partition, each error once per call: `NO_OFFSET` (kind `NoOffset`) where nothing
-    /// was committed and the reset policy is `None`, or the offset is out of range; `CORRUPT_MESSAGE`; a refusal of access;
-    /// `FENCED_INSTANCE_ID`. Later calls try again; other partitions are read on. That no broker can be reached is no error: it is
+    /// was committed and the reset policy is `None`, or the offset is out of range; `LOG_TRUNCATED` (the same kind) where that policy
+    /// is `None` and a leader without all records was elected; `CORRUPT_MESSAGE`; a refusal of access; `FENCED_INSTANCE_ID`. Later calls try again; other partitions are read on. That no broker can be reached is no error: it is
     /// tried until `deadline`. A consumer that reads nothing (no subscription, no assignment) waits until `deadline`.
     pub async fn poll(&mut self, deadline: Instant) -> Result<bool, Error> {
         let polled = self.fetcher.wait(deadline).await;
@@ -153,7 +154,7 @@ impl Consumer {
     /// `InvalidRequest` (`NOT_ASSIGNED`) where the partition is not assigned now.
     pub fn seek(&mut self, partition: &TopicPartition, to: SeekTo) -> Result<(), Error> {
         let position = match to {
-            SeekTo::Offset(offset) => Position::At(offset.0),
+            SeekTo::Offset(offset) => Position::At(LogPosition::new(offset.0, NO_EPOCH)),
             SeekTo::Beginning => Position::LookUp(LookUp::Earliest),
             SeekTo::End => Position::LookUp(LookUp::Latest),
             SeekTo::Timestamp(time) => Position::LookUp(LookUp::Time(time)),
@@ -169,13 +170,13 @@ impl Consumer {
         let mut backoff = Backoff::RETRY;
         loop {
             let (stamp, wanted) = self.assignment.position(partition)?;
-            if let Position::At(offset) = wanted {
-                return Ok(Offset(offset));
+            if let Position::At(position) = wanted {
+                return Ok(Offset(position.offset));
             }
             let mut found = self.positions.find(vec![(partition.clone(), wanted)], deadline).await?;
             let error = match found.remove(partition) {
                 Some(Ok(found)) => {
-                    self.assignment.found(partition, stamp, found.offset, found.is_committed);
+                    self.assignment.found(partition, stamp, found.position, found.is_committed);
                     continue;
                 }
                 Some(Err(error)) if !error.is_transient() => return Err(error),
@@ -199,13 +200,15 @@ impl Consumer {
         loop {
             let identity = self.member.identity(deadline).await?;
             // After a rebalance only what is still read counts, and only what was confirmed of it.
-            let confirmed = if offsets.is_none() { self.assignment.confirmed() } else { Vec::new() };
-            let offset = |(partition, offset): &(TopicPartition, i64)| CommitOffset {
-                partition: partition.clone(),
-                offset: Offset(*offset),
-                metadata: String::new(),
+            let mut confirmed = self.assignment.confirmed();
+            let chosen = match &offsets {
+                None => confirmed.iter().map(CommitOffset::of).collect::<Vec<_>>(),
+                Some(offsets) => {
+                    let chosen: Vec<_> = offsets.iter().map(|offset| with_epoch(offset, &confirmed)).collect();
+                    confirmed.clear();
+                    chosen
+                }
             };
-            let chosen = offsets.clone().unwrap_or_else(|| confirmed.iter().map(offset).collect());
             if chosen.is_empty() {
                 return Ok(());
             }
@@ -257,6 +260,18 @@ impl Consumer {
     pub async fn leave(self, deadline: Instant) -> Result<(), Error> {
         self.member.close(true, deadline).await
     }
+}
+
+/// An offset that the caller names, with the epoch where it is the one that was confirmed (`confirmed` is in order).
+fn with_epoch(offset: &CommitOffset, confirmed: &[(TopicPartition, LogPosition)]) -> CommitOffset {
+    let mut offset = offset.clone();
+    let known = confirmed.binary_search_by(|(partition, _)| partition.cmp(&offset.partition));
+    if let (None, Ok(known)) = (offset.leader_epoch, known)
+        && confirmed[known].1.offset == offset.offset.0
+    {
+        offset.leader_epoch = CommitOffset::of(&confirmed[known]).leader_epoch;
+    }
+    offset
 }
 
 impl fmt::Debug for Consumer {

@@ -9,12 +9,14 @@ use kafka_protocol::messages::{
     DescribeUserScramCredentialsResponse, ElectLeadersResponse, FindCoordinatorResponse, HeartbeatResponse,
     IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse,
     ListOffsetsResponse, ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse,
-    OffsetDeleteResponse, OffsetFetchResponse, SaslAuthenticateResponse, SaslHandshakeResponse, SyncGroupResponse,
+    OffsetDeleteResponse, OffsetFetchResponse, OffsetForLeaderEpochResponse, SaslAuthenticateResponse,
+    SaslHandshakeResponse, SyncGroupResponse,
 };
 
 use crate::{
     connection::versions_of,
     group,
+    log_position::{LogPosition, NO_EPOCH},
     wire::{fetch, partition_records::PartitionRecords, produce, response_layout::decode},
 };
 
@@ -67,6 +69,7 @@ pub fn answer(api: i16, version: i16, bytes: &[u8]) -> bool {
         ApiKey::DescribeTopicPartitions => decodes!(DescribeTopicPartitionsResponse),
         ApiKey::AlterUserScramCredentials => decodes!(AlterUserScramCredentialsResponse),
         ApiKey::ListPartitionReassignments => decodes!(ListPartitionReassignmentsResponse),
+        ApiKey::OffsetForLeaderEpoch => decodes!(OffsetForLeaderEpochResponse),
         other => panic!("{other:?} is spoken, and nothing here reads its answer"),
     }
 }
@@ -81,7 +84,7 @@ fn fetched(version: i16, frame: Bytes) -> Option<usize> {
 }
 
 fn records_of(batches: Bytes, aborted: &[(i64, i64)]) -> Option<usize> {
-    let records = PartitionRecords::new(batches, aborted, 0);
+    let records = PartitionRecords::new(batches, aborted, LogPosition::new(0, NO_EPOCH));
     records.end()?;
     // One that cannot be read ends it.
     Some(records.take_while(Result::is_ok).count())

@@ -12,6 +12,7 @@
 //! - `reader`: one partition from its beginning, without a group.
 //! - `consumer`: many partitions, those of a group or chosen ones, with offsets committed in a group.
 //! - `group`: membership of a group.
+//! - `log_position`, `leader_epochs`: whether a log still has what was read.
 //! - `admin`: everything else.
 //! - `statistics`: what all of them count.
 //!
@@ -33,6 +34,8 @@ mod error;
 pub mod fuzzing;
 mod group;
 mod inflight;
+mod leader_epochs;
+mod log_position;
 mod metadata;
 mod names;
 mod network;

@@ -20,10 +20,12 @@ use kafka_protocol::{
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    Error, ErrorKind, PartitionId, StoredRecord, TopicName,
+    Error, ErrorKind, NodeId, PartitionId, StoredRecord, TopicName, TopicPartition,
     admin::Admin,
     connection::{Backoff, Transport, reason},
     error::ErrorCode,
+    leader_epochs::{self, CHECKED_BY_FETCH, EpochQuestion},
+    log_position::{EpochEnd, LogPosition, NO_EPOCH},
     metadata::Metadata,
     network::Network,
     wire::{
@@ -53,10 +55,7 @@ pub struct Reader {
     admin: Arc<Admin>,
     topic: TopicName,
     partition: PartitionId,
-    /// The next offset.
-    position: i64,
-    /// The epoch of the leader that appended the batch before; -1 where none was read.
-    last_epoch: i32,
+    position: LogPosition,
     max_bytes: i32,
     connection: Option<Connection>,
     backoff: Backoff,
@@ -103,8 +102,7 @@ impl Reader {
             admin,
             topic: topic.clone(),
             partition,
-            position: 0,
-            last_epoch: -1,
+            position: LogPosition::new(0, NO_EPOCH),
             max_bytes: INITIAL_BYTES,
             connection: None,
             backoff: Backoff::RETRY,
@@ -174,7 +172,7 @@ impl Reader {
                 self.ask();
             }
             FetchOutcome::TooSmall => {
-                let message = format!("the batch at offset {} is larger than {MAX_BYTES} bytes", self.position);
+                let message = format!("the batch at offset {} is larger than {MAX_BYTES} bytes", self.position.offset);
                 self.failed = Some(Error::new(ErrorKind::RecordTooLarge, "MESSAGE_TOO_LARGE", message));
                 self.connection = None;
             }
@@ -182,9 +180,9 @@ impl Reader {
                 // Not kept while waiting: a caller that gives up would leave a connection without a fetch.
                 let connection = self.connection.take();
                 if let Ok(range) = self.admin.offsets(&self.topic, self.partition).await {
-                    let (from, to) = (self.position, range.earliest.0);
+                    let (from, to) = (self.position.offset, range.earliest.0);
                     tracing::debug!(topic = %self.topic, partition = %self.partition, from, to, "the log begins later");
-                    self.position = to;
+                    self.position = LogPosition::new(to, NO_EPOCH);
                     self.connection = connection;
                     self.ask();
                 }
@@ -213,16 +211,49 @@ impl Reader {
         let Some(address) = address else { return Err(ErrorCode::LEADER_NOT_AVAILABLE.error(None)) };
         let transport = self.network.open(&address, MAX_FRAME).await?;
         let version = transport.version(ApiKey::Fetch)?;
+        if let Some(node) = leader.node.filter(|_| version < CHECKED_BY_FETCH) {
+            self.check(node, leader.epoch).await?;
+        }
         let mut connection =
             Connection { transport, version, leader_epoch: leader.epoch, correlation_id: 0, asked: Instant::now() };
-        connection.ask(&self.topic, self.partition, self.position, self.last_epoch, self.max_bytes)?;
+        connection.ask(&self.topic, self.partition, self.position, self.max_bytes)?;
         Ok(connection)
+    }
+
+    /// Asks a leader whose Fetch does not say it whether its log has what was read.
+    async fn check(&mut self, leader: NodeId, current_epoch: i32) -> Result<(), Error> {
+        if !self.position.can_be_checked(current_epoch) {
+            return Ok(());
+        }
+        let partition = TopicPartition { topic: self.topic.clone(), partition: self.partition };
+        let asked = EpochQuestion { partition, current_epoch, epoch: self.position.leader_epoch };
+        let answers = leader_epochs::ask(&self.network, leader, &[asked], Instant::now() + ANSWER_TIMEOUT).await;
+        match answers.into_values().next() {
+            Some(Ok(Some(end))) => self.epoch_ends(end),
+            // It knows nothing of the epoch, or cannot be asked: what the offset means is for its Fetch to say.
+            Some(Ok(None)) | None => {}
+            Some(Err(error)) if error.name == ErrorCode::UNSUPPORTED_VERSION.name() => {}
+            Some(Err(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// A leader has said where the epoch of what was read ends in its log: what was read beyond is lost.
+    fn epoch_ends(&mut self, end: EpochEnd) {
+        let Some(back) = self.position.truncated_to(end) else {
+            self.position = self.position.as_known_by_leader(end);
+            return;
+        };
+        let (topic, partition, from, to) = (&self.topic, self.partition, self.position.offset, back.offset);
+        tracing::warn!(%topic, %partition, from, to, "the log was truncated: a leader without all records was elected");
+        self.ready.retain(|record| record.offset.0 < to);
+        self.position = back;
     }
 
     /// Sends the next fetch, so that it rests at the broker while the caller works on what was read.
     fn ask(&mut self) {
         let Some(connection) = &mut self.connection else { return };
-        if connection.ask(&self.topic, self.partition, self.position, self.last_epoch, self.max_bytes).is_err() {
+        if connection.ask(&self.topic, self.partition, self.position, self.max_bytes).is_err() {
             self.connection = None;
         }
     }
@@ -256,12 +287,10 @@ impl Reader {
             code if code.error(None).is_transient() => return FetchOutcome::AskForLeader,
             code => return FetchOutcome::Failed(code.error(None)),
         }
-        if let Some(diverging) = partition.diverging.filter(|diverging| *diverging < self.position) {
-            let (topic, partition, from) = (&self.topic, self.partition, self.position);
-            tracing::warn!(%topic, %partition, from, to = diverging, "the log was truncated: a leader without all records was elected");
-            self.ready.retain(|record| record.offset.0 < diverging);
-            (self.position, self.last_epoch) = (diverging.max(0), -1);
-            return FetchOutcome::GoOn;
+        if let Some(end) = partition.diverging {
+            let before = self.position;
+            self.epoch_ends(end);
+            return if self.position == before { FetchOutcome::AskForLeader } else { FetchOutcome::GoOn };
         }
         match self.take_batches(partition) {
             Ok(0) if !partition.records.is_empty() => FetchOutcome::TooSmall,
@@ -269,7 +298,7 @@ impl Reader {
             Err(bad) => {
                 let message = format!(
                     "partition {} of topic {} cannot be read at offset {}: {bad}",
-                    self.partition, self.topic, self.position
+                    self.partition, self.topic, self.position.offset
                 );
                 FetchOutcome::Failed(Error::new(ErrorKind::Other, "CORRUPT_MESSAGE", message))
             }
@@ -301,12 +330,11 @@ impl Reader {
                     aborting.remove(&batch.producer_id);
                 }
             } else if !(batch.is_transactional() && aborting.contains(&batch.producer_id))
-                && last_offset >= self.position
+                && last_offset >= self.position.offset
             {
-                batch.records(self.position, |record| self.ready.push(record))?;
+                batch.records(self.position.offset, |record| self.ready.push(record))?;
             }
-            self.position = self.position.max(last_offset.saturating_add(1));
-            self.last_epoch = batch.leader_epoch;
+            self.position.advance(batch.base_offset, batch.leader_epoch, last_offset.saturating_add(1));
         }
         Ok(batches)
     }
@@ -317,20 +345,19 @@ impl Connection {
         &mut self,
         topic: &TopicName,
         partition: PartitionId,
-        position: i64,
-        last_epoch: i32,
+        position: LogPosition,
         max_bytes: i32,
     ) -> Result<(), Error> {
         let mut wanted = FetchPartition::default()
             .with_partition(partition.0)
-            .with_fetch_offset(position)
+            .with_fetch_offset(position.offset)
             .with_partition_max_bytes(max_bytes);
         if self.version >= 9 {
             wanted = wanted.with_current_leader_epoch(self.leader_epoch);
         }
-        // Another leader than the one that was read from may not have all of it.
-        if self.version >= 12 && (0..self.leader_epoch).contains(&last_epoch) {
-            wanted = wanted.with_last_fetched_epoch(last_epoch);
+        // A leader that has not got what was read says so.
+        if self.version >= CHECKED_BY_FETCH && position.can_be_checked(self.leader_epoch) {
+            wanted = wanted.with_last_fetched_epoch(position.leader_epoch);
         }
         let name = kafka_protocol::messages::TopicName(StrBytes::from_string(topic.as_str().to_owned()));
         let request = FetchRequest::default()

@@ -29,6 +29,8 @@ pub(crate) fn versions_of(api: ApiKey) -> Option<RangeInclusive<i16>> {
         ApiKey::CreateTopics => 2..=7,
         ApiKey::DeleteTopics => 1..=5,
         ApiKey::InitProducerId => 0..=4,
+        // Before 3 it is for brokers, and needs their rights.
+        ApiKey::OffsetForLeaderEpoch => 3..=4,
         ApiKey::DescribeConfigs => 1..=4,
         ApiKey::SaslAuthenticate => 0..=2,
         ApiKey::CreatePartitions => 0..=3,

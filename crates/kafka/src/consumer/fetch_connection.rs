@@ -22,6 +22,8 @@ use crate::{
     Error, TopicName, TopicPartition,
     connection::Transport,
     error::ErrorCode,
+    leader_epochs::CHECKED_BY_FETCH,
+    log_position::{EpochEnd, LogPosition},
     network::Network,
     wire::{cursor::Malformed, fetch},
 };
@@ -58,10 +60,8 @@ pub(super) struct InFlight {
 pub(super) struct WantedPartition {
     pub(super) partition: TopicPartition,
     pub(super) stamp: u64,
-    pub(super) from: i64,
+    pub(super) from: LogPosition,
     pub(super) leader_epoch: i32,
-    /// Of the batch read last; -1 where none was read since the position was set.
-    pub(super) last_epoch: i32,
     pub(super) max_bytes: i32,
 }
 
@@ -78,8 +78,8 @@ pub(super) struct Answered<'a> {
     pub(super) wanted: &'a WantedPartition,
     pub(super) code: ErrorCode,
     pub(super) aborted: Vec<(i64, i64)>,
-    /// The log has not got what was read from this offset on.
-    pub(super) diverging: Option<i64>,
+    /// The log has not got what was read: where the epoch of the last batch ends in it.
+    pub(super) diverging: Option<EpochEnd>,
     pub(super) records: Bytes,
 }
 
@@ -90,6 +90,11 @@ impl FetchConnection {
         let transport = network.open(address, MAX_FRAME).await?;
         let version = transport.version(ApiKey::Fetch)?;
         Ok(FetchConnection { transport, version, in_flight: None, muted: Duration::ZERO })
+    }
+
+    /// Whether a fetch is answered with where the log parts from what was read.
+    pub(super) fn checks_epochs(&self) -> bool {
+        self.version >= CHECKED_BY_FETCH
     }
 
     pub(super) fn in_flight(&mut self) -> Option<&mut InFlight> {
@@ -108,14 +113,14 @@ impl FetchConnection {
         for wanted in &wanted {
             let mut partition = FetchPartition::default()
                 .with_partition(wanted.partition.partition.0)
-                .with_fetch_offset(wanted.from)
+                .with_fetch_offset(wanted.from.offset)
                 .with_partition_max_bytes(wanted.max_bytes);
             if self.version >= 9 {
                 partition = partition.with_current_leader_epoch(wanted.leader_epoch);
             }
-            // Another leader than the one that was read from may not have all of it.
-            if self.version >= 12 && (0..wanted.leader_epoch).contains(&wanted.last_epoch) {
-                partition = partition.with_last_fetched_epoch(wanted.last_epoch);
+            // A leader that has not got what was read says so.
+            if self.checks_epochs() && wanted.from.can_be_checked(wanted.leader_epoch) {
+                partition = partition.with_last_fetched_epoch(wanted.from.leader_epoch);
             }
             let topic = &wanted.partition.topic;
             let at = *at.entry(topic).or_insert_with(|| {

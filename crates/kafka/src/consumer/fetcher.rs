@@ -5,6 +5,7 @@
 //! is read only when all records of the last were taken and the budget has memory for it; until then it stays at the broker and
 //! in the kernel.
 
+mod epochs;
 mod outcomes;
 
 use std::{
@@ -31,6 +32,7 @@ use crate::{
     Error, ErrorKind, NodeId, TopicName, TopicPartition,
     connection::{Backoff, far_future, reason},
     group::assignment::{Assignment, Owned, Position},
+    log_position::{EpochEnd, NO_EPOCH},
     wire::partition_records::PartitionRecords,
 };
 
@@ -61,8 +63,9 @@ struct Reading {
     stamp: u64,
     /// Where the next fetch begins; records before may still have to be taken.
     position: Position,
-    /// The epoch of the leader that appended the last batch before `position`; -1 where none was read.
-    last_epoch: i32,
+    /// The epoch of the leader that was found to have what was read, where its Fetch does not say so; whether one is being asked.
+    checked_epoch: i32,
+    is_checking: bool,
     fetched: Option<FetchedRecords>,
     max_bytes: i32,
     not_before: Instant,
@@ -120,6 +123,7 @@ enum Done {
     Connected(NodeId, Result<Box<FetchConnection>, Error>),
     Found(HashMap<TopicPartition, u64>, Result<HashMap<TopicPartition, Result<Found, Error>>, Error>),
     Leaders(Result<(), Error>),
+    Checked(Vec<WantedPartition>, HashMap<TopicPartition, Result<Option<EpochEnd>, Error>>),
 }
 
 impl Fetcher {
@@ -226,7 +230,8 @@ impl Fetcher {
                     self.assignment.advance(at, reading.stamp, position);
                     reading.position = Position::At(position);
                     reading.not_before = Instant::now() + ERROR_PAUSE;
-                    let message = format!("{at} cannot be read at offset {position}: {bad}");
+                    let offset = position.offset;
+                    let message = format!("{at} cannot be read at offset {offset}: {bad}");
                     self.errors.push_back(Error::new(ErrorKind::Other, "CORRUPT_MESSAGE", message));
                 }
                 // What was left out at the end is passed as well.
@@ -244,8 +249,8 @@ impl Fetcher {
         self.front()?;
         let at = self.ready.front()?;
         let reading = self.partitions.get_mut(at)?;
-        let record = reading.fetched.as_mut()?.next.take()?;
-        let next = record.record.offset.0.saturating_add(1);
+        let fetched = reading.fetched.as_mut()?;
+        let (record, next) = (fetched.next.take()?, fetched.records.position());
         if self.assignment.advance(at, reading.stamp, next) {
             return Some(record);
         }
@@ -277,7 +282,8 @@ impl Fetcher {
             let reading = reading.unwrap_or_else(|| Reading {
                 stamp,
                 position,
-                last_epoch: -1,
+                checked_epoch: NO_EPOCH,
+                is_checking: false,
                 fetched: None,
                 max_bytes: max_bytes.clamp(1, MAX_BATCH_BYTES),
                 not_before: Instant::now(),
@@ -301,7 +307,7 @@ impl Fetcher {
         self.find_positions(now, &mut next);
         let mut wanted: BTreeMap<NodeId, Vec<WantedPartition>> = BTreeMap::new();
         let (mut leading, mut unknown) = (HashSet::new(), HashSet::new());
-        let in_flight: HashSet<(TopicPartition, u64)> = in_flight(&mut self.brokers);
+        let in_flight = in_flight(&mut self.brokers);
         for (partition, reading) in &self.partitions {
             let topic = self.positions.metadata.topic(&partition.topic);
             let at = usize::try_from(partition.partition.0).unwrap_or(usize::MAX);
@@ -315,13 +321,12 @@ impl Fetcher {
             let Position::At(from) = reading.position else { continue };
             if reading.not_before > now {
                 next = next.min(reading.not_before);
-            } else if !in_flight.contains(&(partition.clone(), reading.stamp)) {
+            } else if !reading.is_checking && !in_flight.contains(&(node, partition.clone(), reading.stamp)) {
                 wanted.entry(node).or_default().push(WantedPartition {
                     partition: partition.clone(),
                     stamp: reading.stamp,
                     from,
                     leader_epoch: leader.epoch,
-                    last_epoch: reading.last_epoch,
                     max_bytes: reading.max_bytes,
                 });
             }
@@ -380,7 +385,7 @@ impl Fetcher {
     fn fetch(
         &mut self,
         node: NodeId,
-        wanted: Vec<WantedPartition>,
+        mut wanted: Vec<WantedPartition>,
         now: Instant,
         next: &mut Instant,
         unknown: &mut HashSet<TopicName>,
@@ -395,6 +400,15 @@ impl Fetcher {
                 // Nobody waits for that answer any more; another connection is quicker than the broker.
                 Some(_) => broker.connection = Connection::None,
                 None => {
+                    if !connection.checks_epochs() {
+                        let unchecked = epochs::take_unchecked(&mut self.partitions, &mut wanted);
+                        if !unchecked.is_empty() {
+                            self.jobs.spawn(epochs::check(self.positions.network.clone(), node, unchecked));
+                        }
+                        if wanted.is_empty() {
+                            return;
+                        }
+                    }
                     self.turn += 1;
                     for wanted in &wanted {
                         if let Some(reading) = self.partitions.get_mut(&wanted.partition) {
@@ -432,14 +446,15 @@ impl Broker {
     }
 }
 
-/// What is asked for by fetches that rest at brokers.
-fn in_flight(brokers: &mut BTreeMap<NodeId, Broker>) -> HashSet<(TopicPartition, u64)> {
+/// What is asked for by fetches that rest at brokers. One that rests at a broker which leads the partition no longer keeps nobody from
+/// asking the new leader.
+fn in_flight(brokers: &mut BTreeMap<NodeId, Broker>) -> HashSet<(NodeId, TopicPartition, u64)> {
     let mut asked = HashSet::new();
-    for broker in brokers.values_mut() {
+    for (node, broker) in brokers {
         if let Connection::Open(connection) = &mut broker.connection
             && let Some(in_flight) = connection.in_flight()
         {
-            asked.extend(in_flight.wanted.iter().map(|wanted| (wanted.partition.clone(), wanted.stamp)));
+            asked.extend(in_flight.wanted.iter().map(|wanted| (*node, wanted.partition.clone(), wanted.stamp)));
         }
     }
     asked

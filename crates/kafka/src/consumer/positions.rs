@@ -23,6 +23,7 @@ use crate::{
         GroupLink,
         assignment::{LookUp, Position},
     },
+    log_position::LogPosition,
     metadata::Metadata,
     network::{Destination, Network},
 };
@@ -34,7 +35,7 @@ const EARLIEST: i64 = -2;
 /// A position that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    pub(super) offset: i64,
+    pub(super) position: LogPosition,
     /// It is what the group has committed.
     pub(super) is_committed: bool,
 }
@@ -68,8 +69,8 @@ impl Positions {
         }
         let mut found = HashMap::new();
         for committed in self.link.committed(&uncommitted, deadline).await? {
-            let offset = committed.offset.0;
-            found.insert(committed.partition, Ok(Found { offset, is_committed: true }));
+            let position = committed.position();
+            found.insert(committed.partition, Ok(Found { position, is_committed: true }));
         }
         uncommitted.retain(|partition| !found.contains_key(partition));
         for partition in uncommitted {
@@ -82,7 +83,7 @@ impl Positions {
         let looked_up = look_up(&self.network, &self.metadata, look_ups, isolation, deadline).await?;
         let looked_up = looked_up
             .into_iter()
-            .map(|(partition, offset)| (partition, offset.map(|offset| Found { offset, is_committed: false })));
+            .map(|(partition, found)| (partition, found.map(|position| Found { position, is_committed: false })));
         found.extend(looked_up);
         Ok(found)
     }
@@ -120,7 +121,7 @@ pub(crate) async fn look_up(
     wanted: Vec<(TopicPartition, LookUp)>,
     isolation: IsolationLevel,
     deadline: Instant,
-) -> Result<HashMap<TopicPartition, Result<i64, Error>>, Error> {
+) -> Result<HashMap<TopicPartition, Result<LogPosition, Error>>, Error> {
     let mut found = HashMap::new();
     if wanted.is_empty() {
         return Ok(found);
@@ -129,11 +130,14 @@ pub(crate) async fn look_up(
     names.sort();
     names.dedup();
     let topics = metadata.asked(&names).await?;
-    let mut by_leader: BTreeMap<NodeId, Vec<(TopicPartition, LookUp)>> = BTreeMap::new();
+    let mut by_leader: BTreeMap<NodeId, Vec<Wanted>> = BTreeMap::new();
     for (partition, look_up) in wanted {
-        let leader = topics.get(&partition.topic).and_then(|topic| topic.leader(partition.partition.0));
-        match leader {
-            Some(leader) => by_leader.entry(leader).or_default().push((partition, look_up)),
+        let at = usize::try_from(partition.partition.0).unwrap_or(usize::MAX);
+        let leader = topics.get(&partition.topic).and_then(|topic| topic.partitions.get(at));
+        match leader.and_then(|leader| Some((leader.node?, leader.epoch))) {
+            Some((node, leader_epoch)) => {
+                by_leader.entry(node).or_default().push(Wanted { partition, look_up, leader_epoch });
+            }
             None => drop(found.insert(partition, Err(ErrorCode::LEADER_NOT_AVAILABLE.error(None)))),
         }
     }
@@ -145,8 +149,8 @@ pub(crate) async fn look_up(
             // A time after the last record is the end.
             let beyond: Vec<_> = wanted
                 .iter()
-                .filter(|(partition, _)| matches!(answers.get(partition), Some(Ok(..0))))
-                .map(|(partition, _)| (partition.clone(), LookUp::Latest))
+                .filter(|wanted| matches!(answers.get(&wanted.partition), Some(Ok(LogPosition { offset: ..0, .. }))))
+                .map(|wanted| Wanted { look_up: LookUp::Latest, ..wanted.clone() })
                 .collect();
             if !beyond.is_empty() {
                 answers.extend(ask_leader(&network, leader, &beyond, isolation, deadline).await);
@@ -160,21 +164,33 @@ pub(crate) async fn look_up(
     Ok(found)
 }
 
+/// What a leader is asked for.
+#[derive(Clone, Debug)]
+struct Wanted {
+    partition: TopicPartition,
+    look_up: LookUp,
+    /// Of the leader that is asked, as far as known here: another refuses.
+    leader_epoch: i32,
+}
+
 async fn ask_leader(
     network: &Network,
     leader: NodeId,
-    wanted: &[(TopicPartition, LookUp)],
+    wanted: &[Wanted],
     isolation: IsolationLevel,
     deadline: Instant,
-) -> HashMap<TopicPartition, Result<i64, Error>> {
+) -> HashMap<TopicPartition, Result<LogPosition, Error>> {
     let mut topics: BTreeMap<&TopicName, Vec<ListOffsetsPartition>> = BTreeMap::new();
-    for (partition, look_up) in wanted {
+    for Wanted { partition, look_up, leader_epoch } in wanted {
         let time = match look_up {
             LookUp::Earliest => EARLIEST,
             LookUp::Latest => LATEST,
             LookUp::Time(time) => *time,
         };
-        let asked = ListOffsetsPartition::default().with_partition_index(partition.partition.0).with_timestamp(time);
+        let asked = ListOffsetsPartition::default()
+            .with_partition_index(partition.partition.0)
+            .with_current_leader_epoch(*leader_epoch)
+            .with_timestamp(time);
         topics.entry(&partition.topic).or_default().push(asked);
     }
     let topics: Vec<_> = topics
@@ -192,7 +208,7 @@ async fn ask_leader(
     let response = match network.ask(Destination::Broker(leader), true, deadline, build).await {
         Ok(response) => response,
         Err(failed) => {
-            return wanted.iter().map(|(partition, _)| (partition.clone(), Err(failed.error.clone()))).collect();
+            return wanted.iter().map(|wanted| (wanted.partition.clone(), Err(failed.error.clone()))).collect();
         }
     };
     let mut found = HashMap::new();
@@ -200,7 +216,7 @@ async fn ask_leader(
         let Ok(name) = TopicName::parse(&topic.name.0) else { continue };
         for answer in topic.partitions {
             let offset = match ErrorCode(answer.error_code) {
-                ErrorCode::NONE => Ok(answer.offset),
+                ErrorCode::NONE => Ok(LogPosition::new(answer.offset, answer.leader_epoch)),
                 // The cluster knows the partition, its leader does not yet.
                 ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => Err(ErrorCode::LEADER_NOT_AVAILABLE.error(None)),
                 code => Err(code.error(None)),
@@ -209,7 +225,7 @@ async fn ask_leader(
             found.insert(TopicPartition { topic: name.clone(), partition }, offset);
         }
     }
-    for (partition, _) in wanted {
+    for Wanted { partition, .. } in wanted {
         found.entry(partition.clone()).or_insert_with(|| Err(ErrorCode::LEADER_NOT_AVAILABLE.error(None)));
     }
     found

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::{Error, ErrorKind, TopicName, TopicPartition};
+use crate::{Error, ErrorKind, TopicName, TopicPartition, log_position::LogPosition};
 
 /// What a consumer reads now.
 #[derive(Default)]
@@ -32,7 +32,7 @@ struct State {
     /// nobody else has read it in between.
     given_up: Option<(i32, BTreeMap<TopicPartition, Owned>)>,
     /// Offsets to be committed of what the caller has given up.
-    left: BTreeMap<TopicPartition, i64>,
+    left: BTreeMap<TopicPartition, LogPosition>,
     /// Why there is no membership.
     failed: Option<Error>,
 }
@@ -42,8 +42,8 @@ struct State {
 pub(crate) struct Owned {
     pub(crate) stamp: u64,
     pub(crate) position: Position,
-    /// The offset behind what the caller has confirmed.
-    confirmed: Option<i64>,
+    /// The position behind what the caller has confirmed.
+    confirmed: Option<LogPosition>,
     /// What was committed last from here.
     committed: Option<i64>,
 }
@@ -55,7 +55,7 @@ pub(crate) enum Position {
     Committed,
     /// At an end of the log or a time.
     LookUp(LookUp),
-    At(i64),
+    At(LogPosition),
 }
 
 /// An offset that the leader of the partition knows.
@@ -73,9 +73,9 @@ impl Owned {
         Owned { stamp, position, confirmed, committed: None }
     }
 
-    /// The offset to be committed, where it is another than the last.
-    fn uncommitted(&self) -> Option<i64> {
-        self.confirmed.filter(|confirmed| self.committed != Some(*confirmed))
+    /// The position to be committed, where its offset is another than the last.
+    fn uncommitted(&self) -> Option<LogPosition> {
+        self.confirmed.filter(|confirmed| self.committed != Some(confirmed.offset))
     }
 }
 
@@ -93,8 +93,8 @@ impl State {
     /// What the caller gives up is to be committed before the member goes on.
     fn leave_all(&mut self) {
         for (partition, owned) in std::mem::take(&mut self.partitions) {
-            if let Some(offset) = owned.uncommitted() {
-                self.left.insert(partition, offset);
+            if let Some(position) = owned.uncommitted() {
+                self.left.insert(partition, position);
             }
         }
         self.given_up = None;
@@ -165,7 +165,7 @@ impl Assignment {
     }
 
     /// What was confirmed of the partitions that are read.
-    pub(crate) fn confirmed(&self) -> Vec<(TopicPartition, i64)> {
+    pub(crate) fn confirmed(&self) -> Vec<(TopicPartition, LogPosition)> {
         let state = self.state.lock();
         state.partitions.iter().filter_map(|(partition, owned)| Some((partition.clone(), owned.confirmed?))).collect()
     }
@@ -186,26 +186,27 @@ impl Assignment {
 
     /// A look-up has found the position; `is_committed`: because the group has committed it. It counts as confirmed, so that a group
     /// that reads from the end goes on there.
-    pub(crate) fn found(&self, partition: &TopicPartition, stamp: u64, offset: i64, is_committed: bool) {
+    pub(crate) fn found(&self, partition: &TopicPartition, stamp: u64, found: LogPosition, is_committed: bool) {
         let mut state = self.state.lock();
         let next = state.stamp + 1;
         if let Some(owned) = state.owned(partition, stamp) {
-            let committed = if is_committed { Some(offset) } else { owned.committed };
-            *owned = Owned { committed, ..Owned::new(next, Position::At(offset)) };
+            let committed = if is_committed { Some(found.offset) } else { owned.committed };
+            *owned = Owned { committed, ..Owned::new(next, Position::At(found)) };
             state.stamp = next;
         }
     }
 
-    /// The log has lost what stood from `offset` on: whatever was fetched is void, and nothing behind it counts as read.
-    pub(crate) fn truncated(&self, partition: &TopicPartition, stamp: u64, offset: i64) {
+    /// The log has lost what stood from `to` on: whatever was fetched is void, and nothing behind it counts as read.
+    pub(crate) fn truncated(&self, partition: &TopicPartition, stamp: u64, to: LogPosition) {
+        let back = |at: LogPosition| if at.offset < to.offset { at } else { to };
         let mut state = self.state.lock();
         let next = state.stamp + 1;
         if let Some(owned) = state.owned(partition, stamp) {
             owned.stamp = next;
             if let Position::At(at) = owned.position {
-                owned.position = Position::At(at.min(offset));
+                owned.position = Position::At(back(at));
             }
-            owned.confirmed = owned.confirmed.map(|at| at.min(offset));
+            owned.confirmed = owned.confirmed.map(back);
             state.stamp = next;
         }
     }
@@ -220,11 +221,11 @@ impl Assignment {
         }
     }
 
-    /// Moves the position to `offset` if the partition is still read under this stamp.
-    pub(crate) fn advance(&self, partition: &TopicPartition, stamp: u64, offset: i64) -> bool {
+    /// Moves the position to `next` if the partition is still read under this stamp.
+    pub(crate) fn advance(&self, partition: &TopicPartition, stamp: u64, next: LogPosition) -> bool {
         match self.state.lock().owned(partition, stamp) {
             Some(owned) => {
-                owned.position = Position::At(offset);
+                owned.position = Position::At(next);
                 true
             }
             None => false,
@@ -233,8 +234,8 @@ impl Assignment {
 
     pub(crate) fn confirm(&self) {
         for owned in self.state.lock().partitions.values_mut() {
-            if let Position::At(offset) = owned.position {
-                owned.confirmed = Some(offset);
+            if let Position::At(position) = owned.position {
+                owned.confirmed = Some(position);
             }
         }
     }
@@ -244,8 +245,8 @@ impl Assignment {
         let mut state = self.state.lock();
         let stamp = state.next_stamp();
         for owned in state.partitions.values_mut() {
-            if let (Position::At(offset), Some(confirmed)) = (owned.position, owned.confirmed)
-                && offset != confirmed
+            if let (Position::At(position), Some(confirmed)) = (owned.position, owned.confirmed)
+                && position.offset != confirmed.offset
             {
                 (owned.position, owned.stamp) = (Position::At(confirmed), stamp);
             }
@@ -322,22 +323,22 @@ impl Assignment {
         }
     }
 
-    /// The offsets to be committed: of all that is read, of what was given up for a rebalance, and of what the caller has left.
-    pub(crate) fn to_commit(&self) -> Vec<(TopicPartition, i64)> {
+    /// The positions to be committed: of all that is read, of what was given up for a rebalance, and of what the caller has left.
+    pub(crate) fn to_commit(&self) -> Vec<(TopicPartition, LogPosition)> {
         let state = self.state.lock();
         let given_up = state.given_up.iter().flat_map(|(_, partitions)| partitions);
         let owned = given_up.chain(&state.partitions);
         let owned = owned.filter_map(|(partition, owned)| Some((partition.clone(), owned.uncommitted()?)));
-        let mut offsets: BTreeMap<_, _> = state.left.iter().map(|(partition, at)| (partition.clone(), *at)).collect();
-        offsets.extend(owned);
-        offsets.into_iter().collect()
+        let mut positions: BTreeMap<_, _> = state.left.iter().map(|(partition, at)| (partition.clone(), *at)).collect();
+        positions.extend(owned);
+        positions.into_iter().collect()
     }
 
-    /// Offsets that [`Assignment::to_commit`] has named are committed.
-    pub(crate) fn committed(&self, offsets: &[(TopicPartition, i64)]) {
+    /// Positions that [`Assignment::to_commit`] has named are committed.
+    pub(crate) fn committed(&self, positions: &[(TopicPartition, LogPosition)]) {
         let mut state = self.state.lock();
-        for (partition, offset) in offsets {
-            if state.left.get(partition) == Some(offset) {
+        for (partition, LogPosition { offset, .. }) in positions {
+            if state.left.get(partition).is_some_and(|left| left.offset == *offset) {
                 state.left.remove(partition);
             }
             if let Some(owned) = state.partitions.get_mut(partition) {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     Error, NodeId, Offset, PartitionId, TopicName, TopicPartition, connection::Backoff, consumer::CommitOffset,
-    coordinator, error::ErrorCode, network::Network,
+    coordinator, error::ErrorCode, log_position::NO_EPOCH, network::Network,
 };
 
 /// The way to the coordinator of one group, for one consumer.
@@ -164,10 +164,11 @@ impl GroupLink {
     ) -> Result<(), CommitError> {
         let _order = self.committing.lock().await;
         let mut topics: BTreeMap<&TopicName, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-        for CommitOffset { partition, offset, metadata } in offsets {
+        for CommitOffset { partition, offset, leader_epoch, metadata } in offsets {
             let commit = OffsetCommitRequestPartition::default()
                 .with_partition_index(partition.partition.0)
                 .with_committed_offset(offset.0)
+                .with_committed_leader_epoch(leader_epoch.unwrap_or(NO_EPOCH))
                 .with_committed_metadata(Some(text(metadata)));
             topics.entry(&partition.topic).or_default().push(commit);
         }
@@ -254,6 +255,7 @@ impl GroupLink {
                             partition: PartitionId(found.partition_index),
                         },
                         offset: Offset(found.committed_offset),
+                        leader_epoch: Some(found.committed_leader_epoch).filter(|epoch| *epoch >= 0),
                         metadata: found.metadata.map(|text| text.to_string()).unwrap_or_default(),
                     }),
                     ErrorCode::NONE | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {}

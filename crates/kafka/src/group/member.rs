@@ -20,7 +20,7 @@ use super::{
     protocol::Partitions,
 };
 use crate::{
-    Error, Offset, PartitionId, TopicName, TopicPartition,
+    Error, PartitionId, TopicName, TopicPartition,
     connection::{Backoff, far_future},
     consumer::{CommitOffset, ConsumerSettings, Subscription},
     error::ErrorCode,
@@ -228,12 +228,7 @@ impl MemberTask {
         if positions.is_empty() {
             return;
         }
-        let offset = |(partition, offset): &(TopicPartition, i64)| CommitOffset {
-            partition: partition.clone(),
-            offset: Offset(*offset),
-            metadata: String::new(),
-        };
-        let offsets: Vec<CommitOffset> = positions.iter().map(offset).collect();
+        let offsets: Vec<CommitOffset> = positions.iter().map(CommitOffset::of).collect();
         match self.link.commit(&self.identity(), &offsets, Instant::now() + COMMIT_TIMEOUT).await {
             Ok(()) => self.assignment.committed(&positions),
             Err(failed) => tracing::debug!(error = %failed.error, "positions could not be committed"),

@@ -4,6 +4,7 @@
 //! that is told the epoch of the last batch says where its log parts from what was read (KIP-320, KIP-595).
 
 use super::cursor::{Cursor, Malformed};
+use crate::log_position::EpochEnd;
 
 pub(crate) const VERSIONS: std::ops::RangeInclusive<i16> = 4..=12;
 
@@ -15,8 +16,8 @@ pub(crate) struct PartitionAnswer<'a> {
     pub(crate) code: i16,
     /// Transactions that were aborted: the producer, and the offset of its first record.
     pub(crate) aborted: Vec<(i64, i64)>,
-    /// The leader's log has not got what was read: both are the same up to this offset at most.
-    pub(crate) diverging: Option<i64>,
+    /// The leader's log has not got what was read: where the epoch of the last batch ends in it.
+    pub(crate) diverging: Option<EpochEnd>,
     /// Batches, the last of which may be cut off.
     pub(crate) records: &'a [u8],
 }
@@ -70,8 +71,8 @@ fn partition<'a>(cursor: &mut Cursor<'a>, version: i16, topic: &'a str) -> Resul
     let mut diverging = None;
     cursor.tagged_fields(|tag, mut field| {
         if tag == 0 {
-            field.i32()?; // the epoch that ends there
-            diverging = Some(field.i64()?);
+            let (epoch, offset) = (field.i32()?, field.i64()?);
+            diverging = (offset >= 0).then_some(EpochEnd { epoch, offset });
         }
         Ok(())
     })?;
@@ -122,7 +123,7 @@ mod tests {
                 ("t", 2, 6, &b"batches"[..])
             );
             assert_eq!(partition.aborted, [(9, 70)]);
-            assert_eq!(partition.diverging, (version >= 12).then_some(44));
+            assert_eq!(partition.diverging, (version >= 12).then_some(EpochEnd { epoch: 3, offset: 44 }));
             for cut in 0..bytes.len() {
                 assert!(answer(&bytes[..cut], version).is_err(), "version {version}, {cut} bytes");
             }

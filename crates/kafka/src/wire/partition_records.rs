@@ -12,7 +12,7 @@ use super::{
     cursor::Malformed,
     records::{BadBatch, Batch, RawRecords, Timestamps},
 };
-use crate::StoredRecord;
+use crate::{StoredRecord, log_position::LogPosition};
 
 /// The records of one partition in an answer.
 #[derive(Debug)]
@@ -24,13 +24,14 @@ pub(crate) struct PartitionRecords {
     /// Producers whose records are left out until their transaction's end.
     aborting: HashSet<i64>,
     open: Option<OpenBatch>,
-    position: i64,
+    position: LogPosition,
 }
 
 #[derive(Debug)]
 struct OpenBatch {
     body: Bytes,
     base_offset: i64,
+    leader_epoch: i32,
     timestamps: Timestamps,
     /// Records that were not read yet.
     left: i32,
@@ -39,33 +40,33 @@ struct OpenBatch {
 
 impl PartitionRecords {
     /// `aborted`: producer and first offset of each aborted transaction, in any order. Records before `position` are left out.
-    pub(crate) fn new(batches: Bytes, aborted: &[(i64, i64)], position: i64) -> PartitionRecords {
+    pub(crate) fn new(batches: Bytes, aborted: &[(i64, i64)], position: LogPosition) -> PartitionRecords {
         let mut aborted: Vec<_> = aborted.iter().map(|(producer, first)| (*first, *producer)).collect();
         aborted.sort_unstable();
         let aborted = aborted.into_iter().peekable();
         PartitionRecords { rest: batches, aborted, aborting: HashSet::new(), open: None, position }
     }
 
-    /// The offset behind the record read last, and behind whatever was left out.
-    pub(crate) fn position(&self) -> i64 {
+    /// The position behind the record read last, and behind whatever was left out.
+    pub(crate) fn position(&self) -> LogPosition {
         self.position
     }
 
-    /// The position behind all of it, and the epoch of the last leader that appended to it, by the headers of the batches; `None`
-    /// where no batch is whole.
-    pub(crate) fn end(&self) -> Option<(i64, i32)> {
-        let (mut rest, mut end) = (&self.rest[..], None);
+    /// The position behind all of it, by the headers of the batches; `None` where no batch is whole.
+    pub(crate) fn end(&self) -> Option<LogPosition> {
+        let (mut rest, mut end, mut is_whole) = (&self.rest[..], self.position, false);
         while let (Some(base), Some(length), Some(epoch), Some(delta)) =
             (field(rest, 0), field(rest, 8), field(rest, 12), field(rest, 23))
         {
             let Some(after) = usize::try_from(i32::from_be_bytes(length)).ok().and_then(|n| rest.get(12 + n..)) else {
                 break;
             };
-            let last = i64::from_be_bytes(base).saturating_add(i64::from(i32::from_be_bytes(delta)));
-            end = end.max(Some((last.saturating_add(1).max(self.position), i32::from_be_bytes(epoch))));
-            rest = after;
+            let base = i64::from_be_bytes(base);
+            let last = base.saturating_add(i64::from(i32::from_be_bytes(delta)));
+            end.advance(base, i32::from_be_bytes(epoch), last.saturating_add(1));
+            (rest, is_whole) = (after, true);
         }
-        end
+        is_whole.then_some(end)
     }
 
     fn read(&mut self) -> Result<Option<StoredRecord>, BadBatch> {
@@ -80,14 +81,14 @@ impl PartitionRecords {
                 if !open.body.is_empty() {
                     return Err(BadBatch::Malformed);
                 }
-                self.position = self.position.max(open.last_offset.saturating_add(1));
+                self.position.advance(open.base_offset, open.leader_epoch, open.last_offset.saturating_add(1));
                 self.open = None;
                 continue;
             }
             let mut records = RawRecords::new(&open.body);
             let raw = records.next().ok_or(Malformed)??;
             let offset = open.base_offset.saturating_add(raw.offset_delta);
-            let wanted = offset >= self.position;
+            let wanted = offset >= self.position.offset;
             let body = &open.body;
             let stored = match wanted {
                 true => Some(raw.stored(offset, open.timestamps.of(&raw), |bytes| body.slice_ref(bytes))?),
@@ -97,7 +98,7 @@ impl PartitionRecords {
             open.body.advance(length);
             open.left -= 1;
             if let Some(stored) = stored {
-                self.position = offset.saturating_add(1);
+                self.position.advance(open.base_offset, open.leader_epoch, offset.saturating_add(1));
                 return Ok(Some(stored));
             }
         }
@@ -115,16 +116,17 @@ impl PartitionRecords {
                 self.aborting.remove(&batch.producer_id);
             }
             let hidden = batch.is_control() || (batch.is_transactional() && self.aborting.contains(&batch.producer_id));
-            if !hidden && last_offset >= self.position {
+            if !hidden && last_offset >= self.position.offset {
                 let body = match batch.body()? {
                     Cow::Borrowed(body) => self.rest.slice_ref(body),
                     Cow::Owned(body) => Bytes::from(body),
                 };
                 let left = if batch.count >= 0 { batch.count } else { return Err(BadBatch::Malformed) };
-                let (base_offset, timestamps) = (batch.base_offset, batch.timestamps());
-                self.open = Some(OpenBatch { body, base_offset, timestamps, left, last_offset });
+                let Batch { base_offset, leader_epoch, .. } = batch;
+                let timestamps = batch.timestamps();
+                self.open = Some(OpenBatch { body, base_offset, leader_epoch, timestamps, left, last_offset });
             } else {
-                self.position = self.position.max(last_offset.saturating_add(1));
+                self.position.advance(batch.base_offset, batch.leader_epoch, last_offset.saturating_add(1));
             }
             let opened = self.rest.len() - after.len();
             self.rest.advance(opened);
@@ -155,6 +157,7 @@ mod tests {
     use super::*;
     use crate::{
         Record,
+        log_position::{EpochEnd, NO_EPOCH},
         wire::batch::{BatchBuilder, Sequence},
     };
 
@@ -167,6 +170,10 @@ mod tests {
         let mut sealed = batch.seal(Sequence { producer_id: 9, epoch: 0, first: 0 }).to_vec();
         sealed[7] = offset;
         sealed
+    }
+
+    fn from(offset: i64) -> LogPosition {
+        LogPosition::new(offset, NO_EPOCH)
     }
 
     /// The same with other attributes.
@@ -189,14 +196,14 @@ mod tests {
         let (first, second) = (batch(&["a", "b", "c"], 0), batch(&["d"], 3));
         let log = [first.clone(), second].concat();
         for cut in first.len()..=log.len() {
-            let mut records = PartitionRecords::new(Bytes::copy_from_slice(&log[..cut]), &[], 1);
+            let mut records = PartitionRecords::new(Bytes::copy_from_slice(&log[..cut]), &[], from(1));
             let whole = cut == log.len();
             let expected: &[_] = &[(1, Bytes::from("b")), (2, "c".into()), (3, "d".into())];
-            assert_eq!(records.end(), Some((if whole { 4 } else { 3 }, -1)), "{cut}");
+            assert_eq!(records.end().map(|end| end.offset), Some(if whole { 4 } else { 3 }), "{cut}");
             assert_eq!(read(&mut records), expected[..if whole { 3 } else { 2 }], "{cut}");
-            assert_eq!(records.position(), if whole { 4 } else { 3 });
+            assert_eq!(records.position().offset, if whole { 4 } else { 3 });
         }
-        assert_eq!(PartitionRecords::new(Bytes::copy_from_slice(&first[..70]), &[], 0).end(), None);
+        assert_eq!(PartitionRecords::new(Bytes::copy_from_slice(&first[..70]), &[], from(0)).end(), None);
     }
 
     #[test]
@@ -221,12 +228,30 @@ mod tests {
             marker(1, 7),
         ]
         .concat();
-        let mut records = PartitionRecords::new(Bytes::from(log.clone()), &[(9, 2)], 0);
-        assert_eq!(records.end(), Some((8, -1)));
+        let mut records = PartitionRecords::new(Bytes::from(log.clone()), &[(9, 2)], from(0));
+        assert_eq!(records.end().map(|end| end.offset), Some(8));
         assert_eq!(read(&mut records), [(0, "kept".into()), (4, "not transactional".into()), (6, "after".into())]);
-        assert_eq!(records.position(), 8);
-        let mut uncommitted = PartitionRecords::new(Bytes::from(log), &[], 0);
+        assert_eq!(records.position().offset, 8);
+        let mut uncommitted = PartitionRecords::new(Bytes::from(log), &[], from(0));
         assert_eq!(read(&mut uncommitted).len(), 5);
+    }
+
+    #[test]
+    fn the_position_carries_the_epoch_of_the_batch_before() {
+        let in_epoch = |mut batch: Vec<u8>, epoch: u8| {
+            batch[12..16].copy_from_slice(&[0, 0, 0, epoch]);
+            batch
+        };
+        let log = [in_epoch(batch(&["a", "b"], 0), 2), in_epoch(batch(&["c", "d"], 2), 4)].concat();
+        let mut records = PartitionRecords::new(Bytes::from(log), &[], from(1));
+        assert_eq!(records.end().map(|end| (end.offset, end.leader_epoch)), Some((4, 4)));
+        for (offset, epoch) in [(2, 2), (3, 4), (4, 4)] {
+            records.next().expect("one").expect("can be read");
+            assert_eq!((records.position().offset, records.position().leader_epoch), (offset, epoch));
+        }
+        // Epoch 4 began at 2, so a log without it parts from this one there.
+        let without = EpochEnd { epoch: 3, offset: 9 };
+        assert_eq!(records.position().truncated_to(without).map(|to| to.offset), Some(2));
     }
 
     #[test]
@@ -237,13 +262,13 @@ mod tests {
             for bit in 0..8 {
                 let mut changed = log.clone();
                 changed[at] ^= 1 << bit;
-                let mut records = PartitionRecords::new(Bytes::from(changed), &[], 0);
-                assert!(records.end().is_some_and(|(end, _)| end >= 1));
+                let mut records = PartitionRecords::new(Bytes::from(changed), &[], from(0));
+                assert!(records.end().is_some_and(|end| end.offset >= 1));
                 assert!(records.next().expect("one").is_ok());
                 // Not under the checksum: base offset, length, leader epoch.
                 if at >= second + 16 {
                     assert!(records.next().expect("unreadable").is_err(), "byte {at}");
-                    assert_eq!(records.position(), 1);
+                    assert_eq!(records.position().offset, 1);
                 } else {
                     while let Some(Ok(_)) = records.next() {}
                 }

@@ -19,7 +19,7 @@ const CONTROL: i16 = 1 << 5;
 /// A batch in a log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batch<'a> {
-    pub(super) base_offset: i64,
+    pub(crate) base_offset: i64,
     /// Of the leader that appended it; -1 where nobody has said so. Not under the checksum.
     pub(crate) leader_epoch: i32,
     last_offset_delta: i32,

@@ -88,6 +88,11 @@ const LIST_OFFSETS: &[Field] = &[
     ])),
 ];
 
+const OFFSET_FOR_LEADER_EPOCH: &[Field] = &[
+    all(Fixed(4)),
+    all(Structures(&[all(Text), all(Structures(&[all(Fixed(2)), all(Fixed(4)), all(Fixed(4)), all(Fixed(8))]))])),
+];
+
 const INIT_PRODUCER_ID: &[Field] = &[all(Fixed(4)), all(Fixed(2)), all(Fixed(8)), all(Fixed(2))];
 
 const CREATE_TOPICS: &[Field] = &[
@@ -182,6 +187,7 @@ fn layout(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::ApiVersions => API_VERSIONS,
         ApiKey::Metadata => METADATA,
         ApiKey::ListOffsets => LIST_OFFSETS,
+        ApiKey::OffsetForLeaderEpoch => OFFSET_FOR_LEADER_EPOCH,
         ApiKey::InitProducerId => INIT_PRODUCER_ID,
         ApiKey::CreateTopics => CREATE_TOPICS,
         ApiKey::DeleteTopics => DELETE_TOPICS,
@@ -266,8 +272,8 @@ mod tests {
             ApiVersionsResponse, BrokerId, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse,
             DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse, HeartbeatResponse,
             InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListOffsetsResponse, MetadataResponse,
-            OffsetCommitResponse, OffsetFetchResponse, SaslAuthenticateResponse, SaslHandshakeResponse,
-            SyncGroupResponse,
+            OffsetCommitResponse, OffsetFetchResponse, OffsetForLeaderEpochResponse, SaslAuthenticateResponse,
+            SaslHandshakeResponse, SyncGroupResponse,
             api_versions_response::ApiVersion,
             create_partitions_response::CreatePartitionsTopicResult,
             create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
@@ -280,6 +286,7 @@ mod tests {
             metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
             offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
             offset_fetch_response::{OffsetFetchResponsePartition, OffsetFetchResponseTopic},
+            offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult},
         },
         protocol::Encodable,
     };
@@ -336,6 +343,12 @@ mod tests {
                 .with_name(kafka_protocol::messages::TopicName("topic".into()))
                 .with_partitions(vec![ListOffsetsPartitionResponse::default(); 2]);
             encoded(ListOffsetsResponse::default().with_topics(vec![topic]), version)
+        });
+        check(ApiKey::OffsetForLeaderEpoch, |version| {
+            let topic = OffsetForLeaderTopicResult::default()
+                .with_topic(kafka_protocol::messages::TopicName("topic".into()))
+                .with_partitions(vec![EpochEndOffset::default(); 2]);
+            encoded(OffsetForLeaderEpochResponse::default().with_topics(vec![topic]), version)
         });
         check(ApiKey::InitProducerId, |version| encoded(InitProducerIdResponse::default(), version));
         check(ApiKey::CreateTopics, |version| {

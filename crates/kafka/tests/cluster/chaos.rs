@@ -9,7 +9,7 @@
 
 mod check;
 mod load;
-mod nodes;
+pub(crate) mod nodes;
 pub(crate) mod wire_faults;
 
 use std::{

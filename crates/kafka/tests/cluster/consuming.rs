@@ -60,7 +60,7 @@ async fn committed(consumer: &mut Consumer, partition: TopicPartition) -> Option
 }
 
 fn commit_of(partition: TopicPartition, offset: i64, metadata: &str) -> CommitOffset {
-    CommitOffset { partition, offset: Offset(offset), metadata: metadata.to_owned() }
+    CommitOffset { partition, offset: Offset(offset), leader_epoch: None, metadata: metadata.to_owned() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

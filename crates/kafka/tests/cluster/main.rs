@@ -12,4 +12,5 @@ mod records;
 mod secured;
 mod target;
 mod topics;
+mod truncation;
 mod users;

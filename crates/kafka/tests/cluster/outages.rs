@@ -1,24 +1,12 @@
 //! Brokers that go away, stay silent, lose answers, come back. On the embedded broker, whatever the suite runs on: a foreign
 //! one is not ours to stop.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use postern_broker::{ApiKey, ErrorCode, Fault};
-use postern_kafka::{
-    ByteCount, Cluster, ConsumerSettings, ErrorKind, Fate, Inflight, Offset, OffsetReset, PartitionId, SeekTo,
-    Settings, TopicName,
-};
-use tokio::{
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use postern_kafka::{ByteCount, Cluster, ErrorKind, Fate, Inflight, Offset, PartitionId, Settings, TopicName};
 
-use crate::{
-    chaos::wire_faults::{FaultyWay, WireFault},
-    consuming::{at, read as read_values, settings, soon},
-    target::{Embedded, append, connect, fresh_name, read, topic, value},
-};
+use crate::target::{Embedded, append, connect, fresh_name, read, topic, value};
 
 /// A broker that was never there: every call ends in time, with an error that says to try later.
 #[tokio::test(flavor = "multi_thread")]
@@ -191,53 +179,6 @@ async fn one_bootstrap_server_of_several_is_enough() {
         append(&cluster, &topic, vec![value("x")]).await.remove(0).expect("written");
         assert_eq!(cluster.describe_cluster().await.expect("described").brokers.len(), 1);
     }
-}
-
-/// A leader without all records was elected: what was read and is no longer there is told, or reading goes on from where the logs
-/// part, as the reset policy says.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_truncated_log_is_noticed() {
-    let embedded = Embedded::start().await;
-    let way = FaultyWay::to(&embedded.broker.address().to_string()).await;
-    let cluster = connect(&way.bootstrap);
-    let topic = topic(&cluster, 1).await;
-    append(&cluster, &topic, ["a", "b", "c"].map(value).into()).await.remove(2).expect("written");
-    let mut reader = cluster.reader(&topic, PartitionId(0)).expect("starts");
-    assert_eq!(reader.next().await.expect("read").len(), 3);
-    let consumer = |auto_offset_reset| {
-        let settings = ConsumerSettings { auto_offset_reset, auto_commit: None, ..settings(&fresh_name()) };
-        let mut consumer = cluster.consumer(settings).expect("made");
-        consumer.assign(vec![at(&topic, 0)]);
-        consumer.seek(&at(&topic, 0), SeekTo::Beginning).expect("assigned");
-        consumer
-    };
-    let (mut resetting, mut strict) = (consumer(OffsetReset::Earliest), consumer(OffsetReset::None));
-    for consumer in [&mut resetting, &mut strict] {
-        assert_eq!(read_values(consumer, 3).await, ["a", "b", "c"]);
-    }
-    // Again and again: a request of one of the others may be under way, and meet the fault instead of the one that is waited for.
-    let faults = Arc::clone(&way.faults);
-    let mut diverging = JoinSet::new();
-    diverging.spawn(async move {
-        loop {
-            faults.add(ApiKey::Fetch, WireFault::Diverging(1));
-            sleep(Duration::from_millis(300)).await;
-        }
-    });
-    let told = loop {
-        if let Err(error) = strict.poll(soon()).await {
-            break error;
-        }
-    };
-    assert_eq!((told.kind, told.name.as_str()), (ErrorKind::NoOffset, "LOG_TRUNCATED"), "{told}");
-    assert_eq!(
-        strict.position(&at(&topic, 0), soon()).await,
-        Ok(Offset(3)),
-        "it is the caller's to say where to go on"
-    );
-    assert_eq!(read_values(&mut resetting, 2).await, ["b", "c"]);
-    let again = timeout(Duration::from_secs(10), reader.next()).await.expect("in time").expect("read");
-    assert_eq!((again.len(), again[0].offset), (2, Offset(1)));
 }
 
 /// What kept records from being written is named when their time is over.

@@ -319,5 +319,5 @@ fn possible(at: &PartitionName) -> Option<TopicPartition> {
 fn commit_offset(offset: CommittedOffset) -> Result<CommitOffset, Error> {
     let partition =
         possible(&offset.partition).ok_or_else(|| ConsumerError::IllegalTopic(offset.partition.topic.clone()))?;
-    Ok(CommitOffset { partition, offset: Offset(offset.offset), metadata: offset.metadata })
+    Ok(CommitOffset { partition, offset: Offset(offset.offset), leader_epoch: None, metadata: offset.metadata })
 }

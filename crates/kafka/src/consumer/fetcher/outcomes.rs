@@ -11,7 +11,6 @@ use crate::{
     consumer::{
         fetch_connection::{Answered, InFlight, MAX_BATCH_BYTES, WantedPartition},
         positions::{Found, no_offset, reset},
-        settings::OffsetReset,
     },
     error::ErrorCode,
     group::assignment::Position,
@@ -41,6 +40,12 @@ impl Fetcher {
                     Err(error) => self.report(error),
                 }
             }
+            Done::Checked(asked, mut answers) => {
+                for wanted in asked {
+                    let answer = answers.remove(&wanted.partition);
+                    self.checked(&wanted, answer.unwrap_or(Ok(None)));
+                }
+            }
             Done::Found(stamps, found) => {
                 self.finding.under_way = false;
                 match found {
@@ -49,8 +54,8 @@ impl Fetcher {
                         for (partition, found) in found {
                             let stamp = stamps.get(&partition).copied().unwrap_or(0);
                             match found {
-                                Ok(Found { offset, is_committed }) => {
-                                    self.assignment.found(&partition, stamp, offset, is_committed);
+                                Ok(Found { position, is_committed }) => {
+                                    self.assignment.found(&partition, stamp, position, is_committed);
                                 }
                                 Err(error) => self.report_of(&partition, error),
                             }
@@ -103,16 +108,17 @@ impl Fetcher {
         if code == ErrorCode::NONE {
             self.leaders.backoff.reset();
         }
-        if let (ErrorCode::NONE, Some(diverging)) = (code, diverging) {
-            return self.truncated(&partition.clone(), diverging.min(*from));
+        if let (ErrorCode::NONE, Some(end)) = (code, diverging) {
+            reading.not_before = Instant::now() + ERROR_PAUSE; // unless it is read from elsewhere
+            return self.epoch_ends(wanted, end);
         }
         match code {
             ErrorCode::NONE if records.is_empty() => {}
             ErrorCode::NONE => {
                 let records = PartitionRecords::new(records, &aborted, *from);
                 match records.end() {
-                    Some((end, epoch)) => {
-                        (reading.position, reading.last_epoch) = (Position::At(end), epoch);
+                    Some(end) => {
+                        reading.position = Position::At(end);
                         reading.fetched = Some(FetchedRecords { records, next: None, _permit: permit.clone() });
                         self.ready.push_back(partition.clone());
                     }
@@ -121,19 +127,15 @@ impl Fetcher {
                     }
                     None => {
                         reading.not_before = Instant::now() + ERROR_PAUSE;
-                        let message =
-                            format!("the batch at offset {from} of {partition} is larger than {MAX_BATCH_BYTES} bytes");
+                        let message = format!(
+                            "the batch at offset {} of {partition} is larger than {MAX_BATCH_BYTES} bytes",
+                            from.offset
+                        );
                         self.errors.push_back(Error::new(ErrorKind::RecordTooLarge, "MESSAGE_TOO_LARGE", message));
                     }
                 }
             }
-            ErrorCode::OFFSET_OUT_OF_RANGE => match reset(self.positions.settings.auto_offset_reset) {
-                Some(look_up) => self.assignment.reset(partition, *stamp, look_up),
-                None => {
-                    reading.not_before = Instant::now() + ERROR_PAUSE;
-                    self.errors.push_back(no_offset(partition));
-                }
-            },
+            ErrorCode::OFFSET_OUT_OF_RANGE => self.out_of_range(partition, *stamp),
             // Deleted, perhaps to come back; or led by another broker.
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::INCONSISTENT_TOPIC_ID => {
                 reading.leader_changed = true;
@@ -151,22 +153,15 @@ impl Fetcher {
         }
     }
 
-    /// A leader without all records was elected, and what was read from `offset` on is lost (KIP-320). Reading goes on from there, or
-    /// ends with an error where nothing says where to begin.
-    fn truncated(&mut self, partition: &TopicPartition, offset: i64) {
-        let Some(reading) = self.partitions.get_mut(partition) else { return };
-        let (from, stamp) = (reading.position, reading.stamp);
-        if self.positions.settings.auto_offset_reset != OffsetReset::None {
-            tracing::warn!(%partition, ?from, to = offset, "the log was truncated: a leader without all records was elected");
-            self.assignment.truncated(partition, stamp, offset);
-            return;
+    /// The position is not in the log: the reset policy says where to go on.
+    pub(super) fn out_of_range(&mut self, partition: &TopicPartition, stamp: u64) {
+        match reset(self.positions.settings.auto_offset_reset) {
+            Some(look_up) => self.assignment.reset(partition, stamp, look_up),
+            None => {
+                let partition = partition.clone();
+                self.report_of(&partition, no_offset(&partition));
+            }
         }
-        reading.not_before = Instant::now() + ERROR_PAUSE;
-        let message = format!(
-            "{partition} was truncated: a leader without all records was elected, and what was read from offset {offset} on is \
-             no longer there; auto.offset.reset is none, so say where to go on"
-        );
-        self.errors.push_back(Error::new(ErrorKind::NoOffset, "LOG_TRUNCATED", message));
     }
 
     pub(super) fn disconnect(&mut self, node: NodeId) {
@@ -195,7 +190,7 @@ impl Fetcher {
     }
 
     /// The same about one partition, which is left alone for a while.
-    fn report_of(&mut self, partition: &TopicPartition, error: Error) {
+    pub(super) fn report_of(&mut self, partition: &TopicPartition, error: Error) {
         if let Some(reading) = self.partitions.get_mut(partition) {
             reading.not_before = Instant::now() + ERROR_PAUSE;
         }

@@ -81,13 +81,13 @@ impl Nodes {
         Some(Nodes { folder, bootstrap })
     }
 
-    fn signal(&self, node: usize, signal: &str) {
+    pub(crate) fn signal(&self, node: usize, signal: &str) {
         let pid = fs::read_to_string(self.folder.join(format!("node-{node}/pid"))).expect("the node was started");
         let status = Command::new("kill").args([signal, pid.trim()]).status().expect("kill runs");
         assert!(status.success(), "kill {signal} {pid}");
     }
 
-    fn start(&self, node: usize) {
+    pub(crate) fn start(&self, node: usize) {
         let folder = self.folder.join(format!("node-{node}"));
         let log = fs::OpenOptions::new().append(true).open(folder.join("kafka.log")).expect("its log");
         let mut command = Command::new(folder.join("start"));

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,7 +15,8 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::{
     messages::{
-        ApiKey, FetchResponse, MetadataResponse, ProduceResponse, ResponseHeader, fetch_response::EpochEndOffset,
+        ApiKey, ApiVersionsResponse, FetchResponse, MetadataResponse, OffsetForLeaderEpochResponse, ProduceResponse,
+        ResponseHeader, fetch_response::EpochEndOffset,
     },
     protocol::{Decodable, Encodable, StrBytes},
 };
@@ -57,15 +58,23 @@ pub(crate) enum WireFault {
     },
     /// Produce: what the broker has written is answered with this code and its base offset.
     WrittenBut(i16),
-    /// Fetch: the leader's log has nothing of what was read from this offset on.
+    /// Fetch, OffsetForLeaderEpoch: the leader's log has nothing of what was read from this offset on.
     Diverging(i64),
 }
 
 /// The faults that wait for a request of their API.
-#[derive(Default)]
 pub(crate) struct WireFaults {
     waiting: Mutex<HashMap<i16, VecDeque<WireFault>>>,
     injected: AtomicUsize,
+    /// Brokers offer no newer version of Fetch.
+    pub(crate) fetch_version: AtomicI16,
+}
+
+impl Default for WireFaults {
+    fn default() -> WireFaults {
+        let fetch_version = AtomicI16::new(i16::MAX);
+        WireFaults { waiting: Mutex::default(), injected: AtomicUsize::default(), fetch_version }
+    }
 }
 
 impl WireFaults {
@@ -131,7 +140,7 @@ async fn accept(listener: TcpListener, broker: SocketAddr, faults: Arc<WireFault
             // Whichever ends first ends the connection.
             tokio::select! {
                 _ = requests(from_client, to_broker, &faults, sent) => {}
-                _ = answers(from_broker, to_client, asked, &ports) => {}
+                _ = answers(from_broker, to_client, asked, &ports, &faults) => {}
             }
         });
         while connections.try_join_next().is_some() {}
@@ -198,6 +207,7 @@ async fn answers(
     mut to: OwnedWriteHalf,
     mut asked: mpsc::Receiver<Asked>,
     ports: &Ports,
+    faults: &WireFaults,
 ) -> io::Result<()> {
     let mut held: Option<BytesMut> = None;
     loop {
@@ -221,6 +231,19 @@ async fn answers(
                         broker.port = ports.get(&broker.port).map_or(broker.port, |port| i32::from(*port));
                         broker.host = StrBytes::from_static_str("127.0.0.1");
                     }
+                })
+            }
+            (Ok(ApiKey::ApiVersions), _) if faults.fetch_version.load(Ordering::Relaxed) < i16::MAX => {
+                let newest = faults.fetch_version.load(Ordering::Relaxed);
+                through(answer, ApiKey::ApiVersions, version, |versions: &mut ApiVersionsResponse| {
+                    let fetch = versions.api_keys.iter_mut().filter(|api| api.api_key == ApiKey::Fetch as i16);
+                    fetch.for_each(|api| api.max_version = api.max_version.min(newest));
+                })
+            }
+            (Ok(ApiKey::OffsetForLeaderEpoch), Some(WireFault::Diverging(end))) => {
+                through(answer, ApiKey::OffsetForLeaderEpoch, version, |ends: &mut OffsetForLeaderEpochResponse| {
+                    let partitions = ends.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+                    partitions.for_each(|partition| (partition.leader_epoch, partition.end_offset) = (0, *end));
                 })
             }
             (Ok(ApiKey::Produce), Some(WireFault::WrittenBut(code))) => {
