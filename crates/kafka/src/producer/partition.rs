@@ -304,7 +304,10 @@ impl Partition {
         batch.attempts += 1;
         batch.unsure |= attempt::may_be_written(code, answer.base_offset);
         let mut answers = Answers { partition: self.index, ..Answers::default() };
-        let error = || code.error(answer.message);
+        // Of a record that is alone brokers say more than of its batch.
+        let of_record = answer.record_errors.first().and_then(|(_, text)| *text).filter(|_| batch.count == 1);
+        let sentence = of_record.or(answer.message);
+        let error = || code.error(sentence);
         let next = attempt::next(code, batch.unsure, batch.count, batch.attempts);
         if batch.handles.is_empty() && next != Next::Written {
             // The callers were told that nothing is known. What follows must not depend on it.

@@ -60,7 +60,9 @@ async fn configs_of_topics_are_altered_each_topic_by_itself() {
     let results = target.cluster.alter_configs(&resources, false).await;
     assert_eq!(results[0], Ok(()));
     let refused = results[1].clone().expect_err("no number");
-    assert_eq!((refused.kind, refused.name.as_str()), (ErrorKind::InvalidRequest, "INVALID_CONFIG"), "{refused}");
+    // Kafka before 3 calls it an invalid request.
+    assert!(["INVALID_CONFIG", "INVALID_REQUEST"].contains(&refused.name.as_str()), "{refused}");
+    assert_eq!(refused.kind, ErrorKind::InvalidRequest, "{refused}");
     assert!(refused.message.contains("soon"), "the broker's own sentence: {refused}");
     assert_eq!(results[2].clone().expect_err("missing").kind, ErrorKind::UnknownTopic);
 

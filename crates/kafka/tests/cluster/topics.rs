@@ -100,7 +100,9 @@ async fn topics_are_created_described_widened_and_deleted() {
     assert_eq!(target.cluster.known_partitions(&topic), None);
     assert_eq!(target.cluster.topic(&topic, false).await.expect_err("gone").kind, ErrorKind::UnknownTopic);
     assert_eq!(target.cluster.delete_topic(&topic).await.expect_err("gone").kind, ErrorKind::UnknownTopic);
-    assert_eq!(target.cluster.add_partitions(&topic, 9).await.expect_err("gone").kind, ErrorKind::UnknownTopic);
+    // A controller with ZooKeeper calls a topic invalid whose deletion has not ended.
+    let widened = target.cluster.add_partitions(&topic, 9).await.expect_err("gone");
+    assert!(matches!(widened.kind, ErrorKind::UnknownTopic | ErrorKind::InvalidTopic), "{widened}");
     assert_eq!(
         target.cluster.configs(&ConfigResource::Topic(topic.clone())).await.expect_err("gone").kind,
         ErrorKind::UnknownTopic
@@ -193,8 +195,13 @@ async fn impossible_topics_are_refused() {
     let unknown_config = vec![("no.such.config".to_owned(), Some("1".to_owned()))];
     assert_eq!(refusal(NewTopic { configs: unknown_config, ..new_topic(&topic, 1) }).await, ErrorKind::InvalidRequest);
     let unknown_broker = NewTopic { assignments: Some(vec![vec![4711]]), partitions: None, ..new_topic(&topic, 1) };
-    assert_eq!(refusal(unknown_broker).await, ErrorKind::InvalidReplicaAssignment);
-    assert_eq!(target.cluster.topic(&topic, false).await.expect_err("never created").kind, ErrorKind::UnknownTopic);
+    let refused = refusal(unknown_broker).await;
+    // A controller with ZooKeeper makes the topic, and waits in vain for a leader.
+    if refused != ErrorKind::Retriable {
+        assert_eq!(refused, ErrorKind::InvalidReplicaAssignment);
+        let never_created = target.cluster.topic(&topic, false).await.expect_err("never created");
+        assert_eq!(never_created.kind, ErrorKind::UnknownTopic);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,7 +257,8 @@ async fn configs_tell_where_their_values_come_from() {
         ]
     );
     assert_eq!(entry("max.message.bytes").source, ConfigSource::Default);
-    assert_eq!(entry("max.message.bytes").value.as_deref(), Some("1048588"));
+    // The second is that of Kafka 2.4.
+    assert!(["1048588", "1000012"].map(Some).contains(&entry("max.message.bytes").value.as_deref()));
     assert!(configs.len() > 20, "{}", configs.len());
 }
 
