@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
 use crate::api::{self, ConnectionInfo};
@@ -31,6 +32,8 @@ use crate::output::Output;
 const READ_BYTES: usize = 64 * 1024;
 /// What a large request gets permits for at a time.
 const GROW_BYTES: usize = 256 * 1024;
+/// Bytes that are read or written before other tasks of the thread have their turn: a client on the same machine always has more.
+const TURN_BYTES: usize = 1024 * 1024;
 /// A client that sends less than this of a large request in [`STALLED_FRACTION`] of the idle timeout is disconnected, for
 /// it holds permits; while others wait for those, after [`CONTENDED_WINDOW`].
 const MIN_PACE_BYTES: usize = 64 * 1024;
@@ -92,6 +95,7 @@ async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> Conne
     let max_bytes = node.settings.max_request_bytes.min(node.request_budget.capacity());
     let mut permit = GrowingPermit::default();
     let mut pace = Pace::new(idle / STALLED_FRACTION);
+    let mut turn = 0;
     loop {
         loop {
             let frame = match frame::split_first(&mut input, max_bytes) {
@@ -153,9 +157,16 @@ async fn run(node: &Arc<Node>, mut socket: TcpStream, peer: SocketAddr) -> Conne
                     return ConnectionEnd::Stalled(bytes);
                 }
                 (Err(_), Some(_)) => {}
-                (Ok(Ok(count)), _) => pace.received(count),
+                (Ok(Ok(count)), _) => {
+                    pace.received(count);
+                    turn += count;
+                }
                 (Ok(Err(error)), _) => return ConnectionEnd::Io(error),
             },
+        }
+        if turn >= TURN_BYTES {
+            turn = 0;
+            yield_now().await;
         }
     }
 }
@@ -248,11 +259,15 @@ fn count_response(node: &Node, output: &mut Output) {
 /// Writes all responses. A client that reads nothing of them for `limit` is disconnected; after a fraction of that if
 /// others wait for the permits that they hold.
 async fn write(node: &Node, socket: &mut TcpStream, output: &mut Output, limit: Duration) -> Result<(), ConnectionEnd> {
-    let mut stalled = Duration::ZERO;
+    let (mut stalled, mut turn) = (Duration::ZERO, 0);
     while !output.is_empty() {
+        if turn >= TURN_BYTES {
+            turn = 0;
+            yield_now().await;
+        }
         match timeout(limit / STALLED_FRACTION, socket.write_buf(output)).await {
             Ok(Ok(0)) => return Err(ConnectionEnd::Closed),
-            Ok(Ok(_)) => stalled = Duration::ZERO,
+            Ok(Ok(written)) => (stalled, turn) = (Duration::ZERO, turn + written),
             Ok(Err(error)) => return Err(ConnectionEnd::Io(error)),
             Err(_) => {
                 stalled += limit / STALLED_FRACTION;

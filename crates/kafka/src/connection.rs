@@ -24,5 +24,8 @@ pub(crate) use protection::Protection;
 pub(crate) use transport::{Transport, far_future, reason};
 pub(crate) use versions::versions_of;
 
+/// Bytes that are read or written before other tasks of the thread have their turn: a broker on the same machine always has more.
+const TURN: usize = 512 << 10;
+
 /// What this client calls itself in every request.
 pub(crate) const CLIENT_ID: &str = "postern";

@@ -15,6 +15,7 @@
 //! - `log_position`, `leader_epochs`: whether a log still has what was read.
 //! - `admin`: everything else.
 //! - `statistics`: what all of them count.
+//! - `in_place`: work that would hold up other tasks.
 //!
 //! Records are counted against a memory budget ([`Inflight`]) before they may be appended: [`Cluster::append`] takes
 //! [`Admitted`] records and nothing else. A record that failed says whether it may stand in the log all the same ([`Fate`]).
@@ -33,6 +34,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod group;
+mod in_place;
 mod inflight;
 mod leader_epochs;
 mod log_position;

@@ -24,6 +24,7 @@ use crate::{
     admin::Admin,
     connection::{Backoff, Transport, reason},
     error::ErrorCode,
+    in_place::{LARGE_COMPRESSED, in_place},
     leader_epochs::{self, CHECKED_BY_FETCH, EpochQuestion},
     log_position::{EpochEnd, LogPosition, NO_EPOCH},
     metadata::Metadata,
@@ -161,7 +162,7 @@ impl Reader {
             }
         };
         let (version, correlation_id) = (connection.version, connection.correlation_id);
-        match self.take(&frame, version, correlation_id) {
+        match in_place(frame.len() > LARGE_COMPRESSED, || self.take(&frame, version, correlation_id)) {
             FetchOutcome::GoOn => {
                 self.backoff.reset();
                 self.max_bytes = INITIAL_BYTES;

@@ -7,12 +7,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use tokio::{
     io::{AsyncReadExt, AsyncWrite},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
+
+use super::TURN;
 
 /// An open connection to a broker.
 #[derive(Debug)]
@@ -22,11 +24,11 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// Appends what has arrived to `input`; 0: the end.
+    /// Appends what has arrived to `input`, a turn at most; 0: the end.
     pub(super) fn poll_read(&mut self, context: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>> {
         match self {
             Socket::Plain(socket) => loop {
-                match socket.try_read_buf(input) {
+                match socket.try_read_buf(&mut (&mut *input).limit(TURN)) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(socket.poll_read_ready(context))?,
                     read => return Poll::Ready(read),
                 }

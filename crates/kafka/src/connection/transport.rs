@@ -18,7 +18,7 @@ use kafka_protocol::{
 use tokio::{net::TcpStream, time::Instant};
 
 use super::{
-    CLIENT_ID,
+    CLIENT_ID, TURN,
     protection::Protection,
     session::{Progress, Session, SessionRequest},
     socket::Socket,
@@ -285,9 +285,14 @@ impl Transport {
     }
 
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let begun = self.input.len();
         loop {
             if let Some(frame) = self.take_frame()? {
                 return Poll::Ready(Ok(frame));
+            }
+            if self.input.len() >= begun + TURN {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
             ready!(self.poll_input(context))?;
         }
@@ -332,13 +337,23 @@ impl Transport {
         let _ = self.poll_send(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// Writes until nothing is left or the kernel takes no more; the task is woken when it does.
+    /// Writes until nothing is left or the kernel takes no more; the task is woken when it does, and when it has had its turn.
     fn poll_send(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let mut left = TURN;
         while !self.output.is_empty() {
+            if left == 0 {
+                context.waker().wake_by_ref();
+                return Ok(());
+            }
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            let count = self.output.len().min(MAX_SLICES);
+            let (mut count, mut offered) = (0, 0);
             for (slice, piece) in slices.iter_mut().zip(&self.output) {
-                *slice = IoSlice::new(&piece.bytes);
+                let bytes = &piece.bytes[..piece.bytes.len().min(left - offered)];
+                *slice = IoSlice::new(bytes);
+                (count, offered) = (count + 1, offered + bytes.len());
+                if offered == left {
+                    break;
+                }
             }
             let written = match self.socket.poll_write(context, &slices[..count]) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -346,6 +361,7 @@ impl Transport {
                 Poll::Pending => return Ok(()),
             };
             self.unflushed = true;
+            left -= written;
             let mut rest = written;
             while let Some(piece) = self.output.front_mut() {
                 let taken = rest.min(piece.bytes.len());

@@ -32,6 +32,7 @@ use crate::{
     Error, ErrorKind, NodeId, TopicName, TopicPartition,
     connection::{Backoff, far_future, reason},
     group::assignment::{Assignment, Owned, Position},
+    in_place::in_place,
     log_position::{EpochEnd, NO_EPOCH},
     wire::partition_records::PartitionRecords,
 };
@@ -218,7 +219,7 @@ impl Fetcher {
             if fetched.next.is_some() {
                 break;
             }
-            match fetched.records.next() {
+            match in_place(fetched.records.opens_large(), || fetched.records.next()) {
                 Some(Ok(record)) => {
                     let (topic, partition) = (at.topic.clone(), at.partition);
                     fetched.next = Some(ConsumerRecord { topic, partition, record });

@@ -16,9 +16,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
 use parking_lot::Mutex;
 use tokio::{
-    runtime::{Handle, RuntimeFlavor},
     sync::Notify,
-    task::block_in_place,
     time::{Instant, sleep_until},
 };
 
@@ -29,6 +27,7 @@ use super::{
 use crate::{
     Compression, Error, NodeId,
     connection::{CLIENT_ID, Transport, far_future, reason},
+    in_place::{LARGE_COMPRESSED, LARGE_PLAIN, in_place},
     statistics::LatencyHistogram,
     wire::{
         batch::BatchBuilder,
@@ -42,8 +41,6 @@ const MAX_IN_FLIGHT: usize = 2;
 const MAX_REQUEST_BYTES: usize = 8 << 20;
 /// A broker answers with some 40 bytes per partition.
 const MAX_FRAME: usize = 16 << 20;
-/// Compressing more than this takes longer than other tasks of the thread should wait.
-const LARGE_BATCH: usize = 32 << 10;
 /// Brokers close a connection after 10 minutes; we are first.
 const IDLE: Duration = Duration::from_secs(540);
 
@@ -219,7 +216,9 @@ fn fill(shared: &Arc<Shared>, ready: &ReadyList, transport: &mut Transport, vers
     let mut bytes = 0;
     while bytes < MAX_REQUEST_BYTES {
         let Some(partition) = ready.pop() else { break };
-        match partition.take(ready.node, identity) {
+        // Sealing it takes a checksum of all its bytes.
+        let is_large = partition.queued_bytes() > LARGE_PLAIN / 2;
+        match in_place(is_large, || partition.take(ready.node, identity)) {
             Taken::Batch(batch) => {
                 let batch = compress(batch, shared.settings.compression);
                 bytes += batch.len();
@@ -252,13 +251,10 @@ fn fill(shared: &Arc<Shared>, ready: &ReadyList, transport: &mut Transport, vers
 
 /// The batch as it is sent. A retry compresses it again, into a batch of the same sequence numbers.
 fn compress(batch: Bytes, codec: Compression) -> Bytes {
-    let work = || BatchBuilder::compressed(&batch, codec);
-    match Handle::current().runtime_flavor() {
-        _ if codec == Compression::None => batch,
-        // A megabyte takes gzip 30 ms.
-        RuntimeFlavor::MultiThread if batch.len() > LARGE_BATCH => block_in_place(work),
-        _ => work(),
+    if codec == Compression::None {
+        return batch;
     }
+    in_place(batch.len() > LARGE_COMPRESSED, || BatchBuilder::compressed(&batch, codec))
 }
 
 /// Settles the oldest request; returns for how many milliseconds the broker does not read.

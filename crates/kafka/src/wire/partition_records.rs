@@ -12,7 +12,11 @@ use super::{
     cursor::Malformed,
     records::{BadBatch, Batch, RawRecords, Timestamps},
 };
-use crate::{StoredRecord, log_position::LogPosition};
+use crate::{
+    StoredRecord,
+    in_place::{LARGE_COMPRESSED, LARGE_PLAIN},
+    log_position::LogPosition,
+};
 
 /// The records of one partition in an answer.
 #[derive(Debug)]
@@ -67,6 +71,17 @@ impl PartitionRecords {
             (rest, is_whole) = (after, true);
         }
         is_whole.then_some(end)
+    }
+
+    /// Whether the next record opens a batch that takes long to check and decompress.
+    pub(crate) fn opens_large(&self) -> bool {
+        if self.open.as_ref().is_some_and(|open| open.left > 0) {
+            return false;
+        }
+        let length = field(&self.rest, 8).map_or(0, |length| usize::try_from(i32::from_be_bytes(length)).unwrap_or(0));
+        let is_compressed =
+            field(&self.rest, 21).is_some_and(|attributes| Batch::is_compressed(i16::from_be_bytes(attributes)));
+        length > if is_compressed { LARGE_COMPRESSED } else { LARGE_PLAIN }
     }
 
     fn read(&mut self) -> Result<Option<StoredRecord>, BadBatch> {
@@ -252,6 +267,25 @@ mod tests {
         // Epoch 4 began at 2, so a log without it parts from this one there.
         let without = EpochEnd { epoch: 3, offset: 9 };
         assert_eq!(records.position().truncated_to(without).map(|to| to.offset), Some(2));
+    }
+
+    #[test]
+    fn a_batch_is_large_by_what_it_takes_to_open_it() {
+        let large = |bytes: usize, attributes| {
+            let mut builder = BatchBuilder::with_capacity(bytes);
+            for _ in 0..2 {
+                let value = Some(Bytes::from(vec![b'x'; bytes / 2]));
+                builder.push(&Record { value, ..Record::default() }, 1_000);
+            }
+            let sealed = builder.seal(Sequence { producer_id: 9, epoch: 0, first: 0 }).to_vec();
+            PartitionRecords::new(Bytes::from(with_attributes(sealed, attributes)), &[], from(0))
+        };
+        assert!(!large(LARGE_COMPRESSED + 100, 0).opens_large() && large(LARGE_COMPRESSED + 100, 4).opens_large());
+        let mut plain = large(LARGE_PLAIN + 100, 0);
+        assert!(plain.opens_large());
+        plain.next().expect("one").expect("can be read");
+        assert!(!plain.opens_large(), "it is open");
+        assert!(!PartitionRecords::new(Bytes::new(), &[], from(0)).opens_large());
     }
 
     #[test]

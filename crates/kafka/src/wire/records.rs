@@ -110,6 +110,11 @@ impl<'a> Batch<'a> {
         self.base_offset.saturating_add(i64::from(self.last_offset_delta))
     }
 
+    /// Whether attributes name a codec.
+    pub(super) fn is_compressed(attributes: i16) -> bool {
+        attributes & CODEC != codec::NONE
+    }
+
     pub(crate) fn is_transactional(&self) -> bool {
         self.attributes & TRANSACTIONAL != 0
     }
