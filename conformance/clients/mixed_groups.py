@@ -16,15 +16,17 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from outside import Outside
 
 PARTITIONS = 6
-POSTERN, CONFLUENT, PYTHON, JAVA = "postern", "confluent", "kafka-python", "java"
+POSTERN, CONFLUENT, PYTHON, JAVA, KAFKAJS = "postern", "confluent", "kafka-python", "java", "kafkajs"
 JAVA_ASSIGNORS = {"range": "Range", "roundrobin": "RoundRobin", "sticky": "Sticky", "cooperative-sticky": "CooperativeSticky"}
 # Who comes in which order, and so leads; librdkafka has no eager sticky assignor.
-GROUPS = {
-    "range": [CONFLUENT, POSTERN, PYTHON, JAVA],
-    "roundrobin": [PYTHON, POSTERN, CONFLUENT, JAVA],
-    "sticky": [JAVA, POSTERN, PYTHON],
-    "cooperative-sticky": [POSTERN, JAVA, CONFLUENT, PYTHON],
-}
+GROUPS = [
+    ("range", [CONFLUENT, POSTERN, PYTHON, JAVA]),
+    ("roundrobin", [PYTHON, POSTERN, CONFLUENT, JAVA]),
+    ("sticky", [JAVA, POSTERN, PYTHON]),
+    ("cooperative-sticky", [POSTERN, JAVA, CONFLUENT, PYTHON]),
+]
+# KafkaJS has one assignor only.
+GROUPS_WITH_KAFKAJS = [("roundrobin", [KAFKAJS, POSTERN]), ("roundrobin", [POSTERN, KAFKAJS, CONFLUENT])]
 
 out = Outside(__doc__)
 out.true("--member is given", out.member)
@@ -47,10 +49,11 @@ class Member:
                 ("partition.assignment.strategy", f"org.apache.kafka.clients.consumer.{JAVA_ASSIGNORS[assignor]}Assignor"),
                 ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "300"), ("auto.commit.interval.ms", "300"),
             ] for word in ("--consumer-property", f"{name}={value}")],
+            KAFKAJS: ["node", "node/group_member.js", out.kafka, group, topic, assignor],
         }.get(kind, [sys.executable, "group_member.py", kind, out.kafka, group, topic, assignor])
         here = os.path.dirname(os.path.abspath(__file__))
         with open(self.path, "wb") as printed, open(f"{self.path}.errors", "wb") as errors:
-            self.process = subprocess.Popen(command, stdout=printed, stderr=errors, cwd=here)
+            self.process = subprocess.Popen(command, stdout=printed, stderr=errors, cwd=here, env={**os.environ, "NODE_PATH": out.kafkajs or ""})
 
     def values(self):
         """What it has read; a last line that is not whole yet is left out."""
@@ -96,9 +99,9 @@ def shares(members):
     return sorted(PARTITIONS // members + (n < PARTITIONS % members) for n in range(members))
 
 
-for assignor, kinds in GROUPS.items():
+for number, (assignor, kinds) in enumerate(GROUPS_WITH_KAFKAJS if out.kafkajs else GROUPS):
     kinds = [kind for kind in kinds if kind != JAVA or out.jars]
-    topic, group = out.name(f"mixed-{assignor}"), out.name(f"mixed-{assignor}-group")
+    topic, group = out.name(f"mixed-{number}-{assignor}"), out.name(f"mixed-{number}-{assignor}-group")
     admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])[topic].result(timeout=20)
     sent = []
 

@@ -32,10 +32,11 @@ class Outside:
         parser.add_argument("--admin", help="properties with which Apache Kafka's tools may change users, for the script that does")
         parser.add_argument("--management", help="address of the management listener, for scripts that read metrics")
         parser.add_argument("--pid", help="the process, for scripts that look at its memory")
+        parser.add_argument("--kafkajs", help="where the libraries for Node are, for the script that mixes members: then some are in Node")
         args = parser.parse_args()
         self.rest, self.registry, self.kafka = args.rest, args.registry, args.kafka
         self.embedded, self.jars, self.member = args.cluster == "embedded", args.jars, args.member
-        self.admin, self.management, self.pid = args.admin, args.management, args.pid
+        self.admin, self.management, self.pid, self.kafkajs = args.admin, args.management, args.pid, args.kafkajs
         self.session = requests.Session()
         self.checks = 0
         # Names of their own, so that a run may follow another on the same cluster.

@@ -241,7 +241,12 @@ fn clients_in_node(kind: Kind, postern: &Postern) -> Outcome {
     for script in ["kafkajs.js", "registry.js", "events.js"] {
         client(node::script(script)?, kind, postern)?;
     }
-    Ok(())
+    if kind == Kind::Apache {
+        return Ok(()); // which member owns what is decided by members
+    }
+    let mut script = python::script("clients/mixed_groups.py")?;
+    script.arg("--member").arg(workspace::example(PROFILE, "group_member")).arg("--kafkajs").arg(node::modules()?);
+    client(script, kind, postern)
 }
 
 /// Callers who reach a secured Kafka as themselves.
