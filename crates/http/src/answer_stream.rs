@@ -2,8 +2,10 @@
 //!
 //! What was answered and not read yet is held here, so that a client may send all it has before it reads. The side that works on the request
 //! looks at how much that is and reads no further beyond a bound ([`AnswerSender::wait_for_room`]); adding an answer never waits. The body
-//! of the response takes what is there, as the connection has room for it.
+//! of the response takes what is there, as the connection has room for it. Whose memory is counted elsewhere is handed over as a whole
+//! ([`AnswerSender::push_whole`]): it is in use until the connection has written the last byte.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
@@ -37,7 +39,9 @@ impl From<Infallible> for Stalled {
 pub(crate) fn answer_stream() -> (AnswerSender, AnswerStream) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
-            unread: BytesMut::new(),
+            whole: VecDeque::new(),
+            last: BytesMut::new(),
+            unread: 0,
             waker: None,
             since: Instant::now(),
             end: None,
@@ -56,7 +60,12 @@ struct Shared {
 }
 
 struct State {
-    unread: BytesMut,
+    /// What comes before `last`.
+    whole: VecDeque<Bytes>,
+    /// Small answers, one behind the other.
+    last: BytesMut,
+    /// Bytes in both.
+    unread: usize,
     waker: Option<Waker>,
     /// When hyper last took a part.
     since: Instant,
@@ -65,14 +74,58 @@ struct State {
     is_stopping: bool,
 }
 
+impl State {
+    /// Whether an answer still counts.
+    fn is_open(&mut self) -> bool {
+        if self.has_left || self.end.is_some() {
+            return false;
+        }
+        if self.unread == 0 {
+            // An empty stream is not one that is not read.
+            self.since = Instant::now();
+        }
+        true
+    }
+
+    fn add_whole(&mut self, answer: Bytes) {
+        if !self.last.is_empty() {
+            self.whole.push_back(self.last.split().freeze());
+        }
+        self.unread += answer.len();
+        self.whole.push_back(answer);
+    }
+
+    /// The next piece; empty: there is none.
+    fn next(&mut self) -> Bytes {
+        let piece = match self.whole.front_mut() {
+            Some(first) => first.split_to(first.len().min(CHUNK)),
+            None => {
+                let length = self.last.len().min(CHUNK);
+                self.last.split_to(length).freeze()
+            }
+        };
+        if self.whole.front().is_some_and(Bytes::is_empty) {
+            self.whole.pop_front();
+        }
+        self.unread -= piece.len();
+        piece
+    }
+
+    fn clear(&mut self) {
+        (self.whole, self.last, self.unread) = (VecDeque::new(), BytesMut::new(), 0);
+    }
+}
+
 /// Adds answers. Dropped, it ends the response.
 pub(crate) struct AnswerSender(Arc<Shared>);
 
 /// Why a response is not continued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoMore {
-    /// The client is gone, or does not read.
+    /// The client is gone.
     Gone,
+    /// The client does not read.
+    Stalled,
     /// The server is being stopped.
     Stopping,
 }
@@ -81,15 +134,20 @@ impl AnswerSender {
     /// Adds an answer. It never waits, and does nothing for a client that has left.
     pub(crate) fn push(&self, answer: &[u8]) {
         let mut state = self.0.state.lock();
-        if state.has_left || state.end.is_some() {
-            return;
+        if state.is_open() {
+            state.last.extend_from_slice(answer);
+            state.unread += answer.len();
+            wake(state);
         }
-        if state.unread.is_empty() {
-            // An empty stream is not one that is not read.
-            state.since = Instant::now();
+    }
+
+    /// The same of one that is not copied: its memory is given back when the connection has written all of it, or has ended.
+    pub(crate) fn push_whole(&self, answer: Bytes) {
+        let mut state = self.0.state.lock();
+        if state.is_open() && !answer.is_empty() {
+            state.add_whole(answer);
+            wake(state);
         }
-        state.unread.extend_from_slice(answer);
-        wake(state);
     }
 
     /// Waits until at most `max` bytes are unread. A client that takes nothing for `idle` meanwhile is given up.
@@ -101,15 +159,15 @@ impl AnswerSender {
                 if state.has_left {
                     return Err(NoMore::Gone);
                 }
-                if state.unread.len() <= max {
+                if state.unread <= max {
                     return Ok(());
                 }
                 let deadline = state.since + idle;
                 if deadline <= Instant::now() {
-                    state.unread = BytesMut::new();
+                    state.clear();
                     state.end = Some(Err(Stalled));
                     wake(state);
-                    return Err(NoMore::Gone);
+                    return Err(NoMore::Stalled);
                 }
                 deadline
             };
@@ -119,7 +177,7 @@ impl AnswerSender {
 
     /// Bytes that are unread now.
     pub(crate) fn unread(&self) -> usize {
-        self.0.state.lock().unread.len()
+        self.0.state.lock().unread
     }
 
     /// Resolves when nobody will read a further answer, or when no further request should be read. Never after [`AnswerSender::finish`].
@@ -228,7 +286,7 @@ impl AnswerStream {
             self.shared.changed.notify_waiters();
         }
         let mut state = self.shared.state.lock();
-        if state.unread.is_empty() {
+        if state.unread == 0 {
             return match state.end.take() {
                 None => {
                     state.waker = Some(context.waker().clone());
@@ -241,8 +299,7 @@ impl AnswerStream {
             };
         }
         state.since = Instant::now();
-        let length = state.unread.len().min(CHUNK);
-        let piece = state.unread.split_to(length).freeze();
+        let piece = state.next();
         drop(state);
         self.shared.changed.notify_waiters();
         if let Some(counters) = &self.counters {
@@ -256,7 +313,7 @@ impl Drop for AnswerStream {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
         state.has_left = true;
-        state.unread = BytesMut::new();
+        state.clear();
         drop(state);
         self.shared.changed.notify_waiters();
     }
@@ -299,11 +356,44 @@ mod tests {
         assert_eq!(pieces[0], CHUNK);
     }
 
+    /// Bytes that tell when they are dropped.
+    struct Counted {
+        bytes: Vec<u8>,
+        _in_use: Arc<()>,
+    }
+
+    impl AsRef<[u8]> for Counted {
+        fn as_ref(&self) -> &[u8] {
+            &self.bytes
+        }
+    }
+
+    #[tokio::test]
+    async fn a_whole_answer_keeps_its_place_and_is_in_use_until_its_last_piece_is_dropped() {
+        let (sender, mut stream) = answer_stream();
+        let in_use = Arc::new(());
+        sender.push(b"a");
+        let counted = Counted { bytes: vec![b'b'; CHUNK + 1], _in_use: in_use.clone() };
+        sender.push_whole(Bytes::from_owner(counted));
+        sender.push(b"c");
+        assert_eq!(sender.unread(), CHUNK + 3);
+        let mut pieces = Vec::new();
+        for _ in 0..4 {
+            pieces.push(next(&mut stream).await.expect("it is read").expect("a piece"));
+        }
+        assert_eq!(sender.unread(), 0);
+        let all = pieces.concat();
+        assert!(all.starts_with(b"ab") && all.ends_with(b"bc") && all.len() == CHUNK + 3);
+        assert_eq!(Arc::strong_count(&in_use), 2, "the connection has not written it");
+        drop(pieces);
+        assert_eq!(Arc::strong_count(&in_use), 1);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_nothing_is_given_up_and_its_response_ends_with_an_error() {
         let (sender, mut stream) = answer_stream();
         sender.push(b"abc");
-        assert_eq!(sender.wait_for_room(2, IDLE).await, Err(NoMore::Gone));
+        assert_eq!(sender.wait_for_room(2, IDLE).await, Err(NoMore::Stalled));
         assert_eq!(sender.unread(), 0, "the memory is free");
         assert!(next(&mut stream).await.is_err());
     }

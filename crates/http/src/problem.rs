@@ -202,11 +202,16 @@ fn consumer(error: &ConsumerError) -> Problem {
         ConsumerError::Exclusive { .. }
         | ConsumerError::NothingToRead
         | ConsumerError::NotAssigned(_)
+        | ConsumerError::StreamSuperseded
+        | ConsumerError::TooManyPartitions { .. }
         | ConsumerError::OpenedAgain => (409, 40903),
         ConsumerError::BadPattern { .. } => (422, 422),
         ConsumerError::InvalidSetting { .. } => (422, 42204),
         ConsumerError::TooMany(_) => (503, 50301),
         ConsumerError::Busy
+        | ConsumerError::NoMemory { .. }
+        | ConsumerError::NoFetchMemory
+        | ConsumerError::NotFetched { .. }
         | ConsumerError::SchemaUnavailable { .. }
         | ConsumerError::Moving(_)
         | ConsumerError::ReplicasUnknown(_)

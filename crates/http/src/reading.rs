@@ -25,7 +25,7 @@ use crate::request_context::RequestContext;
 
 pub(crate) use layout::{Framing, RecordObject, framed};
 pub(crate) use positions::Positions;
-pub(crate) use stream::{RecordStreams, Source, resume};
+pub(crate) use stream::{RecordStreams, Source, begin_stream};
 pub(crate) use topic::TopicRead;
 
 /// The parameters of reads without a consumer instance.
@@ -85,7 +85,8 @@ pub(crate) fn limits(request: &RequestContext) -> Result<ReadLimits, Problem> {
     Ok(ReadLimits {
         wait: positive(request, "timeout")?.map(Duration::from_millis),
         max_bytes: positive(request, "max_bytes")?.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
-        streams: false,
+        stream: None,
+        share: None,
     })
 }
 

@@ -23,7 +23,7 @@ use crate::{
     error::ErrorCode,
     group::{
         GroupLink, Member,
-        assignment::{Assignment, LookUp, Position},
+        assignment::{Assignment, LookUp, Owned, Position},
     },
     log_position::{LogPosition, NO_EPOCH},
     metadata::Metadata,
@@ -44,6 +44,17 @@ pub struct ConsumerRecord {
     pub partition: PartitionId,
     /// The record. Key and value are slices of what the broker sent: whoever keeps them keeps the whole answer in memory.
     pub record: StoredRecord,
+}
+
+/// A partition that a consumer reads, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignedPartition {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Another number after the partition was given up, so that others may have read it, and was assigned anew.
+    pub acquired: u64,
+    /// The offset of the record to be taken next; `None`: it has to be looked up, and nothing was taken yet.
+    pub position: Option<Offset>,
 }
 
 /// A reader of many partitions. Dropping it commits what was confirmed, where commits are automatic, and leaves the group, in
@@ -104,6 +115,18 @@ impl Consumer {
         self.assignment.partitions()
     }
 
+    /// What is read now and where, in order, with the number of the last change of it; `None`: nothing has changed since the change `last`.
+    /// Taking records is no change. Of a partition that is new here no record can be taken before the next [`Consumer::poll`].
+    pub fn assigned_since(&self, last: u64) -> Option<(u64, Vec<AssignedPartition>)> {
+        let (change, owned) = self.assignment.since(last)?;
+        let assigned = |(partition, owned): (TopicPartition, Owned)| AssignedPartition {
+            partition,
+            acquired: owned.acquired,
+            position: if let Position::At(at) = owned.position { Some(Offset(at.offset)) } else { None },
+        };
+        Some((change, owned.into_iter().map(assigned).collect()))
+    }
+
     /// Waits until a record can be taken (true) or `deadline` has come (false). It is woken by what arrives; nothing is polled.
     /// Cancel safe: what was fetched meanwhile is there with the next call.
     ///
@@ -118,6 +141,12 @@ impl Consumer {
             self.member.wake(); // a group that could not be joined is tried again
         }
         polled
+    }
+
+    /// Whether the last [`Consumer::poll`] has ended without a record while an answer of a broker waited for memory of the budget: there may be
+    /// records.
+    pub fn lacks_memory(&self) -> bool {
+        self.fetcher.lacks_memory()
     }
 
     /// The record that [`Consumer::take`] would hand out. `None`: nothing is fetched now, [`Consumer::poll`] waits for more.

@@ -60,8 +60,8 @@ pub use admin::{
 pub use cluster::Cluster;
 pub use compression::{Compression, UnknownCompression};
 pub use consumer::{
-    Assignor, CommitOffset, Consumer, ConsumerRecord, ConsumerSettings, FetchBudget, IsolationLevel, OffsetReset,
-    SeekTo, Subscription,
+    AssignedPartition, Assignor, CommitOffset, Consumer, ConsumerRecord, ConsumerSettings, FetchBudget, IsolationLevel,
+    OffsetReset, SeekTo, Subscription,
 };
 pub use deliveries::Deliveries;
 pub use error::{AppendError, Error, ErrorKind, Fate};

@@ -288,7 +288,9 @@ impl Page<'_> {
         self.one(declared::CONSUMER_INSTANCES, read.instances.0 as u64)?;
         self.one(declared::CONSUMER_INSTANCES_LIMIT, read.instances.1 as u64)?;
         self.one(declared::CONSUMER_BUFFERED, read.fetched.0.0 as u64)?;
-        self.one(declared::CONSUMER_BUFFERED_LIMIT, read.fetched.1.0 as u64)
+        self.one(declared::CONSUMER_BUFFERED_LIMIT, read.fetched.1.0 as u64)?;
+        self.one(declared::CONSUMER_ANSWERS, read.answers.0.0 as u64)?;
+        self.one(declared::CONSUMER_ANSWERS_LIMIT, read.answers.1.0 as u64)
     }
 
     fn kafka(&mut self, read: ClientStatistics) -> fmt::Result {

@@ -12,7 +12,9 @@ mod answer;
 mod directory;
 mod error;
 mod instance;
+mod instance_stream;
 mod locate;
+mod memory;
 mod operation;
 mod pattern;
 mod read;
@@ -28,9 +30,11 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-pub use answer::{ReadAnswer, ReadRecord, ReadSide, RecordLayout};
+pub use answer::{ReadAnswer, ReadRecord, ReadSide, ReadText, RecordLayout};
 pub use error::ConsumerError;
+pub use instance_stream::BegunStream;
 pub use locate::{Holder, Location};
+pub use memory::AnswerShare;
 pub use operation::ReadLimits;
 pub use replicas::ReplicaSettings;
 pub use settings::{InstanceSettings, ReadFormat, ReadFormats, auto_offset_reset};
@@ -82,6 +86,9 @@ pub struct PartitionName {
     pub partition: i32,
 }
 
+/// Where a partition is read: the offset of its next record.
+pub type PartitionPosition = (PartitionName, i64);
+
 /// An offset to be committed, or that was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommittedOffset {
@@ -111,8 +118,6 @@ pub enum Position {
 pub enum SeekTarget {
     /// Each of these.
     Partitions(Vec<(PartitionName, Position)>),
-    /// Each of these that is assigned now.
-    IfAssigned(Vec<(PartitionName, Position)>),
     /// All that are assigned.
     AllAssigned(Position),
 }
@@ -247,6 +252,32 @@ impl Proxy {
     /// [`ConsumerError::NothingToRead`], [`ConsumerError::IllegalTopic`]; [`ConsumerError::NotFound`], [`ConsumerError::Busy`].
     pub async fn check_readable(&self, at: &InstanceName) -> Result<(), Error> {
         self.call(at, Operation::CheckReadable).await
+    }
+
+    /// Begins a stream of reads ([`ReadLimits::stream`]), with which an earlier one of the instance ends. `resumed`: where the client is that
+    /// has read an earlier stream. Each partition goes back to that, and those that it does not name to where the earlier stream has begun
+    /// with them; where nothing is assigned at the moment, as soon as something is.
+    ///
+    /// If the future is dropped, the earlier stream has ended, and the positions may have moved.
+    ///
+    /// # Errors
+    /// As [`Proxy::check_readable`].
+    pub async fn begin_stream(
+        &self,
+        at: &InstanceName,
+        resumed: Option<Vec<PartitionPosition>>,
+    ) -> Result<BegunStream, Error> {
+        let number = self.find(at)?.next_stream();
+        let positions = self.call(at, |reply| Operation::BeginStream(resumed, reply)).await?;
+        Ok(BegunStream { number, positions })
+    }
+
+    /// Before the next read of a stream, which may have about `bytes`: `None` at once where there is memory for it, else a share of it, as
+    /// soon as others have given enough back. A read that was refused with [`ConsumerError::NoMemory`] says how much it needs.
+    ///
+    /// Dropping the future gives up the place in line.
+    pub async fn stream_share(&self, bytes: usize) -> Option<AnswerShare> {
+        self.consumers().answers().stream_share(bytes).await
     }
 
     /// Commits `offsets`, or with `None` the positions of an instance: what callers have accepted of it.

@@ -31,9 +31,10 @@ use subjects::RecordNames;
 
 pub use administer::{GroupLags, OffsetReset, PartitionLag, ResetTo};
 pub use consumers::{
-    CommittedOffset, ConsumerError, ConsumerLimits, Holder, INSTANCE_NAME_MAX, InstanceName, InstanceSettings,
-    Location, PartitionName, Position, ReadAnswer, ReadFormat, ReadFormats, ReadLimits, ReadRecord, ReadSide,
-    ReadStart, RecordLayout, ReplicaSettings, SeekTarget, SubscriptionRequest, TopicReader, auto_offset_reset,
+    AnswerShare, BegunStream, CommittedOffset, ConsumerError, ConsumerLimits, Holder, INSTANCE_NAME_MAX, InstanceName,
+    InstanceSettings, Location, PartitionName, PartitionPosition, Position, ReadAnswer, ReadFormat, ReadFormats,
+    ReadLimits, ReadRecord, ReadSide, ReadStart, ReadText, RecordLayout, ReplicaSettings, SeekTarget,
+    SubscriptionRequest, TopicReader, auto_offset_reset,
 };
 pub use decode::{DecodeError, Decoder, EncodedValue};
 pub use encode::Format;

@@ -39,7 +39,8 @@ pub struct ConsumerLimits {
     pub min_bytes: Option<usize>,
     /// Records fetched ahead of reads, over all instances. Default 64 MiB.
     pub fetched_ahead: ByteCount,
-    /// Answers of reads that are being put together, over all instances; a read that finds this used up returns what it has. Default 64 MiB.
+    /// Answers of reads that are being put together, and records of streams until they are written, over all consumers; three quarters of it
+    /// for streams. A read that finds it used up returns what it has, or waits. Default 64 MiB.
     pub answers: ByteCount,
     /// Bytes that are asked of one broker at a time, and so may be kept for one consumer (`fetch.max.bytes`). Default 1 MiB.
     pub fetch_bytes: ByteCount,

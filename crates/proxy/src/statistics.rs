@@ -26,6 +26,8 @@ pub struct Statistics {
     pub instances: (usize, usize),
     /// Memory of records that were fetched and not read yet, over all instances, and its bound.
     pub fetched: (ByteCount, ByteCount),
+    /// Memory of answers to reads, from the first record to the last byte that a stream has sent, and its bound.
+    pub answers: (ByteCount, ByteCount),
 }
 
 /// The records of one format. Bytes are those of keys and values as Kafka stores them.
@@ -119,6 +121,7 @@ impl Proxy {
             (*format, statistics)
         });
         let fetched = self.consumers().fetched();
+        let (answers_used, answers) = self.consumers().answers().used_of();
         Statistics {
             formats: formats.collect(),
             refused_unknown: counters.refused_unknown.load(Relaxed),
@@ -127,6 +130,7 @@ impl Proxy {
             refused: counters.refused.load(Relaxed),
             instances: (self.consumers().count(), self.consumers().limits().instances),
             fetched: (fetched.used(), fetched.capacity()),
+            answers: (ByteCount(answers_used), ByteCount(answers)),
         }
     }
 }

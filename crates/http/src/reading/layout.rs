@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use postern_proxy::{Error, ReadRecord, RecordLayout};
+use postern_proxy::{ConsumerError, Error, PartitionPosition, ReadRecord, RecordLayout};
 use serde::Serialize;
 
-use super::{EVENT_STREAM, NDJSON, Positions};
+use super::{EVENT_STREAM, NDJSON, PARTITIONS_MAX, Positions};
 use crate::problem::{Dialect, problem};
 use crate::reply::to_json;
+
+/// Bytes of the id of an event: it comes back as a header, of which many servers take no more.
+const ID_MAX: usize = 24 << 10;
 
 /// How records are framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,14 @@ pub(crate) fn framed<R: RecordObject>(
     (Framed { framing, object, names_topics, before, now: now.clone() }, now)
 }
 
+/// Whether the id of an event can name all these partitions of an instance.
+pub(super) fn check_id(positions: &Positions) -> Result<(), Error> {
+    match positions.len() <= PARTITIONS_MAX && positions.text_max() <= ID_MAX {
+        true => Ok(()),
+        false => Err(ConsumerError::TooManyPartitions { found: positions.len(), max: PARTITIONS_MAX }.into()),
+    }
+}
+
 impl<R: RecordObject> Framed<R> {
     fn begin_event(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"id: ");
@@ -84,6 +95,24 @@ impl<R: RecordObject> Framed<R> {
 impl<R: RecordObject> RecordLayout for Framed<R> {
     fn begin(&self) {
         self.now.lock().clone_from(&self.before);
+    }
+
+    /// An event with nothing but an id comes before the first record of a partition that it did not name before.
+    fn assigned(&self, positions: &[PartitionPosition], out: &mut Vec<u8>) -> Result<(), Error> {
+        if self.framing != Framing::Events {
+            return Ok(());
+        }
+        let positions = Positions::of_partitions(positions);
+        check_id(&positions)?;
+        let mut now = self.now.lock();
+        let is_same = now.has_partitions_of(&positions);
+        *now = positions;
+        if !is_same && *now != Positions::default() {
+            out.extend_from_slice(b"id: ");
+            now.write(out);
+            self.end(out);
+        }
+        Ok(())
     }
 
     fn before_key(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>) {
@@ -108,6 +137,10 @@ impl<R: RecordObject> RecordLayout for Framed<R> {
     }
 
     fn taken(&self, topic: &str, partition: i32, offset: i64) {
+        // Lines have no ids.
+        if self.framing == Framing::Lines {
+            return;
+        }
         let topic = if self.names_topics { topic } else { "" };
         self.now.lock().set(topic, partition, offset.saturating_add(1));
     }

@@ -1,11 +1,13 @@
 //! Where a stream is: the offset of the next record of each partition. As text it is the id of an event, with which a client goes on.
 //!
-//! Of one topic `0:17,1:4`; where a stream has several topics, `orders:0:17,audit:1:4`. Names of topics have no colon and no comma.
+//! Of one topic `0:17,1:4`; where a stream may have several topics, `orders:0:17,1:4,audit:0:3`: a partition without a topic is one of the
+//! topic before it. Names of topics have no colon and no comma.
 
 use std::collections::BTreeMap;
 
-/// Partitions in one text.
-const MAX: usize = 500;
+use postern_proxy::{PartitionName, PartitionPosition};
+
+use super::PARTITIONS_MAX;
 
 /// The next offset of each partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,16 +27,48 @@ impl Positions {
         Positions(places.map(|(partition, next)| Place { topic: String::new(), partition, next }).collect())
     }
 
+    /// Those of an instance.
+    pub(crate) fn of_partitions(positions: &[PartitionPosition]) -> Positions {
+        let place =
+            |(at, next): &PartitionPosition| Place { topic: at.topic.clone(), partition: at.partition, next: *next };
+        Positions(positions.iter().map(place).collect())
+    }
+
     /// `None`: it is no such text.
     pub(crate) fn parse(text: &str) -> Option<Positions> {
-        let place = |text: &str| {
+        let (mut topic_before, mut places) = ("", Vec::new());
+        for text in text.split(',') {
             let (rest, next) = text.trim().rsplit_once(':')?;
-            let (topic, partition) = rest.rsplit_once(':').unwrap_or(("", rest));
-            let (partition, next) = (partition.parse().ok()?, next.parse().ok()?);
-            (partition >= 0 && next >= 0).then(|| Place { topic: topic.to_owned(), partition, next })
+            let (topic, partition) = rest.rsplit_once(':').unwrap_or((topic_before, rest));
+            let (partition, next): (i32, i64) = (partition.parse().ok()?, next.parse().ok()?);
+            if partition < 0 || next < 0 {
+                return None;
+            }
+            places.push(Place { topic: topic.to_owned(), partition, next });
+            topic_before = topic;
+        }
+        (places.len() <= PARTITIONS_MAX).then_some(Positions(places))
+    }
+
+    /// How many partitions they name.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Bytes that the text has at most, whatever the offsets.
+    pub(super) fn text_max(&self) -> usize {
+        const NUMBERS: usize = "2147483647:9223372036854775807,".len();
+        let is_same = |n: usize, place: &Place| n > 0 && self.0[n - 1].topic == place.topic;
+        let places = self.0.iter().enumerate();
+        places.map(|(n, place)| if is_same(n, place) { NUMBERS } else { NUMBERS + 1 + place.topic.len() }).sum()
+    }
+
+    /// Whether they name the same partitions in the same order.
+    pub(super) fn has_partitions_of(&self, other: &Positions) -> bool {
+        let partitions = |positions: &Positions| {
+            positions.0.iter().map(|place| (place.topic.clone(), place.partition)).collect::<Vec<_>>()
         };
-        let places: Option<Vec<Place>> = text.split(',').map(place).collect();
-        places.filter(|places| places.len() <= MAX).map(Positions)
+        partitions(self) == partitions(other)
     }
 
     /// By partition, where no topic is named.
@@ -42,12 +76,13 @@ impl Positions {
         self.0.iter().map(|place| place.topic.is_empty().then_some((place.partition, place.next))).collect()
     }
 
-    /// Topic, partition and offset of each, where topics are named.
-    pub(crate) fn of_topics(&self) -> Option<Vec<(&str, i32, i64)>> {
-        let places = self.0.iter();
-        places
-            .map(|Place { topic, partition, next }| (!topic.is_empty()).then_some((topic.as_str(), *partition, *next)))
-            .collect()
+    /// The partition and offset of each, where topics are named.
+    pub(crate) fn of_topics(&self) -> Option<Vec<PartitionPosition>> {
+        let place = |Place { topic, partition, next }: &Place| {
+            let at = PartitionName { topic: topic.clone(), partition: *partition };
+            (!topic.is_empty()).then_some((at, *next))
+        };
+        self.0.iter().map(place).collect()
     }
 
     /// A partition, which is read from its beginning unless it is known.
@@ -57,48 +92,52 @@ impl Positions {
         }
     }
 
-    /// The next record of a partition is at `next`. Of too many partitions the first are forgotten.
+    /// The next record of a partition is at `next`.
     pub(super) fn set(&mut self, topic: &str, partition: i32, next: i64) {
         match self.0.iter_mut().find(|place| place.partition == partition && place.topic == topic) {
             Some(place) => place.next = next,
-            None => {
-                if self.0.len() >= MAX {
-                    self.0.remove(0);
-                }
-                self.0.push(Place { topic: topic.to_owned(), partition, next });
-            }
+            None => self.0.push(Place { topic: topic.to_owned(), partition, next }),
         }
     }
 
     /// Appends the text that holds once the record before `next` was read.
     pub(super) fn write_after(&self, topic: &str, partition: i32, next: i64, out: &mut Vec<u8>) {
-        let mut is_known = false;
-        for (n, place) in self.0.iter().enumerate() {
+        let (mut is_known, mut before) = (false, None);
+        for place in &self.0 {
             let is_here = place.partition == partition && place.topic == topic;
             is_known |= is_here;
-            write(n == 0, &place.topic, place.partition, if is_here { next } else { place.next }, out);
+            write(before, &place.topic, place.partition, if is_here { next } else { place.next }, out);
+            before = Some(place.topic.as_str());
         }
         if !is_known {
-            write(self.0.is_empty(), topic, partition, next, out);
+            write(before, topic, partition, next, out);
+        }
+    }
+
+    /// Appends the text.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let mut before = None;
+        for place in &self.0 {
+            write(before, &place.topic, place.partition, place.next, out);
+            before = Some(place.topic.as_str());
         }
     }
 
     /// The text.
     pub(crate) fn text(&self) -> String {
         let mut out = Vec::new();
-        for (n, place) in self.0.iter().enumerate() {
-            write(n == 0, &place.topic, place.partition, place.next, &mut out);
-        }
+        self.write(&mut out);
         String::from_utf8_lossy(&out).into_owned()
     }
 }
 
-fn write(is_first: bool, topic: &str, partition: i32, next: i64, out: &mut Vec<u8>) {
+/// `before`: the topic of the partition before, if there is one.
+fn write(before: Option<&str>, topic: &str, partition: i32, next: i64, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
-    if !is_first {
+    if before.is_some() {
         out.push(b',');
     }
-    if !topic.is_empty() {
+    if !topic.is_empty() && before != Some(topic) {
         out.extend_from_slice(topic.as_bytes());
         out.push(b':');
     }
@@ -113,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for text in ["0:17", "0:17,1:4", "a.b:0:17,c-d:1:4"] {
+        for text in ["0:17", "0:17,1:4", "a.b:0:17,c-d:1:4", "a.b:0:17,1:4,c-d:1:4"] {
             let positions = Positions::parse(text).expect(text);
             assert_eq!(positions.text(), text);
             assert_eq!(positions.of_topic().is_some(), !text.starts_with('a'), "{text}");
@@ -123,6 +162,9 @@ mod tests {
             assert_eq!(Positions::parse(bad), None, "{bad}");
         }
         assert_eq!(Positions::parse(&["0:1"; 501].join(",")), None, "it is bounded");
+        let long = Positions::parse("a:0:1,a:1:2,b:0:3").expect("the topic may stand in each");
+        assert_eq!(long.text(), "a:0:1,1:2,b:0:3");
+        assert_eq!(Positions::parse("0:1,a:0:1").and_then(|mixed| mixed.of_topics()), None);
     }
 
     #[test]
@@ -135,10 +177,8 @@ mod tests {
         positions.add(2);
         positions.add(0);
         assert_eq!(positions.text(), "0:5,1:8,2:0");
-        let mut many = Positions::default();
-        for partition in 0..600 {
-            many.set("t", partition, 1);
-        }
-        assert!(many.text().starts_with("t:100:1,t:101:1") && many.text().ends_with("t:599:1"));
+        let mut out = Vec::new();
+        Positions::parse("t:0:1").expect("a position").write_after("u", 0, 4, &mut out);
+        assert_eq!(out, b"t:0:1,u:0:4");
     }
 }

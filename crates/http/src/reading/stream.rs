@@ -1,23 +1,27 @@
 //! Streams of records: an answer that goes on until its client leaves or the server is stopped.
 //!
 //! One task per stream reads a part, hands it to the body of the answer ([`crate::answer_stream`]) and reads the next one when the connection
-//! has taken all of it: a client that reads slowly holds up its own stream only, and what it does not read stays with the broker. Records of
-//! a consumer instance count as read at the same moment. While there is nothing, a comment or an empty line keeps the connection alive.
+//! has taken all of it: a client that reads slowly holds up its own stream only, and what it does not read stays with the broker. What is on
+//! its way counts as memory for answers until it is written; where that is scarce, a stream waits for its share before it reads. Records of a
+//! consumer instance count as read when the connection has taken them. While there is nothing, a comment or an empty line keeps it alive.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use parking_lot::Mutex;
 use postern_proxy::{
-    Error, InstanceName, PartitionName, Position, Proxy, ReadAnswer, ReadLimits, SeekTarget, TopicReader,
+    AnswerShare, ConsumerError, Error, InstanceName, PartitionPosition, Proxy, ReadAnswer, ReadLimits, TopicReader,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::layout::check_id;
 use super::{Framing, Positions, RecordObject, framed, hung_up};
-use crate::answer_stream::{AnswerSender, answer_stream};
+use crate::answer_stream::{AnswerSender, NoMore, answer_stream};
 use crate::body::Bounds;
 use crate::client_connection::ClientConnection;
 use crate::problem::{Problem, problem};
@@ -30,6 +34,8 @@ const PART: usize = 64 << 10;
 const KEEP_FETCHED: Duration = Duration::from_secs(2);
 /// How long an instance is kept from other operations while there is nothing to read.
 const INSTANCE_WAIT: Duration = Duration::from_millis(500);
+/// How long a read waits for records while it holds memory for which others wait.
+const SHARE_WAIT: Duration = Duration::from_secs(1);
 /// After so long a browser connects anew.
 const RETRY: &[u8] = b"retry: 2000\n";
 
@@ -47,7 +53,8 @@ pub(crate) struct RecordStreams {
 pub(crate) enum Source {
     /// Partitions of a topic, without a group; all of its partitions or chosen ones.
     Topic(Box<TopicReader>, bool),
-    Instance(Proxy, InstanceName),
+    /// The stream of this number of an instance.
+    Instance(Proxy, InstanceName, u64),
 }
 
 /// The place of a stream among those that there may be.
@@ -61,6 +68,8 @@ struct RecordStream<R> {
     positions: Positions,
     idle: Duration,
     keep_alive: Duration,
+    /// When something was sent last.
+    sent: Instant,
 }
 
 impl RecordStreams {
@@ -89,19 +98,28 @@ impl RecordStreams {
         object: R,
         positions: Positions,
     ) -> Reply {
-        let reply = if request.head.method == Method::HEAD {
-            Reply::empty(StatusCode::OK)
-        } else {
-            let framing = Framing::of(request.media_type);
-            let (idle, keep_alive) = (self.idle, self.keep_alive);
-            let stream = RecordStream { source, framing, object, positions, idle, keep_alive };
-            stream.spawn(permit, request.client())
-        };
-        // Neither kept nor held back by what stands in between.
-        reply
-            .header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
-            .header(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))
+        if request.head.method == Method::HEAD {
+            return self.head(request);
+        }
+        let framing = Framing::of(request.media_type);
+        let (idle, keep_alive) = (self.idle, self.keep_alive);
+        let sent = Instant::now();
+        let stream = RecordStream { source, framing, object, positions, idle, keep_alive, sent };
+        with_headers(stream.spawn(permit, request.client()))
     }
+
+    /// The same without the stream.
+    pub(crate) fn head(&self, request: &RequestContext) -> Reply {
+        let media_type = HeaderValue::from_static(request.media_type);
+        with_headers(Reply::empty(StatusCode::OK).header(CONTENT_TYPE, media_type))
+    }
+}
+
+/// Neither kept nor held back by what stands in between.
+fn with_headers(reply: Reply) -> Reply {
+    reply
+        .header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+        .header(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))
 }
 
 impl<R: RecordObject> RecordStream<R> {
@@ -122,25 +140,36 @@ impl<R: RecordObject> RecordStream<R> {
 
     async fn run(&mut self, answers: &AnswerSender) {
         self.push_opening(answers);
-        let (mut sent, mut followed) = (Instant::now(), Instant::now());
+        let mut followed = Instant::now();
+        self.sent = followed;
+        // What the next read may need of the memory for answers.
+        let mut expected = 0;
         loop {
-            let (mut answer, positions) = match self.read().await {
+            let share = self.wait_for_share(expected, answers).await;
+            let (mut answer, positions) = match self.read(share).await {
                 Ok(read) => read,
+                Err(Error::Consumer(ConsumerError::NoMemory { needed })) => {
+                    expected = needed;
+                    continue;
+                }
+                Err(Error::Consumer(ConsumerError::NoFetchMemory)) => {
+                    self.keep_alive_if_due(answers);
+                    continue;
+                }
                 // Clients connect anew, to another server or a later one.
                 Err(Error::Stopping) => return,
                 Err(error) => return self.push_failure(&error, answers),
             };
             if !answer.text().is_empty() {
-                answers.push(&answer.take_text());
+                expected = answer.text().len();
+                answers.push_whole(Bytes::from_owner(answer.take_text()));
                 if !self.wait_until_read(answers).await {
                     return;
                 }
-                self.positions.clone_from(&positions.lock());
-                sent = Instant::now();
-            } else if sent.elapsed() >= self.keep_alive {
-                answers.push(self.keep_alive_text());
-                sent = Instant::now();
+                self.sent = Instant::now();
             }
+            self.positions.clone_from(&positions.lock());
+            self.keep_alive_if_due(answers);
             answer.accept();
             if followed.elapsed() >= self.keep_alive {
                 followed = Instant::now();
@@ -151,16 +180,33 @@ impl<R: RecordObject> RecordStream<R> {
         }
     }
 
+    /// Where memory for answers is scarce, waits for a share of it and holds nothing meanwhile.
+    async fn wait_for_share(&mut self, expected: usize, answers: &AnswerSender) -> Option<AnswerShare> {
+        let proxy = match &self.source {
+            Source::Topic(reader, _) => reader.proxy().clone(),
+            Source::Instance(proxy, ..) => proxy.clone(),
+        };
+        let mut share = pin!(proxy.stream_share(expected));
+        loop {
+            match timeout_at(self.sent + self.keep_alive, &mut share).await {
+                Ok(share) => return share,
+                Err(_) => self.keep_alive_if_due(answers),
+            }
+        }
+    }
+
     /// One part, and the positions after it.
-    async fn read(&mut self) -> Result<(ReadAnswer, Arc<Mutex<Positions>>), Error> {
+    async fn read(&mut self, share: Option<AnswerShare>) -> Result<(ReadAnswer, Arc<Mutex<Positions>>), Error> {
         let names_topics = matches!(self.source, Source::Instance(..));
         let (layout, positions) = framed(self.framing, self.object.clone(), names_topics, self.positions.clone());
-        let limits = |wait| ReadLimits { wait: Some(wait), max_bytes: Some(PART), streams: true };
+        // Others wait for the share.
+        let wait = if share.is_some() { SHARE_WAIT.min(self.keep_alive) } else { self.keep_alive };
+        let limits = |wait, stream| ReadLimits { wait: Some(wait), max_bytes: Some(PART), stream: Some(stream), share };
         let answer = match &mut self.source {
-            Source::Topic(reader, _) => reader.read(limits(self.keep_alive), &layout).await?,
-            Source::Instance(proxy, at) => {
-                let wait = INSTANCE_WAIT.min(self.keep_alive);
-                proxy.read(at, limits(wait), |_| true, Box::new(layout)).await?
+            Source::Topic(reader, _) => reader.read(limits(wait, 0), &layout).await?,
+            Source::Instance(proxy, at, stream) => {
+                let limits = limits(INSTANCE_WAIT.min(wait), *stream);
+                proxy.read(at, limits, |_| true, Box::new(layout)).await?
             }
         };
         Ok((answer, positions))
@@ -168,16 +214,26 @@ impl<R: RecordObject> RecordStream<R> {
 
     /// Whether the client goes on reading: the connection has taken all there was.
     async fn wait_until_read(&mut self, answers: &AnswerSender) -> bool {
-        tokio::select! {
+        let taken = tokio::select! {
             biased;
-            room = answers.wait_for_room(0, self.idle) => return room.is_ok(),
-            () = sleep(KEEP_FETCHED) => {}
+            taken = answers.wait_for_room(0, self.idle) => Some(taken),
+            () = sleep(KEEP_FETCHED) => None,
+        };
+        let taken = match taken {
+            Some(taken) => taken,
+            None => {
+                // An instance does so by itself.
+                if let Source::Topic(reader, _) = &mut self.source {
+                    reader.discard_fetched();
+                }
+                answers.wait_for_room(0, self.idle).await
+            }
+        };
+        if taken == Err(NoMore::Stalled) {
+            let seconds = self.idle.as_secs();
+            tracing::info!(seconds, "a stream of records was ended: its client has taken nothing for so long");
         }
-        // An instance does so by itself.
-        if let Source::Topic(reader, _) = &mut self.source {
-            reader.discard_fetched();
-        }
-        answers.wait_for_room(0, self.idle).await.is_ok()
+        taken.is_ok()
     }
 
     /// Looks whether the topic is still there, and for partitions that it has got since.
@@ -203,6 +259,13 @@ impl<R: RecordObject> RecordStream<R> {
         }
     }
 
+    fn keep_alive_if_due(&mut self, answers: &AnswerSender) {
+        if self.sent.elapsed() >= self.keep_alive {
+            answers.push(self.keep_alive_text());
+            self.sent = Instant::now();
+        }
+    }
+
     fn keep_alive_text(&self) -> &'static [u8] {
         match self.framing {
             Framing::Events => b":\n\n",
@@ -222,12 +285,22 @@ impl<R: RecordObject> RecordStream<R> {
     }
 }
 
-/// Moves an instance back to where the client of an earlier stream was, as far as it still has the partitions. `None`: the positions are
-/// those of a stream without an instance.
-pub(crate) async fn resume(proxy: &Proxy, at: &InstanceName, positions: &Positions) -> Option<Result<(), Error>> {
-    let places = positions.of_topics()?;
-    let target = |(topic, partition, offset): (&str, i32, i64)| {
-        (PartitionName { topic: topic.to_owned(), partition }, Position::Offset(offset))
-    };
-    Some(proxy.seek(at, SeekTarget::IfAssigned(places.into_iter().map(target).collect())).await)
+/// Begins a stream of an instance, behind the last event that its client has; where the client does not say, where the instance is.
+///
+/// # Errors
+/// 409: the instance has nothing to read, or more partitions than an event can name.
+pub(crate) async fn begin_stream(
+    proxy: Proxy,
+    at: InstanceName,
+    framing: Framing,
+    resumed: Option<Vec<PartitionPosition>>,
+) -> Result<(Source, Positions), Error> {
+    let begun = proxy.begin_stream(&at, resumed.clone()).await?;
+    // Where nothing is assigned at the moment the client is where it was.
+    let positions = if begun.positions.is_empty() { resumed.unwrap_or_default() } else { begun.positions };
+    let positions = Positions::of_partitions(&positions);
+    if framing == Framing::Events {
+        check_id(&positions)?;
+    }
+    Ok((Source::Instance(proxy, at, begun.number), positions))
 }

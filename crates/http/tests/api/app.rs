@@ -86,6 +86,11 @@ impl TestApp {
         TestApp::assemble(|_| {}, None, Bounds::default(), limits).await
     }
 
+    /// With other bounds of both kinds.
+    pub(crate) async fn limited(bounds: Bounds, limits: Limits) -> TestApp {
+        TestApp::assemble(|_| {}, None, bounds, limits).await
+    }
+
     /// Its producers use the schemas of another registry; its own stays empty.
     pub(crate) async fn with_schemas_of(urls: &str) -> TestApp {
         let urls = urls.split(',').map(|url| RegistryUrl::parse(url).expect("a URL")).collect();

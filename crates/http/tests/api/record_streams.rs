@@ -54,12 +54,16 @@ impl Stream {
 
     /// The text before the next `end`; `None`: the answer has ended.
     async fn until(&mut self, end: &[u8]) -> Option<String> {
+        // What was searched is not searched again.
+        let mut from = 0;
         loop {
-            if let Some(at) = self.unread.windows(end.len()).position(|window| window == end) {
+            let found = self.unread[from..].windows(end.len()).position(|window| window == end);
+            if let Some(at) = found.map(|at| from + at) {
                 let rest = self.unread.split_off(at + end.len());
                 let text = std::mem::replace(&mut self.unread, rest);
                 return Some(String::from_utf8(text[..at].to_vec()).expect("text"));
             }
+            from = self.unread.len().saturating_sub(end.len() - 1);
             let frame = timeout(SOON, self.body.frame()).await.expect("something comes")?;
             let data = frame.expect("the answer is whole").into_data().expect("data");
             self.unread.extend_from_slice(&data);
@@ -68,6 +72,16 @@ impl Stream {
 
     async fn line(&mut self) -> Option<String> {
         self.until(b"\n").await
+    }
+
+    /// The id of the next event, whether it has data or not.
+    async fn id(&mut self) -> String {
+        loop {
+            let block = self.until(b"\n\n").await.expect("it goes on");
+            if let Some(id) = block.lines().find_map(|line| line.strip_prefix("id: ")) {
+                return id.to_owned();
+            }
+        }
     }
 
     /// The next event with data; others are passed.
@@ -219,7 +233,11 @@ async fn streams_are_as_many_as_allowed_and_end_with_their_clients() {
     };
     timeout(SOON, again).await.expect("the place is free without anything being sent");
     let head = app.request(Method::HEAD, "/topics/lab/records").header("Accept", EVENTS.1);
-    assert!(matches!(head.send().await.status, 200 | 503), "it is answered, not held");
+    let head = head.send().await;
+    assert!(matches!(head.status, 200 | 503), "it is answered, not held");
+    if head.status == 200 {
+        assert_eq!(head.header("content-type"), EVENTS.1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,6 +265,68 @@ async fn a_client_that_does_not_read_holds_up_nobody_and_misses_nothing() {
             assert_eq!(record["value"]["n"], json!(n));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_streams_hold_for_clients_that_do_not_read_has_a_bound_and_leaves_room_for_others() {
+    const RECORDS: usize = 24;
+    let limits = postern_proxy::Limits {
+        consumers: postern_proxy::ConsumerLimits {
+            answers: postern_kafka::ByteCount(8 << 20),
+            fetched_ahead: postern_kafka::ByteCount(4 << 20),
+            ..postern_proxy::ConsumerLimits::default()
+        },
+        ..postern_proxy::Limits::default()
+    };
+    let bounds = Bounds { idle: Duration::from_secs(3), keep_alive: Duration::from_millis(500), ..Bounds::default() };
+    let app = TestApp::limited(bounds, limits).await;
+    app.topic("lab", 1).await;
+    let value = "x".repeat(900 << 10);
+    for n in 0..RECORDS {
+        app.produce_to(0, json!({"n": n, "value": value})).await;
+    }
+    let path = "/topics/lab/records?offset=earliest&format=json";
+    let mut idle = Vec::new();
+    for _ in 0..12 {
+        idle.push(app.stream(path, &[LINES]).await);
+    }
+    // As much as streams may have, and no more.
+    let full = async {
+        while app.proxy.statistics().answers.0.0 < 5 << 20 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, full).await.expect("they take what they can get");
+    for _ in 0..20 {
+        let (used, all) = app.proxy.statistics().answers;
+        assert!(used.0 <= 6 << 20, "{used:?} of {all:?}");
+        sleep(Duration::from_millis(10)).await;
+    }
+    let list = app.request(Method::GET, "/topics/lab/records?last=1&timeout=20000").header("Accept", JSON).send().await;
+    assert_eq!((list.status, &list.json()[0]["value"]["n"]), (200, &json!(RECORDS - 1)), "others have their part");
+    // Those who do not read are ended, so that one who does has its turn.
+    let mut reader = app.stream(path, &[LINES]).await;
+    let read = async {
+        for n in 0..RECORDS {
+            // Empty ones while it waits.
+            let line = loop {
+                match reader.line().await.expect("it goes on") {
+                    line if line.is_empty() => {}
+                    line => break line,
+                }
+            };
+            let record: Value = serde_json::from_str(&line).expect("JSON");
+            assert_eq!(record["value"]["n"], json!(n));
+        }
+    };
+    timeout(3 * SOON, read).await.expect("it is not held up for ever");
+    drop((idle, reader));
+    let free = async {
+        while app.proxy.statistics().answers.0.0 > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, free).await.expect("nothing is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,6 +363,137 @@ async fn an_instance_is_a_stream_that_resumes_behind_the_last_event() {
     assert!(again.event().await.is_none(), "it has ended");
     let gone = app.request(Method::GET, &path).header("Accept", EVENTS.1).send().await;
     assert_eq!(gone.refusal(), (404, 40403));
+}
+
+/// The values of the next events of a stream, sorted.
+async fn next_values(stream: &mut Stream, count: usize) -> Vec<String> {
+    let mut values = Vec::new();
+    for _ in 0..count {
+        values.push(stream.event().await.expect("a record").data["value"].as_str().expect("text").to_owned());
+    }
+    values.sort_unstable();
+    values
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_an_instance_resumes_in_partitions_of_which_the_client_has_no_record() {
+    let app = TestApp::start().await;
+    app.topic("lab", 3).await;
+    for (partition, values) in [(0, ["a", "b"]), (1, ["c", "d"]), (2, ["e", "f"])] {
+        for value in values {
+            app.produce_to(partition, json!(value)).await;
+        }
+    }
+    let settings = || json!({"name": "c", "format": "json", "auto.offset.reset": "earliest"});
+    let at = app.consumer_with(settings()).await;
+    let subscribe = async || {
+        let body = json!({"topics": ["lab"]});
+        assert_eq!(app.v2(Method::POST, &format!("{at}/subscription"), body).await.status, 204);
+    };
+    subscribe().await;
+    let path = format!("{at}/records");
+    let mut stream = app.stream(&path, &[EVENTS]).await;
+    let first = stream.event().await.expect("a record");
+    assert_eq!(first.id.split(',').count(), 3, "it names all partitions that are assigned: {}", first.id);
+    let first_value = first.data["value"].as_str().expect("text");
+    // All of them were sent, and count as read, before the connection breaks.
+    assert_eq!(next_values(&mut stream, 5).await.len(), 5);
+    drop(stream);
+    let rest: Vec<&str> = ["a", "b", "c", "d", "e", "f"].into_iter().filter(|value| *value != first_value).collect();
+    let resumed = [EVENTS, ("Last-Event-ID", first.id.as_str())];
+    let mut stream = app.stream(&path, &resumed).await;
+    assert_eq!(next_values(&mut stream, 5).await, rest);
+    drop(stream);
+    // The same where nothing is assigned yet: the instance is made again, and its group has committed all of it.
+    assert_eq!(app.v2(Method::POST, &format!("{at}/offsets"), Value::Null).await.status, 200);
+    assert_eq!(app.delete(&at).await.status, 204);
+    assert_eq!(app.consumer_with(settings()).await, at);
+    subscribe().await;
+    let mut stream = app.stream(&path, &resumed).await;
+    assert_eq!(stream.id().await, first.id, "the client is where it was");
+    assert_eq!(next_values(&mut stream, 5).await, rest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_comes_to_a_stream_is_named_first_and_comes_again_to_a_client_that_missed_that() {
+    let app = TestApp::with_consumers(|consumers| consumers.session_timeout = Duration::from_secs(6)).await;
+    app.topic("lab", 2).await;
+    let mut instances = Vec::new();
+    for name in ["c", "d"] {
+        let settings = json!({"name": name, "format": "json", "auto.offset.reset": "earliest"});
+        let at = app.consumer_with(settings).await;
+        let body = json!({"topics": ["lab"]});
+        assert_eq!(app.v2(Method::POST, &format!("{at}/subscription"), body).await.status, 204);
+        instances.push(at);
+    }
+    let [at, other] = &instances[..] else { unreachable!("two were made") };
+    let path = format!("{at}/records");
+    let mut stream = app.stream(&path, &[EVENTS]).await;
+    // Whichever joined first had both for a while.
+    let alone = async {
+        loop {
+            let id = stream.id().await;
+            if id.split(',').count() == 1 {
+                break id;
+            }
+        }
+    };
+    let one = timeout(SOON, alone).await.expect("each gets one partition");
+    let (mine, theirs) = if one == "lab:0:0" { (0, 1) } else { (1, 0) };
+    assert_eq!(one, format!("lab:{mine}:0"));
+    app.produce_to(mine, json!("mine")).await;
+    let before = stream.event().await.expect("a record").id;
+    assert_eq!(before, format!("lab:{mine}:1"));
+    app.produce_to(theirs, json!("theirs")).await;
+    assert_eq!(app.delete(other).await.status, 204);
+    let after = stream.id().await;
+    assert_eq!(
+        after,
+        if mine == 0 { "lab:0:1,1:0" } else { "lab:0:0,1:1" },
+        "before any record of the other partition"
+    );
+    let event = stream.event().await.expect("a record");
+    assert_eq!((event.id.as_str(), &event.data["value"]), ("lab:0:1,1:1", &json!("theirs")));
+    assert_eq!(app.v2(Method::POST, &format!("{at}/offsets"), Value::Null).await.status, 200);
+    drop(stream);
+    // For a client to which neither of the two came it is sent again, although it was committed.
+    let mut stream = app.stream(&path, &[EVENTS, ("Last-Event-ID", &before)]).await;
+    assert_eq!(stream.event().await.expect("a record").data["value"], json!("theirs"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_has_one_stream_and_a_later_one_takes_over_what_was_not_read() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    for n in 0..100 {
+        app.produce_to(0, json!({"n": n, "value": "x".repeat(256 << 10)})).await;
+    }
+    let settings = json!({"name": "c", "format": "json", "auto.offset.reset": "earliest"});
+    let at = app.consumer_with(settings).await;
+    app.assign(&at, "lab").await;
+    let path = format!("{at}/records");
+    // Its client reads one record and then nothing, as one does that is cut off without a word.
+    let mut first = app.stream(&path, &[EVENTS]).await;
+    let read = first.event().await.expect("a record");
+    assert_eq!(read.id, "lab:0:1");
+    let headers = [EVENTS, ("Last-Event-ID", read.id.as_str())];
+    let second = app.stream(&path, &headers);
+    let mut second = timeout(Duration::from_secs(10), second).await.expect("it does not wait for the first");
+    for n in 1..20 {
+        assert_eq!(second.event().await.expect("a record").data["value"]["n"], json!(n));
+    }
+    let last = async {
+        loop {
+            match first.event().await {
+                Some(event) if event.kind == "failure" => break event,
+                Some(_) => {}
+                None => panic!("it ended without a reason"),
+            }
+        }
+    };
+    let last = timeout(SOON, last).await.expect("the first has ended");
+    assert_eq!(last.data["error_code"], 40903, "{last:?}");
+    assert!(last.data["message"].as_str().is_some_and(|text| text.contains("opened later")), "{last:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,6 +46,20 @@ async fn records_are_read_from_an_offset_a_time_or_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_to_which_nothing_comes_in_time_does_not_say_that_there_is_nothing() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    app.produce_json("lab", &[json!(0), json!(1)]).await;
+    app.broker.faults().add(postern_broker::ApiKey::Fetch, Some("lab"), postern_broker::Fault::NeverAnswer, 1);
+    let late = app.get("/topics/lab/records?offset=0:1&timeout=300").await;
+    assert_eq!((late.refusal(), late.header("retry-after")), ((503, 50302), "1"));
+    assert!(late.message().contains("Partition lab-0 has records from offset 1 on"), "{}", late.message());
+    assert_eq!(app.broker.faults().left(), 0, "it was met");
+    assert_eq!(values(&app, "?offset=1").await, [1]);
+    assert_eq!(values(&app, "?offset=2&timeout=100").await, [Value::Null; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_named() {
     let app = TestApp::start().await;
     app.topic("lab", 1).await;

@@ -55,6 +55,8 @@ pub(super) struct Fetcher {
     jobs: JoinSet<Done>,
     finding: Attempts,
     leaders: Attempts,
+    /// The last wait has ended while an answer waited for memory.
+    lacks_memory: bool,
     /// Counts fetches, so that those that have waited the longest come first.
     turn: u64,
 }
@@ -140,6 +142,7 @@ impl Fetcher {
             jobs: JoinSet::new(),
             finding: Attempts::new(),
             leaders: Attempts::new(),
+            lacks_memory: false,
             turn: 0,
         }
     }
@@ -149,6 +152,7 @@ impl Fetcher {
         let budget = self.positions.settings.budget.clone();
         // Waits for memory only while the consumer waits for records: it would hold up those behind it else.
         let mut memory = None;
+        self.lacks_memory = false;
         loop {
             self.follow_assignment();
             let next_attempt = self.begin_work();
@@ -192,9 +196,16 @@ impl Fetcher {
                     }
                 },
                 () = sleep_until(next_attempt) => {}
-                () = sleep_until(deadline) => return Ok(false),
+                () = sleep_until(deadline) => {
+                    self.lacks_memory = memory.is_some();
+                    return Ok(false);
+                }
             }
         }
+    }
+
+    pub(super) fn lacks_memory(&self) -> bool {
+        self.lacks_memory
     }
 
     // === Records ===

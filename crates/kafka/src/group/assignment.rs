@@ -41,6 +41,8 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owned {
     pub(crate) stamp: u64,
+    /// The stamp under which it was assigned; another one after it was given up for good and came back.
+    pub(crate) acquired: u64,
     pub(crate) position: Position,
     /// The position behind what the caller has confirmed.
     confirmed: Option<LogPosition>,
@@ -70,7 +72,12 @@ pub(crate) enum LookUp {
 impl Owned {
     fn new(stamp: u64, position: Position) -> Owned {
         let confirmed = if let Position::At(at) = position { Some(at) } else { None };
-        Owned { stamp, position, confirmed, committed: None }
+        Owned { stamp, acquired: stamp, position, confirmed, committed: None }
+    }
+
+    /// The same partition at another position.
+    fn moved(&self, stamp: u64, position: Position, committed: Option<i64>) -> Owned {
+        Owned { acquired: self.acquired, committed, ..Owned::new(stamp, position) }
     }
 
     /// The position to be committed, where its offset is another than the last.
@@ -177,7 +184,7 @@ impl Assignment {
         let stamp = state.next_stamp();
         match state.partitions.get_mut(partition) {
             Some(owned) => {
-                *owned = Owned { committed: owned.committed, ..Owned::new(stamp, to) };
+                *owned = owned.moved(stamp, to, owned.committed);
                 Ok(())
             }
             None => Err(not_assigned(partition)),
@@ -191,7 +198,7 @@ impl Assignment {
         let next = state.stamp + 1;
         if let Some(owned) = state.owned(partition, stamp) {
             let committed = if is_committed { Some(found.offset) } else { owned.committed };
-            *owned = Owned { committed, ..Owned::new(next, Position::At(found)) };
+            *owned = owned.moved(next, Position::At(found), committed);
             state.stamp = next;
         }
     }
@@ -216,7 +223,7 @@ impl Assignment {
         let mut state = self.state.lock();
         let next = state.stamp + 1;
         if let Some(owned) = state.owned(partition, stamp) {
-            *owned = Owned { committed: owned.committed, ..Owned::new(next, Position::LookUp(to)) };
+            *owned = owned.moved(next, Position::LookUp(to), owned.committed);
             state.stamp = next;
         }
     }

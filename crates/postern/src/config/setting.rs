@@ -202,7 +202,9 @@ settings! {
         heading: CONSUMERS,
         operand: Some("BYTES"),
         default: "64MiB",
-        about: "Answers of reads that are being put together, over all consumers. Beyond it a read returns what it has.",
+        about: "Answers of reads that are being put together, over all consumers, and records of streams until they are written; three \
+                quarters of it for streams. Beyond it a read returns what it has, a stream waits for its share, and a read that has \
+                nothing by the end of its time is answered with 503.",
     }
     CONSUMER_FETCH_MAX_BYTES = {
         name: "consumer-fetch-max-bytes",

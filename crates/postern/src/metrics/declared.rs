@@ -60,6 +60,9 @@ metrics! {
     CONSUMER_INSTANCES_LIMIT: Gauge "postern_consumer_instances_limit" [] "Their bound.";
     CONSUMER_BUFFERED: Gauge "postern_consumer_buffered_bytes" [] "Memory of records that were fetched and not read yet.";
     CONSUMER_BUFFERED_LIMIT: Gauge "postern_consumer_buffered_limit_bytes" [] "Its bound, over all instances.";
+    CONSUMER_ANSWERS: Gauge "postern_consumer_answer_bytes" []
+        "Memory of answers to reads that are put together, and of records on their way to the clients of streams.";
+    CONSUMER_ANSWERS_LIMIT: Gauge "postern_consumer_answer_limit_bytes" [] "Its bound (consumer-answer-memory), beyond which reads wait.";
 
     KAFKA_RECORDS: Counter "postern_kafka_records" ["outcome"]
         "Records by what became of them at the brokers: written, not_written, or unknown (they may be in the log).";

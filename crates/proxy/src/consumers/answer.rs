@@ -2,8 +2,10 @@
 
 use postern_kafka::ConsumerRecord;
 use postern_registry::SchemaIdentifier;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
+use super::PartitionPosition;
+use super::memory::AnswerShare;
 use crate::Error;
 
 /// A record that is being written, without the bytes of key and value.
@@ -52,6 +54,15 @@ impl<'r> ReadRecord<'r> {
 pub trait RecordLayout: Send + Sync {
     /// A read begins, or begins again: what was taken since the last call comes again.
     fn begin(&self) {}
+    /// The partitions that a stream of an instance has from now on, as far as it is known where they are, each with the offset of its next
+    /// record. Once in each read of a stream before the first record, and whenever it changes; no record of a partition comes before. What is
+    /// to be said of it is appended to `out`.
+    ///
+    /// # Errors
+    /// The layout cannot be used with so many: the read ends.
+    fn assigned(&self, _positions: &[PartitionPosition], _out: &mut Vec<u8>) -> Result<(), Error> {
+        Ok(())
+    }
     /// What comes before the key; `out` is empty before the first record.
     fn before_key(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>);
     /// What comes between key and value.
@@ -66,43 +77,65 @@ pub trait RecordLayout: Send + Sync {
     }
 }
 
+/// The text of an answer, which counts as in use until it is dropped.
+#[derive(Debug, Default)]
+pub struct ReadText {
+    text: Vec<u8>,
+    _memory: Option<AnswerShare>,
+}
+
+impl AsRef<[u8]> for ReadText {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
 /// The records of one read.
 #[derive(Debug)]
 pub struct ReadAnswer {
-    text: Vec<u8>,
-    _memory: Option<OwnedSemaphorePermit>,
+    text: ReadText,
     /// `None`: the position has moved already.
     accepted: Option<oneshot::Sender<()>>,
 }
 
+impl ReadText {
+    pub(super) fn new(mut text: Vec<u8>, memory: Option<AnswerShare>) -> ReadText {
+        // What was reserved and not used is not counted.
+        if text.capacity() - text.len() > text.len() / 4 {
+            text.shrink_to_fit();
+        }
+        ReadText { text, _memory: memory }
+    }
+}
+
 impl ReadAnswer {
     /// An answer whose records count as read.
-    pub(super) fn read(text: Vec<u8>, memory: Option<OwnedSemaphorePermit>) -> ReadAnswer {
-        ReadAnswer { text, _memory: memory, accepted: None }
+    pub(super) fn read(text: ReadText) -> ReadAnswer {
+        ReadAnswer { text, accepted: None }
     }
 
     /// The answer, and what resolves when it is accepted, or is an error when it is dropped.
-    pub(super) fn new(text: Vec<u8>, memory: Option<OwnedSemaphorePermit>) -> (ReadAnswer, oneshot::Receiver<()>) {
+    pub(super) fn new(text: ReadText) -> (ReadAnswer, oneshot::Receiver<()>) {
         let (accepted, outcome) = oneshot::channel();
-        (ReadAnswer { text, _memory: memory, accepted: Some(accepted) }, outcome)
+        (ReadAnswer { text, accepted: Some(accepted) }, outcome)
     }
 
     /// The text, which is not the caller's yet.
     pub fn text(&self) -> &[u8] {
-        &self.text
+        self.text.as_ref()
     }
 
     /// The text, taken out of the answer to be kept elsewhere; whether the records come again is still open.
-    pub fn take_text(&mut self) -> Vec<u8> {
+    pub fn take_text(&mut self) -> ReadText {
         std::mem::take(&mut self.text)
     }
 
-    /// The text, which is now the caller's: the records will not come again.
+    /// The text, which is now the caller's: the records will not come again. Its memory is no longer counted here.
     pub fn accept(self) -> Vec<u8> {
         if let Some(accepted) = self.accepted {
             // An error: the instance has ended, and whoever reads on in its group may get the same records.
             let _ = accepted.send(());
         }
-        self.text
+        self.text.text
     }
 }

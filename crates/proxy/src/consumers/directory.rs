@@ -7,16 +7,15 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use postern_kafka::FetchBudget;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
+use super::memory::AnswerBudget;
 use super::operation::Operation;
 use super::{ConsumerError, ConsumerLimits, InstanceName, ReadFormats};
 use crate::Error;
 
 /// Operations that may wait for one instance.
 const MAILBOX: usize = 16;
-/// The unit in which memory for answers is taken.
-pub(super) const ANSWER_UNIT: usize = 1 << 10;
 
 /// All instances of a proxy. Cheap to clone.
 #[derive(Clone)]
@@ -26,8 +25,7 @@ struct Parts {
     instances: Mutex<Instances>,
     limits: ConsumerLimits,
     fetched: FetchBudget,
-    /// In units of [`ANSWER_UNIT`].
-    answers: Arc<Semaphore>,
+    answers: AnswerBudget,
 }
 
 #[derive(Default)]
@@ -47,6 +45,8 @@ pub(super) struct Handle {
     mailbox: mpsc::Sender<Operation>,
     /// `Some`: the instance shall end.
     stop: watch::Sender<Option<Ending>>,
+    /// The number of the last stream of it.
+    streams: watch::Sender<u64>,
 }
 
 /// Why an instance ends.
@@ -62,6 +62,8 @@ pub(super) enum Ending {
 pub(super) struct Mailbox {
     pub(super) operations: mpsc::Receiver<Operation>,
     pub(super) stop: Stop,
+    /// The number of the last stream: reads of earlier ones have ended.
+    pub(super) streams: watch::Receiver<u64>,
     /// The task's own entry.
     pub(super) entry: EntryGuard,
 }
@@ -90,12 +92,11 @@ pub(super) struct EntryGuard {
 
 impl Directory {
     pub(crate) fn new(limits: ConsumerLimits) -> Directory {
-        let units = limits.answers.0.div_ceil(ANSWER_UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         Directory(Arc::new(Parts {
             instances: Mutex::default(),
             limits,
             fetched: FetchBudget::new(limits.fetched_ahead),
-            answers: Arc::new(Semaphore::new(units)),
+            answers: AnswerBudget::new(limits.answers.0),
         }))
     }
 
@@ -112,7 +113,7 @@ impl Directory {
         &self.0.fetched
     }
 
-    pub(super) fn answers(&self) -> &Arc<Semaphore> {
+    pub(crate) fn answers(&self) -> &AnswerBudget {
         &self.0.answers
     }
 
@@ -140,10 +141,11 @@ impl Directory {
         }
         let made = make()?;
         let ((mailbox, operations), (stop, stopping)) = (mpsc::channel(MAILBOX), watch::channel(None));
-        place.insert(Handle { id, at: at.clone(), formats, mailbox, stop });
+        let (streams, last_stream) = watch::channel(0);
+        place.insert(Handle { id, at: at.clone(), formats, mailbox, stop, streams });
         instances.next_id += 1;
         let entry = EntryGuard { directory: self.clone(), at: at.clone(), id };
-        Ok((made, Mailbox { operations, stop: Stop(stopping), entry }))
+        Ok((made, Mailbox { operations, stop: Stop(stopping), streams: last_stream, entry }))
     }
 
     /// # Errors
@@ -202,6 +204,12 @@ impl Directory {
 impl Handle {
     pub(super) fn formats(&self) -> ReadFormats {
         self.formats
+    }
+
+    /// The number of a new stream, with which the one before ends.
+    pub(super) fn next_stream(&self) -> u64 {
+        self.streams.send_modify(|last| *last += 1);
+        *self.streams.borrow()
     }
 
     /// # Errors

@@ -88,6 +88,44 @@ pub enum ConsumerError {
         "Illegal state: the instance has neither a subscription nor an assignment. Set one with POST …/subscription or POST …/assignments."
     )]
     NothingToRead,
+    /// Other reads hold the memory for answers, and did not give enough of it back in time.
+    #[error(
+        "Records are there, and the memory for records on their way to clients is in use: this read waits for {needed} bytes of it. Nothing was read; try again later."
+    )]
+    NoMemory {
+        /// What the next record needs, in bytes.
+        needed: usize,
+    },
+    /// Other consumers hold the memory for what is fetched.
+    #[error(
+        "The memory for records that are fetched is in use for other consumers, so that it is not known whether there are any. Nothing was read; try again later."
+    )]
+    NoFetchMemory,
+    /// Records that are there did not come in time.
+    #[error(
+        "Partition {partition} has records from offset {offset} on, and none came within the time of the read: send the request again, with a longer timeout where that can be. Nothing was read."
+    )]
+    NotFetched {
+        /// The first such partition.
+        partition: PartitionName,
+        /// The first offset that was not read.
+        offset: i64,
+    },
+    /// A later stream has the records of the instance.
+    #[error(
+        "Illegal state: the instance is streamed over another connection, which was opened later. An instance has one stream at a time: make one for each reader."
+    )]
+    StreamSuperseded,
+    /// More partitions than an event can name.
+    #[error(
+        "Illegal state: the id of an event says where its stream is in each partition, of {max} at most and in 24 KiB, and {found} are assigned to the instance. Read it as lines (Accept: application/x-ndjson), or divide the partitions among more instances of the group."
+    )]
+    TooManyPartitions {
+        /// How many are assigned.
+        found: usize,
+        /// How many there may be.
+        max: usize,
+    },
     /// The partition is not assigned to the instance.
     #[error(
         "Illegal state: No current assignment for partition {0}. A subscribed instance has its partitions after its first read."

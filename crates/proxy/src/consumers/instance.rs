@@ -6,7 +6,8 @@ use std::time::Duration;
 use postern_kafka::{CommitOffset, Consumer, Offset, PartitionId, SeekTo, Subscription, TopicName, TopicPartition};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::directory::{Ending, Mailbox, Stop};
+use super::directory::{Ending, Mailbox};
+use super::instance_stream::StreamPlaces;
 use super::operation::Operation;
 use super::pattern;
 use super::replicas::StoredReads;
@@ -20,7 +21,7 @@ use crate::{Error, Proxy};
 /// How long an instance that ends waits for its group.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// After so long without a read, what was fetched ahead is dropped: others can use the memory.
-const KEEP_FETCHED: Duration = Duration::from_secs(2);
+pub(super) const KEEP_FETCHED: Duration = Duration::from_secs(2);
 
 /// The state of one instance.
 pub(super) struct Instance {
@@ -28,6 +29,7 @@ pub(super) struct Instance {
     pub(super) settings: ResolvedSettings,
     pub(super) consumer: Consumer,
     pub(super) reads: Reads,
+    pub(super) stream: StreamPlaces,
     at: InstanceName,
     /// Another replica had it before, and nothing was read since: what was read there and not committed comes again.
     pub(super) is_opened_again: bool,
@@ -46,7 +48,15 @@ pub(super) enum Reads {
 
 impl Instance {
     pub(super) fn new(proxy: Proxy, at: InstanceName, settings: ResolvedSettings, consumer: Consumer) -> Instance {
-        Instance { proxy, settings, consumer, reads: Reads::Nothing, at, is_opened_again: false }
+        Instance {
+            proxy,
+            settings,
+            consumer,
+            reads: Reads::Nothing,
+            stream: StreamPlaces::default(),
+            at,
+            is_opened_again: false,
+        }
     }
 
     /// Goes on with what another replica has read.
@@ -79,7 +89,7 @@ impl Instance {
                 operation = mailbox.operations.recv() => match operation {
                     Some(operation) => {
                         has_fetched |= matches!(operation, Operation::Read(..));
-                        self.perform(operation, &mut mailbox.stop).await;
+                        self.perform(operation, &mut mailbox).await;
                         used = Instant::now();
                     }
                     None => break Ending::Deleted,
@@ -115,7 +125,7 @@ impl Instance {
         }
     }
 
-    async fn perform(&mut self, operation: Operation, stop: &mut Stop) {
+    async fn perform(&mut self, operation: Operation, mailbox: &mut Mailbox) {
         // Whoever wanted the answer may have gone.
         match operation {
             Operation::Subscribe(request, reply) => {
@@ -132,8 +142,12 @@ impl Instance {
                 drop(reply.send(self.noted(assigned).await));
             }
             Operation::Assignment(reply) => drop(reply.send(Ok(self.assignment()))),
-            Operation::Read(limits, layout, reply) => self.read(limits, &*layout, reply, stop).await,
+            Operation::Read(limits, layout, reply) => self.read(limits, &*layout, reply, mailbox).await,
             Operation::CheckReadable(reply) => drop(reply.send(self.check_readable())),
+            Operation::BeginStream(resumed, reply) => {
+                let begun = self.check_readable().and_then(|()| self.stream.begin(&mut self.consumer, resumed));
+                drop(reply.send(begun));
+            }
             Operation::Commit(offsets, reply) => drop(reply.send(self.commit(offsets).await)),
             Operation::Committed(partitions, reply) => drop(reply.send(self.committed(partitions).await)),
             Operation::Seek(target, reply) => drop(reply.send(self.seek(target))),
@@ -249,10 +263,6 @@ impl Instance {
         let assigned: BTreeSet<TopicPartition> = self.consumer.assignment().into_iter().collect();
         let moves: Vec<(TopicPartition, Position)> = match target {
             SeekTarget::AllAssigned(to) => assigned.into_iter().map(|at| (at, to)).collect(),
-            SeekTarget::IfAssigned(moves) => moves
-                .into_iter()
-                .filter_map(|(at, to)| Some((possible(&at).filter(|at| assigned.contains(at))?, to)))
-                .collect(),
             SeekTarget::Partitions(moves) => {
                 let checked = |(at, to): (PartitionName, Position)| match possible(&at) {
                     Some(partition) if assigned.contains(&partition) => Ok((partition, to)),
@@ -261,6 +271,7 @@ impl Instance {
                 moves.into_iter().map(checked).collect::<Result<_, _>>()?
             }
         };
+        self.stream.sought(moves.iter().map(|(partition, _)| partition));
         for (partition, to) in moves {
             let to = match to {
                 Position::Beginning => SeekTo::Beginning,

@@ -3,18 +3,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use postern_kafka::{Consumer, ConsumerRecord, PartitionId, TopicName};
+use postern_kafka::{AssignedPartition, Consumer, ConsumerRecord, IsolationLevel, PartitionId, TopicName};
 use postern_registry::{Side, header_name};
 use postern_schema::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 use tokio::task::yield_now;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::directory::{ANSWER_UNIT, Stop};
-use super::instance::{Instance, Reads};
+use super::answer::ReadText;
+use super::directory::{Mailbox, Stop};
+use super::instance::{Instance, KEEP_FETCHED, Reads};
+use super::instance_stream::StreamPlaces;
+use super::memory::AnswerMemory;
 use super::operation::{ReadLimits, Reply};
 use super::settings::{ReadFormat, ReadFormats};
 use super::{ConsumerError, PartitionName, ReadAnswer, ReadRecord, ReadSide, RecordLayout};
@@ -24,8 +26,6 @@ use crate::{Decoder, EncodedValue, Error, Format, Proxy, run_large};
 const SCHEMA_TIMEOUT: Duration = Duration::from_secs(10);
 /// Topics whose decoders are kept.
 const TOPICS_MAX: usize = 64;
-/// Memory for an answer is taken in steps of so many bytes.
-const MEMORY_STEP: usize = 64 << 10;
 /// After so many bytes of records other tasks of the thread have their turn.
 const TURN: usize = 64 << 10;
 
@@ -61,18 +61,14 @@ pub(super) struct Collected {
     memory: AnswerMemory,
 }
 
-/// The share of an answer in the memory for all answers.
-struct AnswerMemory {
-    all: Arc<Semaphore>,
-    held: Option<OwnedSemaphorePermit>,
-}
-
 /// What became of one record.
 enum Step {
     /// It is in the answer.
     Added,
     /// The answer is large enough without it.
     Full,
+    /// It is the first, and there is no memory for its so many bytes.
+    NoMemory(usize),
 }
 
 impl Instance {
@@ -82,12 +78,24 @@ impl Instance {
         limits: ReadLimits,
         layout: &dyn RecordLayout,
         mut reply: Reply<ReadAnswer>,
-        stop: &mut Stop,
+        mailbox: &mut Mailbox,
     ) {
+        let Mailbox { stop, streams, .. } = mailbox;
+        let number = limits.stream;
+        let superseded = async {
+            if let Some(number) = number
+                && streams.wait_for(|last| *last != number).await.is_ok()
+            {
+                return;
+            }
+            std::future::pending().await
+        };
+        let mut superseded = pin!(superseded);
         let collected = tokio::select! {
             biased;
             // Whoever wanted the records has gone.
             () = reply.closed() => None,
+            () = &mut superseded => Some(Err(ConsumerError::StreamSuperseded.into())),
             collected = self.collect(limits, layout, stop) => Some(collected),
         };
         let accepted = match collected {
@@ -98,9 +106,14 @@ impl Instance {
             }
             Some(Ok(collected)) => {
                 let (records, bytes) = (collected.records, collected.stored_bytes);
-                let (answer, accepted) = ReadAnswer::new(collected.text, collected.memory.held);
+                let (answer, accepted) = ReadAnswer::new(collected.into_text());
                 let is_accepted = match reply.send(Ok(answer)) {
-                    Ok(()) => accepted.await.is_ok(),
+                    Ok(()) => tokio::select! {
+                        biased;
+                        // Its client came back over another connection, and this one need not be read any more.
+                        () = &mut superseded => false,
+                        is_accepted = self.accepted(accepted) => is_accepted,
+                    },
                     Err(_) => false,
                 };
                 if is_accepted {
@@ -118,6 +131,17 @@ impl Instance {
         let fetched = self.proxy.consumers().fetched();
         if fetched.used().0 > fetched.capacity().0 / 2 {
             self.consumer.discard_fetched();
+        }
+    }
+
+    /// Whether an answer is accepted. Its client may take its time, and what was fetched ahead is not kept for so long.
+    async fn accepted(&mut self, mut accepted: oneshot::Receiver<()>) -> bool {
+        match timeout(KEEP_FETCHED, &mut accepted).await {
+            Ok(accepted) => accepted.is_ok(),
+            Err(_) => {
+                self.consumer.discard_fetched();
+                accepted.await.is_ok()
+            }
         }
     }
 
@@ -140,17 +164,21 @@ impl Instance {
         stop: &mut Stop,
     ) -> Result<Collected, Error> {
         self.check_readable()?;
-        let wait = match (limits.wait, limits.streams) {
+        let is_streamed = limits.stream.is_some();
+        let wait = match (limits.wait, is_streamed) {
             (Some(wait), true) => wait,
             (wait, _) => wait.unwrap_or(self.settings.wait).min(self.settings.wait),
         };
-        let min_bytes = if limits.streams { Some(1) } else { self.settings.min_bytes };
+        let min_bytes = if is_streamed { Some(1) } else { self.settings.min_bytes };
+        self.stream.begin_read();
         let reading = Reading {
             proxy: &self.proxy,
             consumer: &mut self.consumer,
+            places: is_streamed.then_some(&mut self.stream),
             decoders: &mut Decoders::new(self.settings.formats),
             layout,
             max_bytes: limits.max_bytes,
+            memory: AnswerMemory::new(self.proxy.consumers().answers().clone(), is_streamed, limits.share),
             enough: min_bytes.map_or(Enough::Never, Enough::Bytes),
             deadline: Instant::now() + wait,
         };
@@ -166,9 +194,12 @@ impl Instance {
 pub(super) struct Reading<'a> {
     pub(super) proxy: &'a Proxy,
     pub(super) consumer: &'a mut Consumer,
+    /// Of a stream of an instance.
+    pub(super) places: Option<&'a mut StreamPlaces>,
     pub(super) decoders: &'a mut Decoders,
     pub(super) layout: &'a dyn RecordLayout,
     pub(super) max_bytes: Option<usize>,
+    pub(super) memory: AnswerMemory,
     pub(super) enough: Enough,
     pub(super) deadline: Instant,
 }
@@ -183,15 +214,43 @@ pub(super) enum Enough {
     Until(BTreeMap<PartitionId, i64>),
 }
 
+impl Enough {
+    /// No record came before the deadline. `is_certain`: what stands before the ends can be read, whatever transactions are open.
+    ///
+    /// # Errors
+    /// There are records, or whether there are any is not known.
+    fn nothing_came(&self, consumer: &Consumer, is_certain: bool) -> Result<(), Error> {
+        if consumer.lacks_memory() {
+            return Err(ConsumerError::NoFetchMemory.into());
+        }
+        if let Enough::Until(ends) = self
+            && is_certain
+        {
+            let (_, assigned) = consumer.assigned_since(0).unwrap_or_default();
+            // What was left out, as the ends of transactions, is passed.
+            let is_before = |at: &&AssignedPartition| {
+                let end = ends.get(&at.partition.partition);
+                end.is_some_and(|end| at.position.is_none_or(|position| position.0 < *end))
+            };
+            if let Some(missing) = assigned.iter().find(is_before) {
+                let partition = PartitionName::from(&missing.partition);
+                let offset = missing.position.map_or(0, |position| position.0);
+                return Err(ConsumerError::NotFetched { partition, offset }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Reading<'_> {
     /// Takes records until the read ends, or `stop` resolves. An error that comes after a record ends the read with what there is; it comes
     /// again with the next one.
     pub(super) async fn collect(self, stop: impl Future<Output = ()>) -> Result<Collected, Error> {
-        let Reading { proxy, consumer, decoders, layout, max_bytes, mut enough, deadline } = self;
+        let Reading { proxy, consumer, mut places, decoders, layout, max_bytes, memory, mut enough, deadline } = self;
         let most = proxy.consumers().limits().read_bytes;
         let max_bytes = max_bytes.unwrap_or(most).min(most);
         let mut stop = pin!(stop);
-        let mut collected = Collected::new(Arc::clone(proxy.consumers().answers()));
+        let mut collected = Collected::new(memory);
         let mut turn = TURN;
         layout.begin();
         loop {
@@ -199,11 +258,19 @@ impl Reading<'_> {
                 polled = consumer.poll(deadline) => polled,
                 () = &mut stop => return Ok(collected),
             };
-            match polled {
+            let followed = match &mut places {
+                Some(places) => places.follow(consumer, layout, &mut collected.text),
+                None => Ok(()),
+            };
+            match polled.map_err(Error::from).and_then(|polled| followed.map(|()| polled)) {
                 Ok(true) => {}
-                Ok(false) => return Ok(collected),
+                Ok(false) if collected.records > 0 => return Ok(collected),
+                Ok(false) => {
+                    let is_certain = proxy.consumers().limits().isolation_level == IsolationLevel::ReadUncommitted;
+                    return enough.nothing_came(consumer, is_certain).map(|()| collected);
+                }
                 Err(_) if collected.records > 0 => return Ok(collected),
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
             while let Some(record) = consumer.peek() {
                 let size = record_len(record);
@@ -229,11 +296,24 @@ impl Reading<'_> {
                         Some(_) | None => {
                             consumer.rewind();
                             layout.begin();
-                            collected = Collected::new(Arc::clone(proxy.consumers().answers()));
+                            collected = Collected::new(collected.memory);
                             break;
                         }
                     },
                     Ok(Step::Full) => return Ok(collected),
+                    // Nothing is held while it waits: neither what was fetched, which comes again, nor memory that does not suffice.
+                    Ok(Step::NoMemory(needed)) => {
+                        consumer.discard_fetched();
+                        collected.text.shrink_to_fit();
+                        let is_there = tokio::select! {
+                            is_there = collected.memory.wait_unless_streamed(needed, deadline) => is_there,
+                            () = &mut stop => return Ok(collected),
+                        };
+                        match is_there {
+                            true => break,
+                            false => return Err(ConsumerError::NoMemory { needed }.into()),
+                        }
+                    }
                     Err(_) if collected.records > 0 => return Ok(collected),
                     Err(error) => return Err(error),
                 }
@@ -262,14 +342,8 @@ impl Collected {
         proxy.counters().read(format, self.records, self.stored_bytes);
     }
 
-    fn new(answers: Arc<Semaphore>) -> Collected {
-        Collected {
-            text: Vec::new(),
-            records: 0,
-            bytes: 0,
-            stored_bytes: 0,
-            memory: AnswerMemory { all: answers, held: None },
-        }
+    fn new(memory: AnswerMemory) -> Collected {
+        Collected { text: Vec::new(), records: 0, bytes: 0, stored_bytes: 0, memory }
     }
 
     /// What [`Collected::undo`] goes back to.
@@ -292,6 +366,13 @@ impl Collected {
         max_bytes: usize,
     ) -> Result<Step, Error> {
         let before = self.mark();
+        if self.records == 0 {
+            let expected = before.0 + text_expected(record);
+            if !self.memory.grow(expected) {
+                return Ok(Step::NoMemory(expected));
+            }
+            self.text.reserve_exact(expected);
+        }
         let shown =
             ReadRecord::new(record, decoders.key.side(Side::Key, record), decoders.value.side(Side::Value, record));
         let written = match self.write(record, &shown, decoders, layout) {
@@ -327,12 +408,16 @@ impl Collected {
         Ok(key + value)
     }
 
-    /// Counts a record that was appended, if there is room for it. One always has room.
+    /// Counts a record that was appended, if there is room for it.
     fn count(&mut self, bytes: usize, max_bytes: usize) -> Step {
         let bytes = self.bytes + bytes;
-        let fits = bytes < max_bytes && self.memory.grow(self.text.len());
-        if self.records > 0 && !fits {
+        if self.records > 0 && bytes >= max_bytes {
             return Step::Full;
+        }
+        match self.memory.grow(self.text.len()) {
+            true => {}
+            false if self.records > 0 => return Step::Full,
+            false => return Step::NoMemory(self.text.len()),
         }
         self.bytes = bytes;
         self.records += 1;
@@ -341,26 +426,11 @@ impl Collected {
 
     /// As an answer whose records count as read.
     pub(super) fn into_answer(self) -> ReadAnswer {
-        ReadAnswer::read(self.text, self.memory.held)
+        ReadAnswer::read(self.into_text())
     }
-}
 
-impl AnswerMemory {
-    /// Takes memory for an answer of `bytes`; false: there is none left.
-    fn grow(&mut self, bytes: usize) -> bool {
-        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * ANSWER_UNIT;
-        if bytes <= held {
-            return true;
-        }
-        let step = (bytes - held).max(MEMORY_STEP).div_ceil(ANSWER_UNIT);
-        let Ok(more) = Arc::clone(&self.all).try_acquire_many_owned(u32::try_from(step).unwrap_or(u32::MAX)) else {
-            return false;
-        };
-        match &mut self.held {
-            Some(held) => held.merge(more),
-            none => *none = Some(more),
-        }
-        true
+    fn into_text(self) -> ReadText {
+        ReadText::new(self.text, self.memory.into_share())
     }
 }
 
@@ -469,6 +539,14 @@ fn unavailable(side: Side, record: &ConsumerRecord, reason: String) -> Error {
 
 fn place(record: &ConsumerRecord) -> PartitionName {
     PartitionName { topic: record.topic.as_str().to_owned(), partition: record.partition.0 }
+}
+
+/// About how much text a record becomes: base64 is the longest form of bytes that are not decoded by a schema.
+fn text_expected(record: &ConsumerRecord) -> usize {
+    let header =
+        |(name, value): &(String, Option<bytes::Bytes>)| name.len() + value.as_ref().map_or(0, bytes::Bytes::len) + 32;
+    let bytes = record_len(record) + record.record.headers.iter().map(header).sum::<usize>();
+    bytes + bytes / 3 + 256
 }
 
 /// The bytes of key and value.

@@ -9,6 +9,7 @@ use postern_kafka::{
 };
 use tokio::time::Instant;
 
+use super::memory::AnswerMemory;
 use super::read::{Decoders, Enough, Reading};
 use super::settings::reader;
 use super::{ReadAnswer, ReadFormats, ReadLimits, RecordLayout};
@@ -134,6 +135,11 @@ impl Proxy {
 }
 
 impl TopicReader {
+    /// Whose reader it is.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
     /// Where each partition was begun.
     pub fn starts(&self) -> &BTreeMap<PartitionId, i64> {
         &self.starts
@@ -145,14 +151,16 @@ impl TopicReader {
     /// # Errors
     /// [`Error::Cluster`]; [`crate::ConsumerError::Undecodable`]. Only when nothing was read before it: else the read returns that.
     pub async fn read(&mut self, limits: ReadLimits, layout: &dyn RecordLayout) -> Result<ReadAnswer, Error> {
-        let enough = if limits.streams { Enough::Bytes(1) } else { Enough::Until(self.ends.clone()) };
+        let enough = if limits.stream.is_some() { Enough::Bytes(1) } else { Enough::Until(self.ends.clone()) };
         self.consumer.rewind();
         let reading = Reading {
             proxy: &self.proxy,
             consumer: &mut self.consumer,
+            places: None,
             decoders: &mut self.decoders,
             layout,
             max_bytes: limits.max_bytes,
+            memory: AnswerMemory::new(self.proxy.consumers().answers().clone(), limits.stream.is_some(), limits.share),
             enough,
             deadline: Instant::now() + limits.wait.unwrap_or(self.proxy.consumers().limits().wait).min(WAIT_MAX),
         };

@@ -11,7 +11,7 @@ use super::request::instance_name;
 use crate::operation::{Operation, number, operation, text};
 use crate::problem::Problem;
 use crate::reading::{
-    Framing, Include, Positions, RecordStreams, Source, framed, hung_up, last_event_id, limits, resume, went_away,
+    Framing, Include, Positions, RecordStreams, begin_stream, framed, hung_up, last_event_id, limits, went_away,
     wrong_event_id,
 };
 use crate::reply::Reply;
@@ -73,16 +73,18 @@ async fn stream(proxy: Proxy, request: RequestContext, streams: &RecordStreams) 
     let at = instance_name(&request.params);
     check_assigned(&proxy, &request, &at).await?;
     let permit = streams.permit()?;
+    let resumed = match last_event_id(&request)? {
+        Some(read) => Some(read.of_topics().ok_or_else(|| wrong_event_id(&read.text()))?),
+        None => None,
+    };
     // An instance that is not there, or has nothing to read, is an answer with a status.
-    proxy.check_readable(&at).await.map_err(problem)?;
-    let read = last_event_id(&request)?.unwrap_or_default();
-    if read != Positions::default() && request.head.method != Method::HEAD {
-        match resume(&proxy, &at, &read).await {
-            Some(moved) => moved.map_err(problem)?,
-            None => return Err(wrong_event_id(&read.text())),
-        }
+    if request.head.method == Method::HEAD {
+        proxy.check_readable(&at).await.map_err(problem)?;
+        return Ok(streams.head(&request));
     }
-    Ok(streams.open(permit, &request, Source::Instance(proxy, at), object, read))
+    let begun = begin_stream(proxy, at, Framing::of(request.media_type), resumed).await;
+    let (source, positions) = begun.map_err(problem)?;
+    Ok(streams.open(permit, &request, source, object, positions))
 }
 
 /// Which formats a media type stands for. Those with schemas are not told apart (§7.5).

@@ -152,7 +152,7 @@ impl Reader<'_> {
             if splitter.len() > self.record_max {
                 return End::Broken(self.too_large());
             }
-            if self.answers.wait_for_room(UNREAD_MAX, body.idle()).await == Err(NoMore::Gone) {
+            if self.answers.wait_for_room(UNREAD_MAX, body.idle()).await.is_err() {
                 return End::Gone;
             }
             if !body.account(splitter.len() + self.answers.unread()).await {
@@ -164,7 +164,7 @@ impl Reader<'_> {
             let piece = tokio::select! {
                 biased;
                 why = self.answers.no_more() => return match why {
-                    NoMore::Gone => End::Gone,
+                    NoMore::Gone | NoMore::Stalled => End::Gone,
                     NoMore::Stopping => End::Broken(Failure::new(
                         50302,
                         "The server is being stopped. What was sent after the last receipt was not written.",
