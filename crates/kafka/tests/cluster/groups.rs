@@ -226,7 +226,13 @@ fn what_a_vanished_member_read_goes_to_the_others() {
 async fn a_static_member_comes_back_to_what_it_had_and_fences_its_double() {
     let target = Target::start().await;
     let (topic, group) = (target.topic(2).await, fresh_name());
-    let named = |instance: &str| ConsumerSettings { group_instance_id: Some(instance.to_owned()), ..settings(&group) };
+    // Longer than any wait here.
+    let session_timeout = Duration::from_secs(45);
+    let named = |instance: &str| ConsumerSettings {
+        group_instance_id: Some(instance.to_owned()),
+        session_timeout,
+        ..settings(&group)
+    };
     let mut a = member(&target, named("a"), &topic);
     until(&mut [&mut a], shared(&[2])).await;
     let mut b = member(&target, named("b"), &topic);
@@ -243,6 +249,12 @@ async fn a_static_member_comes_back_to_what_it_had_and_fences_its_double() {
     until(&mut [&mut a, &mut double], shared(&[1, 1])).await;
     assert_eq!(double.assignment(), had.1);
     assert_eq!(b.assignment(), []);
+
+    // One that leaves for good does not wait for its session to end, as one does that is only closed.
+    double.leave(soon()).await.expect("left");
+    until(&mut [&mut a], shared(&[2])).await;
+    let mut back = member(&target, named("b"), &topic);
+    until(&mut [&mut a, &mut back], shared(&[1, 1])).await;
 }
 
 /// Whatever the coordinator answers once, the member is back soon, and reads on where it was.

@@ -211,12 +211,24 @@ mod tests {
     #[test]
     fn the_repeated_claim_of_the_holder_wins_after_compaction() {
         let (mut fold, now) = (Fold::default(), Instant::now());
-        fold.take(Some(&claim(B, 1)), now);
-        fold.take(Some(&claim(A, 1)), now);
-        assert!(fold.claim(&at()).is_some_and(|held| held.replica == B));
-        let mut compacted = Fold::default();
-        compacted.take(Some(&claim(B, 1)), now);
-        assert_eq!(compacted.claim(&at()), fold.claim(&at()));
+        // What a replica finds that begins to read the topic then.
+        let holder_after_compaction = |log: &[Claim]| {
+            let mut compacted = Fold::default();
+            compacted.take(log.last(), now);
+            compacted.claim(&at()).map(|held| held.replica)
+        };
+        let mut log = vec![claim(B, 1), claim(A, 1)];
+        assert_eq!(fold.take(Some(&log[0]), now), Applied::Holds(at(), B));
+        assert_eq!(fold.take(Some(&log[1]), now), Applied::TooLate(at(), B), "its holder repeats its claim");
+        assert_eq!(holder_after_compaction(&log), Some(A), "which is not what those have who read all of it");
+        let repeated = fold.held_by(B, now + Duration::from_secs(1)).remove(0).1;
+        assert_eq!(
+            fold.take(Some(&repeated), now),
+            Applied::Holds(at(), B),
+            "it changes nothing where it was read before"
+        );
+        log.push(repeated);
+        assert_eq!(holder_after_compaction(&log), Some(B));
     }
 
     #[test]
