@@ -23,6 +23,8 @@ Usage: cargo xtask COMMAND
                     producer; --streams: these only
   overload [--short] [--embedded|--apart|--apache]
                     thousands of clients, slow readers, large bodies, and Kafka away in the middle
+  replicas [--records N] [--instances N] [--rounds N] [--seconds N]
+                    consumer instances over three replicas on an Apache Kafka, which end one after the other
   pipeline          records over HTTP through Kafka and Telegraf into InfluxDB, with the real programs
   packages          what is in deploy/, built and tried as far as this machine can
   tidy              imports, dependencies, links and sizes

@@ -16,6 +16,7 @@ mod packages;
 mod pipeline;
 mod process;
 mod python;
+mod replicas;
 mod steps;
 mod suite;
 mod test;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         "pipeline" if rest.is_empty() => pipeline::command(),
         "packages" if rest.is_empty() => packages::command(),
         "overload" => overload::command(&rest),
+        "replicas" => replicas::command(&rest),
         "suite" => suite::command(&rest),
         "chaos" => suite::chaos(&rest),
         "tidy" if rest.is_empty() => tidy::run(),
