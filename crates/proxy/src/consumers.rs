@@ -18,6 +18,7 @@ mod memory;
 mod operation;
 mod pattern;
 mod read;
+mod record_decoders;
 mod replicas;
 mod settings;
 mod topic_reader;
@@ -38,7 +39,7 @@ pub use memory::AnswerShare;
 pub use operation::ReadLimits;
 pub use replicas::ReplicaSettings;
 pub use settings::{InstanceSettings, ReadFormat, ReadFormats, auto_offset_reset};
-pub use topic_reader::{ReadStart, TopicReader};
+pub use topic_reader::{PositionReset, ReadStart, TopicReader};
 
 pub use crate::limits::ConsumerLimits;
 

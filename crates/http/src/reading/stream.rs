@@ -14,8 +14,10 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use parking_lot::Mutex;
 use postern_proxy::{
-    AnswerShare, ConsumerError, Error, InstanceName, PartitionPosition, Proxy, ReadAnswer, ReadLimits, TopicReader,
+    AnswerShare, ClusterError, ConsumerError, Error, ErrorKind, InstanceName, PartitionPosition, PositionReset, Proxy,
+    ReadAnswer, ReadLimits, TopicReader,
 };
+use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -25,7 +27,7 @@ use crate::answer_stream::{AnswerSender, NoMore, answer_stream};
 use crate::body::Bounds;
 use crate::client_connection::ClientConnection;
 use crate::problem::{Problem, problem};
-use crate::reply::Reply;
+use crate::reply::{Reply, to_json};
 use crate::request_context::RequestContext;
 
 /// Text that is read at once, and so held for a client that does not read; a single record may be larger.
@@ -140,6 +142,7 @@ impl<R: RecordObject> RecordStream<R> {
 
     async fn run(&mut self, answers: &AnswerSender) {
         self.push_opening(answers);
+        self.push_resets(answers);
         let mut followed = Instant::now();
         self.sent = followed;
         // What the next read may need of the memory for answers.
@@ -156,6 +159,11 @@ impl<R: RecordObject> RecordStream<R> {
                     self.keep_alive_if_due(answers);
                     continue;
                 }
+                // A broker that has not heard of the topic says the same as one that has heard of its end.
+                Err(Error::Cluster(error)) if self.may_be_gone(&error) => match self.follow().await {
+                    Ok(()) => continue,
+                    Err(error) => return self.push_failure(&error, answers),
+                },
                 // Clients connect anew, to another server or a later one.
                 Err(Error::Stopping) => return,
                 Err(error) => return self.push_failure(&error, answers),
@@ -236,6 +244,10 @@ impl<R: RecordObject> RecordStream<R> {
         taken.is_ok()
     }
 
+    fn may_be_gone(&self, error: &ClusterError) -> bool {
+        matches!(self.source, Source::Topic(..)) && error.kind == ErrorKind::UnknownTopic
+    }
+
     /// Looks whether the topic is still there, and for partitions that it has got since.
     async fn follow(&mut self) -> Result<(), Error> {
         if let Source::Topic(reader, is_whole) = &mut self.source {
@@ -244,6 +256,27 @@ impl<R: RecordObject> RecordStream<R> {
             }
         }
         Ok(())
+    }
+
+    /// Says of which partitions records are missing, or come again, because they do not begin where the client was.
+    fn push_resets(&self, answers: &AnswerSender) {
+        #[derive(Serialize)]
+        struct Reset {
+            partition: i32,
+            asked: i64,
+            earliest: i64,
+            latest: i64,
+            message: String,
+        }
+        let Source::Topic(reader, _) = &self.source else { return };
+        for PositionReset { partition, asked, earliest, latest } in reader.resets() {
+            let message = format!(
+                "Partition {partition} has the offsets {earliest} to {latest} and not {asked}, which the last event says: records were deleted, or \
+                 the topic was made again. It goes on at {earliest}."
+            );
+            let reset = Reset { partition: partition.0, asked: *asked, earliest: *earliest, latest: *latest, message };
+            self.push_event("reset", &to_json(&reset), answers);
+        }
     }
 
     /// The id of the place where the stream begins, so that a client that is cut off before the first record misses none.
@@ -275,12 +308,16 @@ impl<R: RecordObject> RecordStream<R> {
 
     /// The last thing of a stream that cannot go on.
     fn push_failure(&self, error: &Error, answers: &AnswerSender) {
-        let json = problem(R::DIALECT, error).into_json();
+        self.push_event("failure", &problem(R::DIALECT, error).into_json(), answers);
+    }
+
+    /// What is no record, and moves no position.
+    fn push_event(&self, kind: &str, json: &[u8], answers: &AnswerSender) {
         match self.framing {
             Framing::Events => {
-                answers.push(&[b"event: failure\ndata: ", json.as_slice(), b"\n\n"].concat());
+                answers.push(&[b"event: ", kind.as_bytes(), b"\ndata: ", json, b"\n\n"].concat());
             }
-            Framing::Lines | Framing::List => answers.push(&[json.as_slice(), b"\n"].concat()),
+            Framing::Lines | Framing::List => answers.push(&[json, b"\n"].concat()),
         }
     }
 }

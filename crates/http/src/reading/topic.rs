@@ -58,7 +58,7 @@ impl TopicRead<'_> {
             None => start(request, ReadStart::End)?,
             Some(read) => {
                 let places = read.of_topic().ok_or_else(|| wrong_event_id(&read.text()))?;
-                ReadStart::Offsets(places.into_iter().map(|(partition, next)| (PartitionId(partition), next)).collect())
+                ReadStart::Resumed(places.into_iter().map(|(partition, next)| (PartitionId(partition), next)).collect())
             }
         };
         let permit = streams.permit()?;

@@ -89,6 +89,11 @@ fn settings(body: &[u8]) -> Result<InstanceSettings, Problem> {
                 "name: expected a name that is not blank, or none, found an empty one.",
             ));
         }
+        if matches!(name.as_str(), "." | "..") {
+            return Err(Problem::unprocessable(format!(
+                "name: expected a name that can stand in a path, found '{name}', which clients and proxies take out of it."
+            )));
+        }
         if name.len() > INSTANCE_NAME_MAX {
             let message = format!("name: expected at most {INSTANCE_NAME_MAX} bytes, found {}.", name.len());
             return Err(Problem::unprocessable(message));
@@ -154,6 +159,8 @@ mod tests {
             (r#"{"key_format":"xml"}"#, (422, 422)),
             (r#"{"name":""}"#, (422, 422)),
             (r#"{"name":" "}"#, (422, 422)),
+            (r#"{"name":"."}"#, (422, 422)),
+            (r#"{"id":".."}"#, (422, 422)),
             (r#"{"fetch.min.bytes":-2}"#, (422, 40001)),
             (r#"{"fetch.min.bytes":10000001}"#, (422, 40001)),
             (r#"{"fetch.min.bytes":"x"}"#, (400, 400)),

@@ -201,6 +201,45 @@ async fn lines_begin_at_the_end_and_an_empty_one_keeps_the_connection_alive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_told_where_it_is_when_its_last_event_is_not_there() {
+    let app = TestApp::start().await;
+    app.topic("lab", 2).await;
+    for value in ["a", "b"] {
+        app.produce_to(0, json!(value)).await;
+    }
+    let headers = [EVENTS, ("Last-Event-ID", "0:9,1:0")];
+    let mut stream = app.stream("/topics/lab/records?format=json", &headers).await;
+    assert_eq!(stream.id().await, "0:0,1:0");
+    let reset = stream.event().await.expect("an event");
+    assert_eq!((reset.kind.as_str(), reset.id.as_str()), ("reset", ""));
+    let of = |member: &str| reset.data[member].as_i64();
+    assert_eq!((of("partition"), of("asked"), of("earliest"), of("latest")), (Some(0), Some(9), Some(0), Some(2)));
+    assert_eq!(stream.event().await.expect("a record").data["value"], json!("a"));
+    assert_eq!(stream.event().await.expect("a record").data["value"], json!("b"));
+    // Records that are gone are said to be.
+    let topic = postern_kafka::TopicName::parse("lab").expect("a name");
+    let before = [(postern_kafka::PartitionId(0), postern_kafka::Offset(1))].into();
+    app.cluster.delete_records(&topic, &before).await.expect("it is deleted");
+    let mut stream = app.stream("/topics/lab/records?format=json", &[EVENTS, ("Last-Event-ID", "0:0,1:0")]).await;
+    assert_eq!(stream.event().await.expect("an event").data["earliest"], 1);
+    assert_eq!(stream.event().await.expect("a record").data["value"], json!("b"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_its_topic() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let mut stream = app.stream("/topics/lab/records?format=json", &[EVENTS]).await;
+    assert_eq!(stream.id().await, "0:0");
+    let topic = postern_kafka::TopicName::parse("lab").expect("a name");
+    app.cluster.delete_topic(&topic).await.expect("it can be deleted");
+    // Well before a keep-alive, which comes after 15 s.
+    let last = timeout(Duration::from_secs(10), stream.event()).await.expect("at once").expect("a reason");
+    assert_eq!((last.kind.as_str(), &last.data["error_code"]), ("failure", &json!(40403)));
+    assert!(stream.event().await.is_none(), "it has ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_of_a_topic_goes_on_behind_what_cannot_be_decoded() {
     let app = TestApp::start().await;
     app.topic("lab", 1).await;

@@ -68,6 +68,9 @@ async fn what_cannot_be_read_is_named() {
         ("lab/partitions/1/records", (404, 40402), "no partition 1"),
         ("lab/partitions/x/records", (404, 404), "partition in the path"),
         ("lab/partitions/0/records?offset=1", (400, 40002), "expected 0 to 0"),
+        ("lab/records?offset=1", (400, 40002), "expected 0 to 0, which partition 0 of topic lab has now, found 1"),
+        ("lab/records?offset=0:1", (400, 40002), "expected 0 to 0, which partition 0 of topic lab has now, found 1"),
+        ("lab/records?offset=0:0,1:0", (400, 40002), "names partition 1 of topic lab"),
         ("lab/partitions/0/records?offset=-1", (400, 400), "offset: expected a whole number from 0"),
         ("lab/records?offset=0:x", (400, 400), "offset: expected a whole number from 0"),
         ("lab/records?offset=t:0:1", (400, 400), "such as 0:17,1:4"),
@@ -114,4 +117,55 @@ async fn a_topic_is_read_from_all_its_partitions_or_some() {
         values.sort_unstable();
         assert_eq!(values, expected, "{query}: {}", reply.text());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offset_must_be_one_that_each_partition_has_in_every_spelling() {
+    let app = TestApp::start().await;
+    app.topic("lab", 2).await;
+    let call = app.request(hyper::Method::POST, "/topics/lab/partitions/0");
+    let call = call.json(&json!({"records": [{"value": 0}, {"value": 1}, {"value": 2}]}));
+    assert_eq!(call.header("Content-Type", JSON).send().await.status, 200);
+    let topic = postern_kafka::TopicName::parse("lab").expect("a name");
+    let before = [(postern_kafka::PartitionId(0), postern_kafka::Offset(1))].into();
+    app.cluster.delete_records(&topic, &before).await.expect("they are deleted");
+    for (query, asked) in [
+        ("partitions/0/records?offset=0", 0),
+        ("records?offset=0:0", 0),
+        ("records?offset=0:9", 9),
+        ("records?offset=9", 9),
+        ("records?offset=9&partitions=0,1", 9),
+    ] {
+        for accept in [JSON, "text/event-stream"] {
+            let refused =
+                app.request(hyper::Method::GET, &format!("/topics/lab/{query}")).header("Accept", accept).send().await;
+            assert_eq!(refused.refusal(), (400, 40002), "{query}: {}", refused.text());
+            assert!(refused.message().contains("OFFSET_OUT_OF_RANGE"), "{}", refused.message());
+            assert!(refused.message().contains(&format!("found {asked}")), "{query}: {}", refused.message());
+        }
+    }
+    assert_eq!(values_of(&app, "/topics/lab/records?offset=0:1").await.len(), 2);
+}
+
+async fn values_of(app: &TestApp, path: &str) -> Vec<Value> {
+    let reply = app.request(hyper::Method::GET, path).header("Accept", JSON).send().await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json().as_array().expect("a list").clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_decoded_is_passed_with_an_offset_where_there_is_no_instance() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    let call = app.request(hyper::Method::POST, "/topics/lab").json(&json!({"records": [{"value": "eA=="}]}));
+    assert_eq!(call.header("Content-Type", "application/vnd.kafka.binary.v2+json").send().await.status, 200);
+    app.produce_json("lab", &[json!(1)]).await;
+    let refused = app.request(hyper::Method::GET, "/topics/lab/records").header("Accept", JSON).send().await;
+    assert_eq!(refused.refusal(), (408, 40801));
+    assert!(
+        refused.message().ends_with("To read on behind it begin with offset=0:1, or read it in another format."),
+        "{}",
+        refused.message()
+    );
+    assert_eq!(values_of(&app, "/topics/lab/records?offset=0:1").await[0]["value"], json!(1));
 }

@@ -125,7 +125,8 @@ impl Attempts {
 enum Done {
     Connected(NodeId, Result<Box<FetchConnection>, Error>),
     Found(HashMap<TopicPartition, u64>, Result<HashMap<TopicPartition, Result<Found, Error>>, Error>),
-    Leaders(Result<(), Error>),
+    /// Those of the topics that the cluster does not know.
+    Leaders(Result<Vec<TopicName>, Error>),
     Checked(Vec<WantedPartition>, HashMap<TopicPartition, Result<Option<EpochEnd>, Error>>),
 }
 
@@ -364,7 +365,11 @@ impl Fetcher {
         if !unknown.is_empty() && self.leaders.may_begin(now, &mut next) {
             self.leaders.under_way = true;
             let (metadata, topics) = (self.positions.metadata.clone(), unknown.into_iter().collect::<Vec<TopicName>>());
-            self.jobs.spawn(async move { Done::Leaders(metadata.asked(&topics).await.map(drop)) });
+            self.jobs.spawn(async move {
+                let known = metadata.asked(&topics).await;
+                let is_missing = |known: &HashMap<TopicName, _>, topic: &TopicName| !known.contains_key(topic);
+                Done::Leaders(known.map(|known| topics.into_iter().filter(|topic| is_missing(&known, topic)).collect()))
+            });
         }
         next
     }

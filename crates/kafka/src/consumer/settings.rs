@@ -43,6 +43,9 @@ pub struct ConsumerSettings {
     /// How often partitions are looked up anew, for topics that appear and grow (`metadata.max.age.ms`). Default 30 s; a
     /// subscribed topic that is missing is looked up every second.
     pub metadata_max_age: Duration,
+    /// Whether [`Consumer::poll`](crate::Consumer::poll) answers `UNKNOWN_TOPIC_OR_PARTITION` where the cluster does not know a topic that is read.
+    /// Default false: it is read from when it appears.
+    pub missing_topic_is_error: bool,
     /// The memory for what was fetched and not taken yet. Clone one budget into the settings of all consumers that share it.
     pub budget: FetchBudget,
 }
@@ -66,6 +69,7 @@ impl ConsumerSettings {
             max_partition_fetch_bytes: ByteCount(1 << 20),
             assignors: vec![Assignor::Range, Assignor::RoundRobin],
             metadata_max_age: Duration::from_secs(30),
+            missing_topic_is_error: false,
             budget,
         }
     }

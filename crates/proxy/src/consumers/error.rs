@@ -144,7 +144,7 @@ pub enum ConsumerError {
     IllegalTopic(String),
     /// A record does not hold what the format of the instance expects.
     #[error(
-        "Error deserializing {side} for partition {partition} at offset {offset}: {reason}. If needed, please seek past the record to continue consumption, with POST …/positions.",
+        "Error deserializing {side} for partition {partition} at offset {offset}: {reason}. {}", way_on(*.has_group, .partition, *.offset),
         side = side_name(*.side)
     )]
     Undecodable {
@@ -156,6 +156,8 @@ pub enum ConsumerError {
         offset: i64,
         /// What was found.
         reason: String,
+        /// Whether an instance reads it, whose position can be moved.
+        has_group: bool,
     },
     /// The schema of a record cannot be looked up at the moment.
     #[error(
@@ -172,6 +174,18 @@ pub enum ConsumerError {
         /// Why.
         reason: String,
     },
+}
+
+/// How to read on behind a record that cannot be decoded.
+fn way_on(has_group: bool, partition: &PartitionName, offset: i64) -> String {
+    match has_group {
+        true => "If needed, please seek past the record to continue consumption, with POST …/positions.".to_owned(),
+        false => format!(
+            "To read on behind it begin with offset={}:{}, or read it in another format.",
+            partition.partition,
+            offset.saturating_add(1)
+        ),
+    }
 }
 
 fn side_name(side: Side) -> &'static str {

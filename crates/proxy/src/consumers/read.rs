@@ -1,13 +1,12 @@
 //! Reading: records are decoded one by one into the text of the answer, until it is large enough, too large, or the time is over
 //! (docs/reference/rest-v2.md §7.5).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use postern_kafka::{AssignedPartition, Consumer, ConsumerRecord, IsolationLevel, PartitionId, TopicName};
-use postern_registry::{Side, header_name};
-use postern_schema::json;
+use postern_kafka::{AssignedPartition, Consumer, ConsumerRecord, IsolationLevel, PartitionId};
+use postern_registry::Side;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
@@ -18,37 +17,14 @@ use super::instance::{Instance, KEEP_FETCHED, Reads};
 use super::instance_stream::StreamPlaces;
 use super::memory::AnswerMemory;
 use super::operation::{ReadLimits, Reply};
-use super::settings::{ReadFormat, ReadFormats};
-use super::{ConsumerError, PartitionName, ReadAnswer, ReadRecord, ReadSide, RecordLayout};
-use crate::{Decoder, EncodedValue, Error, Format, Proxy, run_large};
+use super::record_decoders::{Decoders, TopicDecoders, record_len, text_expected};
+use super::{ConsumerError, PartitionName, ReadAnswer, ReadRecord, RecordLayout};
+use crate::{Error, Format, Proxy, run_large};
 
 /// How long a read waits for schemas that are not in memory.
 const SCHEMA_TIMEOUT: Duration = Duration::from_secs(10);
-/// Topics whose decoders are kept.
-const TOPICS_MAX: usize = 64;
 /// After so many bytes of records other tasks of the thread have their turn.
 const TURN: usize = 64 << 10;
-
-/// Decoders of keys and values by topic, for one read.
-pub(super) struct Decoders {
-    formats: ReadFormats,
-    by_topic: HashMap<TopicName, TopicDecoders>,
-}
-
-/// Those of one topic.
-struct TopicDecoders {
-    key: SideDecoder,
-    value: SideDecoder,
-}
-
-enum SideDecoder {
-    Encoded {
-        decoder: Decoder,
-        /// Whether the length of the text counts, instead of that of the bytes (docs/reference/rest-v2.md §7.5).
-        counts_text: bool,
-    },
-    Text,
-}
 
 /// What a read has so far.
 pub(super) struct Collected {
@@ -59,6 +35,7 @@ pub(super) struct Collected {
     /// Of keys and values as Kafka has them.
     stored_bytes: usize,
     memory: AnswerMemory,
+    has_group: bool,
 }
 
 /// What became of one record.
@@ -179,6 +156,7 @@ impl Instance {
             layout,
             max_bytes: limits.max_bytes,
             memory: AnswerMemory::new(self.proxy.consumers().answers().clone(), is_streamed, limits.share),
+            has_group: true,
             enough: min_bytes.map_or(Enough::Never, Enough::Bytes),
             deadline: Instant::now() + wait,
         };
@@ -200,6 +178,7 @@ pub(super) struct Reading<'a> {
     pub(super) layout: &'a dyn RecordLayout,
     pub(super) max_bytes: Option<usize>,
     pub(super) memory: AnswerMemory,
+    pub(super) has_group: bool,
     pub(super) enough: Enough,
     pub(super) deadline: Instant,
 }
@@ -246,11 +225,22 @@ impl Reading<'_> {
     /// Takes records until the read ends, or `stop` resolves. An error that comes after a record ends the read with what there is; it comes
     /// again with the next one.
     pub(super) async fn collect(self, stop: impl Future<Output = ()>) -> Result<Collected, Error> {
-        let Reading { proxy, consumer, mut places, decoders, layout, max_bytes, memory, mut enough, deadline } = self;
+        let Reading {
+            proxy,
+            consumer,
+            mut places,
+            decoders,
+            layout,
+            max_bytes,
+            memory,
+            has_group,
+            mut enough,
+            deadline,
+        } = self;
         let most = proxy.consumers().limits().read_bytes;
         let max_bytes = max_bytes.unwrap_or(most).min(most);
         let mut stop = pin!(stop);
-        let mut collected = Collected::new(memory);
+        let mut collected = Collected::new(memory, has_group);
         let mut turn = TURN;
         layout.begin();
         loop {
@@ -296,7 +286,7 @@ impl Reading<'_> {
                         Some(_) | None => {
                             consumer.rewind();
                             layout.begin();
-                            collected = Collected::new(collected.memory);
+                            collected = Collected::new(collected.memory, has_group);
                             break;
                         }
                     },
@@ -342,8 +332,8 @@ impl Collected {
         proxy.counters().read(format, self.records, self.stored_bytes);
     }
 
-    fn new(memory: AnswerMemory) -> Collected {
-        Collected { text: Vec::new(), records: 0, bytes: 0, stored_bytes: 0, memory }
+    fn new(memory: AnswerMemory, has_group: bool) -> Collected {
+        Collected { text: Vec::new(), records: 0, bytes: 0, stored_bytes: 0, memory, has_group }
     }
 
     /// What [`Collected::undo`] goes back to.
@@ -376,7 +366,9 @@ impl Collected {
         let shown =
             ReadRecord::new(record, decoders.key.side(Side::Key, record), decoders.value.side(Side::Value, record));
         let written = match self.write(record, &shown, decoders, layout) {
-            Err(error @ Error::Consumer(ConsumerError::Undecodable { .. })) => {
+            Err(Error::Consumer(ConsumerError::Undecodable { side, partition, offset, reason, .. })) => {
+                let has_group = self.has_group;
+                let error = ConsumerError::Undecodable { side, partition, offset, reason, has_group }.into();
                 self.undo(before);
                 match layout.undecodable(&shown, &error, &mut self.text) {
                     true => Ok(record_len(record)),
@@ -432,125 +424,4 @@ impl Collected {
     fn into_text(self) -> ReadText {
         ReadText::new(self.text, self.memory.into_share())
     }
-}
-
-impl Decoders {
-    pub(super) fn new(formats: ReadFormats) -> Decoders {
-        Decoders { formats, by_topic: HashMap::new() }
-    }
-
-    /// The format of the values.
-    pub(super) fn value_format(&self) -> Format {
-        self.formats.value
-    }
-
-    /// Those of a topic.
-    fn of(&mut self, proxy: &Proxy, topic: &TopicName) -> &mut TopicDecoders {
-        if self.by_topic.len() >= TOPICS_MAX && !self.by_topic.contains_key(topic) {
-            self.by_topic.clear();
-        }
-        let ReadFormats { key, value } = self.formats;
-        self.by_topic.entry(topic.clone()).or_insert_with(|| TopicDecoders {
-            key: SideDecoder::new(proxy, topic, Side::Key, key),
-            value: SideDecoder::new(proxy, topic, Side::Value, ReadFormat::Encoded(value)),
-        })
-    }
-}
-
-impl TopicDecoders {
-    /// Looks up the schemas of a record, which nearly always are in memory.
-    async fn prepare(&mut self, record: &ConsumerRecord, deadline: Instant) {
-        for (side, decoder) in [(Side::Key, &mut self.key), (Side::Value, &mut self.value)] {
-            if let SideDecoder::Encoded { decoder, .. } = decoder {
-                decoder.prepare([encoded(side, record)], deadline).await;
-            }
-        }
-    }
-}
-
-impl SideDecoder {
-    fn new(proxy: &Proxy, topic: &TopicName, side: Side, format: ReadFormat) -> SideDecoder {
-        match format {
-            ReadFormat::Encoded(format) => SideDecoder::Encoded {
-                decoder: proxy.decoder(topic, side, format),
-                counts_text: matches!(format, Format::Schema(_)),
-            },
-            ReadFormat::Text => SideDecoder::Text,
-        }
-    }
-
-    fn side(&self, side: Side, record: &ConsumerRecord) -> ReadSide {
-        let value = encoded(side, record);
-        let schema = match self {
-            SideDecoder::Encoded { decoder, .. } => decoder.name_of(value),
-            SideDecoder::Text => None,
-        };
-        ReadSide { is_null: value.bytes.is_none(), schema }
-    }
-
-    /// Appends one side of a record, and returns how many bytes it counts for.
-    fn append(&self, side: Side, record: &ConsumerRecord, out: &mut Vec<u8>) -> Result<usize, Error> {
-        let value = encoded(side, record);
-        let bytes = value.bytes.unwrap_or_default();
-        let start = out.len();
-        match self {
-            SideDecoder::Encoded { decoder, counts_text } => {
-                decoder.decode(value, out).map_err(|error| {
-                    let reason = error.to_string().trim_end_matches('.').to_owned();
-                    match error.is_transient() {
-                        true => unavailable(side, record, reason),
-                        false => undecodable(side, record, reason),
-                    }
-                })?;
-                Ok(if *counts_text { out.len() - start } else { bytes.len() })
-            }
-            SideDecoder::Text if value.bytes.is_none() => {
-                out.extend_from_slice(b"null");
-                Ok(0)
-            }
-            SideDecoder::Text => {
-                let text = str::from_utf8(bytes)
-                    .map_err(|error| undecodable(side, record, format!("expected UTF-8 text: {error}")))?;
-                json::write_string(text, out);
-                Ok(bytes.len())
-            }
-        }
-    }
-}
-
-/// One side of a record, with the header that names its schema.
-fn encoded(side: Side, record: &ConsumerRecord) -> EncodedValue<'_> {
-    let record = &record.record;
-    let bytes = match side {
-        Side::Key => record.key.as_deref(),
-        Side::Value => record.value.as_deref(),
-    };
-    let header = record.headers.iter().rev().find(|(name, _)| name == header_name(side));
-    EncodedValue { bytes, schema_header: header.and_then(|(_, value)| value.as_deref()) }
-}
-
-fn undecodable(side: Side, record: &ConsumerRecord, reason: String) -> Error {
-    ConsumerError::Undecodable { side, partition: place(record), offset: record.record.offset.0, reason }.into()
-}
-
-fn unavailable(side: Side, record: &ConsumerRecord, reason: String) -> Error {
-    ConsumerError::SchemaUnavailable { side, partition: place(record), offset: record.record.offset.0, reason }.into()
-}
-
-fn place(record: &ConsumerRecord) -> PartitionName {
-    PartitionName { topic: record.topic.as_str().to_owned(), partition: record.partition.0 }
-}
-
-/// About how much text a record becomes: base64 is the longest form of bytes that are not decoded by a schema.
-fn text_expected(record: &ConsumerRecord) -> usize {
-    let header =
-        |(name, value): &(String, Option<bytes::Bytes>)| name.len() + value.as_ref().map_or(0, bytes::Bytes::len) + 32;
-    let bytes = record_len(record) + record.record.headers.iter().map(header).sum::<usize>();
-    bytes + bytes / 3 + 256
-}
-
-/// The bytes of key and value.
-fn record_len(record: &ConsumerRecord) -> usize {
-    let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
-    len(&record.record.key) + len(&record.record.value)
 }

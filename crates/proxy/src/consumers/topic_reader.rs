@@ -10,7 +10,8 @@ use postern_kafka::{
 use tokio::time::Instant;
 
 use super::memory::AnswerMemory;
-use super::read::{Decoders, Enough, Reading};
+use super::read::{Enough, Reading};
+use super::record_decoders::Decoders;
 use super::settings::reader;
 use super::{ReadAnswer, ReadFormats, ReadLimits, RecordLayout};
 use crate::{Error, Proxy};
@@ -27,14 +28,38 @@ pub enum ReadStart {
     Beginning,
     /// With the next record.
     End,
-    /// With this record, or the next one that is still there. Of several partitions each begins as near to it as it can.
+    /// With this record of each partition, all of which must have it, or end before it.
     Offset(i64),
-    /// With these records; partitions that are not named begin with their first.
+    /// The same with a record for each; partitions that are not named begin with their first.
     Offsets(BTreeMap<PartitionId, i64>),
+    /// Where an earlier read has ended. A partition that does not have its record any more, or does not have it yet, begins with its first
+    /// ([`TopicReader::resets`]), and so do those that are not named.
+    Resumed(BTreeMap<PartitionId, i64>),
     /// With the first record at or after this time, in milliseconds since 1970.
     Timestamp(i64),
     /// So many offsets before the end of each partition.
     Last(u64),
+}
+
+/// A partition that does not have the record with which it should go on: it was deleted, or the topic was made again or has lost records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PositionReset {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The offset that it does not have.
+    pub asked: i64,
+    /// That of its first record, with which it goes on.
+    pub earliest: i64,
+    /// That of the record that comes next.
+    pub latest: i64,
+}
+
+/// Where partitions are begun, where they end, and which do not begin where they should.
+#[derive(Default)]
+struct Range {
+    starts: BTreeMap<PartitionId, i64>,
+    ends: BTreeMap<PartitionId, i64>,
+    resets: Vec<PositionReset>,
 }
 
 /// Reads partitions of one topic, each in order.
@@ -47,13 +72,14 @@ pub struct TopicReader {
     starts: BTreeMap<PartitionId, i64>,
     /// The ends that partitions had, of those with something to read.
     ends: BTreeMap<PartitionId, i64>,
+    resets: Vec<PositionReset>,
 }
 
 impl Proxy {
     /// A reader of `partitions`, at least one. `streams`: it will be read by a stream of reads.
     ///
     /// # Errors
-    /// [`Error::Cluster`]: there is no such partition, or no such offset in the only one.
+    /// [`Error::Cluster`]: there is no such partition, or no such offset in one of them.
     pub async fn topic_reader(
         &self,
         topic: &TopicName,
@@ -62,7 +88,7 @@ impl Proxy {
         formats: ReadFormats,
         streams: bool,
     ) -> Result<TopicReader, Error> {
-        let (starts, ends) = self.range(topic, partitions, start).await?;
+        let Range { starts, ends, resets } = self.range(topic, partitions, start).await?;
         let directory = self.consumers();
         let settings = reader("", directory.limits(), directory.fetched().clone());
         let fetch_bytes = if streams { STREAM_FETCH.min(settings.fetch_max_bytes) } else { settings.fetch_max_bytes };
@@ -71,6 +97,7 @@ impl Proxy {
             auto_offset_reset: OffsetReset::Earliest,
             fetch_max_bytes: fetch_bytes,
             max_partition_fetch_bytes: fetch_bytes,
+            missing_topic_is_error: true,
             ..settings
         })?;
         consumer.assign(starts.keys().map(|partition| place(topic, *partition)).collect());
@@ -79,41 +106,55 @@ impl Proxy {
         }
         let ends = ends.into_iter().filter(|(partition, end)| starts.get(partition).is_some_and(|start| start < end));
         let (ends, decoders) = (ends.collect(), Decoders::new(formats));
-        Ok(TopicReader { proxy: self.clone(), topic: topic.clone(), consumer, decoders, starts, ends })
+        Ok(TopicReader { proxy: self.clone(), topic: topic.clone(), consumer, decoders, starts, ends, resets })
     }
 
-    /// Where partitions are to be begun, and where they end.
-    async fn range(
-        &self,
-        topic: &TopicName,
-        partitions: &[PartitionId],
-        start: &ReadStart,
-    ) -> Result<(BTreeMap<PartitionId, i64>, BTreeMap<PartitionId, i64>), Error> {
+    /// An offset that somebody names must be one that the partition has, or its end, as Kafka's own consumers have it without a reset policy.
+    async fn range(&self, topic: &TopicName, partitions: &[PartitionId], start: &ReadStart) -> Result<Range, Error> {
         let ends = self.look_up(topic, partitions, OffsetTime::Latest).await?;
         let end = |partition: &PartitionId| ends.get(partition).copied().unwrap_or_default();
         let mut starts = match start {
-            ReadStart::End => return Ok((ends.clone(), ends)),
+            ReadStart::End => return Ok(Range { starts: ends.clone(), ends, resets: Vec::new() }),
             ReadStart::Timestamp(time) => self.look_up(topic, partitions, OffsetTime::Timestamp(*time)).await?,
-            ReadStart::Beginning | ReadStart::Offset(_) | ReadStart::Offsets(_) | ReadStart::Last(_) => {
-                self.look_up(topic, partitions, OffsetTime::Earliest).await?
-            }
+            ReadStart::Beginning
+            | ReadStart::Offset(_)
+            | ReadStart::Offsets(_)
+            | ReadStart::Resumed(_)
+            | ReadStart::Last(_) => self.look_up(topic, partitions, OffsetTime::Earliest).await?,
         };
+        if let ReadStart::Offsets(wanted) = start
+            && let Some(other) = wanted.keys().find(|partition| !partitions.contains(partition))
+        {
+            return Err(not_read(topic, *other));
+        }
+        let mut resets = Vec::new();
         for (partition, offset) in &mut starts {
-            let (earliest, latest) = (*offset, end(partition));
+            let (earliest, latest) = (*offset, end(partition).max(*offset));
+            let is_there = |wanted: &i64| (earliest..=latest).contains(wanted);
             match start {
                 ReadStart::Beginning | ReadStart::End => {}
                 // Nothing is as young.
                 ReadStart::Timestamp(_) if earliest < 0 => *offset = latest,
                 ReadStart::Timestamp(_) => {}
-                ReadStart::Offset(wanted) if partitions.len() == 1 && !(earliest..=latest).contains(wanted) => {
-                    return Err(out_of_range(topic, *partition, *wanted, earliest, latest));
+                ReadStart::Offset(_) | ReadStart::Offsets(_) | ReadStart::Resumed(_) => {
+                    let wanted = match start {
+                        ReadStart::Offset(wanted) => Some(wanted),
+                        ReadStart::Offsets(wanted) | ReadStart::Resumed(wanted) => wanted.get(partition),
+                        _ => None,
+                    };
+                    match wanted {
+                        None => {}
+                        Some(wanted) if is_there(wanted) => *offset = *wanted,
+                        Some(asked) if matches!(start, ReadStart::Resumed(_)) => {
+                            resets.push(PositionReset { partition: *partition, asked: *asked, earliest, latest });
+                        }
+                        Some(wanted) => return Err(out_of_range(topic, *partition, *wanted, earliest, latest)),
+                    }
                 }
-                ReadStart::Offset(wanted) => *offset = (*wanted).clamp(earliest, latest.max(earliest)),
-                ReadStart::Offsets(wanted) => *offset = wanted.get(partition).copied().unwrap_or(earliest),
                 ReadStart::Last(count) => *offset = latest.saturating_sub_unsigned(*count).max(earliest),
             }
         }
-        Ok((starts, ends))
+        Ok(Range { starts, ends, resets })
     }
 
     /// An offset of each partition.
@@ -145,6 +186,11 @@ impl TopicReader {
         &self.starts
     }
 
+    /// Those of the partitions that do not begin where they should.
+    pub fn resets(&self) -> &[PositionReset] {
+        &self.resets
+    }
+
     /// Reads, written with `layout`: what there was when the reader was made, within `limits`, or as a stream what there is. Where there is
     /// nothing it waits for the next record. The next read goes on where this one ends; if the future is dropped, nothing was read.
     ///
@@ -161,6 +207,7 @@ impl TopicReader {
             layout,
             max_bytes: limits.max_bytes,
             memory: AnswerMemory::new(self.proxy.consumers().answers().clone(), limits.stream.is_some(), limits.share),
+            has_group: false,
             enough,
             deadline: Instant::now() + limits.wait.unwrap_or(self.proxy.consumers().limits().wait).min(WAIT_MAX),
         };
@@ -214,6 +261,16 @@ fn no_such_partition(topic: &TopicName, partition: PartitionId) -> Error {
         kind: ErrorKind::UnknownPartition,
         name: "UNKNOWN_TOPIC_OR_PARTITION".to_owned(),
         message: format!("topic {topic} has no partition {partition}"),
+    })
+}
+
+fn not_read(topic: &TopicName, partition: PartitionId) -> Error {
+    Error::Cluster(ClusterError {
+        kind: ErrorKind::InvalidRequest,
+        name: "INVALID_REQUEST".to_owned(),
+        message: format!(
+            "offset: names partition {partition} of topic {topic}, which is not one of those that are read"
+        ),
     })
 }
 

@@ -36,7 +36,18 @@ impl Fetcher {
                 self.leaders.under_way = false;
                 self.leaders.failed(); // until a fetch was answered
                 match looked_up {
-                    Ok(()) => self.partitions.values_mut().for_each(|reading| reading.leader_changed = false),
+                    Ok(missing) => {
+                        self.partitions.values_mut().for_each(|reading| reading.leader_changed = false);
+                        if self.positions.settings.missing_topic_is_error {
+                            let error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.error(None);
+                            let missing = missing.into_iter().map(|topic| Error {
+                                kind: ErrorKind::UnknownTopic,
+                                message: format!("There is no topic '{topic}' any more."),
+                                ..error.clone()
+                            });
+                            self.errors.extend(missing);
+                        }
+                    }
                     Err(error) => self.report(error),
                 }
             }
