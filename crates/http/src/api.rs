@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts as Head;
 use hyper::{Method, Request, Response, StatusCode};
 use opentelemetry::context::FutureExt;
 use postern_access::Permissions;
@@ -198,23 +200,27 @@ impl Api {
     /// Answers one request. Whatever answers, the answer gets the headers of all answers.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let id = RequestId::of(request.headers());
-        let mut response = id.clone().scope(self.observed(request)).await;
+        // The head is boxed and the work pinned here, as both would be copied with everything that they are handed on to.
+        let (head, body) = request.into_parts();
+        let work = pin!(self.observed(Box::new(head), body));
+        let mut response = id.clone().scope(work).await;
         response.headers_mut().insert(X_REQUEST_ID, id.into_value());
         response
     }
 
-    async fn observed(&self, mut request: Request<Incoming>) -> Response<ReplyBody> {
-        let asked = self.front.looks_at_operations().then(|| self.parts.asked(&request)).flatten();
+    async fn observed(&self, mut head: Box<Head>, body: Incoming) -> Response<ReplyBody> {
+        let asked = self.front.looks_at_operations().then(|| self.parts.asked(&head)).flatten();
         let so_far = self.parts.counters.received.load(Relaxed);
-        let (received, reply) = self.front.receive(&mut request, asked, so_far);
-        let client = client_ip(request.extensions());
-        let mut observed = Observed::new(&self.parts.counters, self.parts.log, self.traces.as_ref(), &request, client);
-        let coding = Coding::of_answer(request.headers());
+        let (received, reply) = self.front.receive(&mut head, asked, so_far);
+        let (announced, client) = (body.size_hint().exact(), client_ip(&head.extensions));
+        let traces = self.traces.as_ref();
+        let mut observed = Observed::new(&self.parts.counters, self.parts.log, traces, &head, announced, client);
+        let coding = Coding::of_answer(&head.headers);
         let mut response = match (reply, observed.trace_context()) {
             (Some(reply), _) => reply.into_response(JSON),
-            (None, None) => self.route(request, &mut observed).await,
+            (None, None) => self.route(head, body, &mut observed).await,
             // Boxed, so that nothing is larger where traces are off.
-            (None, Some(trace)) => Box::pin(self.route(request, &mut observed).with_context(trace)).await,
+            (None, Some(trace)) => Box::pin(self.route(head, body, &mut observed).with_context(trace)).await,
         };
         if let Some(add_headers) = self.parts.profile.add_headers {
             add_headers(response.headers_mut());
@@ -244,8 +250,12 @@ impl Api {
         self.parts.counters.read(self.parts.reader.memory())
     }
 
-    async fn route<'a>(&'a self, request: Request<Incoming>, observed: &mut Observed<'a>) -> Response<ReplyBody> {
-        let (mut head, body) = request.into_parts();
+    async fn route<'a>(
+        &'a self,
+        mut head: Box<Head>,
+        body: Incoming,
+        observed: &mut Observed<'a>,
+    ) -> Response<ReplyBody> {
         if let Some(reply) = malformed(&head) {
             return reply.into_response(JSON);
         }
@@ -334,17 +344,15 @@ impl Parts {
     }
 
     /// What a request asks for; `None`: nothing that there is.
-    fn asked(&self, request: &Request<Incoming>) -> Option<Asked> {
-        let path = path::clean(request.uri().path());
-        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    fn asked(&self, head: &Head) -> Option<Asked> {
+        let path = path::clean(head.uri.path());
+        let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
         let endpoint = self.paths.at(&path).ok()?.value;
         let operation = endpoint.operations.iter().find(|operation| operation.method == *method)?;
         let (place, media) = (operation.counted_as - UNMATCHED - 1, operation.media);
         Some(match media.consumes {
-            Some(known) if *method == Method::POST => {
-                Asked::with_body(place, text(request.headers(), CONTENT_TYPE), known)
-            }
-            _ => Asked::without_body(place, accepted(request.headers()).as_deref(), media.produces),
+            Some(known) if *method == Method::POST => Asked::with_body(place, text(&head.headers, CONTENT_TYPE), known),
+            _ => Asked::without_body(place, accepted(&head.headers).as_deref(), media.produces),
         })
     }
 }

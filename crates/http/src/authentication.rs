@@ -96,11 +96,12 @@ impl AccessControl {
                 return Ok((Permissions::new(Arc::new(caller), state.rules.clone()), Some(identity)));
             }
             Authentication::Basic(basic) => match credentials(head, "Basic")? {
-                Some(credentials) => Some(basic.caller(credentials, client_ip(&head.extensions)).await?),
+                // Boxed, as it is large, and so would every request be.
+                Some(credentials) => Some(Box::pin(basic.caller(credentials, client_ip(&head.extensions))).await?),
                 None => None,
             },
             Authentication::Bearer(bearer) => match credentials(head, "Bearer")? {
-                Some(token) => Some(bearer.caller(token).await?),
+                Some(token) => Some(Box::pin(bearer.caller(token)).await?),
                 None => None,
             },
             Authentication::Certificate(certificate) => certificate.caller(head)?,

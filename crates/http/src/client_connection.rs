@@ -68,7 +68,7 @@ impl ClientStream {
 /// The stream of a connection, shared with those who watch it.
 pub(crate) struct SharedStream(Arc<ClientStream>);
 
-/// Watches a connection. In the extensions of each request. Cheap to clone.
+/// Watches a connection. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientConnection(Arc<ClientStream>);
 

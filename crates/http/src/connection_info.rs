@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 
+use crate::client_connection::ClientConnection;
+
 /// What is known of a connection. In the extensions of each request. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
@@ -17,6 +19,8 @@ pub struct ConnectionInfo {
     pub client: Option<SocketAddr>,
     /// TLS; `None`: none.
     pub tls: Option<TlsInfo>,
+    /// What watches it.
+    pub(crate) connection: Option<ClientConnection>,
 }
 
 /// What a TLS handshake has shown.
@@ -33,7 +37,7 @@ impl ConnectionInfo {
     /// A connection without TLS and without a proxy that speaks the PROXY protocol.
     pub fn new(peer: Option<SocketAddr>) -> ConnectionInfo {
         let peer = peer.map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()));
-        ConnectionInfo { peer, client: peer, tls: None }
+        ConnectionInfo { peer, client: peer, tls: None, connection: None }
     }
 
     /// The address of the other end of the socket. An IPv4 address is one, also on a socket of IPv6.

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::http::Extensions;
 use hyper::http::request::Parts;
-use hyper::{Request, StatusCode, Uri};
+use hyper::{StatusCode, Uri};
 use ipnet::IpNet;
 
 pub use self::added_headers::{AddedHeader, AddedHeaders};
@@ -136,33 +136,26 @@ impl Front {
 
     /// Looks at a request before anything else does; `asked` is what it asks for, and `received` how many bytes of bodies the API has
     /// received so far. A reply answers it at once.
-    pub(crate) fn receive<B>(
-        &self,
-        request: &mut Request<B>,
-        asked: Option<Asked>,
-        received: u64,
-    ) -> (Received, Option<Reply>) {
+    pub(crate) fn receive(&self, head: &mut Parts, asked: Option<Asked>, received: u64) -> (Received, Option<Reply>) {
         let Front(parts) = self;
-        let peer = request.extensions().get::<ConnectionInfo>().and_then(ConnectionInfo::peer_ip);
-        let forwarded = forwarded::take(peer, &parts.trusted_proxies, parts.proxy_headers, request.headers_mut());
+        let peer = head.extensions.get::<ConnectionInfo>().and_then(ConnectionInfo::peer_ip);
+        let forwarded = forwarded::take(peer, &parts.trusted_proxies, parts.proxy_headers, &mut head.headers);
         if let Some(forwarded) = forwarded {
-            request.extensions_mut().insert(forwarded);
+            head.extensions.insert(forwarded);
         }
         if let Some(url) = &parts.public_url {
-            request.extensions_mut().insert(Arc::clone(url));
+            head.extensions.insert(Arc::clone(url));
         }
         let cost = parts.operations.as_ref().map_or(1, |operations| operations.cost(asked));
-        let bytes = Some(received).filter(|_| !request.method().is_safe());
-        let reply = parts.cors.preflight(request.method(), request.headers());
-        let reply = reply.or_else(|| parts.limiter.refuse(client_ip(request.extensions()), cost, bytes));
-        let is_missing = || parts.operations.as_ref()?.refuse(asked, request.method());
+        let bytes = Some(received).filter(|_| !head.method.is_safe());
+        let reply = parts.cors.preflight(&head.method, &head.headers);
+        let reply = reply.or_else(|| parts.limiter.refuse(client_ip(&head.extensions), cost, bytes));
+        let is_missing = || parts.operations.as_ref()?.refuse(asked, &head.method);
         let reply = reply.or_else(|| is_missing().map(Problem::into_reply));
-        let received = Received {
-            origin: request.headers().get(ORIGIN).cloned(),
-            is_https: scheme(request.extensions()) == "https",
-        };
-        let reply = reply.or_else(|| self.misdirected(request).map(Problem::into_reply));
-        let reply = reply.or_else(|| self.foreign_write(request).map(Problem::into_reply));
+        let received =
+            Received { origin: head.headers.get(ORIGIN).cloned(), is_https: scheme(&head.extensions) == "https" };
+        let reply = reply.or_else(|| self.misdirected(head).map(Problem::into_reply));
+        let reply = reply.or_else(|| self.foreign_write(head).map(Problem::into_reply));
         (received, reply)
     }
 
@@ -174,10 +167,10 @@ impl Front {
 
     /// A request for another host than the one that the handshake has named came to the wrong server: whoever sent it may open a connection
     /// for it (RFC 9110 §15.5.20).
-    fn misdirected<B>(&self, request: &Request<B>) -> Option<Problem> {
-        let connection = self.0.check_server_name.then(|| request.extensions().get::<ConnectionInfo>()).flatten()?;
+    fn misdirected(&self, head: &Parts) -> Option<Problem> {
+        let connection = self.0.check_server_name.then(|| head.extensions.get::<ConnectionInfo>()).flatten()?;
         let name = connection.tls.as_ref()?.server_name.as_deref()?;
-        let authority = host(request.uri(), request.headers());
+        let authority = host(&head.uri, &head.headers);
         let found = authority::parse(authority.as_bytes());
         let is_same = found.is_some_and(|found| found.host().trim_end_matches('.').eq_ignore_ascii_case(name));
         (!is_same).then(|| {
@@ -191,9 +184,9 @@ impl Front {
 
     /// A page of another origin needs permission to write: a browser lets every page send requests, and only keeps the answers from it. Whoever
     /// sends no `Origin` is no page.
-    fn foreign_write<B>(&self, request: &Request<B>) -> Option<Problem> {
-        let origin = request.headers().get(ORIGIN)?;
-        if request.method().is_safe() || self.0.cors.allows(origin) || is_own(origin, request) {
+    fn foreign_write(&self, head: &Parts) -> Option<Problem> {
+        let origin = head.headers.get(ORIGIN)?;
+        if head.method.is_safe() || self.0.cors.allows(origin) || is_own(origin, head) {
             return None;
         }
         if !self.0.told.swap(true, Relaxed) {
@@ -205,7 +198,7 @@ impl Front {
         let message = format!(
             "HTTP 403 Forbidden: Origin is {origin:?}, and {} from pages of that origin is not taken. Nothing was done. Expected a page of \
              this server (public-url), or an origin that cors-allowed-origins names.",
-            request.method()
+            head.method
         );
         Some(Problem::generic(StatusCode::FORBIDDEN, message))
     }
@@ -213,19 +206,19 @@ impl Front {
 
 /// Whether a page comes from this server. What `Host` says counts only where it is an address: a name may be one that whoever made the page
 /// has pointed here (DNS rebinding).
-fn is_own<B>(origin: &HeaderValue, request: &Request<B>) -> bool {
+fn is_own(origin: &HeaderValue, head: &Parts) -> bool {
     let Some(origin) = origin.to_str().ok().and_then(Origin::parse) else { return false };
     let same = |authority: &str| {
-        Origin::parse(&format!("{}://{authority}", scheme(request.extensions())))
+        Origin::parse(&format!("{}://{authority}", scheme(&head.extensions)))
             .filter(|own| own.has_authority_of(&origin))
     };
-    if let Some(url) = request.extensions().get::<Arc<PublicUrl>>() {
+    if let Some(url) = head.extensions.get::<Arc<PublicUrl>>() {
         return url.origin == origin;
     }
-    if let Some(authority) = request.extensions().get::<Forwarded>().and_then(|said| said.authority.as_deref()) {
+    if let Some(authority) = head.extensions.get::<Forwarded>().and_then(|said| said.authority.as_deref()) {
         return same(authority).is_some();
     }
-    same(host(request.uri(), request.headers())).is_some_and(|own| own.is_address())
+    same(host(&head.uri, &head.headers)).is_some_and(|own| own.is_address())
 }
 
 /// The client: as trusted proxies say, else who has opened the connection.

@@ -13,8 +13,8 @@ mod span;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use hyper::body::{Body, Incoming};
-use hyper::{Method, Request, Uri};
+use hyper::http::request::Parts;
+use hyper::{Method, Uri};
 use opentelemetry::Context;
 use postern_access::Caller;
 use postern_proxy::Traces;
@@ -69,7 +69,6 @@ pub(crate) struct Observed<'a> {
     client: Option<IpAddr>,
     /// The name of the caller, where one was recognized.
     caller: Option<String>,
-    /// Bytes of the body, as far as its head tells.
     announced: Option<u64>,
     since: Instant,
     is_answered: bool,
@@ -86,12 +85,13 @@ struct Ended {
 }
 
 impl<'a> Observed<'a> {
-    /// `client` is who sends it, as far as that is known.
+    /// `announced`: bytes of the body, as far as its head tells; `client`: who sends it, as far as that is known.
     pub(crate) fn new(
         counters: &'a ApiCounters,
         log: RequestLog,
         traces: Option<&Traces>,
-        request: &Request<Incoming>,
+        head: &Parts,
+        announced: Option<u64>,
         client: Option<IpAddr>,
     ) -> Observed<'a> {
         Observed {
@@ -99,14 +99,14 @@ impl<'a> Observed<'a> {
             log,
             route: UNMATCHED,
             operation: None,
-            method: request.method().clone(),
-            uri: request.uri().clone(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
             client,
             caller: None,
-            announced: request.body().size_hint().exact(),
+            announced,
             since: Instant::now(),
             is_answered: false,
-            trace: traces.map(|traces| RequestSpan::begin(traces, request, client)),
+            trace: traces.map(|traces| RequestSpan::begin(traces, head, client)),
         }
     }
 

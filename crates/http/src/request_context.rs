@@ -14,13 +14,15 @@ use crate::access::routes::Need;
 use crate::body::{Body, BodyKind, BodyReader, BodyStream};
 use crate::client_connection::ClientConnection;
 use crate::coding::Coding;
+use crate::connection_info::ConnectionInfo;
 use crate::front;
 use crate::path;
 use crate::problem::Problem;
 
 /// A routed request.
 pub(crate) struct RequestContext {
-    pub(crate) head: Parts,
+    /// Boxed, as a request is moved often.
+    pub(crate) head: Box<Parts>,
     /// The media type of the body, one of those that the route accepts; `None` where the client sent none.
     pub(crate) content_type: Option<&'static str>,
     /// The media type of the response.
@@ -96,7 +98,7 @@ impl RequestContext {
 
     /// What watches the client's connection.
     pub(crate) fn client(&self) -> Option<ClientConnection> {
-        self.head.extensions.get::<ClientConnection>().cloned()
+        self.head.extensions.get::<ConnectionInfo>()?.connection.clone()
     }
 
     /// Reads the body of an administrative request, of at most `max` bytes. Returns the parameters of the path with it.

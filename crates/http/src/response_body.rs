@@ -53,14 +53,14 @@ impl ResponseBudget {
         is_safe: bool,
         version: Version,
         streams: &Streams,
-        stopped: watch::Receiver<bool>,
+        stopped: &watch::Receiver<bool>,
     ) -> Response<ResponseBody> {
         let mut permit = Permit::default();
         let (head, body) = response.into_parts();
         let mut response = match body {
             ReplyBody::Bytes(bytes) => Response::from_parts(head, bytes),
             ReplyBody::Stream(answers) => {
-                return Response::from_parts(head, ResponseBody::Stream(answers.until(stopped)));
+                return Response::from_parts(head, ResponseBody::Stream(answers.until(stopped.clone())));
             }
         };
         let length = response.body().len();
@@ -215,7 +215,7 @@ mod tests {
     async fn without_memory_reads_are_refused_and_writes_are_answered() {
         let (budget, streams) = (ResponseBudget::new(100_000), Streams::default());
         let admit =
-            async |length, is_safe| budget.admit(response(length), is_safe, Version::HTTP_11, &streams, never()).await;
+            async |length, is_safe| budget.admit(response(length), is_safe, Version::HTTP_11, &streams, &never()).await;
         // One response may exceed the budget, beside those within it.
         let held = [admit(90_000, true).await, admit(200_000, true).await];
         assert_eq!(admit(SMALL, true).await.status(), 200);
@@ -233,7 +233,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn memory_is_given_back_when_the_bytes_are_gone_not_when_the_body_is() {
         let (budget, streams) = (ResponseBudget::new(100_000), Streams::default());
-        let admit = async |length| budget.admit(response(length), true, Version::HTTP_11, &streams, never()).await;
+        let admit = async |length| budget.admit(response(length), true, Version::HTTP_11, &streams, &never()).await;
         let overflow = admit(200_000).await;
         let bytes = admit(100_000).await.into_body().collect().await.expect("not stalled").to_bytes();
         assert_eq!(admit(90_000).await.status(), 503);
@@ -247,7 +247,7 @@ mod tests {
         const IDLE: Duration = Duration::from_secs(30);
         let (budget, streams) = (ResponseBudget::new(1 << 20), Streams::default());
         let admit =
-            async |length| budget.admit(response(length), true, Version::HTTP_2, &streams, never()).await.into_body();
+            async |length| budget.admit(response(length), true, Version::HTTP_2, &streams, &never()).await.into_body();
         let (mut read, mut stalled) = (admit(100_000).await, admit(100_000).await);
         let mut length = 0;
         for _ in 0..2 {

@@ -31,7 +31,7 @@ use crate::listener::{Accepted, Acceptor, Listener};
 use crate::observe::ConnectionCounters;
 use crate::proxy_protocol;
 use crate::reply::ReplyBody;
-use crate::response_body::{ResponseBudget, Streams};
+use crate::response_body::{ResponseBody, ResponseBudget, Streams};
 use crate::tls::{self, TlsConfig};
 use crate::{Api, Bounds};
 
@@ -60,8 +60,9 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     drain_timeout: Duration,
 ) -> bool {
+    let api = Arc::new(api);
     let answer = move |request| {
-        let api = api.clone();
+        let api = Arc::clone(&api);
         async move { api.answer(request).await }
     };
     serve_with(listener, answer, bounds, stop, drain_timeout).await
@@ -77,7 +78,7 @@ pub async fn serve_with<F, A, B>(
     drain_timeout: Duration,
 ) -> bool
 where
-    F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<B>> + Send + 'static,
     B: Into<ReplyBody>,
 {
@@ -133,7 +134,7 @@ struct Server<F> {
 
 impl<F, A, B> Server<F>
 where
-    F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response<B>> + Send + 'static,
     B: Into<ReplyBody>,
 {
@@ -164,7 +165,7 @@ where
             let (mut stopped, is_http2) = (server.stopped.clone(), AtomicBool::new(false));
             let opening = timeout(
                 server.idle.min(HANDSHAKE_MAX),
-                open(&server.proxies, server.tls.as_ref(), stream, peer, &client),
+                open(&server.proxies, server.tls.as_ref(), stream, peer, client),
             );
             let opened = tokio::select! {
                 opened = opening => opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
@@ -177,7 +178,7 @@ where
                 Err(error) => return tls::log_failure(peer, &error),
             };
             // A client may break its own connection; that is no fault of the server.
-            if let Err(error) = server.serve_connection(stream, client, info).await {
+            if let Err(error) = server.serve_connection(stream, info).await {
                 tracing::debug!(peer = peer.map(display), %error, "connection ended early");
             }
         });
@@ -187,51 +188,40 @@ where
     async fn serve_connection(
         self,
         stream: Either<SharedStream, TlsStream<SharedStream>>,
-        client: ClientConnection,
         info: ConnectionInfo,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let streams = Streams::default();
-        let is_http2 = Arc::new(AtomicBool::new(false));
-        let service = {
-            let (answer, responses, stopped) = (self.answer.clone(), self.responses.clone(), self.stopped.clone());
-            let (streams, is_http2) = (streams.clone(), Arc::clone(&is_http2));
-            service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(client.clone());
-                request.extensions_mut().insert(info.clone());
-                let (version, is_safe) = (request.version(), request.method().is_safe());
-                if version == Version::HTTP_2 {
-                    is_http2.store(true, Relaxed);
-                }
-                let answered = answer(request);
-                let (responses, streams, stopped) = (responses.clone(), streams.clone(), stopped.clone());
-                async move {
-                    let mut response = answered.await.map(Into::into);
-                    if version < Version::HTTP_2 && *stopped.borrow() {
-                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                    }
-                    Ok::<_, Infallible>(responses.admit(response, is_safe, version, &streams, stopped).await)
-                }
-            })
-        };
-        let io = TokioIo::new(IdleTimeoutStream::new(stream, self.idle));
-        let mut connection = pin!(self.http.serve_connection(io, service).into_owned());
-        let (idle, mut stopped) = (self.idle, self.stopped.clone());
+        let idle = self.idle;
+        let connection = Arc::new(Connection {
+            answer: self.answer,
+            info,
+            responses: self.responses,
+            streams: Streams::default(),
+            is_http2: AtomicBool::new(false),
+            stopped: self.stopped.clone(),
+        });
+        let service = service_fn(|request| {
+            let connection = Arc::clone(&connection);
+            async move { Ok::<_, Infallible>(connection.answer(request).await) }
+        });
+        let io = TokioIo::new(IdleTimeoutStream::new(stream, idle));
+        let mut served = pin!(self.http.serve_connection(io, service).into_owned());
+        let mut stopped = self.stopped;
         let mut close_at = None;
         let mut checks = interval_at(Instant::now() + idle / 4, idle / 4);
-        let mut last_requests = pin!(last_requests(&mut stopped, &is_http2));
+        let mut last_requests = pin!(last_requests(&mut stopped, &connection.is_http2));
         let mut draining = false;
         loop {
             tokio::select! {
                 biased;
-                result = connection.as_mut() => return result,
+                result = served.as_mut() => return result,
                 () = last_requests.as_mut(), if !draining => {
                     draining = true;
-                    connection.as_mut().graceful_shutdown();
+                    served.as_mut().graceful_shutdown();
                 }
                 now = checks.tick() => {
                     // A client that does not read a response gets no further ones, and other responses have the same time to finish.
-                    if streams.drop_stalled(idle) && close_at.is_none() {
-                        connection.as_mut().graceful_shutdown();
+                    if connection.streams.drop_stalled(idle) && close_at.is_none() {
+                        served.as_mut().graceful_shutdown();
                         close_at = Some(now + idle);
                     }
                     if close_at.is_some_and(|at| at <= now) {
@@ -243,21 +233,51 @@ where
     }
 }
 
+/// What the requests of one connection share.
+struct Connection<F> {
+    answer: F,
+    info: ConnectionInfo,
+    responses: ResponseBudget,
+    streams: Streams,
+    is_http2: AtomicBool,
+    stopped: watch::Receiver<bool>,
+}
+
+impl<F, A, B> Connection<F>
+where
+    F: Fn(Request<Incoming>) -> A,
+    A: Future<Output = Response<B>>,
+    B: Into<ReplyBody>,
+{
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<ResponseBody> {
+        request.extensions_mut().insert(self.info.clone());
+        let (version, is_safe) = (request.version(), request.method().is_safe());
+        if version == Version::HTTP_2 {
+            self.is_http2.store(true, Relaxed);
+        }
+        let mut response = (self.answer)(request).await.map(Into::into);
+        if version < Version::HTTP_2 && *self.stopped.borrow() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        self.responses.admit(response, is_safe, version, &self.streams, &self.stopped).await
+    }
+}
+
 /// What comes before the first request: who the client is by the PROXY protocol, and the handshake of TLS. `None`: it was refused.
 async fn open(
     proxies: &[IpNet],
     tls: Option<&watch::Receiver<TlsConfig>>,
     mut stream: SharedStream,
     peer: Option<SocketAddr>,
-    client: &ClientConnection,
+    client: ClientConnection,
 ) -> io::Result<Option<(Either<SharedStream, TlsStream<SharedStream>>, ConnectionInfo)>> {
-    let mut info = ConnectionInfo::new(peer);
+    let mut info = ConnectionInfo { connection: Some(client.clone()), ..ConnectionInfo::new(peer) };
     if peer.is_some_and(|peer| belongs(peer.ip(), proxies)) {
         info.client = proxy_protocol::read(&mut stream).await?.or(info.client);
     }
     let Some(config) = tls else { return Ok(Some((Either::Left(stream), info))) };
     let config = config.borrow().clone();
-    let Some((stream, tls)) = tls::accept(&config, stream, client).await? else { return Ok(None) };
+    let Some((stream, tls)) = tls::accept(&config, stream, &client).await? else { return Ok(None) };
     info.tls = Some(tls);
     Ok(Some((Either::Right(stream), info)))
 }

@@ -142,7 +142,7 @@ impl Proxy {
         // Schemas are registered last, so that a request that is refused leaves none behind. Without an id the records are no good yet.
         let is_new = |schema: &Option<PreparedSchema>| schema.as_ref().is_some_and(|schema| !schema.is_registered);
         if is_new(&key) || is_new(&value) {
-            (key, value) = self.register_both(topic, &request, key, value).await?;
+            (key, value) = Box::pin(self.register_both(topic, &request, key, value)).await?;
             records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
         }
         let written = records.iter().map(written_len).sum();
@@ -208,6 +208,15 @@ impl Proxy {
         if self.cluster().known_partitions(topic).is_some() {
             return Ok(());
         }
+        // Boxed, as it is rare and large: each produce would be as large.
+        Box::pin(self.find_unknown_topic(topic, template)).await
+    }
+
+    async fn find_unknown_topic(
+        &self,
+        topic: &TopicName,
+        template: impl FnOnce() -> Option<TopicTemplate>,
+    ) -> Result<(), Error> {
         let looked_up = Part::look_up(topic);
         let mut found = self.cluster().partitions_for_produce(topic).await;
         if found.as_ref().is_err_and(|error| error.kind == ErrorKind::UnknownTopic)
@@ -265,7 +274,9 @@ impl Proxy {
         let subject = Subject::of_topic(topic, side);
         let prepared = match self.schemas().resolved(&subject, schema) {
             Some(serializer) => PreparedSchema::registered(serializer),
-            None => self.schemas().prepare(&subject, schema).await.map_err(|error| Error::Schema(side, error))?,
+            None => {
+                Box::pin(self.schemas().prepare(&subject, schema)).await.map_err(|error| Error::Schema(side, error))?
+            }
         };
         let serializer = &prepared.serializer;
         if serializer.kind != kind {

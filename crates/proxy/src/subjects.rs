@@ -127,7 +127,8 @@ impl Proxy {
         if let Some(serializer) = self.schemas().resolved(&subject, &schema) {
             return Ok((subject, serializer));
         }
-        match (self.schemas().resolve(&subject, &schema).await, source) {
+        // Boxed, as it is rare and large: each produce would be as large.
+        match (Box::pin(self.schemas().resolve(&subject, &schema)).await, source) {
             (Ok(serializer), _) => Ok((subject, serializer)),
             (Err(error), SchemaSource::Version(version)) if is_missing(&error) => {
                 Err(Error::NoSuchVersion { side, version: *version, subject })

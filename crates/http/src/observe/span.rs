@@ -4,9 +4,9 @@
 
 use std::net::IpAddr;
 
-use hyper::body::Incoming;
 use hyper::header::USER_AGENT;
-use hyper::{Method, Request, Version};
+use hyper::http::request::Parts;
+use hyper::{Method, Version};
 use opentelemetry::trace::{Status, TraceContextExt};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_http::HeaderExtractor;
@@ -25,24 +25,24 @@ pub(crate) struct RequestSpan {
 }
 
 impl RequestSpan {
-    pub(crate) fn begin(traces: &Traces, request: &Request<Incoming>, client: Option<IpAddr>) -> RequestSpan {
-        let method = known_method(request.method());
-        let path = shown_path(request.uri());
+    pub(crate) fn begin(traces: &Traces, head: &Parts, client: Option<IpAddr>) -> RequestSpan {
+        let method = known_method(&head.method);
+        let path = shown_path(&head.uri);
         let id = Value::Array(Array::String(vec![StringValue::from(RequestId::current().as_str().to_owned())]));
         let mut attributes = vec![
             KeyValue::new("http.request.method", method),
             KeyValue::new("url.path", path),
-            KeyValue::new("network.protocol.version", version(request.version())),
+            KeyValue::new("network.protocol.version", version(head.version)),
             KeyValue::new("http.response.header.x-request-id", id),
         ];
         if let Some(client) = client {
             attributes.push(KeyValue::new("client.address", client.to_string()));
         }
-        if let Some(agent) = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()) {
+        if let Some(agent) = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()) {
             let agent: String = agent.chars().take(USER_AGENT_SHOWN).collect();
             attributes.push(KeyValue::new("user_agent.original", agent));
         }
-        let context = traces.request(&HeaderExtractor(request.headers()), method, attributes);
+        let context = traces.request(&HeaderExtractor(&head.headers), method, attributes);
         RequestSpan { context, method }
     }
 
