@@ -52,7 +52,7 @@ pub(super) async fn create(proxy: Proxy, request: RequestContext) -> Result<Repl
     }
     let topics = topics
         .into_iter()
-        .map(|topic| Creation::members(topic, validate_only)?.within(params.permissions())?.into_topic());
+        .map(|topic| Creation::of_several(topic, validate_only)?.within(params.permissions())?.into_topic());
     let topics = topics.collect::<Result<Vec<_>, _>>()?;
     check_cluster(&proxy, &params).await?;
     let results = proxy.create_topics(&topics, validate_only).await.map_err(problem)?;

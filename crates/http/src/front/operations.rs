@@ -394,7 +394,7 @@ mod tests {
             let found = (exists(&settings, topics, "createTopic", None), exists(&settings, topics, "listTopics", None));
             assert_eq!(found, (create, list), "{allowed} without {blocked}");
         }
-        for unknown in ["", "api.v3.topics", "api.v3.*", "createTopics", "api.v3.topics.create,", "*"] {
+        for unknown in ["", "api.v3.topics", "api.v3.*", "makeTopic", "api.v3.topics.create,", "*"] {
             assert!(OperationNames::parse(unknown).is_err(), "{unknown}");
         }
     }
@@ -427,7 +427,7 @@ mod tests {
         let cost = |operation| operations.cost(Some(Asked { operation, media: None }));
         assert_eq!([cost(0), cost(1), cost(2), cost(3), cost(4)], [5, 2, 0, 1, 0]);
         assert_eq!(operations.cost(None), 1);
-        for wrong in ["createTopic", "createTopic=x", "createTopics=1", "createTopic=-1", "=1"] {
+        for wrong in ["createTopic", "createTopic=x", "makeTopic=1", "createTopic=-1", "=1"] {
             assert!(OperationCosts::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -141,7 +141,7 @@ fn limits_and_lists_of_operations_are_those_that_were_written() {
     assert_eq!(operations.costs, costs);
     assert_eq!(config.registry_front.operations, OperationSettings::default());
     for wrong in
-        ["--blocked-operations=api.v3.acl.*", "--allowed-operations=api.v3.*", "--rate-limit-costs=createTopics=1"]
+        ["--blocked-operations=api.v3.acl.*", "--allowed-operations=api.v3.*", "--rate-limit-costs=create_topic=1"]
     {
         let found = errors(&[wrong], &[], "");
         assert!(found.len() == 1 && found[0].contains("such as createTopic"), "{found:?}");

@@ -22,27 +22,33 @@ pub(crate) struct Creation {
 impl Creation {
     pub(super) fn read(body: &[u8]) -> Result<Creation, Problem> {
         let mut object = LenientObject::read(body, "an object with topic_name")?;
-        let validate_only = object.flag("validate_only")?.unwrap_or(false);
-        Creation::members(object, validate_only)
+        let mut creation = Creation::members(&mut object)?;
+        creation.validate_only = object.flag("validate_only")?.unwrap_or(false);
+        object.end()?;
+        Ok(creation)
     }
 
-    /// The same of an object in which `validate_only` does not stand.
-    pub(crate) fn members(mut object: LenientObject<'_>, validate_only: bool) -> Result<Creation, Problem> {
+    /// One of several topics, for all of which it is said once whether they are only validated.
+    pub(crate) fn of_several(mut object: LenientObject<'_>, validate_only: bool) -> Result<Creation, Problem> {
+        let creation = Creation { validate_only, ..Creation::members(&mut object)? };
+        object.end()?;
+        Ok(creation)
+    }
+
+    fn members(object: &mut LenientObject<'_>) -> Result<Creation, Problem> {
         let name = object.text("topic_name")?;
         let partitions = object.int32("partitions_count")?;
         let replication_factor = object.int16("replication_factor")?;
         let assignments = object.numbered_lists("replicas_assignments")?;
         let configs = object.objects("configs")?.unwrap_or_default();
-        let creation = Creation {
+        Ok(Creation {
             name: object.required("topic_name", name)?,
             partitions,
             replication_factor,
             assignments: assignments.filter(|assignments| !assignments.is_empty()),
             configs: configs.into_iter().map(config).collect::<Result<_, _>>()?,
-            validate_only,
-        };
-        object.end()?;
-        Ok(creation)
+            validate_only: false,
+        })
     }
 
     /// The name of the topic, as it was written.
