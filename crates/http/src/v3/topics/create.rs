@@ -163,7 +163,7 @@ mod tests {
             (
                 r#"{"topic_name":"t","partitions":3}"#,
                 422,
-                "Unrecognized field: partitions. There may be validate_only, topic_name, partitions_count, replication_factor, replicas_assignments, configs.",
+                "Unrecognized field: partitions. There may be topic_name, partitions_count, replication_factor, replicas_assignments, configs, validate_only.",
             ),
             (
                 r#"{"topic_name":"t","configs":[{"name":"a","value":"1","operation":"SET"}]}"#,
