@@ -57,8 +57,9 @@ class Replica:
             if self.process.poll() is not None:
                 raise SystemExit(f"replica {self.number} ended by itself with {self.process.returncode}; see {log.name}")
             try:
-                if once(self, "GET", "/v3/clusters", timeout=5)[0] == 200:
+                if once(self, "GET", "/v3/clusters", accept="application/json", timeout=5)[0] == 200:
                     return
+                time.sleep(0.05)
             except (OSError, http.client.HTTPException):
                 time.sleep(0.05)
         raise SystemExit(f"replica {self.number} does not answer within 60 s of its start; see {log.name}")
@@ -166,7 +167,7 @@ def read(group, name):
         if over.is_set():
             return
     while not group.is_complete() and not over.is_set():
-        got = call("GET", f"{at}/records?max_bytes=4000", accept=JSON)
+        got = call("GET", f"{at}/records?max_bytes=400", accept=JSON)
         if got is None or got[0] != 200:
             if got is not None:
                 failures.add(f"a read of {at}: {got}")
@@ -191,7 +192,7 @@ ended = 0
 try:
     for replica in replicas:
         replica.start()
-    cluster = once(replicas[0], "GET", "/v3/clusters")[1]["data"][0]["cluster_id"]
+    cluster = once(replicas[0], "GET", "/v3/clusters", accept="application/json")[1]["data"][0]["cluster_id"]
     made = once(replicas[0], "POST", f"/v3/clusters/{cluster}/topics", {"topic_name": TOPIC, "partitions_count": PARTITIONS},
                 "application/json", "application/json")
     if made[0] != 201:
