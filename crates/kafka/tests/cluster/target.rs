@@ -57,6 +57,11 @@ impl Target {
         Cluster::connect(self.settings()).expect("the settings are sound")
     }
 
+    /// Whether its listeners want TLS or credentials, so that nobody in between can read the frames.
+    pub(crate) fn is_secured(&self) -> bool {
+        self._embedded.is_none() && env::var(SECURITY).is_ok()
+    }
+
     /// How its clients reach it.
     pub(crate) fn settings(&self) -> Settings {
         let security = if self._embedded.is_some() { Security::default() } else { security() };
