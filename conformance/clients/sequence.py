@@ -1,4 +1,6 @@
 """What Confluent's provider for Terraform does with a topic and its ACL, a hundred times: made, read, changed, destroyed. Nothing is left behind."""
+import time
+
 from outside import Outside
 
 TIMES = 100
@@ -23,6 +25,14 @@ def world():
     return sorted(names), sorted(groups), None if out.embedded else acls["data"]
 
 
+def becomes(what, find, expected):
+    """A broker shows what the controller has done a moment later."""
+    end = time.monotonic() + 10
+    while (found := find()) != expected and time.monotonic() < end:
+        time.sleep(0.05)
+    out.same(what, found, expected)
+
+
 before = world()
 for n in range(TIMES):
     topic = out.name(f"terraform-{n % 10}")
@@ -30,14 +40,14 @@ for n in range(TIMES):
     call("POST", "topics", 201, json=created)
     out.same("what was made", call("GET", f"topics/{topic}", 200).json()["partitions_count"], 2)
     call("POST", f"topics/{topic}/configs:alter", 204, json={"data": [{"name": "retention.ms", "value": str(70000 + n)}]})
-    out.same("what was changed", call("GET", f"topics/{topic}/configs/retention.ms", 200).json()["value"], str(70000 + n))
+    becomes("what was changed", lambda: call("GET", f"topics/{topic}/configs/retention.ms", 200).json()["value"], str(70000 + n))
     acl = {"resource_type": "TOPIC", "resource_name": topic, "pattern_type": "LITERAL", "principal": "User:terraform", "host": "*", "operation": "READ", "permission": "ALLOW"}  # fmt: skip
     if not out.embedded:
         call("POST", "acls", 201, json=acl)
-        out.same("the ACL", len(call("GET", "acls", 200, params=acl).json()["data"]), 1)
+        becomes("the ACL", lambda: len(call("GET", "acls", 200, params=acl).json()["data"]), 1)
         out.same("the ACL that is deleted", len(call("DELETE", "acls", 200, params=acl).json()["data"]), 1)
     call("DELETE", f"topics/{topic}", 204)
     call("GET", f"topics/{topic}", 404)
-out.same("what is left", world(), before)
+becomes("what is left", world, before)
 
 out.done()
