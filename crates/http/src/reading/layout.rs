@@ -97,7 +97,8 @@ impl<R: RecordObject> RecordLayout for Framed<R> {
         self.now.lock().clone_from(&self.before);
     }
 
-    /// An event with nothing but an id comes before the first record of a partition that it did not name before.
+    /// An event with nothing but an id comes where the instance is elsewhere than the client was told: before the first record of a partition
+    /// that no id named before, and after a seek or a reset, which a client that comes back would undo.
     fn assigned(&self, positions: &[PartitionPosition], out: &mut Vec<u8>) -> Result<(), Error> {
         if self.framing != Framing::Events {
             return Ok(());
@@ -105,7 +106,7 @@ impl<R: RecordObject> RecordLayout for Framed<R> {
         let positions = Positions::of_partitions(positions);
         check_id(&positions)?;
         let mut now = self.now.lock();
-        let is_same = now.has_partitions_of(&positions);
+        let is_same = *now == positions;
         *now = positions;
         if !is_same && *now != Positions::default() {
             out.extend_from_slice(b"id: ");
@@ -168,5 +169,38 @@ impl<R: RecordObject> RecordLayout for Framed<R> {
         out.extend_from_slice(&to_json(&Undecodable { topic, partition, offset, error_code, message }));
         self.end(out);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postern_proxy::PartitionName;
+
+    use super::*;
+
+    #[derive(Clone)]
+    struct Nothing;
+
+    impl RecordObject for Nothing {
+        const DIALECT: Dialect = Dialect::V2;
+
+        fn before_key(&self, _: &ReadRecord<'_>, _: &mut Vec<u8>) {}
+        fn before_value(&self, _: &ReadRecord<'_>, _: &mut Vec<u8>) {}
+        fn after_value(&self, _: &ReadRecord<'_>, _: &mut Vec<u8>) {}
+    }
+
+    #[test]
+    fn a_client_is_told_where_the_instance_is_unless_it_knows() {
+        let before = Positions::parse("t:0:3").expect("a position");
+        let (layout, now) = framed(Framing::Events, Nothing, true, before);
+        let told = |offset| {
+            let (mut out, at) = (Vec::new(), PartitionName { topic: "t".to_owned(), partition: 0 });
+            layout.assigned(&[(at, offset)], &mut out).expect("few partitions");
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(told(3), "");
+        assert_eq!(told(10), "id: t:0:10\n\n", "a seek or a reset");
+        assert_eq!(told(10), "");
+        assert_eq!(now.lock().text(), "t:0:10");
     }
 }

@@ -63,14 +63,6 @@ impl Positions {
         places.map(|(n, place)| if is_same(n, place) { NUMBERS } else { NUMBERS + 1 + place.topic.len() }).sum()
     }
 
-    /// Whether they name the same partitions in the same order.
-    pub(super) fn has_partitions_of(&self, other: &Positions) -> bool {
-        let partitions = |positions: &Positions| {
-            positions.0.iter().map(|place| (place.topic.clone(), place.partition)).collect::<Vec<_>>()
-        };
-        partitions(self) == partitions(other)
-    }
-
     /// By partition, where no topic is named.
     pub(crate) fn of_topic(&self) -> Option<BTreeMap<i32, i64>> {
         self.0.iter().map(|place| place.topic.is_empty().then_some((place.partition, place.next))).collect()
