@@ -3,6 +3,7 @@
 //! They are believed only when the connection comes from a proxy that was named. From anybody else the headers are removed, so that nothing
 //! further in takes them for true. So are those of the other kind that the proxy does not write: it hands on what its client has made up.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use hyper::header::{FORWARDED, HeaderMap, HeaderName};
@@ -63,47 +64,70 @@ pub(crate) fn take(
 }
 
 fn customary(headers: &HeaderMap, is_trusted: &impl Fn(IpAddr) -> bool) -> Forwarded {
-    let prefix = last(headers, &PREFIX).and_then(prefix).unwrap_or_default();
-    let scheme = last(headers, &PROTO).and_then(scheme);
-    let authority = last(headers, &HOST).and_then(authority);
+    let prefix = last(headers, &PREFIX).and_then(|text| prefix(&text)).unwrap_or_default();
+    let scheme = last(headers, &PROTO).and_then(|text| scheme(&text));
+    let authority = last(headers, &HOST).and_then(|text| authority(&text));
     let port = last(headers, &PORT).and_then(|port| port.parse::<u16>().ok());
     let authority = authority.map(|authority| match (port, scheme) {
         (Some(443), Some("https")) | (Some(80), Some("http")) | (None, _) => authority,
         (Some(_), _) if has_port(&authority) => authority,
         (Some(port), _) => format!("{authority}:{port}"),
     });
-    let hops: Vec<_> = values(headers, &FOR).flat_map(|value| value.split(',')).map(address).collect();
-    Forwarded { client: client(&hops, is_trusted), scheme, authority, prefix }
+    let hops: Vec<_> =
+        values(headers, &FOR).flat_map(|value| value.split(',').map(address).collect::<Vec<_>>()).collect();
+    Forwarded { client: client(&hops, is_trusted).and_then(|at| hops[at]), scheme, authority, prefix }
 }
 
-/// RFC 7239 §4. Of protocol and host the last that were said, those of the proxy nearest to us, count.
+/// What one proxy says.
+#[derive(Default)]
+struct Hop {
+    address: Option<IpAddr>,
+    scheme: Option<&'static str>,
+    authority: Option<String>,
+}
+
+/// RFC 7239 §4. Of protocol and host the last that were said count, of what the client and the proxies behind it say: what stands before that may
+/// be made up.
 fn standard(headers: &HeaderMap, is_trusted: &impl Fn(IpAddr) -> bool) -> Forwarded {
-    let mut found = Forwarded::default();
     let mut hops = Vec::new();
-    for element in values(headers, &FORWARDED).flat_map(|value| split(value, ',')) {
-        let mut hop = None;
-        for pair in split(element, ';') {
-            let Some((name, value)) = pair.split_once('=') else { continue };
-            let value = unquoted(value.trim());
-            match name.trim().to_ascii_lowercase().as_str() {
-                "for" => hop = address(&value),
-                "proto" => found.scheme = scheme(&value),
-                "host" => found.authority = authority(&value),
-                _ => {}
-            }
+    for value in values(headers, &FORWARDED) {
+        // A quotation mark that is never closed would hide what the nearest proxy says in what the client has said.
+        if !ends_unquoted(&value) {
+            hops.push(Hop::default());
+            continue;
         }
-        hops.push(hop);
+        for element in split(&value, ',') {
+            let mut hop = Hop::default();
+            for pair in split(element, ';') {
+                let Some((name, value)) = pair.split_once('=') else { continue };
+                let value = unquoted(value.trim());
+                match name.trim().to_ascii_lowercase().as_str() {
+                    "for" => hop.address = address(&value),
+                    "proto" => hop.scheme = scheme(&value),
+                    "host" => hop.authority = authority(&value),
+                    _ => {}
+                }
+            }
+            hops.push(hop);
+        }
     }
-    found.client = client(&hops, is_trusted);
-    found
+    let addresses: Vec<_> = hops.iter().map(|hop| hop.address).collect();
+    let client = client(&addresses, is_trusted);
+    let believed = hops.split_off(client.unwrap_or(hops.len().saturating_sub(1)));
+    Forwarded {
+        client: client.and_then(|at| addresses[at]),
+        scheme: believed.iter().rev().find_map(|hop| hop.scheme),
+        authority: believed.into_iter().rev().find_map(|hop| hop.authority),
+        prefix: String::new(),
+    }
 }
 
-/// From the nearest hop to the farthest: the first that is not trusted. One that cannot be read ends the search.
-fn client(hops: &[Option<IpAddr>], is_trusted: &impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+/// The place of the client: from the nearest hop to the farthest, the first that is not trusted. One that cannot be read ends the search.
+fn client(hops: &[Option<IpAddr>], is_trusted: &impl Fn(IpAddr) -> bool) -> Option<usize> {
     let mut farthest = None;
-    for hop in hops.iter().rev() {
+    for (at, hop) in hops.iter().enumerate().rev() {
         let hop = (*hop)?;
-        farthest = Some(hop);
+        farthest = Some(at);
         if !is_trusted(hop) {
             break;
         }
@@ -111,13 +135,14 @@ fn client(hops: &[Option<IpAddr>], is_trusted: &impl Fn(IpAddr) -> bool) -> Opti
     farthest
 }
 
-fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> + use<'a> {
-    headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"))
+/// Text that is not ASCII makes unreadable what it stands in, not what others have added to it.
+fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
+    headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 /// The last of several values: that of the proxy nearest to us.
-fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    Some(values(headers, name).last()?.rsplit(',').next()?.trim())
+fn last(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    Some(values(headers, name).last()?.rsplit(',').next()?.trim().to_owned())
 }
 
 fn scheme(text: &str) -> Option<&'static str> {
@@ -154,17 +179,37 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// The parts between `separator` outside of quotation marks.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let (mut is_quoted, mut is_escaped) = (false, false);
+    let mut quotes = Quotes::default();
     text.split(move |c: char| {
-        if is_escaped {
-            is_escaped = false;
-        } else if is_quoted && c == '\\' {
-            is_escaped = true;
-        } else if c == '"' {
-            is_quoted = !is_quoted;
-        }
-        c == separator && !is_quoted
+        quotes.pass(c);
+        c == separator && !quotes.is_quoted
     })
+}
+
+/// Whether each quotation mark is closed.
+fn ends_unquoted(text: &str) -> bool {
+    let mut quotes = Quotes::default();
+    text.chars().for_each(|c| quotes.pass(c));
+    !quotes.is_quoted
+}
+
+/// Whether a place in a text is inside of a quoted string (RFC 9110 §5.6.4).
+#[derive(Default)]
+struct Quotes {
+    is_quoted: bool,
+    is_escaped: bool,
+}
+
+impl Quotes {
+    fn pass(&mut self, c: char) {
+        if self.is_escaped {
+            self.is_escaped = false;
+        } else if self.is_quoted && c == '\\' {
+            self.is_escaped = true;
+        } else if c == '"' {
+            self.is_quoted = !self.is_quoted;
+        }
+    }
 }
 
 /// A token, or the content of a quoted string (RFC 9110 §5.6.4).
@@ -225,6 +270,9 @@ mod tests {
             (r#"for="[2001:db8::1]:4711";by=_a, For="10.1.1.1""#, Some("2001:db8::1")),
             (r#"for="1.1.1.1, for=2.2.2.2""#, None),
             ("for=1.1.1.1, for=_hidden", None),
+            (r#"for=6.6.6.6;a=", for=2.2.2.2"#, None),
+            (r#"for=6.6.6.6;a="\", for=2.2.2.2"#, None),
+            ("for=\u{e9}, for=2.2.2.2", Some("2.2.2.2")),
         ] {
             let found = taken_of(ProxyHeaders::Forwarded, &[("forwarded", elements)]).client;
             assert_eq!(found.map(|client| client.to_string()).as_deref(), client, "{elements}");
