@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::bodies::{DeleteOffsetsRequest, ResetOffsetsRequest};
 use super::{Refusal, check_cluster, problem, status_of};
 use crate::lenient_object::{BODY_MAX, LenientObject};
+use crate::observe::name_in_audit;
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -72,6 +73,10 @@ pub(super) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Repl
 pub(super) async fn reset(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
     let ResetRequest { to, topics, dry_run } = ResetRequest::read(&body)?;
+    if dry_run {
+        name_in_audit(format_args!("dry run"));
+    }
+    topics.iter().flatten().for_each(|topic| name_in_audit(format_args!("topic {topic}")));
     check_cluster(&proxy, &params).await?;
     let group = params.get("group");
     if !params.permissions().is_unlimited() {
@@ -95,6 +100,7 @@ pub(super) async fn reset(proxy: Proxy, request: RequestContext) -> Result<Reply
 pub(super) async fn delete_offsets(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
     let partitions = read_partitions(&body)?;
+    partitions.iter().for_each(|(topic, partition)| name_in_audit(format_args!("{topic}-{partition}")));
     check_cluster(&proxy, &params).await?;
     let group = params.get("group");
     params.check_all(Right::Consume, partitions.iter().map(|(topic, _)| topic.as_str()))?;

@@ -1,5 +1,7 @@
 //! Partitions moved to other brokers, and their leaders elected.
 
+use std::collections::HashSet;
+
 use postern_proxy::{ClusterError, Election, NodeId, PartitionId, Proxy, ReassignmentChange, TopicName};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,6 +10,7 @@ use super::bodies::{AlterReassignmentsRequest, ElectLeadersRequest};
 use super::groups::topic;
 use super::{Refusal, check_cluster, problem, status_of};
 use crate::lenient_object::{BODY_MAX, LenientObject};
+use crate::observe::name_in_audit;
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -47,6 +50,13 @@ pub(super) async fn reassign(proxy: Proxy, request: RequestContext) -> Result<Re
     let changes = object.required("reassignments", changes)?;
     object.end()?;
     let changes = changes.into_iter().map(change).collect::<Result<Vec<_>, _>>()?;
+    changes.iter().for_each(|change| name_in_audit(format_args!("{}-{}", change.topic, change.partition)));
+    let mut seen = HashSet::new();
+    if let Some(change) = changes.iter().find(|change| !seen.insert((&change.topic, change.partition))) {
+        let ReassignmentChange { topic, partition, .. } = change;
+        let message = format!("reassignments: partition {partition} of {topic} stands there twice.");
+        return Err(Problem::bad_request(message));
+    }
     check_cluster(&proxy, &params).await?;
     let results = proxy.alter_reassignments(&changes).await.map_err(problem)?;
     let partitions = changes.into_iter().map(|change| (change.topic, change.partition));
@@ -67,6 +77,7 @@ pub(super) async fn elect(proxy: Proxy, request: RequestContext) -> Result<Reply
         Ok(partition)
     };
     let partitions = partitions.into_iter().map(partition).collect::<Result<Vec<_>, Problem>>()?;
+    partitions.iter().for_each(|(topic, partition)| name_in_audit(format_args!("{topic}-{partition}")));
     check_cluster(&proxy, &params).await?;
     let results = proxy.elect_leaders(election, &partitions).await.map_err(problem)?;
     Ok(answer(partitions.into_iter(), results))

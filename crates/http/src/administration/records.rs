@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::bodies::DeleteRecordsRequest;
 use super::{Refusal, check_cluster, problem, status_of};
 use crate::lenient_object::{BODY_MAX, LenientObject};
+use crate::observe::name_in_audit;
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -39,6 +40,7 @@ pub(super) const DELETE: Operation = operation("deleteRecords", "Deletes the rec
 pub(super) async fn delete(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
     let before = read(&body)?;
+    before.iter().for_each(|(partition, offset)| name_in_audit(format_args!("partition {partition} before {offset}")));
     check_cluster(&proxy, &params).await?;
     let name = params.get("topic");
     let topic = TopicName::parse(name)

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use hyper::{Method, Uri};
 
 use super::request_id;
-use super::shown::{Shown, shown_path};
+use super::shown::{Shown, audited_path};
 use crate::rate::{Epoch, PaidUntil};
 
 /// Lines of refused requests from callers who were not recognized, in a second: anybody can send any number of them.
@@ -92,7 +92,7 @@ pub(super) fn line(strangers: &Strangers, answered: &Answered<'_>) {
         caller = %Shown(caller),
         operation = operation.map(|(id, _)| id),
         method = method.as_str(),
-        path = shown_path(uri),
+        path = audited_path(uri),
         named = (!named.is_empty()).then(|| named.join("; ")),
         status,
         error_code,

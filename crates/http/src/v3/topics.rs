@@ -17,7 +17,6 @@ use super::resource::{Collection, Metadata, Related};
 use super::topic_list::TopicList;
 use super::{described, problem, topic_name};
 use crate::lenient_object::{BODY_MAX, LenientObject};
-use crate::observe::name_in_audit;
 use crate::operation::{Operation, flag, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -87,7 +86,6 @@ pub(super) async fn create(proxy: Proxy, request: RequestContext) -> Result<Repl
     let cluster_path = ClusterPath::of(&request);
     let (params, body) = request.read_document(BODY_MAX).await?;
     let creation = Creation::read(&body)?;
-    name_in_audit(format_args!("topic {}", creation.name()));
     let links = cluster_path.links(&proxy).await?;
     let new = creation.within(params.permissions())?.into_topic()?;
     let created = proxy.create_topic(&new).await.map_err(problem)?;

@@ -6,6 +6,7 @@ use postern_access::{Permissions, TopicRequest};
 use postern_proxy::{NewTopic, TopicName};
 
 use crate::lenient_object::LenientObject;
+use crate::observe::name_in_audit;
 use crate::problem::Problem;
 
 /// The members of the body.
@@ -51,16 +52,13 @@ impl Creation {
         })
     }
 
-    /// The name of the topic, as it was written.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The same within what the caller may create; what the request leaves open is as the rule has it.
     pub(crate) fn within(mut self, permissions: &Permissions) -> Result<Creation, Problem> {
+        name_in_audit(format_args!("topic {}", self.name));
+        // To Kafka -1 is a number that is left out.
         let request = TopicRequest {
-            partitions: self.partitions,
-            replicas: self.replication_factor,
+            partitions: self.partitions.filter(|partitions| *partitions != -1),
+            replicas: self.replication_factor.filter(|replicas| *replicas != -1),
             has_assignments: self.assignments.is_some(),
             configs: self.configs.iter().map(|(name, _)| name.as_str()).collect(),
         };
