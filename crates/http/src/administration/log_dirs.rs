@@ -1,5 +1,6 @@
 //! The log directories of brokers, and how large what they hold is.
 
+use postern_access::{Permissions, Right};
 use postern_proxy::{LogDir, LogDirReplica, Proxy, run_large};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -53,11 +54,13 @@ pub(super) async fn list(proxy: Proxy, request: RequestContext) -> Result<Reply,
     check_cluster(&proxy, &request.params).await?;
     let found = proxy.log_dirs().await.map_err(problem)?;
     let count: usize = found.iter().map(|dir| dir.replicas.len()).sum();
-    let write = || Reply::ok(&LogDirs { data: found.into_iter().map(directory).collect() });
+    let permissions = request.params.permissions();
+    let write = || Reply::ok(&LogDirs { data: found.into_iter().map(|found| directory(found, permissions)).collect() });
     Ok(run_large(count * REPLICA_BYTES, write).await)
 }
 
-fn directory(found: LogDir) -> Directory {
+/// With the replicas of topics that the caller may see; what all hold together is no secret.
+fn directory(found: LogDir, permissions: &Permissions) -> Directory {
     let replica = |replica: &LogDirReplica| Replica {
         topic_name: replica.topic.to_string(),
         partition_id: replica.partition.0,
@@ -71,7 +74,12 @@ fn directory(found: LogDir) -> Directory {
         total_bytes: found.total_bytes,
         usable_bytes: found.usable_bytes,
         size_bytes: found.replicas.iter().map(|replica| replica.size_bytes).sum(),
-        replicas: found.replicas.iter().map(replica).collect(),
+        replicas: found
+            .replicas
+            .iter()
+            .filter(|replica| permissions.may(Right::Describe, replica.topic.as_str()))
+            .map(replica)
+            .collect(),
         refusal: Refusal::of(found.error),
     }
 }

@@ -80,8 +80,14 @@ pub(super) async fn set(proxy: Proxy, request: RequestContext) -> Result<Reply, 
         let message = format!("iterations: expected {ITERATIONS} to {ITERATIONS_MAX}, found {iterations}.");
         return Err(Problem::bad_request(message));
     };
+    let user = params.get("user");
+    if user.chars().any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
+        let message =
+            format!("The name of the user has characters that cannot be shown: expected text, found {user:?}.");
+        return Err(Problem::bad_request(message));
+    }
     check_cluster(&proxy, &params).await?;
-    proxy.set_scram_password(params.get("user"), hash, iterations, password).await.map_err(problem)?;
+    proxy.set_scram_password(user, hash, iterations, password).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 

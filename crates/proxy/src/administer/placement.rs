@@ -24,15 +24,19 @@ impl Proxy {
         Ok(self.cluster().alter_reassignments(changes).await?)
     }
 
-    /// Elects leaders; the result of each partition, in their order.
+    /// Elects leaders; the result of each partition, in their order. An unclean election may lose records, so it is not held over the topics of
+    /// Kafka and of the registry.
     ///
     /// # Errors
-    /// [`Error::Cluster`].
+    /// [`Error::Cluster`]; a topic that is not altered over HTTP.
     pub async fn elect_leaders(
         &self,
         election: Election,
         partitions: &[(TopicName, PartitionId)],
     ) -> Result<Vec<Result<(), ClusterError>>, Error> {
+        if election == Election::Unclean {
+            partitions.iter().try_for_each(|(topic, _)| self.check_not_internal(topic))?;
+        }
         Ok(self.cluster().elect_leaders(election, partitions).await?)
     }
 }
