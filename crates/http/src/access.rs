@@ -136,7 +136,9 @@ pub(crate) fn authorize(request: &RequestContext) -> Result<(), Problem> {
 /// No API has such a path, or such a method there.
 pub fn explain(permissions: &Permissions, method: &str, path: &str) -> Result<(bool, String), String> {
     let path = crate::path::clean(path.split('?').next().unwrap_or_default());
-    let Some((need, params)) = routes::find(&method.to_ascii_uppercase(), &path) else {
+    let method = method.to_ascii_uppercase();
+    let routed = if method == "HEAD" { "GET" } else { &method };
+    let Some((need, params)) = routes::find(routed, &path) else {
         return Err(format!("there is no {method} {path} in any of the APIs"));
     };
     let named = |name: &str| params.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value.as_str());
@@ -200,6 +202,7 @@ mod tests {
         for (method, path, expected) in [
             ("GET", "/", true),
             ("GET", "/topics", true),
+            ("HEAD", "/topics", true),
             ("POST", "/topics/own.t", true),
             ("POST", "/topics/other", false),
             ("POST", "/v3/clusters/C/topics/own.t/records:batch", true),
