@@ -58,6 +58,9 @@ pub struct ProtobufSchema {
 
 impl ProtobufSchema {
     /// `references`: files by the paths that they are imported by. They take precedence over the bundled files.
+    ///
+    /// # Errors
+    /// `CompileError`: the text is no Protobuf file, an import is not among the references, or what it says does not hold together.
     pub fn compile(
         text: &str,
         references: &[(&str, &ProtobufSchema)],
