@@ -52,7 +52,7 @@ const MISSING_FOR: Duration = Duration::from_millis(100);
 /// A list of all topics is true for so long.
 const LISTED_FOR: Duration = Duration::from_secs(1);
 /// Topics that are known, missing or just created, each at most so many.
-const MAX_TOPICS: usize = 10_000;
+const MAX_TOPICS: usize = 50_000;
 /// Topics asked for in one request.
 const MAX_TOPICS_PER_REQUEST: usize = 2_000;
 
@@ -518,13 +518,31 @@ fn remember(times: &mut HashMap<TopicName, Instant>, name: &TopicName, valid_for
     times.insert(name.clone(), Instant::now());
 }
 
-/// Forgets what is stale, and if that is nothing, the topic whose answer is the oldest.
+/// Forgets the half of the topics whose answers are the oldest: to look for one would take as long, for every topic that is new.
 fn forget_oldest(known: &mut HashMap<TopicName, Known>) {
-    known.retain(|_, topic| topic.answered.elapsed() < FRESH);
-    if known.len() >= MAX_TOPICS {
-        let oldest = known.iter().min_by_key(|(_, topic)| topic.answered).map(|(name, _)| name.clone());
-        if let Some(oldest) = oldest {
-            known.remove(&oldest);
-        }
+    let mut answered: Vec<Instant> = known.values().map(|topic| topic.answered).collect();
+    let middle = answered.len() / 2;
+    let (_, median, _) = answered.select_nth_unstable(middle);
+    known.retain(|_, topic| topic.answered > *median);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgetting_once_makes_room_for_many_new_topics_and_keeps_the_newest() {
+        let start = Instant::now();
+        let name = |at: u64| TopicName::parse(&format!("t{at}")).unwrap();
+        let topic = Arc::new(TopicMetadata { id: Uuid::nil(), partitions: Vec::new() });
+        let known = |at| Known {
+            topic: topic.clone(),
+            answered: start + Duration::from_millis(at),
+            renewing: AtomicBool::new(false),
+        };
+        let mut topics: HashMap<_, _> = (0..1000).map(|at| (name(at), known(at))).collect();
+        forget_oldest(&mut topics);
+        assert_eq!(topics.len(), 499);
+        assert!((501..1000).all(|at| topics.contains_key(&name(at))));
     }
 }

@@ -46,7 +46,7 @@ use crate::{
 };
 
 /// Topics whose partitions are kept.
-const MAX_TOPICS: usize = 10_000;
+const MAX_TOPICS: usize = 50_000;
 /// How often deadlines are looked at while records are under way.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(200);
 /// A partition that the cluster does not know is believed to be gone after this: a broker may forget a topic for a moment.

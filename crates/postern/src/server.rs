@@ -136,6 +136,7 @@ impl Server {
                     strict_replication,
                     flush,
                     shutdown_timeout: BROKER_SHUTDOWN_TIMEOUT,
+                    max_open_files: open_files::partition_files(open_files),
                     ..postern_broker::Settings::default()
                 };
                 let broker = Broker::start(settings).await.map_err(StartError::Broker)?;
