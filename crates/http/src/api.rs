@@ -210,7 +210,7 @@ impl Api {
 
     async fn observed(&self, mut head: Box<Head>, body: Incoming) -> Response<ReplyBody> {
         let asked = self.front.looks_at_operations().then(|| self.parts.asked(&head)).flatten();
-        let so_far = self.parts.counters.received.load(Relaxed);
+        let so_far = self.parts.counters.taken();
         let (received, reply) = self.front.receive(&mut head, asked, so_far);
         let (announced, client) = (body.size_hint().exact(), client_ip(&head.extensions));
         let traces = self.traces.as_ref();

@@ -172,6 +172,7 @@ impl BodyReader {
                 Some(unpacker) => {
                     while !piece.is_empty() {
                         let unpacked = unpacker.step(&mut piece).map_err(|error| not_unpacked(unpacker, &error))?;
+                        self.counters.unpacked.fetch_add(unpacked.len() as u64, Relaxed);
                         if text.add(unpacked).await? == Growth::Waited {
                             growth = Growth::Waited;
                         }
@@ -193,6 +194,7 @@ impl BodyReader {
             if rest.is_empty() {
                 break;
             }
+            self.counters.unpacked.fetch_add(rest.len() as u64, Relaxed);
             text.add(rest).await?;
             yield_now().await;
         }
@@ -345,6 +347,7 @@ impl BodyStream {
                 && (!self.packed.is_empty() || unpacker.has_more())
             {
                 let piece = unpacker.step(&mut self.packed).map_err(|error| broken_coding(unpacker, &error))?;
+                self.reader.counters.unpacked.fetch_add(piece.len() as u64, Relaxed);
                 if !piece.is_empty() {
                     return Ok(Some(piece));
                 }
@@ -357,6 +360,7 @@ impl BodyStream {
                 None => {
                     let Some(unpacker) = &mut self.unpacker else { return Ok(None) };
                     let rest = unpacker.rest().map_err(|error| broken_coding(unpacker, &error))?;
+                    self.reader.counters.unpacked.fetch_add(rest.len() as u64, Relaxed);
                     return Ok(Some(rest).filter(|rest| !rest.is_empty()));
                 }
                 Some(frame) => {

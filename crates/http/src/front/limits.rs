@@ -1,8 +1,8 @@
 //! How much is taken in a second: requests of everybody and of one client, and bytes of request bodies.
 //!
 //! Clients are told apart by address, those of IPv6 by the first 64 bits of it, because a client has all of these. Of the clients that were
-//! seen longest ago nothing is known any more. Bytes are counted as they come, so a body is never cut off: after one that was too much,
-//! requests with a body are refused until it is paid for.
+//! seen longest ago nothing is known any more. Bytes are counted as they come and as they are unpacked, so a body is never cut off: after one
+//! that was too much, requests with a body are refused until it is paid for.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -29,7 +29,7 @@ pub struct RateLimits {
     pub requests: Option<NonZeroU32>,
     /// Requests from one client.
     pub client_requests: Option<NonZeroU32>,
-    /// Bytes of request bodies, as they are sent, from all clients.
+    /// Bytes of request bodies from all clients: as they are sent, and of packed ones also what they become.
     pub bytes: Option<NonZeroU32>,
 }
 
@@ -59,7 +59,7 @@ impl Limiter {
     }
 
     /// Counts a request as `cost` of them, and refuses one too many; that one is not counted. `received` is how many bytes of bodies were
-    /// received so far, for a request that may have one.
+    /// received and unpacked so far, for a request that may have one.
     pub(super) fn refuse(&self, client: Option<IpAddr>, cost: u16, received: Option<u64>) -> Option<Reply> {
         if self.limits == RateLimits::default() {
             return None;

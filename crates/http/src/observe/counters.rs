@@ -46,6 +46,8 @@ pub(crate) struct ApiCounters {
     routes: Vec<RouteCounters>,
     errors: CodeCounters<64>,
     pub(crate) received: AtomicU64,
+    /// Bytes that packed bodies became.
+    pub(crate) unpacked: AtomicU64,
     pub(crate) sent: AtomicU64,
     pub(super) strangers: Strangers,
 }
@@ -75,6 +77,7 @@ impl ApiCounters {
             routes: std::iter::once(None).chain(routes.map(Some)).map(RouteCounters::new).collect(),
             errors: CodeCounters::default(),
             received: AtomicU64::new(0),
+            unpacked: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             strangers: Strangers::default(),
         }
@@ -89,6 +92,11 @@ impl ApiCounters {
         let counters = &self.routes[route];
         counters.statuses.add(u32::from(status));
         counters.latency.observe(latency);
+    }
+
+    /// Bytes of bodies that had to be worked on so far: those that came, and those that packed ones became.
+    pub(crate) fn taken(&self) -> u64 {
+        self.received.load(Relaxed) + self.unpacked.load(Relaxed)
     }
 
     pub(crate) fn failed(&self, code: u32) {

@@ -206,6 +206,32 @@ async fn after_too_many_bytes_bodies_are_refused_until_they_are_paid_for() {
     assert_eq!(app.end_offset("t", 0).await, 1);
 }
 
+/// Ten thousand bytes that become ten million.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packed_body_counts_as_what_it_becomes() {
+    const BLANKS: usize = 10_000_000;
+    let limits = RateLimits { bytes: NonZeroU32::new(100_000), ..RateLimits::default() };
+    for (path, media_type, text) in [
+        ("/topics/t", JSON, r#"{"records":[{"value":1}]}"#),
+        ("v3", "application/json", r#"{"value":{"type":"JSON","data":1}}"#),
+    ] {
+        let app = behind(FrontSettings { limits, ..FrontSettings::default() }).await;
+        let path = if path == "v3" { app.v3("topics/t/records") } else { path.to_owned() };
+        let packed = zstd::bulk::compress((" ".repeat(BLANKS) + text).as_bytes(), 3).expect("in memory");
+        assert!(packed.len() < 10_000, "{}", packed.len());
+        let write = || {
+            let call = app.request(Method::POST, &path).header("Content-Type", media_type);
+            call.header("Content-Encoding", "zstd").body(packed.clone()).send()
+        };
+        assert_eq!(write().await.status, 200, "a body is never cut off");
+        let refused = write().await;
+        assert_eq!(refused.refusal(), (429, 42901), "{path}");
+        let wait = refused.header("Retry-After").parse::<usize>().expect("seconds");
+        assert!(wait > BLANKS / 100_000 / 2, "{refused:?}");
+        assert_eq!(app.end_offset("t", 0).await, 1, "{path}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn records_of_api_v3_beyond_the_limit_fail_one_by_one() {
     let produce = ProduceBounds { records_per_second: NonZeroU32::new(1), ..ProduceBounds::default() };

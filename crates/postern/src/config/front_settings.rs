@@ -181,7 +181,8 @@ pub(crate) const BYTE_RATE_LIMIT_BYTES: Setting = Setting {
     ..setting(
         "byte-rate-limit-bytes",
         "BYTES",
-        "How many bytes of request bodies, as they are sent, each server takes in a second from all clients together.",
+        "How many bytes of request bodies each server takes in a second from all clients together: as they are sent, and of packed ones \
+         also what they become.",
     )
 };
 
