@@ -52,6 +52,13 @@ impl ByteBudget {
         ((self.capacity - self.units.available_permits()) * UNIT, self.capacity * UNIT)
     }
 
+    /// A permit for `bytes`, if they are there at once and without the overflow place.
+    pub(crate) fn try_take(&self, bytes: usize) -> Option<Permit> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
+        let units = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
+        Some(Permit { units: Some(units), overflow: None })
+    }
+
     /// Grows `permit` to `bytes`, for which it waits until other permits are dropped, but no longer than `max_wait` in all its calls
     /// together: `waited` adds them up. A future that is dropped leaves the permit as it was.
     pub(crate) async fn grow(

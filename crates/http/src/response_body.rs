@@ -15,7 +15,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode, Version};
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::answer_stream::{AnswerStream, Stalled};
@@ -28,8 +28,8 @@ use crate::reply::{ReplyBody, add_retry_after};
 const SMALL: usize = 16 << 10;
 /// Bytes handed to hyper at once over HTTP/2.
 const CHUNK: usize = 16 << 10;
-/// Responses that wait for the budget at once; further ones are refused immediately.
-const WAITING_MAX: usize = 32;
+/// The share of the budget that responses may have which wait for it: they are in memory as well. Further ones are refused immediately.
+const WAITING_SHARE: usize = 4;
 /// How long a response waits for the budget.
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -37,12 +37,12 @@ const WAIT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct ResponseBudget {
     bytes: ByteBudget,
-    waiting: Arc<Semaphore>,
+    waiting: ByteBudget,
 }
 
 impl ResponseBudget {
     pub(crate) fn new(bytes: usize) -> ResponseBudget {
-        ResponseBudget { bytes: ByteBudget::new(bytes), waiting: Arc::new(Semaphore::new(WAITING_MAX)) }
+        ResponseBudget { bytes: ByteBudget::new(bytes), waiting: ByteBudget::new(bytes / WAITING_SHARE) }
     }
 
     /// Takes the memory of `response` from the budget and makes it ready to be sent. Without memory it becomes a 503 if the request `is_safe`
@@ -80,7 +80,7 @@ impl ResponseBudget {
         if self.bytes.grow(permit, length, &mut waited, Duration::ZERO).await != Growth::TimedOut {
             return true;
         }
-        let Ok(_waiting) = self.waiting.try_acquire() else { return false };
+        let Some(_waiting) = self.waiting.try_take(length) else { return false };
         self.bytes.grow(permit, length, &mut waited, WAIT).await != Growth::TimedOut
     }
 }
@@ -228,6 +228,25 @@ mod tests {
         assert_eq!((written.status(), written.body().size_hint().exact()), (StatusCode::OK, Some(90_000)));
         drop(held);
         assert_eq!(admit(90_000, true).await.status(), 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_is_a_quarter_of_the_budget_and_the_rest_is_refused_at_once() {
+        let (budget, streams) = (ResponseBudget::new(400 << 10), Streams::default());
+        let admit = async |length| {
+            let begun = Instant::now();
+            let admitted = budget.admit(response(length), true, Version::HTTP_11, &streams, &never()).await;
+            (admitted, begun.elapsed())
+        };
+        let _held = [admit(400 << 10).await, admit(400 << 10).await];
+        let (waits, too_much, too_large, small) =
+            tokio::join!(admit(60 << 10), admit(60 << 10), admit(200 << 10), admit(SMALL));
+        let of = |(admitted, waited): &(Response<ResponseBody>, Duration)| (admitted.status().as_u16(), *waited);
+        assert_eq!(of(&waits), (503, WAIT));
+        assert_eq!((of(&too_much), of(&too_large)), ((503, Duration::ZERO), (503, Duration::ZERO)));
+        assert_eq!(of(&small), (200, Duration::ZERO));
+        // Nothing waits any more.
+        assert_eq!(of(&admit(60 << 10).await), (503, WAIT));
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,8 @@ pub(super) struct JsonObject {
 
 /// Ends the list in `out`, which is empty without records.
 pub(super) fn finish(out: &mut Vec<u8>) {
+    // A byte more would double what an answer reserves, which has no memory to spare.
+    out.reserve_exact(2);
     if out.is_empty() {
         out.push(b'[');
     }

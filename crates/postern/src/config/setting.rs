@@ -144,8 +144,8 @@ settings! {
         heading: LISTENERS,
         operand: Some("BYTES"),
         default: "256MiB",
-        about: "The memory for all request bodies of an API and what is parsed from them. When it is used up, bodies are read further \
-                as others are done; one that waits longer than http-idle-timeout is refused with 503.",
+        about: "The memory for all request bodies of an API and what is parsed from them; records count twice, as they are encoded. When it \
+                is used up, bodies are read further as others are done; one that waits longer than http-idle-timeout is refused with 503.",
     }
     HTTP_ANSWER_MEMORY = {
         name: "http-answer-memory",
@@ -153,7 +153,7 @@ settings! {
         operand: Some("BYTES"),
         default: "64MiB",
         about: "The memory for answers above 16 KiB that clients of an address have not read yet. Without it a read waits for some \
-                seconds, and is then refused with 503.",
+                seconds, and is then refused with 503; those that wait have a quarter of it more.",
     }
     CONSUMER_INSTANCES = {
         name: "consumer-instances",
