@@ -73,13 +73,14 @@ const SHORT: Size = Size {
 };
 
 /// What `docs/deployment.md` says for 128 MiB.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 7] = [
     "--management-listen=127.0.0.1:0",
-    "--http-body-memory=24MiB",
-    "--http-answer-memory=16MiB",
-    "--unacknowledged-memory=24MiB",
-    "--consumer-fetched-memory=8MiB",
-    "--consumer-answer-memory=8MiB",
+    "--http-connections=384",
+    "--http-body-memory=8MiB",
+    "--http-answer-memory=8MiB",
+    "--unacknowledged-memory=12MiB",
+    "--consumer-fetched-memory=4MiB",
+    "--consumer-answer-memory=4MiB",
 ];
 
 /// The same, for the allocator of glibc: memory that is not used any more goes back to the system.
