@@ -254,6 +254,21 @@ impl<'a> LenientObject<'a> {
         })
     }
 
+    /// The JSON text of a member that must be present and may be null, which is `None`; `expected` describes it in the error of one that is not
+    /// there.
+    pub(crate) fn required_or_null(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+    ) -> Result<Option<&'a RawValue>, Problem> {
+        match self.contains(name) {
+            true => Ok(self.take(name)),
+            false => {
+                Err(Problem::bad_request(format!("{} is missing: expected {expected}, or null.", self.path(name))))
+            }
+        }
+    }
+
     /// The name of the first member that was not taken.
     pub(crate) fn unknown(&self) -> Option<&str> {
         self.members.iter().min_by_key(|(_, (position, _))| *position).map(|(name, _)| name.as_str())

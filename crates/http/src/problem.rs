@@ -224,7 +224,7 @@ fn consumer(error: &ConsumerError) -> Problem {
 fn cluster(error: &ClusterError) -> Problem {
     let (status, code) = match error.kind {
         ErrorKind::UnknownTopic | ErrorKind::UnknownPartition => (StatusCode::NOT_FOUND, 40403),
-        ErrorKind::UnknownBroker | ErrorKind::UnknownGroup => (StatusCode::NOT_FOUND, 404),
+        ErrorKind::UnknownBroker | ErrorKind::UnknownGroup | ErrorKind::UnknownResource => (StatusCode::NOT_FOUND, 404),
         ErrorKind::TopicExists | ErrorKind::InvalidTopic | ErrorKind::InvalidRequest => {
             (StatusCode::BAD_REQUEST, 40002)
         }
@@ -253,6 +253,7 @@ pub(crate) fn record_problem(failed: &AppendError) -> (u32, String) {
         | ErrorKind::Retriable => 50003,
         ErrorKind::UnknownBroker
         | ErrorKind::UnknownGroup
+        | ErrorKind::UnknownResource
         | ErrorKind::TopicExists
         | ErrorKind::InvalidTopic
         | ErrorKind::InvalidRequest
@@ -294,7 +295,11 @@ pub(crate) fn failed_record(failed: &AppendError) -> (u32, String) {
         ErrorKind::Throttled => 42901,
         ErrorKind::BrokerUnavailable => 50302,
         ErrorKind::Retriable => 50003,
-        ErrorKind::UnknownBroker | ErrorKind::UnknownGroup | ErrorKind::NoOffset | ErrorKind::Other => 50002,
+        ErrorKind::UnknownBroker
+        | ErrorKind::UnknownGroup
+        | ErrorKind::UnknownResource
+        | ErrorKind::NoOffset
+        | ErrorKind::Other => 50002,
     };
     (code, record_problem(failed).1)
 }

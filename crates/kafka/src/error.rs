@@ -20,6 +20,8 @@ pub enum ErrorKind {
     UnknownBroker,
     /// There is no such group.
     UnknownGroup,
+    /// Something else that is not there, such as a user's password.
+    UnknownResource,
     /// The topic to be created is there already.
     TopicExists,
     /// No topic can be called that.
@@ -48,11 +50,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All of them.
-    pub const ALL: [ErrorKind; 16] = [
+    pub const ALL: [ErrorKind; 17] = [
         ErrorKind::UnknownTopic,
         ErrorKind::UnknownPartition,
         ErrorKind::UnknownBroker,
         ErrorKind::UnknownGroup,
+        ErrorKind::UnknownResource,
         ErrorKind::TopicExists,
         ErrorKind::InvalidTopic,
         ErrorKind::InvalidRequest,
@@ -212,9 +215,10 @@ impl ErrorCode {
             // Partitions, replication factor, config, request, policy; version or feature missing; security switched off.
             // -1 is what brokers answer to requests they could not make sense of.
             // A group with members or subscribed to the topic; no election or reassignment to be made; credentials.
-            37 | 38 | 40 | 42 | 44 | 35 | 54 | 68 | 84 | 85 | 86 | 91 | 92 | 93 | -1 => ErrorKind::InvalidRequest,
+            37 | 38 | 40 | 42 | 44 | 35 | 54 | 68 | 84 | 85 | 86 | 92 | 93 | -1 => ErrorKind::InvalidRequest,
             39 => ErrorKind::InvalidReplicaAssignment,
             69 => ErrorKind::UnknownGroup,
+            91 => ErrorKind::UnknownResource,
             33 | 34 | 58 => ErrorKind::Authentication,
             29 | 30 | 31 | 53 | 65 => ErrorKind::Authorization,
             10 | 18 => ErrorKind::RecordTooLarge,
@@ -308,6 +312,7 @@ mod tests {
             (17, ErrorKind::InvalidTopic),
             (40, ErrorKind::InvalidRequest),
             (39, ErrorKind::InvalidReplicaAssignment),
+            (91, ErrorKind::UnknownResource),
             (58, ErrorKind::Authentication),
             (29, ErrorKind::Authorization),
             (10, ErrorKind::RecordTooLarge),

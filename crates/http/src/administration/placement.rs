@@ -86,12 +86,11 @@ pub(super) async fn elect(proxy: Proxy, request: RequestContext) -> Result<Reply
 /// `{"topic_name":"t","partition_id":0,"replicas":[1,2]}`, with null for a move that is cancelled.
 fn change(mut object: LenientObject<'_>) -> Result<ReassignmentChange, Problem> {
     let (topic, partition) = partition(&mut object)?;
-    let given = object.contains("replicas").then_some(());
-    let replicas = object.take("replicas");
-    object.required("replicas", given)?;
+    const IDS: &str = "a list of the ids of brokers";
+    let replicas = object.required_or_null("replicas", IDS)?;
     let ids = replicas.map(|replicas| {
         let ids: Result<Vec<i32>, _> = serde_json::from_str(replicas.get());
-        ids.map_err(|_| object.wrong("replicas", "a list of the ids of brokers, or null", replicas))
+        ids.map_err(|_| object.wrong("replicas", &format!("{IDS}, or null"), replicas))
     });
     let replicas = ids.transpose()?.map(|ids| ids.into_iter().map(NodeId).collect());
     object.end()?;

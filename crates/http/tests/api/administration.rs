@@ -181,7 +181,7 @@ async fn what_the_embedded_broker_cannot_do_is_said_in_the_words_of_kafka() {
         (
             "reassignments:alter",
             json!({"reassignments": [{"topic_name": "t", "partition_id": 0}]}),
-            "reassignments[0].replicas",
+            "reassignments[0].replicas is missing: expected a list of the ids of brokers, or null.",
         ),
         (
             "reassignments:alter",

@@ -52,5 +52,5 @@ async fn a_user_gets_a_password_for_each_mechanism() {
     }
     assert_eq!(user(cluster, &name, |user| user.is_none()).await, None);
     let again = cluster.delete_scram_password(&name, ScramHash::Sha512).await.expect_err("it is gone");
-    assert_eq!((again.kind, &*again.name), (ErrorKind::InvalidRequest, "RESOURCE_NOT_FOUND"));
+    assert_eq!((again.kind, &*again.name), (ErrorKind::UnknownResource, "RESOURCE_NOT_FOUND"));
 }
