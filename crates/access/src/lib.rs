@@ -1,11 +1,13 @@
-//! Who callers are, and what they may do: files of users, bearer tokens, rules.
+//! Who callers are, what they may do, and who they are for Kafka: files of users, bearer tokens, rules, identities.
 //!
 //! Everything here computes: text in, decisions out. Reading files, fetching keys, headers and statuses are the business of others. What
 //! takes long (password hashes do so on purpose) says so, and its callers keep it away from the threads that answer.
 
 mod caller;
+mod callers;
 mod certificate;
 mod expectation;
+mod kafka_identities;
 mod password;
 mod pattern;
 mod permissions;
@@ -17,6 +19,7 @@ mod users;
 
 pub use caller::{Caller, InvalidName, Way};
 pub use certificate::{CertificateName, NameMapping};
+pub use kafka_identities::{KafkaIdentityEntry, KafkaIdentityTable, KafkaLogin};
 pub use permissions::{Creation, Denied, Permissions, TopicRequest};
 pub use right::{Kind, Right};
 pub use rules::Rules;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::caller::Caller;
+use crate::callers::{Callers, Teams};
 use crate::expectation::{self, Expectation};
 use crate::pattern::Pattern;
 use crate::right::{Kind, Right};
@@ -31,7 +32,7 @@ pub struct Rules {
 pub(crate) struct Rule {
     /// From 1, in the order of the file.
     pub(crate) number: usize,
-    who: Vec<Who>,
+    who: Callers,
     pub(crate) topics: Vec<Pattern>,
     pub(crate) groups: Vec<Pattern>,
     pub(crate) subjects: Vec<Pattern>,
@@ -56,23 +57,13 @@ pub(crate) struct Limits {
     pub(crate) default_configs: Vec<(String, String)>,
 }
 
-#[derive(Debug)]
-enum Who {
-    Anonymous,
-    /// Whoever is recognized.
-    Anybody,
-    Named(Pattern),
-    /// A group of the caller.
-    Claim(Pattern),
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Document {
     #[serde(default)]
     allow_all: bool,
     #[serde(default)]
-    team: BTreeMap<String, Vec<String>>,
+    team: Teams,
     #[serde(default)]
     rule: Vec<RawRule>,
     #[serde(default)]
@@ -185,7 +176,7 @@ impl Rules {
 fn rule(
     number: usize,
     raw: RawRule,
-    teams: &BTreeMap<String, Vec<String>>,
+    teams: &Teams,
     fault: &mut impl FnMut(&str, String),
     doubts: &mut Vec<String>,
 ) -> Rule {
@@ -200,21 +191,7 @@ fn rule(
             doubts.push(format!("rule {number}: {text} also means names in which its begin goes on, such as {begin}x"));
         }
     }
-    let mut who = Vec::new();
-    for text in &raw.who {
-        match text.strip_prefix('@') {
-            None => who.push(Ok(text.as_str())),
-            Some(team) => match teams.get(team) {
-                Some(members) => who.extend(members.iter().map(|member| Ok(member.as_str()))),
-                None => who.push(Err(format!("a team of this file, found {text:?}"))),
-            },
-        }
-    }
-    if who.is_empty() {
-        fault("who", "at least one name".to_owned());
-    }
-    let who = who.into_iter().filter_map(|one| one.and_then(parse_who).map_err(|expected| fault("who", expected)).ok());
-    let who = who.collect();
+    let who = Callers::parse(&raw.who, teams, |expected| fault("who", expected));
     let right = |name: &String| {
         Right::parse(name).ok_or_else(|| {
             let known: Vec<_> = Right::ALL.iter().map(|right| right.name()).collect();
@@ -257,28 +234,10 @@ fn rule(
     }
 }
 
-fn parse_who(text: &str) -> Result<Who, String> {
-    match text {
-        "anonymous" => Ok(Who::Anonymous),
-        "*" => Ok(Who::Anybody),
-        _ if text.starts_with('@') => Err(format!("names in a team, not another team, found {text:?}")),
-        _ => match text.strip_prefix("claim:") {
-            Some(group) => Pattern::parse(group).map(Who::Claim),
-            None => Pattern::parse(text).map(Who::Named),
-        },
-    }
-}
-
 impl Rule {
     /// Whether it is for this caller.
     pub(crate) fn is_for(&self, caller: &Caller) -> bool {
-        self.who.iter().any(|who| match who {
-            Who::Anonymous => caller.is_anonymous(),
-            _ if caller.is_anonymous() => false,
-            Who::Anybody => true,
-            Who::Named(pattern) => pattern.matches(caller.name(), ""),
-            Who::Claim(pattern) => caller.groups().iter().any(|group| pattern.matches(group, "")),
-        })
+        self.who.include(caller)
     }
 
     pub(crate) fn patterns(&self, kind: Kind) -> &[Pattern] {

@@ -3,12 +3,14 @@
 //! What the body names is checked by the handler that reads it, with [`Params::check`]; lists are filtered there as well. The rules
 //! themselves are those of `postern-access`.
 
+pub(crate) mod kafka_identities;
 pub(crate) mod routes;
 
 use hyper::StatusCode;
-use postern_access::{Creation, Denied, Permissions, Right};
+use postern_access::{Creation, Denied, KafkaIdentityTable, Permissions, Right};
 use postern_proxy::{Error, RegistryError, ResolveError, TopicTemplate};
 
+use self::kafka_identities::no_identity;
 use self::routes::Need;
 use crate::problem::Problem;
 use crate::registry::{written_scope, written_subject};
@@ -130,11 +132,16 @@ pub(crate) fn authorize(request: &RequestContext) -> Result<(), Problem> {
     checked.map_err(|denied| Problem::denied(&denied))
 }
 
-/// Whether `permissions` let their caller send such a request, and why, for a person.
+/// Whether `permissions` let their caller send such a request, and why, for a person; with `identities` also as whom Kafka is asked.
 ///
 /// # Errors
 /// No API has such a path, or such a method there.
-pub fn explain(permissions: &Permissions, method: &str, path: &str) -> Result<(bool, String), String> {
+pub fn explain(
+    permissions: &Permissions,
+    identities: Option<&KafkaIdentityTable>,
+    method: &str,
+    path: &str,
+) -> Result<(bool, String), String> {
     let path = crate::path::clean(path.split('?').next().unwrap_or_default());
     let method = method.to_ascii_uppercase();
     let routed = if method == "HEAD" { "GET" } else { &method };
@@ -169,6 +176,15 @@ pub fn explain(permissions: &Permissions, method: &str, path: &str) -> Result<(b
         sentences.push(
             "allowed; what the body names is checked when it is read, and lists show what may be seen".to_owned(),
         );
+    }
+    if let Some(identities) = identities.filter(|_| crate::path::is_of_rest_proxy(&path)) {
+        match identities.of(permissions.caller()).map(|at| &identities.entries()[at]) {
+            Some(entry) => sentences.push(format!("Kafka is asked as {entry}")),
+            None => {
+                is_allowed = false;
+                sentences.push(format!("denied: {}", no_identity(permissions)));
+            }
+        }
     }
     Ok((is_allowed, sentences.join("\n")))
 }
@@ -213,12 +229,31 @@ mod tests {
             ("POST", "/subjects/s/versions", false),
             ("PUT", "/config", false),
         ] {
-            let (is_allowed, sentence) = explain(&ana, method, path).expect(path);
+            let (is_allowed, sentence) = explain(&ana, None, method, path).expect(path);
             assert_eq!(is_allowed, expected, "{method} {path}: {sentence}");
         }
-        let (_, sentence) = explain(&ana, "post", "/topics/other").expect("a path");
+        let (_, sentence) = explain(&ana, None, "post", "/topics/other").expect("a path");
         assert!(sentence.contains("may not produce to topic other. It may produce to: own.*"), "{sentence}");
-        assert!(!explain(&of("eve"), "GET", "/topics").expect("a path").0);
-        assert!(explain(&ana, "GET", "/nowhere").is_err());
+        assert!(!explain(&of("eve"), None, "GET", "/topics").expect("a path").0);
+        assert!(explain(&ana, None, "GET", "/nowhere").is_err());
+    }
+    /// Where the registry is asked, Kafka is asked by the registry.
+    #[test]
+    fn it_is_explained_as_whom_kafka_is_asked() {
+        let identities = KafkaIdentityTable::parse(
+            "[[identity]]\nname=\"team\"\nwho=[\"claim:lsst\"]\nsasl-mechanism=\"PLAIN\"\nsasl-username=\"u\"\nsasl-password-file=\"f\"",
+        )
+        .expect("sound");
+        let explained = |groups: &[&str], path| {
+            let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+            let caller = Caller::new(Way::Bearer, "ana", groups).expect("a name");
+            explain(&Permissions::new(Arc::new(caller), None), Some(&identities), "GET", path).expect("a path")
+        };
+        let (is_allowed, sentence) = explained(&["lsst"], "/topics");
+        assert!(is_allowed && sentence.contains("Kafka is asked as identity team: user u (PLAIN)"), "{sentence}");
+        let (is_allowed, sentence) = explained(&[], "/topics");
+        assert!(!is_allowed && sentence.contains("denied: ana has no identity at Kafka"), "{sentence}");
+        let (is_allowed, sentence) = explained(&[], "/subjects");
+        assert!(is_allowed && !sentence.contains("Kafka"), "{sentence}");
     }
 }

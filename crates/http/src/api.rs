@@ -15,6 +15,7 @@ use postern_access::Permissions;
 use postern_proxy::{Proxy, Traces};
 use postern_registry::Registry;
 
+use crate::access::kafka_identities::ActsAs;
 use crate::access::{self, routes};
 use crate::authentication::{AccessControl, Authentication};
 use crate::body::{BodyReader, Bounds};
@@ -22,7 +23,7 @@ use crate::coding::{self, Coding};
 use crate::front::{Asked, Front, FrontSettings, client_ip};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
 use crate::observe::{ApiCounters, ApiStatistics, Observed, RequestId, RequestLog, UNMATCHED, X_REQUEST_ID};
-use crate::path;
+use crate::path::{self, REGISTRY_PATHS, REST_PATHS, is_below};
 use crate::problem::Problem;
 use crate::reading::RecordStreams;
 use crate::replicas::{ForwardedCaller, Forwarder, ReplicaSecret};
@@ -95,11 +96,6 @@ struct Operation {
     /// Whether it belongs into the audit.
     alters: bool,
 }
-
-/// The first segments of the paths of the REST proxy and of the registry.
-const REST_PATHS: &[&str] = &["/topics", "/brokers", "/consumers", "/v3/clusters", "/admin/v1/clusters"];
-const REGISTRY_PATHS: &[&str] =
-    &["/subjects", "/schemas", "/compatibility", "/config", "/mode", "/contexts", "/associations", "/v1/metadata"];
 
 /// The REST proxy: API v2 and v3 side by side.
 pub fn rest(proxy: Proxy, bounds: &Bounds) -> Api {
@@ -261,24 +257,18 @@ impl Api {
         }
         let path = path::clean(head.uri.path()).into_owned();
         let forwarded = head.extensions.get::<ForwardedCaller>().map(|ForwardedCaller(caller)| caller.clone());
-        let (permissions, identity) = match (forwarded, is_open(&head.method, &path)) {
-            (Some(caller), _) => {
-                let permissions = self.access.permissions_of(caller);
-                observed.recognized(permissions.caller());
-                (permissions, None)
-            }
-            (None, true) => (Permissions::unlimited(), None),
+        let (permissions, acts_as) = match (forwarded, is_open(&head.method, &path)) {
+            (Some(caller), _) => self.access.permissions_of(caller),
+            (None, true) => (Permissions::unlimited(), ActsAs::Server),
             (None, false) => match self.access.permissions(&mut head).await {
-                Ok((permissions, identity)) => {
-                    observed.recognized(permissions.caller());
-                    (permissions, identity)
-                }
+                Ok(found) => found,
                 Err(refused) => {
                     let media_type = negotiate(accepted(&head.headers).as_deref(), self.parts.profile.errors);
                     return self.access.refusal(&refused).into_response(media_type.unwrap_or(JSON));
                 }
             },
         };
+        observed.recognized(permissions.caller());
         if head.method == Method::OPTIONS && head.uri.path() == "*" {
             return self.parts.options().into_response(JSON);
         }
@@ -318,7 +308,7 @@ impl Api {
         let params = Params(endpoint.params.iter().copied().zip(values).collect(), permissions);
         let reader = self.parts.reader.clone();
         let body = RequestBody::Unread(body);
-        let context = RequestContext { params, identity, content_type, media_type, body, reader, head, need: *need };
+        let context = RequestContext { params, acts_as, content_type, media_type, body, reader, head, need: *need };
         let answer = match access::authorize(&context) {
             Ok(()) => handler(context).await,
             Err(problem) => Err(problem),
@@ -359,16 +349,11 @@ impl Parts {
 
 impl Profile {
     fn not_found(&self, path: &str) -> Problem {
-        let below = |paths: &[&str]| {
-            paths
-                .iter()
-                .any(|begin| path.strip_prefix(begin).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
-        };
         let shown: String = path.chars().take(PATH_SHOWN).collect();
         let Profile { server, paths, other_server, other_paths, .. } = self;
         Problem::generic(
             StatusCode::NOT_FOUND,
-            match below(other_paths) && !below(paths) {
+            match is_below(path, other_paths) && !is_below(path, paths) {
                 true => format!(
                     "HTTP 404 Not Found: {shown} belongs to {other_server}, which listens on a port of its own. This is {server}."
                 ),

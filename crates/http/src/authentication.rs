@@ -19,8 +19,8 @@ use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_
 use hyper::http::request::Parts as Head;
 use parking_lot::RwLock;
 use postern_access::{Caller, Permissions, Rules};
-use postern_proxy::KafkaIdentity;
 
+use crate::access::kafka_identities::{ActsAs, KafkaIdentities};
 use crate::connection_info::ConnectionInfo;
 use crate::front::client_ip;
 use crate::problem::Problem;
@@ -60,40 +60,49 @@ struct State {
     authentication: Arc<Authentication>,
     /// `None`: whoever is recognized may do everything.
     rules: Option<Arc<Rules>>,
+    /// `None`: Kafka is asked as this server, whoever asks.
+    identities: Option<KafkaIdentities>,
 }
 
 impl AccessControl {
-    /// One that recognizes callers so; without rules they may do everything.
+    /// One that recognizes callers so; without rules they may do everything. Kafka is asked as this server.
     pub fn new(authentication: Authentication, rules: Option<Arc<Rules>>) -> AccessControl {
-        AccessControl(Arc::new(RwLock::new(Arc::new(State { authentication: Arc::new(authentication), rules }))))
+        let state = State { authentication: Arc::new(authentication), rules, identities: None };
+        AccessControl(Arc::new(RwLock::new(Arc::new(state))))
     }
 
     /// From now on requests are judged by these.
-    pub fn replace(&self, authentication: Authentication, rules: Option<Arc<Rules>>) {
-        *self.0.write() = Arc::new(State { authentication: Arc::new(authentication), rules });
+    pub fn replace(
+        &self,
+        authentication: Authentication,
+        rules: Option<Arc<Rules>>,
+        identities: Option<KafkaIdentities>,
+    ) {
+        *self.0.write() = Arc::new(State { authentication: Arc::new(authentication), rules, identities });
     }
 
-    /// From now on callers may do what `rules` say. They are recognized as before, and what is remembered of them stays.
-    pub fn replace_rules(&self, rules: Option<Arc<Rules>>) {
+    /// From now on callers may do what `rules` say, and are for Kafka who `identities` say. They are recognized as before, and what is remembered
+    /// of them stays.
+    pub fn replace_rules(&self, rules: Option<Arc<Rules>>, identities: Option<KafkaIdentities>) {
         let mut state = self.0.write();
-        *state = Arc::new(State { authentication: state.authentication.clone(), rules });
+        *state = Arc::new(State { authentication: state.authentication.clone(), rules, identities });
     }
 
     fn current(&self) -> Arc<State> {
         self.0.read().clone()
     }
 
-    /// Who sends this request, what they may do, and what they are for Kafka, if they are known there. Headers that only a gateway may set are
-    /// taken out of it.
-    pub(crate) async fn permissions(&self, head: &mut Head) -> Result<(Permissions, Option<KafkaIdentity>), Refused> {
+    /// Who sends this request, what they may do, and as whom Kafka is asked for them. Headers that only a gateway may set are taken out of it.
+    pub(crate) async fn permissions(&self, head: &mut Head) -> Result<(Permissions, ActsAs), Refused> {
         let state = self.current();
         let caller = match &*state.authentication {
-            Authentication::Nobody => return Ok((Permissions::anonymous(state.rules.clone()), None)),
+            Authentication::Nobody => return Ok(state.of(Permissions::anonymous(state.rules.clone()))),
             // Nobody without credentials is anybody for Kafka, whatever the rules say.
             Authentication::PassThrough(pass_through) => {
                 let recognized = pass_through.caller(head, client_ip(&head.extensions)).await?;
                 let (caller, identity) = recognized.ok_or(Refused::Missing)?;
-                return Ok((Permissions::new(Arc::new(caller), state.rules.clone()), Some(identity)));
+                let permissions = Permissions::new(Arc::new(caller), state.rules.clone());
+                return Ok((permissions, ActsAs::Identity(identity)));
             }
             Authentication::Basic(basic) => match credentials(head, "Basic")? {
                 // Boxed, as it is large, and so would every request be.
@@ -112,17 +121,18 @@ impl AccessControl {
         };
         // Who presents nothing is somebody only where a rule says so.
         match caller {
-            Some(caller) => Ok((Permissions::new(Arc::new(caller), state.rules.clone()), None)),
+            Some(caller) => Ok(state.of(Permissions::new(Arc::new(caller), state.rules.clone()))),
             None if state.rules.as_ref().is_some_and(|rules| rules.names_anonymous()) => {
-                Ok((Permissions::anonymous(state.rules.clone()), None))
+                Ok(state.of(Permissions::anonymous(state.rules.clone())))
             }
             None => Err(Refused::Missing),
         }
     }
 
-    /// What a caller may do whom another replica has recognized.
-    pub(crate) fn permissions_of(&self, caller: Caller) -> Permissions {
-        Permissions::new(Arc::new(caller), self.current().rules.clone())
+    /// What a caller may do, and is for Kafka, whom another replica has recognized.
+    pub(crate) fn permissions_of(&self, caller: Caller) -> (Permissions, ActsAs) {
+        let state = self.current();
+        state.of(Permissions::new(Arc::new(caller), state.rules.clone()))
     }
 
     /// The answer of a handler that refused. Who has not said who it is gets told how to, where there is a way.
@@ -195,6 +205,14 @@ impl AccessControl {
             }
         }
         reply
+    }
+}
+
+impl State {
+    /// What a caller may do, and as whom Kafka is asked for it.
+    fn of(&self, permissions: Permissions) -> (Permissions, ActsAs) {
+        let acts_as = self.identities.as_ref().map_or(ActsAs::Server, |identities| identities.of(permissions.caller()));
+        (permissions, acts_as)
     }
 }
 

@@ -51,6 +51,7 @@ mod v2;
 mod v3;
 
 pub use access::explain;
+pub use access::kafka_identities::KafkaIdentities;
 pub use api::{Api, registry, rest, rest_among_replicas};
 pub use authentication::{AccessControl, Authentication, Basic, Bearer, Certificate, Gateway, PassThrough, TokenKeys};
 pub use body::Bounds;

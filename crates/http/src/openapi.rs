@@ -11,10 +11,10 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
-use postern_proxy::KafkaIdentity;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings, transform::ReplaceBoolSchemas};
 use serde_json::{Map, Value, json};
 
+use crate::access::kafka_identities::ActsAs;
 use crate::negotiate::{JSON, MediaType};
 use crate::operation::{Operation, Query, QueryKind, operation};
 use crate::problem::Problem;
@@ -36,8 +36,8 @@ struct Description {
 }
 
 impl State for Arc<Description> {
-    fn acting_as(&self, _: &KafkaIdentity) -> Arc<Description> {
-        Arc::clone(self)
+    fn acting_as(&self, _: &ActsAs) -> Option<Arc<Description>> {
+        Some(Arc::clone(self))
     }
 }
 

@@ -6,6 +6,21 @@ use std::ops::Range;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+/// The first segments of the paths of the REST proxy and of the registry.
+pub(crate) const REST_PATHS: &[&str] = &["/topics", "/brokers", "/consumers", "/v3/clusters", "/admin/v1/clusters"];
+pub(crate) const REGISTRY_PATHS: &[&str] =
+    &["/subjects", "/schemas", "/compatibility", "/config", "/mode", "/contexts", "/associations", "/v1/metadata"];
+
+/// Whether a path is one of the REST proxy's operations, and not the registry's or of a page.
+pub(crate) fn is_of_rest_proxy(path: &str) -> bool {
+    is_below(path, REST_PATHS)
+}
+
+/// Whether a path begins with one of `begins`.
+pub(crate) fn is_below(path: &str, begins: &[&str]) -> bool {
+    begins.iter().any(|begin| path.strip_prefix(begin).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
 /// Allowed in a path segment (RFC 3986 §3.3), except for `;` and `%`, which have a meaning of their own.
 #[rustfmt::skip]
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC

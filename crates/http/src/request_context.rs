@@ -8,8 +8,8 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use postern_access::Permissions;
-use postern_proxy::KafkaIdentity;
 
+use crate::access::kafka_identities::ActsAs;
 use crate::access::routes::Need;
 use crate::body::{Body, BodyKind, BodyReader, BodyStream};
 use crate::client_connection::ClientConnection;
@@ -28,8 +28,8 @@ pub(crate) struct RequestContext {
     /// The media type of the response.
     pub(crate) media_type: &'static str,
     pub(crate) params: Params,
-    /// What its caller is for Kafka, where callers are known there.
-    pub(crate) identity: Option<KafkaIdentity>,
+    /// As whom Kafka is asked.
+    pub(crate) acts_as: ActsAs,
     pub(crate) body: RequestBody,
     pub(crate) reader: BodyReader,
     /// What its route needs.

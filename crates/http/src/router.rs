@@ -3,12 +3,14 @@
 //! Each API lists its operations in one [`Table`]; [`crate::api::Api`] joins tables and answers what no handler needs to know: unknown paths
 //! (404), unknown methods (405 with `Allow`), OPTIONS, HEAD, and unsupported media types (415, 406).
 
+use std::future::ready;
 use std::pin::Pin;
 
 use hyper::Method;
-use postern_proxy::{KafkaIdentity, Proxy};
+use postern_proxy::Proxy;
 use postern_registry::Registry;
 
+use crate::access::kafka_identities::{ActsAs, nobody_for_kafka};
 use crate::negotiate::MediaType;
 use crate::operation::Operation;
 use crate::problem::Problem;
@@ -40,20 +42,24 @@ pub(crate) struct Route {
 
 /// What the operations of an API are made over.
 pub(crate) trait State: Clone + Send + Sync + 'static {
-    /// The same for a caller whom Kafka knows.
-    fn acting_as(&self, identity: &KafkaIdentity) -> Self;
+    /// The same for a request for which Kafka is asked as `acts_as`; `None`: nothing is asked for its caller.
+    fn acting_as(&self, acts_as: &ActsAs) -> Option<Self>;
 }
 
 impl State for Proxy {
-    fn acting_as(&self, identity: &KafkaIdentity) -> Proxy {
-        Proxy::acting_as(self, identity)
+    fn acting_as(&self, acts_as: &ActsAs) -> Option<Proxy> {
+        match acts_as {
+            ActsAs::Server => Some(self.clone()),
+            ActsAs::Identity(identity) => Some(Proxy::acting_as(self, identity)),
+            ActsAs::Nobody => None,
+        }
     }
 }
 
 /// The registry has an identity of its own, whoever asks.
 impl State for Registry {
-    fn acting_as(&self, _: &KafkaIdentity) -> Registry {
-        self.clone()
+    fn acting_as(&self, _: &ActsAs) -> Option<Registry> {
+        Some(self.clone())
     }
 }
 
@@ -128,12 +134,9 @@ impl<S: State> Table<S> {
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         let (state, for_request) = (self.state.clone(), self.for_request);
-        let handler: Handler = Box::new(move |request| {
-            let state = match &request.identity {
-                None => for_request(&state),
-                Some(identity) => for_request(&state.acting_as(identity)),
-            };
-            Box::pin(handler(state, request))
+        let handler: Handler = Box::new(move |request| match state.acting_as(&request.acts_as) {
+            Some(state) => Box::pin(handler(for_request(&state), request)),
+            None => Box::pin(ready(Err(nobody_for_kafka(request.params.permissions())))),
         });
         self.routes.push(Route { method, path, media, handler, operation });
         self

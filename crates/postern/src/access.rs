@@ -12,15 +12,16 @@ use hyper::{Request, StatusCode, header::ACCEPT};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use postern_access::KeySet;
-use postern_http::{AccessControl, TokenKeys};
-use postern_proxy::Identities;
+use postern_http::{AccessControl, KafkaIdentities, TokenKeys};
+use postern_kafka::Settings;
+use postern_proxy::{ConfiguredIdentities, Identities};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, timeout},
 };
 
-use crate::config::{AccessConfig, KeysFrom, Way};
+use crate::config::{AccessConfig, ConfiguredLogins, KeysFrom, Way};
 
 /// How often files are looked at.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
@@ -43,6 +44,8 @@ pub(crate) struct Access {
     keys: TokenKeys,
     /// The callers whom Kafka knows, where they are recognized by that.
     pub(crate) identities: Option<Identities>,
+    /// The identities at Kafka that are configured.
+    pub(crate) configured: ConfiguredIdentities,
     /// The texts of the files in use.
     contents: Vec<String>,
     /// Asks for a look at the files right now.
@@ -50,9 +53,11 @@ pub(crate) struct Access {
 }
 
 impl Access {
+    /// To be called inside a runtime. Identities at Kafka that are configured reach it as `kafka` says.
+    ///
     /// # Errors
     /// What is wrong with the files.
-    pub(crate) fn start(config: AccessConfig) -> Result<Access, String> {
+    pub(crate) fn start(config: AccessConfig, kafka: Settings) -> Result<Access, String> {
         let keys = TokenKeys::default();
         let identities = match &config.way {
             Way::PassThrough(chosen) => Some(Identities::new(chosen.identities.clone())),
@@ -61,8 +66,12 @@ impl Access {
         let contents = contents(&config)?;
         let decisions = config.build(&reader(&config, &contents), &keys, identities.as_ref());
         let decisions = decisions.map_err(|faults| faults.join("; "))?;
-        let control = AccessControl::new(decisions.authentication, decisions.rules);
-        Ok(Access { control, config: Arc::new(config), keys, identities, contents, reload: Arc::new(Notify::new()) })
+        let configured = ConfiguredIdentities::new(kafka);
+        let whose = whose(&configured, decisions.identities)?;
+        let control = AccessControl::new(decisions.authentication, None);
+        control.replace_rules(decisions.rules, whose);
+        let (config, reload) = (Arc::new(config), Arc::new(Notify::new()));
+        Ok(Access { control, config, keys, identities, configured, contents, reload })
     }
 
     /// The tasks that keep it up to date: each ends when it is dropped.
@@ -113,16 +122,33 @@ impl Access {
         let built = self.config.build(&reader(&self.config, &found), &self.keys, self.identities.as_ref());
         let decisions = built.map_err(|faults| faults.join("; "))?;
         decisions.doubts.iter().for_each(|doubt| tracing::warn!("{doubt}"));
-        // The rules are the last of the files.
-        let unchanged = found.iter().zip(&self.contents).take_while(|(found, known)| found == known).count();
-        match self.config.rules.is_some() && unchanged + 1 == found.len() {
+        let whose = tokio::task::block_in_place(|| whose(&self.configured, decisions.identities))?;
+        let of_way = self.config.files_of_way().len();
+        match found[..of_way] == self.contents[..of_way] {
             // Passwords that were verified stay so: to verify them anew would take seconds.
-            true => self.control.replace_rules(decisions.rules),
-            false => self.control.replace(decisions.authentication, decisions.rules),
+            true => self.control.replace_rules(decisions.rules, whose),
+            false => self.control.replace(decisions.authentication, decisions.rules, whose),
         }
         self.contents = found;
         Ok(true)
     }
+}
+
+/// Who is who for Kafka from now on.
+///
+/// # Errors
+/// A login that cannot be used; then everybody stays who they were.
+fn whose(
+    configured: &ConfiguredIdentities,
+    chosen: Option<ConfiguredLogins>,
+) -> Result<Option<KafkaIdentities>, String> {
+    let Some(ConfiguredLogins { table, logins, .. }) = chosen else { return Ok(None) };
+    let is_server: Vec<bool> = logins.iter().map(Option::is_none).collect();
+    let logins = logins.into_iter().flatten().map(|login| (login.name, login.bootstrap_servers, login.security));
+    let made = configured.replace(logins.collect()).map_err(|error| format!("kafka-identities: {error}"))?;
+    let mut made = made.into_iter();
+    let identities = is_server.into_iter().map(|is_server| if is_server { None } else { made.next() }).collect();
+    Ok(Some(KafkaIdentities::new(table, identities)))
 }
 
 /// The texts of all files, in their order.
@@ -220,8 +246,9 @@ mod tests {
         write(ANA);
         let users = UsersFile::Htpasswd(path.clone());
         let way = Way::Basic { users, realm: "R".to_owned() };
-        let mut access = Access::start(AccessConfig { way, rules: None, own_topics: vec!["_schemas".to_owned()] })
-            .expect("a good file");
+        let own_topics = vec!["_schemas".to_owned()];
+        let config = AccessConfig { way, rules: None, own_topics, identities: None };
+        let mut access = Access::start(config, Settings::for_test("127.0.0.1:1")).expect("a good file");
         assert_eq!(access.look().await, Ok(false), "nothing has changed");
         for broken in ["", "ana:canary\n"] {
             write(broken);
@@ -235,5 +262,39 @@ mod tests {
         write(&both);
         assert_eq!(access.look().await, Ok(true));
         assert_eq!(access.contents, [both]);
+    }
+    /// What is wrong with one login changes nobody's.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn identities_at_kafka_are_taken_together_or_not_at_all() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let write = |name: &str, text: &str| std::fs::write(path(name), text).expect("written");
+        let entry = |name: &str| {
+            format!(
+                "[[identity]]\nname={name:?}\nwho=[{name:?}]\nbootstrap-servers=\"127.0.0.1:1\"\nsasl-mechanism=\"SCRAM-SHA-512\"\n\
+                 sasl-username={name:?}\nsasl-password-file={:?}\n",
+                path(name)
+            )
+        };
+        let read = |text: &str| {
+            write("identities", text);
+            let arguments =
+                ["--bootstrap-servers=127.0.0.1:1".to_owned(), format!("--kafka-identities={}", path("identities"))];
+            match crate::config::read(&arguments, &crate::config::Process) {
+                Ok(crate::config::Command::Run(config)) => config.access,
+                other => panic!("{other:?}"),
+            }
+        };
+        write("ana", "secret");
+        let mut access = Access::start(read(&entry("ana")), Settings::for_test("127.0.0.1:1")).expect("sound");
+        let found = |access: &Access| format!("{:?}", access.configured);
+        assert_eq!(found(&access), "[KafkaIdentity(\"ana\")]");
+        write("identities", &(entry("ana") + &entry("ben")));
+        let fault = access.look().await.expect_err("there is no password for ben");
+        assert!(fault.contains("the identity ben") && fault.contains(&path("ben")), "{fault}");
+        assert_eq!(found(&access), "[KafkaIdentity(\"ana\")]");
+        write("ben", "secret");
+        assert_eq!(access.look().await, Ok(true));
+        assert_eq!(found(&access), "[KafkaIdentity(\"ana\"), KafkaIdentity(\"ben\")]");
     }
 }

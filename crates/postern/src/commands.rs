@@ -40,7 +40,7 @@ pub(crate) fn connect(config: &Config) -> Result<String, String> {
     })
 }
 
-/// Whether the rules let a caller do something, and why.
+/// Whether the rules let a caller do something, and why, and as whom Kafka is asked for it.
 ///
 /// # Errors
 /// The files cannot be used, or there is no such path.
@@ -54,7 +54,8 @@ pub(crate) fn explain(access: &AccessConfig, question: &Question) -> Result<(boo
         name => Caller::new(Way::Basic, name, question.groups.clone()).map_err(|invalid| invalid.to_string())?,
     };
     let permissions = Permissions::new(Arc::new(caller), decisions.rules);
-    postern_http::explain(&permissions, &question.method, &question.path)
+    let identities = decisions.identities.map(|identities| identities.table);
+    postern_http::explain(&permissions, identities.as_deref(), &question.method, &question.path)
 }
 
 /// Asks a running process whether it is ready, over the management listener at `address`. Its answer: ready, or not.

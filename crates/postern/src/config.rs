@@ -36,6 +36,7 @@ mod front_settings;
 mod https;
 mod https_settings;
 mod jaas;
+mod kafka_identities;
 mod kafka_security;
 mod named_listeners;
 mod pass_through;
@@ -63,6 +64,7 @@ pub(crate) use access::{AccessConfig, KeysFrom, Way};
 pub(crate) use env::{Env, Process};
 pub(crate) use errors::ConfigErrors;
 pub(crate) use https::{Clients, Https};
+pub(crate) use kafka_identities::ConfiguredLogins;
 pub(crate) use raw::Note;
 pub(crate) use records::Records;
 pub(crate) use replicas::Replicas;
@@ -390,7 +392,7 @@ fn resolve(raw: &mut RawConfig, foreign: Connections, env: &impl Env, errors: &m
     };
     let replicas = Replicas::resolve(raw, env, errors);
     let own_topics = [Some(registry_topic), replicas.as_ref().map(|replicas| replicas.topic.as_str())];
-    let access = AccessConfig::read(raw, env, own_topics.into_iter().flatten(), errors);
+    let access = AccessConfig::read(raw, env, own_topics.into_iter().flatten(), &security, errors);
     if let Way::PassThrough(pass_through) = &access.way {
         pass_through.check(&security, raw, errors);
     }

@@ -28,7 +28,7 @@ use postern_http::{
     observe::{ApiStatistics, ConnectionCounters},
 };
 use postern_kafka::{ClientStatistics, Cluster, LATENCY_BOUNDS, Latencies};
-use postern_proxy::{Format, Identities, Proxy, SchemaKind};
+use postern_proxy::{ConfiguredIdentities, Format, Identities, Proxy, SchemaKind};
 use postern_registry::Registry;
 use prometheus_client::{
     collector::Collector,
@@ -62,6 +62,8 @@ pub(crate) struct Sources {
     pub(crate) proxy: Proxy,
     /// The callers whom Kafka knows.
     pub(crate) identities: Option<Identities>,
+    /// The identities at Kafka that are configured for callers.
+    pub(crate) configured: ConfiguredIdentities,
     /// The registry in this process.
     pub(crate) registry: Option<ObservedRegistry>,
     /// The broker in this process.
@@ -145,11 +147,12 @@ impl fmt::Debug for Metrics {
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page { encoder };
-        let Sources { apis, cluster, proxy, identities, registry, broker, spans, started } = &*self.0;
+        let Sources { apis, cluster, proxy, identities, configured, registry, broker, spans, started } = &*self.0;
         page.process(*started)?;
         page.http(apis)?;
         page.records(proxy)?;
         let mut clients = cluster.statistics();
+        clients.add(configured.client_statistics());
         if let Some(identities) = identities {
             clients.add(identities.client_statistics());
         }

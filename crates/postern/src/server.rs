@@ -17,7 +17,7 @@ use postern_broker::Broker;
 use postern_http::observe::ConnectionCounters;
 use postern_http::{Bounds, Listener};
 use postern_kafka::{ByteCount, Cluster, Security};
-use postern_proxy::{Identities, Limits, Proxy, ReplicaSettings, Schemas};
+use postern_proxy::{ConfiguredIdentities, Identities, Limits, Proxy, ReplicaSettings, Schemas};
 use postern_registry::Registry;
 use postern_registry_client::{Remote, RemoteSettings};
 use tokio::{
@@ -50,6 +50,8 @@ pub(crate) struct Server {
     proxy: Proxy,
     /// The callers whom Kafka knows.
     identities: Option<Identities>,
+    /// The identities at Kafka that are configured for callers.
+    configured: ConfiguredIdentities,
     /// Set once, on shutdown: the listeners stop accepting.
     stop: watch::Sender<bool>,
     health: Health,
@@ -121,7 +123,13 @@ impl Server {
             Way::PassThrough(chosen) => Some(chosen.clone()),
             _ => None,
         };
-        let access = Access::start(config.access).map_err(StartError::Access)?;
+        let servers = match &config.cluster {
+            ClusterChoice::Remote { bootstrap_servers } => bootstrap_servers.clone(),
+            // Identities at Kafka are not for it.
+            ClusterChoice::Embedded { .. } => String::new(),
+        };
+        let of_callers = postern_kafka::Settings { bootstrap_servers: servers, ..chosen.clone() };
+        let access = Access::start(config.access, of_callers).map_err(StartError::Access)?;
         let telemetry =
             Telemetry::start(config.collector.as_ref(), config.trace_records).map_err(StartError::Traces)?;
         let (broker, data_dir, bootstrap) = match config.cluster {
@@ -153,7 +161,7 @@ impl Server {
             let nobody = postern_kafka::Settings { bootstrap_servers, security, ..kafka.clone() };
             identities.reach(Cluster::connect(nobody).map_err(StartError::Clients)?);
         }
-        let identities = access.identities.clone();
+        let (identities, configured) = (access.identities.clone(), access.configured.clone());
         let (schemas, own, registry) = match config.schemas {
             SchemasChoice::Remote { urls, credentials, authorities, timeout } => {
                 let names: Vec<String> = urls.iter().map(ToString::to_string).collect();
@@ -263,6 +271,7 @@ impl Server {
                 cluster: cluster.clone(),
                 proxy: proxy.clone(),
                 identities: identities.clone(),
+                configured: configured.clone(),
                 registry: own.map(ObservedRegistry::new),
                 broker: broker.as_ref().map(Broker::observer),
                 spans: telemetry.as_ref().and_then(Telemetry::counters),
@@ -281,6 +290,7 @@ impl Server {
             cluster,
             proxy,
             identities,
+            configured,
             stop,
             health,
             management_address,
@@ -348,6 +358,7 @@ impl Server {
             }
         }
         finished &= self.cluster.flush(left()).await;
+        finished &= self.configured.flush(left()).await;
         if let Some(identities) = self.identities {
             finished &= identities.flush(left()).await;
         }

@@ -140,6 +140,7 @@ impl Proxy {
     ) -> Result<String, Error> {
         let name = settings.name.clone().unwrap_or_else(|| format!("rest-consumer-{}", Uuid::new_v4()));
         let at = InstanceName { group: group.to_owned(), name, owner };
+        self.end_of_another(&at);
         match self.replicas() {
             None => self.open(&at, settings, None)?,
             Some(replicas) => self.create_shared(replicas, &at, settings).await?,
@@ -163,7 +164,7 @@ impl Proxy {
             }
             Ok(instance)
         };
-        let (instance, mailbox) = directory.enter(at, formats, make)?;
+        let (instance, mailbox) = directory.enter(at, self.identity(), formats, make)?;
         tokio::spawn(instance.run(mailbox));
         Ok(())
     }
@@ -343,10 +344,18 @@ impl Proxy {
     }
 
     fn find(&self, at: &InstanceName) -> Result<Handle, Error> {
+        self.end_of_another(at);
         self.consumers().find(at).map_err(|error| match error {
             Error::Consumer(ConsumerError::NotFound(_)) => self.not_here(at),
             other => other,
         })
+    }
+
+    /// An instance is its caller's, as long as the caller has the Kafka identity that it was made with: another one's consumer would read what the
+    /// caller may not. Where there are other replicas it is opened again, with the caller's identity.
+    fn end_of_another(&self, at: &InstanceName) {
+        let ending = if self.replicas().is_some() { Ending::Moved } else { Ending::Deleted };
+        self.consumers().end_of_another(at, self.identity(), ending);
     }
 
     /// Why an instance is not here: there is none, or it is another replica's now.

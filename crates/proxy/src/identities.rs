@@ -15,10 +15,14 @@
 //! time, so many that wait. Refused credentials are remembered for [`REFUSED_FOR`] and not shown again. Secrets are kept where the client of
 //! an identity needs them; everything here is found by a keyed hash, with a key of this process.
 //!
+//! Where callers are recognized otherwise, they may have one of a few identities that are configured ([`ConfiguredIdentities`]).
+//!
 //! Not here: headers, and who may try how often (`http`); SASL itself (`kafka`).
 //!
 //! Source: RFC 4616, 5802, 7628 (mechanisms), KIP-368 (sessions).
 
+mod configured;
+mod identity;
 mod pool;
 mod token;
 
@@ -36,7 +40,8 @@ use ring::rand::SystemRandom;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-pub use pool::KafkaIdentity;
+pub use configured::{ConfiguredIdentities, IdentityError};
+pub use identity::KafkaIdentity;
 use pool::{Pool, Proof, Proved};
 
 /// How long credentials are believed, where the broker does not limit sessions.
@@ -215,13 +220,8 @@ impl Identities {
 
     /// Waits until what the identities still owe is answered, at most for `grace`. True: nothing is left.
     pub async fn flush(&self, grace: Duration) -> bool {
-        let end = Instant::now() + grace;
         let clusters = self.0.pool.lock().clusters();
-        let mut is_done = true;
-        for cluster in clusters {
-            is_done &= cluster.flush(end.saturating_duration_since(Instant::now())).await;
-        }
-        is_done
+        flush_all(&clusters, grace).await
     }
 
     /// What was counted so far.
@@ -360,6 +360,16 @@ impl Attempt {
             Mechanism::OAuthBearer => Sasl::OAuthBearer { token: TokenSource::Given(password), extensions: Vec::new() },
         }
     }
+}
+
+/// Waits until what these owe is answered, at most for `grace`. True: nothing is left.
+async fn flush_all(clusters: &[Cluster], grace: Duration) -> bool {
+    let end = Instant::now() + grace;
+    let mut is_done = true;
+    for cluster in clusters {
+        is_done &= cluster.flush(end.saturating_duration_since(Instant::now())).await;
+    }
+    is_done
 }
 
 /// Closes idle identities until there is nobody left who could use any.

@@ -39,7 +39,10 @@ pub use consumers::{
 pub use decode::{DecodeError, Decoder, EncodedValue};
 pub use encode::Format;
 pub use error::Error;
-pub use identities::{Credentials, Identities, IdentitySettings, IdentityStatistics, KafkaIdentity, LoginError};
+pub use identities::{
+    ConfiguredIdentities, Credentials, Identities, IdentityError, IdentitySettings, IdentityStatistics, KafkaIdentity,
+    LoginError,
+};
 pub use large_work::run_large;
 pub use limits::Limits;
 pub use postern_kafka::{

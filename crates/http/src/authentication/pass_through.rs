@@ -71,7 +71,7 @@ impl PassThrough {
             LoginError::Misconfigured(error) => Refused::Misconfigured(error.to_string()),
             LoginError::Busy(message) => Refused::Unavailable(message),
         })?;
-        let caller = Caller::new(way, identity.user(), Vec::new())
+        let caller = Caller::new(way, identity.name(), Vec::new())
             .map_err(|error| Refused::Wrong(format!("expected another name of the user: {error}")))?;
         Ok((caller, identity))
     }

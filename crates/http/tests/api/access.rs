@@ -86,7 +86,7 @@ async fn no_route_is_forgotten() {
     let explained = |name: &str, method: &Method, path: &str| {
         let caller = Caller::new(Way::Basic, name, Vec::new()).expect("a name");
         let permissions = Permissions::new(Arc::new(caller), Some(rules()));
-        postern_http::explain(&permissions, method.as_str(), path).expect("a path of an API").0
+        postern_http::explain(&permissions, None, method.as_str(), path).expect("a path of an API").0
     };
     let rest = postern_http::rest(app.proxy.clone(), &Bounds::default());
     let schemas = postern_http::registry(app.schemas.clone(), &Bounds::default());

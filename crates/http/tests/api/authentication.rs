@@ -107,7 +107,7 @@ async fn users_are_replaced_as_a_whole() {
     assert_eq!(ask("ana").await.status, 200);
     let entries = [User { name: "cleo", value: "password" }];
     let Ok((users, _)) = Users::realm(entries, Roles::Any) else { panic!("refused") };
-    access.replace(Authentication::Basic(Box::new(Basic::new(users, "R"))), None);
+    access.replace(Authentication::Basic(Box::new(Basic::new(users, "R"))), None, None);
     assert_eq!(ask("ana").await.status, 401, "what was remembered went with the file");
     assert_eq!(ask("cleo").await.status, 200);
 }

@@ -11,6 +11,7 @@ mod http_bounds;
 mod http_codings;
 mod http_responses;
 mod http_wire;
+mod kafka_identities;
 mod latency;
 mod openapi;
 mod pass_through;

@@ -9,9 +9,18 @@ use hyper::header::HeaderName;
 use ipnet::IpNet;
 use postern_access::{Algorithm, KeySet, NameMapping, Roles, Rules, TokenRules, User, Users};
 use postern_http::{Authentication, Basic, Bearer, Certificate, Gateway, PassThrough, TokenKeys};
+use postern_kafka::Security;
 use postern_proxy::{INTERNAL_TOPICS, Identities};
 
-use super::{ConfigErrors, Env, pass_through, properties, raw::RawConfig, setting, value};
+use super::{
+    ConfigErrors, Env,
+    kafka_identities::{ConfiguredLogins, KafkaIdentityFile},
+    pass_through,
+    pass_through_settings::KAFKA_IDENTITIES,
+    properties,
+    raw::RawConfig,
+    setting, value,
+};
 
 /// What is chosen.
 #[derive(Debug, PartialEq)]
@@ -21,12 +30,15 @@ pub(crate) struct AccessConfig {
     pub(crate) rules: Option<String>,
     /// The topics of the registry and of replicas, which rules have to name.
     pub(crate) own_topics: Vec<String>,
+    /// Who is who for Kafka; `None`: everybody is this server there.
+    pub(crate) identities: Option<KafkaIdentityFile>,
 }
 
 /// What is made of the files.
 pub(crate) struct Decisions {
     pub(crate) authentication: Authentication,
     pub(crate) rules: Option<Arc<Rules>>,
+    pub(crate) identities: Option<ConfiguredLogins>,
     /// What is weak, or perhaps not meant so.
     pub(crate) doubts: Vec<String>,
 }
@@ -140,12 +152,14 @@ impl AccessConfig {
         raw: &mut RawConfig,
         env: &impl Env,
         own_topics: impl Iterator<Item = &'a str>,
+        security: &Security,
         errors: &mut ConfigErrors,
     ) -> AccessConfig {
         let rules = raw.text(setting::ACCESS_RULES).map(|(path, _)| path);
         let own_topics = own_topics.map(str::to_owned).collect();
         let named = raw.take(setting::AUTHENTICATION, way, errors);
         refuse_settings_of_others(raw, named, errors);
+        let identities = KafkaIdentityFile::read(raw, security, named == Named::PassThrough, errors);
         if named != Named::PassThrough {
             pass_through::refuse_all(raw, errors);
         }
@@ -164,7 +178,7 @@ impl AccessConfig {
                     (found, _) => {
                         let found = if found.is_some() { "both" } else { "neither" };
                         errors.add(format!("basic-users: expected it or basic-properties, found {found}"));
-                        return AccessConfig { way: Way::Nobody, rules, own_topics };
+                        return AccessConfig { way: Way::Nobody, rules, own_topics, identities };
                     }
                 };
                 Way::Basic { users, realm }
@@ -214,10 +228,15 @@ impl AccessConfig {
                 Way::Gateway { from, secret, user, groups: groups.map(|groups| (groups, between)) }
             }
         };
-        let config = AccessConfig { way, rules, own_topics };
+        let config = AccessConfig { way, rules, own_topics, identities };
         if errors.is_empty() {
             match config.build(&|path| env.file(path), &TokenKeys::default(), None) {
-                Ok(decisions) => decisions.doubts.into_iter().for_each(|doubt| raw.warn(doubt)),
+                Ok(decisions) => {
+                    decisions.doubts.into_iter().for_each(|doubt| raw.warn(doubt));
+                    if let Some(identities) = decisions.identities {
+                        identities.check(env, raw, errors);
+                    }
+                }
                 Err(faults) => faults.into_iter().for_each(|fault| errors.add(fault)),
             }
         }
@@ -229,9 +248,15 @@ impl AccessConfig {
         self.way != Way::Nobody || self.rules.is_some()
     }
 
-    /// The files that decide, whose change is to be noticed.
+    /// The files that decide, whose change is to be noticed: [`AccessConfig::files_of_way`], then those that say who may do what, as whom.
     pub(crate) fn files(&self) -> Vec<&str> {
-        let mut files: Vec<&str> = match &self.way {
+        let identities = self.identities.as_ref().map(|identities| identities.path.as_str());
+        self.files_of_way().into_iter().chain(self.rules.as_deref()).chain(identities).collect()
+    }
+
+    /// The files by which callers are recognized.
+    pub(crate) fn files_of_way(&self) -> Vec<&str> {
+        match &self.way {
             Way::Nobody
             | Way::Certificate { .. }
             | Way::PassThrough(_)
@@ -241,9 +266,7 @@ impl AccessConfig {
             }
             Way::Bearer { keys: KeysFrom::File(path), .. } => vec![path.as_str()],
             Way::Gateway { secret, .. } => secret.iter().map(|(_, path)| path.as_str()).collect(),
-        };
-        files.extend(self.rules.as_deref());
-        files
+        }
     }
 
     /// Makes of the settings and the texts of the files what decides, and says what is weak about it. The keys of tokens go into `keys`,
@@ -336,7 +359,19 @@ impl AccessConfig {
                 Some(Arc::new(rules))
             }
         };
-        Ok(Decisions { authentication, rules, doubts: weaknesses })
+        let identities = match &self.identities {
+            None => None,
+            Some(identities) => {
+                let path = &identities.path;
+                let faults = |faults: Vec<String>| -> Vec<String> {
+                    faults.iter().flat_map(|one| fault(KAFKA_IDENTITIES, path, one)).collect()
+                };
+                let built = identities.build(&file(KAFKA_IDENTITIES, path)?).map_err(faults)?;
+                weaknesses.extend(built.doubts.iter().map(|doubt| format!("{path}: {doubt}")));
+                Some(built)
+            }
+        };
+        Ok(Decisions { authentication, rules, identities, doubts: weaknesses })
     }
 }
 

@@ -7,7 +7,7 @@ use postern_proxy::IdentitySettings;
 
 use super::{
     ConfigErrors,
-    pass_through_settings::{ALL, BASIC, BEARER, IDENTITIES, IDLE, INSECURE, NAME_CLAIM, SERVERS},
+    pass_through_settings::{ALL, BASIC, BEARER, IDENTITIES, IDLE, INSECURE, KAFKA_IDENTITIES, NAME_CLAIM, SERVERS},
     raw::RawConfig,
     setting, value,
 };
@@ -82,7 +82,7 @@ impl PassThrough {
 
 /// Settings of another way than the chosen one.
 pub(super) fn refuse_all(raw: &RawConfig, errors: &mut ConfigErrors) {
-    for setting in ALL.iter().filter(|setting| raw.has(**setting)) {
+    for setting in ALL.iter().filter(|setting| **setting != KAFKA_IDENTITIES && raw.has(**setting)) {
         errors.add(format!("{}: has no effect: expected authentication = pass-through beside it", setting.name));
     }
 }

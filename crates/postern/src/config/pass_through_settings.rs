@@ -1,4 +1,4 @@
-//! The settings of callers who are known to Kafka.
+//! The settings of callers who are known to Kafka, as themselves or as one of a few users.
 
 use super::declaration::{Secret, Setting};
 
@@ -64,4 +64,12 @@ pub(crate) const INSECURE: Setting = Setting {
     )
 };
 
-pub(crate) const ALL: [Setting; 7] = [BASIC, BEARER, NAME_CLAIM, SERVERS, IDENTITIES, IDLE, INSECURE];
+/// Of callers who are recognized in another way.
+pub(crate) const KAFKA_IDENTITIES: Setting = setting(
+    "kafka-identities",
+    "FILE",
+    "Who is who for Kafka, where callers are recognized in another way: a TOML file that gives callers and groups one of a few logins there \
+     (docs/security.md), read again when it changes. Without it Kafka is asked as this server, whoever asks.",
+);
+
+pub(crate) const ALL: [Setting; 8] = [BASIC, BEARER, NAME_CLAIM, SERVERS, IDENTITIES, IDLE, INSECURE, KAFKA_IDENTITIES];

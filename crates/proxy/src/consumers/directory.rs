@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::memory::AnswerBudget;
 use super::operation::Operation;
 use super::{ConsumerError, ConsumerLimits, InstanceName, ReadFormats};
-use crate::Error;
+use crate::{Error, KafkaIdentity};
 
 /// Operations that may wait for one instance.
 const MAILBOX: usize = 16;
@@ -41,6 +41,8 @@ struct Instances {
 pub(super) struct Handle {
     id: u64,
     at: InstanceName,
+    /// The Kafka identity that it has; `None`: that of this server.
+    identity: Option<KafkaIdentity>,
     formats: ReadFormats,
     mailbox: mpsc::Sender<Operation>,
     /// `Some`: the instance shall end.
@@ -124,6 +126,7 @@ impl Directory {
     pub(super) fn enter<T>(
         &self,
         at: &InstanceName,
+        identity: Option<&KafkaIdentity>,
         formats: ReadFormats,
         make: impl FnOnce() -> Result<T, Error>,
     ) -> Result<(T, Mailbox), Error> {
@@ -142,7 +145,8 @@ impl Directory {
         let made = make()?;
         let ((mailbox, operations), (stop, stopping)) = (mpsc::channel(MAILBOX), watch::channel(None));
         let (streams, last_stream) = watch::channel(0);
-        place.insert(Handle { id, at: at.clone(), formats, mailbox, stop, streams });
+        let identity = identity.cloned();
+        place.insert(Handle { id, at: at.clone(), identity, formats, mailbox, stop, streams });
         instances.next_id += 1;
         let entry = EntryGuard { directory: self.clone(), at: at.clone(), id };
         Ok((made, Mailbox { operations, stop: Stop(stopping), streams: last_stream, entry }))
@@ -156,6 +160,20 @@ impl Directory {
             Some(handle) => Ok(handle.clone()),
             None if instances.stopped => Err(Error::Stopping),
             None => Err(ConsumerError::NotFound(at.clone()).into()),
+        }
+    }
+
+    /// Ends an instance that has another Kafka identity than this one: its caller is somebody else for Kafka meanwhile.
+    pub(super) fn end_of_another(&self, at: &InstanceName, identity: Option<&KafkaIdentity>, ending: Ending) {
+        let mut instances = self.0.instances.lock();
+        let is_same = |has: &Option<KafkaIdentity>| match (has, identity) {
+            (Some(has), Some(identity)) => has.is_same(identity),
+            (has, identity) => has.is_none() && identity.is_none(),
+        };
+        if let Entry::Occupied(place) = instances.by_name.entry(at.clone())
+            && !is_same(&place.get().identity)
+        {
+            place.remove().stop.send_replace(Some(ending));
         }
     }
 

@@ -54,6 +54,7 @@ impl Proxy {
     /// [`ConsumerError::ReplicasUnknown`], [`ConsumerError::NotRecorded`], [`ConsumerError::TooMany`]; [`Error::Stopping`].
     pub async fn locate(&self, at: &InstanceName, is_forwarded: bool) -> Result<Location, Error> {
         let Some(replicas) = self.replicas() else { return Ok(Location::Here) };
+        self.end_of_another(at);
         if self.consumers().has(at) {
             return Ok(Location::Here);
         }

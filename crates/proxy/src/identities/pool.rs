@@ -1,16 +1,14 @@
 //! Which identities there are, which credentials are proved, and which were refused. Nothing here waits.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use postern_kafka::{ClientStatistics, Cluster, Mechanism, SharedSecret};
 use quick_cache::unsync::Cache;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::identity::{KafkaIdentity, Retired};
 use super::{Attempt, Digest, LoginError, Outcome, REFUSED_FOR};
 
 /// Refused credentials that are remembered.
@@ -19,18 +17,10 @@ const REFUSALS: usize = 4096;
 const PROOFS: usize = 4;
 const FULL: &str = "All Kafka identities that this server may have are in use.";
 
-/// What a caller is for Kafka. Cheap to clone; as long as there is a clone, the identity is in use.
-#[derive(Clone)]
-pub struct KafkaIdentity(Arc<Held>);
-
+/// An identity, and what is known of its credentials.
 struct Held {
-    user: String,
-    cluster: Cluster,
+    identity: KafkaIdentity,
     secret: SharedSecret,
-    state: Mutex<HeldState>,
-}
-
-struct HeldState {
     /// The last ones of each of some credentials, those that are over included.
     proofs: Vec<Proof>,
     /// Which credentials are in `secret`, and when they end by themselves.
@@ -59,31 +49,12 @@ pub(super) enum Proved {
     Not,
 }
 
-impl KafkaIdentity {
-    /// The user's name.
-    pub fn user(&self) -> &str {
-        &self.0.user
-    }
-
-    pub(crate) fn cluster(&self) -> &Cluster {
-        &self.0.cluster
-    }
-}
-
-impl fmt::Debug for KafkaIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("KafkaIdentity").field(&self.0.user).finish()
-    }
-}
-
 pub(super) struct Pool {
     max: usize,
-    identities: HashMap<(Mechanism, String), KafkaIdentity>,
+    identities: HashMap<(Mechanism, String), Held>,
     under_way: HashMap<Digest, watch::Receiver<Outcome>>,
     refused: Cache<Digest, (Instant, LoginError)>,
-    /// Clients of identities that go, and what those have counted that are gone.
-    going: Vec<Cluster>,
-    gone: ClientStatistics,
+    retired: Retired,
 }
 
 impl Pool {
@@ -93,8 +64,7 @@ impl Pool {
             identities: HashMap::new(),
             under_way: HashMap::new(),
             refused: Cache::new(REFUSALS),
-            going: Vec::new(),
-            gone: ClientStatistics::default(),
+            retired: Retired::default(),
         }
     }
 
@@ -104,43 +74,41 @@ impl Pool {
 
     /// All clients that may still owe something.
     pub(super) fn clusters(&self) -> Vec<Cluster> {
-        let held = self.identities.values().map(KafkaIdentity::cluster);
-        held.chain(&self.going).cloned().collect()
+        self.retired.with(self.identities.values().map(|held| &held.identity))
     }
 
     pub(super) fn client_statistics(&self) -> ClientStatistics {
-        let mut all = self.gone.clone();
-        self.clusters().iter().for_each(|cluster| all.add(cluster.statistics()));
-        all
+        self.retired.statistics(self.identities.values().map(|held| &held.identity))
     }
 
     /// The client of an identity that was taken out owes nothing any more.
     pub(super) fn retired(&mut self, cluster: &Cluster) {
-        if let Some(at) = self.going.iter().position(|going| going.is_same(cluster)) {
-            self.gone.add(self.going.swap_remove(at).statistics());
-        }
+        self.retired.done(cluster);
     }
 
-    fn get(&self, (mechanism, user): (Mechanism, &str)) -> Option<&KafkaIdentity> {
+    fn get(&self, (mechanism, user): (Mechanism, &str)) -> Option<&Held> {
         self.identities.get(&(mechanism, user.to_owned()))
+    }
+
+    fn get_mut(&mut self, (mechanism, user): (Mechanism, &str)) -> Option<&mut Held> {
+        self.identities.get_mut(&(mechanism, user.to_owned()))
     }
 
     /// The identity of `key`, if these credentials are proved.
     pub(super) fn find(&mut self, key: (Mechanism, &str), digest: &Digest, now: Instant) -> Proved {
-        let Some(identity) = self.get(key) else { return Proved::Not };
-        let mut state = identity.0.state.lock();
-        let refusals = identity.cluster().refused_logins();
-        if refusals != state.refusals {
+        let Some(held) = self.get_mut(key) else { return Proved::Not };
+        let refusals = held.identity.cluster().refused_logins();
+        if refusals != held.refusals {
             // Kafka has changed its mind about these credentials, or about others that are in use meanwhile.
-            state.refusals = refusals;
-            state.proofs.iter_mut().for_each(|proof| proof.until = now);
+            held.refusals = refusals;
+            held.proofs.iter_mut().for_each(|proof| proof.until = now);
         }
-        match state.proofs.iter().find(|proof| proof.digest == *digest).copied() {
+        match held.proofs.iter().find(|proof| proof.digest == *digest).copied() {
             Some(proof) if proof.until > now => {
-                state.used = now;
+                held.used = now;
                 match proof.renew_at > now {
-                    true => Proved::Good(identity.clone()),
-                    false => Proved::Old(identity.clone()),
+                    true => Proved::Good(held.identity.clone()),
+                    false => Proved::Old(held.identity.clone()),
                 }
             }
             Some(_) | None => Proved::Not,
@@ -149,10 +117,7 @@ impl Pool {
 
     /// Whether these credentials were proved last time, be it that they have to be proved anew.
     pub(super) fn knows(&self, key: (Mechanism, &str), digest: &Digest) -> bool {
-        self.get(key).is_some_and(|identity| {
-            let state = identity.0.state.lock();
-            state.proofs.iter().any(|proof| proof.digest == *digest)
-        })
+        self.get(key).is_some_and(|held| held.proofs.iter().any(|proof| proof.digest == *digest))
     }
 
     /// Why these credentials were refused a moment ago.
@@ -200,76 +165,74 @@ impl Pool {
     ) -> Result<(KafkaIdentity, Option<Cluster>), LoginError> {
         let now = Instant::now();
         self.refused.remove(&attempt.digest);
-        if let Some(identity) = self.get(attempt.key()) {
-            identity.0.state.lock().add(proof, now);
-            identity.take_over(attempt);
-            return Ok((identity.clone(), None));
+        if let Some(held) = self.get_mut(attempt.key()) {
+            held.add(proof, now);
+            held.take_over(attempt);
+            return Ok((held.identity.clone(), None));
         }
         let mut evicted = None;
         if self.identities.len() >= self.max {
             let unused = self.longest_unused(now).ok_or(LoginError::Busy(FULL))?;
-            evicted = self.identities.remove(&unused).map(KafkaIdentity::into_cluster);
-            self.going.extend(evicted.clone());
+            evicted = self.identities.remove(&unused).map(Held::into_cluster);
+            self.retired.begin(evicted.as_slice());
         }
-        let state = HeldState {
+        let identity = KafkaIdentity::new(&attempt.user, 0, make());
+        let held = Held {
+            identity: identity.clone(),
+            secret,
             proofs: vec![proof],
             current: attempt.digest,
             current_ends: attempt.ends,
             used: now,
             refusals: 0,
         };
-        let (user, cluster) = (attempt.user.clone(), make());
-        let identity = KafkaIdentity(Arc::new(Held { user, cluster, secret, state: Mutex::new(state) }));
-        self.identities.insert((attempt.mechanism, attempt.user.clone()), identity.clone());
+        self.identities.insert((attempt.mechanism, attempt.user.clone()), held);
         Ok((identity, evicted))
     }
 
     /// Credentials were refused. The identity stays: its user may have others.
     pub(super) fn disproved(&mut self, attempt: &Attempt, error: LoginError, now: Instant) {
         self.refused.insert(attempt.digest, (now, error));
-        if let Some(identity) = self.get(attempt.key()) {
-            identity.0.state.lock().proofs.retain(|proof| proof.digest != attempt.digest);
+        if let Some(held) = self.get_mut(attempt.key()) {
+            held.proofs.retain(|proof| proof.digest != attempt.digest);
         }
     }
 
     /// Takes out those that nobody has used for so long.
     pub(super) fn take_idle(&mut self, idle: Duration, now: Instant) -> Vec<Cluster> {
-        let is_idle = |identity: &KafkaIdentity| identity.unused_since(now).is_some_and(|unused| unused >= idle);
-        let idle = self.identities.extract_if(|_, identity| is_idle(identity));
-        let idle: Vec<Cluster> = idle.map(|(_, identity)| identity.into_cluster()).collect();
-        self.going.extend_from_slice(&idle);
+        let is_idle = |held: &Held| held.unused_since(now).is_some_and(|unused| unused >= idle);
+        let idle = self.identities.extract_if(|_, held| is_idle(held));
+        let idle: Vec<Cluster> = idle.map(|(_, held)| held.into_cluster()).collect();
+        self.retired.begin(&idle);
         idle
     }
 
     /// The one that nobody has used for the longest time; `None`: all of them are in use.
     fn longest_unused(&self, now: Instant) -> Option<(Mechanism, String)> {
-        let unused = self.identities.iter().filter_map(|(key, identity)| Some((identity.unused_since(now)?, key)));
+        let unused = self.identities.iter().filter_map(|(key, held)| Some((held.unused_since(now)?, key)));
         unused.max_by_key(|(unused, _)| *unused).map(|(_, key)| key.clone())
     }
 }
 
-impl KafkaIdentity {
-    /// For how long nobody has used it; `None`: somebody does. The pool has the only clone of what nobody uses.
+impl Held {
+    /// For how long nobody has used it; `None`: somebody does.
     fn unused_since(&self, now: Instant) -> Option<Duration> {
-        (Arc::strong_count(&self.0) == 1).then(|| now.duration_since(self.0.state.lock().used))
+        (!self.identity.is_in_use()).then(|| now.duration_since(self.used))
     }
 
     fn into_cluster(self) -> Cluster {
-        self.0.cluster.clone()
+        self.identity.cluster().clone()
     }
 
     /// Goes on with other credentials of the same user, unless they end sooner than those in use.
-    fn take_over(&self, attempt: &Attempt) {
-        let mut state = self.0.state.lock();
-        let is_older = matches!((attempt.ends, state.current_ends), (Some(new), Some(old)) if new < old);
-        if state.current != attempt.digest && !is_older {
-            self.0.secret.replace(attempt.secret.as_str());
-            (state.current, state.current_ends) = (attempt.digest, attempt.ends);
+    fn take_over(&mut self, attempt: &Attempt) {
+        let is_older = matches!((attempt.ends, self.current_ends), (Some(new), Some(old)) if new < old);
+        if self.current != attempt.digest && !is_older {
+            self.secret.replace(attempt.secret.as_str());
+            (self.current, self.current_ends) = (attempt.digest, attempt.ends);
         }
     }
-}
 
-impl HeldState {
     fn add(&mut self, proof: Proof, now: Instant) {
         self.used = now;
         self.proofs.retain(|known| known.digest != proof.digest);

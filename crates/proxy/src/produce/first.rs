@@ -98,7 +98,7 @@ impl Proxy {
     /// # Errors
     /// [`Error::TopicNotMade`], [`Error::TooManyNewTopics`].
     pub(super) async fn make_topic(&self, topic: &TopicName, template: TopicTemplate) -> Result<(), Error> {
-        let wanted = (topic.clone(), self.identity().map(|identity| identity.user().to_owned()));
+        let wanted = (topic.clone(), self.identity().map(|identity| identity.name().to_owned()));
         let mut outcome = match self.0.first_produces.begin(&wanted, &template.caller, Instant::now())? {
             Begun::UnderWay(receiver) => receiver,
             Begun::Ours(sender, receiver) => {

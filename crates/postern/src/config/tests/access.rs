@@ -212,3 +212,91 @@ fn callers_of_kafka_need_a_cluster_that_asks_for_credentials() {
         assert!(notes.iter().any(|note| note.contains(expected)), "{notes:?}");
     }
 }
+
+const IDENTITIES: &str = r#"
+[[identity]]
+name = "verify"
+who = ["claim:lsst-verify"]
+sasl-mechanism = "SCRAM-SHA-512"
+sasl-username = "v"
+sasl-password-file = "password"
+[[identity]]
+name = "summit"
+who = ["bot-summit-*"]
+bootstrap-servers = "kafka:9094"
+ssl-keystore = "/summit.p12"
+ssl-keystore-password-file = "password"
+[[identity]]
+name = "others"
+who = ["*"]
+as-server = true
+"#;
+
+#[test]
+fn callers_may_have_one_of_a_few_logins_at_kafka() {
+    const BASE: [&str; 7] = [
+        "--kafka-identities=identities",
+        "--bootstrap-servers=kafka:9093",
+        "--kafka-security-protocol=SASL_SSL",
+        "--kafka-sasl-mechanism=PLAIN",
+        "--kafka-sasl-username=postern",
+        "--kafka-sasl-password=canary",
+        "--kafka-ssl-truststore=/trust.p12",
+    ];
+    let with = |arguments: &[&str], file: &'static str| {
+        read_with(arguments, &[], &[("identities", file), ("password", "canary"), ("empty", "\n"), ("good", HASH)])
+    };
+    let config = with(&BASE, IDENTITIES).expect("it starts");
+    let notes: Vec<&str> = config.notes.iter().map(|note| note.text.as_str()).collect();
+    for expected in [
+        "kafka-identities: identity verify: user v (SCRAM-SHA-512)",
+        "kafka-identities: identity summit: the certificate in /summit.p12",
+        "kafka-identities: identity others: this server's own login",
+    ] {
+        assert!(notes.contains(&expected), "{notes:?}");
+    }
+    assert_eq!(config.access.files(), ["identities"]);
+    let text = |path: &str| Ok(if path == "identities" { IDENTITIES.to_owned() } else { "canary".to_owned() });
+    let Ok(built) = config.access.build(&text, &postern_http::TokenKeys::default(), None) else { panic!("refused") };
+    let logins = built.identities.expect("they are configured").logins;
+    let [Some(verify), Some(summit), None] = &logins[..] else { panic!("other logins") };
+    assert_eq!((verify.security.protocol(), verify.bootstrap_servers.as_deref()), ("SASL_SSL", None));
+    assert_eq!((summit.security.protocol(), summit.bootstrap_servers.as_deref()), ("SSL", Some("kafka:9094")));
+    let file = |path: &str| Source::File(path.into());
+    let tls = summit.security.tls.as_ref().expect("TLS");
+    let key = KeyStore { store: file("/summit.p12"), key: None, password: Some(file("password")), key_password: None };
+    assert_eq!(tls.key, Some(key));
+    assert_eq!(tls.trust, Some(TrustStore { store: file("/trust.p12"), password: None }), "that of this server");
+
+    let entry = |rest: &str| -> &'static str { format!("[[identity]]\nname = \"a\"\nwho = [\"*\"]\n{rest}\n").leak() };
+    let password = |mechanism: &str, file: &str| {
+        entry(&format!("sasl-mechanism=\"{mechanism}\"\nsasl-username=\"u\"\nsasl-password-file=\"{file}\""))
+    };
+    for (arguments, file, expected) in [
+        (&BASE[..1], IDENTITIES, "kafka-identities needs bootstrap-servers"),
+        (
+            &[&BASE[..], &["--authentication=pass-through", "--pass-through-basic=PLAIN"]].concat(),
+            IDENTITIES,
+            "kafka-identities: has no effect with authentication = pass-through",
+        ),
+        (&BASE, entry(""), "kafka-identities: identities: identity 1, how it logs in"),
+        (&BASE, password("GSSAPI", "password"), "identity a: sasl-mechanism: Kerberos"),
+        (&BASE, password("PLAIN", "absent"), "identity a: the file \"absent\" cannot be read"),
+        (&BASE, password("PLAIN", "empty"), "identity a: the file \"empty\" is empty"),
+        (&BASE, entry("ssl-keystore=\"k\""), "identity a: bootstrap-servers: expected it beside this login"),
+        (&BASE[..2], password("PLAIN", "password"), "because this server reaches Kafka by PLAINTEXT"),
+        (
+            &BASE,
+            entry("ssl-keystore=\"k\"\nbootstrap-servers=\"kafka\""),
+            "identity a: bootstrap-servers: expected HOST:PORT",
+        ),
+    ] {
+        let refused = with(arguments, file).expect_err(expected);
+        assert!(refused.contains(expected) && !refused.contains("canary"), "{expected}: {refused}");
+    }
+    let plain = format!("{}bootstrap-servers = \"kafka:9095\"\n", password("PLAIN", "password"));
+    let in_clear = with(&BASE[..2], plain.leak()).expect("it starts").notes;
+    assert!(in_clear.iter().any(
+        |note| note.is_warning && note.text.contains("identity a: its password or token is sent to Kafka in clear")
+    ));
+}

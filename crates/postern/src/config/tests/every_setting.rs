@@ -58,7 +58,12 @@ fn every_setting_has_an_argument_a_variable_and_a_key() {
         shutdown_timeout: Duration::from_secs(5),
         security: Security::default(),
         registry_kafka: None,
-        access: AccessConfig { way: Way::Nobody, rules: None, own_topics: vec!["schemas".to_owned()] },
+        access: AccessConfig {
+            way: Way::Nobody,
+            rules: None,
+            own_topics: vec!["schemas".to_owned()],
+            identities: None,
+        },
         log: "debug".into(),
         log_format: LogFormat::Text,
         request_log: RequestLog::default(),
