@@ -29,14 +29,14 @@ class Outside:
         parser.add_argument("--cluster", choices=["embedded", "apache"], required=True, help="what kind of cluster that is")
         parser.add_argument("--jars", help="where Apache Kafka's jars are, for the script that runs its tools")
         parser.add_argument("--member", help="the program that is a member of a group with this client, for the script that mixes members")
-        parser.add_argument("--admin", help="properties with which Apache Kafka's tools may change users, for the script that does")
+        parser.add_argument("--identities", help="the file of Kafka identities that the server follows, for the script that writes it")
         parser.add_argument("--management", help="address of the management listener, for scripts that read metrics")
         parser.add_argument("--pid", help="the process, for scripts that look at its memory")
         parser.add_argument("--kafkajs", help="where the libraries for Node are, for the script that mixes members: then some are in Node")
         args = parser.parse_args()
         self.rest, self.registry, self.kafka = args.rest, args.registry, args.kafka
         self.embedded, self.jars, self.member = args.cluster == "embedded", args.jars, args.member
-        self.admin, self.management, self.pid, self.kafkajs = args.admin, args.management, args.pid, args.kafkajs
+        self.identities, self.management, self.pid, self.kafkajs = args.identities, args.management, args.pid, args.kafkajs
         self.session = requests.Session()
         self.checks = 0
         # Names of their own, so that a run may follow another on the same cluster.

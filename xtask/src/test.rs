@@ -4,6 +4,7 @@
 //! are skipped, and reported as skipped, where those are missing; never in CI.
 
 use std::{
+    fs,
     process::Command,
     thread::{self, JoinHandle},
     time::Duration,
@@ -154,7 +155,8 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
             suite.env("POSTERN_TEST_BOOTSTRAP", bootstrap).env("POSTERN_TEST_SECURITY", security);
             process::run_within(TESTS_TIMEOUT, &mut suite)?;
         }
-        pass_through(&kafka)
+        pass_through(&kafka)?;
+        kafka_identities(&kafka, mutual_tls)
     });
     // Where leaders and coordinators are apart, and a topic is known to one broker before the others.
     steps.step(APACHE_THREE_NODES, || suite::on_three_nodes(&THREE_NODES_TESTS.map(str::to_owned), CHAOS_SECONDS));
@@ -257,11 +259,36 @@ fn pass_through(kafka: &Kafka) -> Outcome {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let postern = Postern::with_variables(PROFILE, "pass-through-apache", &arguments, &[])?;
     let mut script = python::script("clients/pass_through.py")?;
-    script.arg("--jars").arg(Kafka::jars()?).arg("--pid").arg(postern.pid().to_string());
-    script.arg("--admin").arg(kafka.secured_properties(&workspace::scratch("pass-through-admin")?)?);
-    script.arg("--management").arg(postern.management.as_deref().ok_or("no management listener")?);
+    observed(&mut script, &postern)?;
     client(script, Kind::Apache, &postern)?;
     postern.stop()
+}
+
+/// Callers who have one of a few identities there.
+fn kafka_identities(kafka: &Kafka, mutual_tls: &str) -> Outcome {
+    let file = workspace::scratch("kafka-identities-files")?.join("identities.toml");
+    let only_server = "[[identity]]\nname = \"server\"\nwho = [\"admin\"]\nas-server = true\n";
+    fs::write(&file, only_server).map_err(|error| format!("{}: {error}", file.display()))?;
+    let mut arguments = kafka.secured_arguments();
+    let gateway = ["--authentication=gateway", "--gateway-from=127.0.0.1/32", "--gateway-groups=X-Auth-Request-Groups"];
+    arguments.extend(gateway.map(str::to_owned));
+    arguments.push("--management-listen=127.0.0.1:0".to_owned());
+    arguments.push(format!("--kafka-identities={}", file.display()));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let postern = Postern::with_variables(PROFILE, "kafka-identities-apache", &arguments, &[])?;
+    let mut script = python::script("clients/kafka_identities.py")?;
+    observed(&mut script, &postern)?;
+    script.arg("--identities").arg(&file).env("MUTUAL_TLS", mutual_tls);
+    script.env("KEYSTORE", workspace::root().join("crates/kafka/tests/stores/client.p12"));
+    client(script, Kind::Apache, &postern)?;
+    postern.stop()
+}
+
+/// For a script that looks at the process.
+fn observed(script: &mut Command, postern: &Postern) -> Outcome {
+    script.arg("--pid").arg(postern.pid().to_string());
+    script.arg("--management").arg(postern.management.as_deref().ok_or("no management listener")?);
+    Ok(())
 }
 
 /// Apache Kafka's own.

@@ -95,22 +95,6 @@ impl Kafka {
         ]
     }
 
-    /// A file with the same for Apache Kafka's tools.
-    pub(crate) fn secured_properties(&self, folder: &Path) -> Outcome<PathBuf> {
-        let path = folder.join("admin.properties");
-        let text = format!(
-            "security.protocol=SASL_SSL\n\
-             sasl.mechanism=SCRAM-SHA-512\n\
-             sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{USER}\" password=\"{PASSWORD}\";\n\
-             ssl.truststore.type=PKCS12\n\
-             ssl.truststore.location={}\n\
-             ssl.truststore.password=changeit\n",
-            workspace::root().join("crates/kafka/tests/stores/trust.p12").display()
-        );
-        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(path)
-    }
-
     /// One node in an empty folder.
     pub(crate) fn start(name: &str, like: KafkaProfile) -> Outcome<Kafka> {
         Kafka::start_version(name, like, VERSION)
@@ -177,10 +161,6 @@ impl Kafka {
                     let user = format!("{mechanism}=[name={USER},password={PASSWORD},iterations=4096]");
                     format.arg("--add-scram").arg(user);
                 }
-                for user in CALLERS {
-                    let user = format!("SCRAM-SHA-512=[name={user},password={user}-secret,iterations=4096]");
-                    format.arg("--add-scram").arg(user);
-                }
             }
             process::output(&mut format)?;
         }
@@ -192,9 +172,6 @@ impl Kafka {
         Ok(Kafka { server, _zookeeper: zookeeper, bootstrap: format!("127.0.0.1:{port}"), mutual_tls })
     }
 }
-
-/// Users without any right, for callers who reach Kafka as themselves: `conformance/clients/pass_through.py` says the same.
-const CALLERS: [&str; 2] = ["ana", "ben"];
 
 /// Who the tests of `crates/kafka` are on a secured cluster; `tests/cluster/target.rs` there says the same.
 const USER: &str = "postern";
