@@ -11,7 +11,7 @@ use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVa
 use hyper::http::request::Parts as Head;
 use hyper::{Method, Request, Response, StatusCode};
 use opentelemetry::context::FutureExt;
-use postern_access::Permissions;
+use postern_access::{Permissions, Right};
 use postern_proxy::{Proxy, Traces};
 use postern_registry::Registry;
 
@@ -22,7 +22,10 @@ use crate::body::{BodyReader, Bounds};
 use crate::coding::{self, Coding};
 use crate::front::{Asked, Front, FrontSettings, client_ip};
 use crate::negotiate::{JSON, MediaType, media_type_of, negotiate};
-use crate::observe::{ApiCounters, ApiStatistics, Observed, RequestId, RequestLog, UNMATCHED, X_REQUEST_ID};
+use crate::observe::{
+    ApiCounters, ApiStatistics, AuditedRequest, Observed, RequestId, RequestLog, UNMATCHED, X_REQUEST_ID, keep_asked,
+    tell_what_is_made,
+};
 use crate::path::{self, REGISTRY_PATHS, REST_PATHS, is_below};
 use crate::problem::Problem;
 use crate::reading::RecordStreams;
@@ -108,6 +111,7 @@ pub fn rest_among_replicas(proxy: Proxy, bounds: &Bounds, secret: ReplicaSecret)
 }
 
 fn rest_with(proxy: Proxy, bounds: &Bounds, forwarder: Option<&Forwarder>) -> Api {
+    proxy.tell_what_is_made(tell_what_is_made);
     let streams = RecordStreams::new(bounds);
     let mut routes = v2::routes(proxy.clone(), &streams, forwarder);
     routes.extend(v3::routes(proxy.clone(), &bounds.produce, &streams));
@@ -309,6 +313,10 @@ impl Api {
         let reader = self.parts.reader.clone();
         let body = RequestBody::Unread(body);
         let context = RequestContext { params, acts_as, content_type, media_type, body, reader, head, need: *need };
+        if *need == routes::Need::Topic(Right::Produce) {
+            let client = client_ip(&context.head.extensions);
+            keep_asked(AuditedRequest::new(client, &context.head, context.params.permissions()));
+        }
         let answer = match access::authorize(&context) {
             Ok(()) => handler(context).await,
             Err(problem) => Err(problem),

@@ -5,6 +5,7 @@
 //! word of a body, a query or a header: those may hold secrets and records.
 
 mod audit;
+mod audited_request;
 mod counters;
 mod request_id;
 mod shown;
@@ -19,11 +20,12 @@ use opentelemetry::Context;
 use postern_access::Caller;
 use postern_proxy::Traces;
 
-pub(crate) use audit::name as name_in_audit;
+pub(crate) use audit::{name as name_in_audit, tell_what_is_made};
+pub(crate) use audited_request::AuditedRequest;
 pub(crate) use counters::{ApiCounters, UNMATCHED};
 pub use counters::{ApiStatistics, ConnectionCounters, RouteStatistics};
 pub use request_id::current_request_id;
-pub(crate) use request_id::{RequestId, X_REQUEST_ID};
+pub(crate) use request_id::{RequestId, X_REQUEST_ID, continued, keep_asked};
 use shown::{Shown, shown_path};
 use span::RequestSpan;
 

@@ -25,7 +25,7 @@ use postern_kafka::{Cluster, Inflight};
 
 use administer::PendingClusterId;
 use consumers::{Directory, Replicas};
-use produce::FirstProduces;
+use produce::{FirstProduces, Witness};
 use statistics::Counters;
 use subjects::RecordNames;
 
@@ -59,8 +59,8 @@ pub use postern_registry::{
 };
 pub use postern_schema::SchemaKind;
 pub use produce::{
-    AppendedRecord, AppendedRequest, DataFormat, ProduceRequest, Produced, RecordData, RecordSpec, SingleRecord,
-    TopicTemplate, WrittenData, WrittenSchema,
+    AppendedRecord, AppendedRequest, DataFormat, Made, ProduceRequest, Produced, RecordData, RecordSpec, SingleRecord,
+    Tell, TopicTemplate, WrittenData, WrittenSchema,
 };
 pub use schemas::Schemas;
 pub use statistics::{FormatStatistics, Statistics};
@@ -93,6 +93,8 @@ struct Parts {
     replicas: OnceLock<Replicas>,
     counters: Counters,
     first_produces: FirstProduces,
+    /// Who is told what producing makes.
+    witness: Witness,
     /// The id of the cluster, which never changes, once it is known.
     cluster_id: OnceLock<String>,
     /// The question for it, while it is not answered.
@@ -118,6 +120,7 @@ impl Proxy {
             replicas: OnceLock::new(),
             counters: Counters::default(),
             first_produces: FirstProduces::default(),
+            witness: Witness::default(),
             cluster_id: OnceLock::new(),
             pending_cluster_id: Mutex::new(None),
             registry_topic,

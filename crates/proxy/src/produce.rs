@@ -5,6 +5,7 @@
 //! [`record`].
 
 mod first;
+mod made;
 mod record;
 
 use std::ops::Range;
@@ -23,6 +24,8 @@ use crate::{Error, Proxy, run_large};
 
 pub(crate) use first::FirstProduces;
 pub use first::TopicTemplate;
+pub(crate) use made::Witness;
+pub use made::{Made, Tell};
 pub use record::{AppendedRecord, DataFormat, RecordData, SingleRecord, WrittenData, WrittenSchema};
 
 /// One record of a request; an absent member and null are the same.
@@ -296,7 +299,7 @@ impl Proxy {
     ) -> Result<Option<PreparedSchema>, Error> {
         match (prepared, request.schema(side)) {
             (Some(prepared), Some(schema)) if !prepared.is_registered => {
-                let registered = self.schemas().resolve(&Subject::of_topic(topic, side), schema).await;
+                let registered = self.resolve(&Subject::of_topic(topic, side), schema).await;
                 registered
                     .map(|serializer| Some(PreparedSchema::registered(serializer)))
                     .map_err(|error| Error::Schema(side, error))

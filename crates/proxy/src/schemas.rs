@@ -54,7 +54,7 @@ impl Schemas {
     }
 
     /// What records under `subject` are written with. An id must be registered under the subject; a text is looked up there, and
-    /// registered if it is not found.
+    /// registered if it is not found. True: our registry has registered it for that; what another one does it says nobody.
     ///
     /// Dropping the future may leave the schema registered.
     ///
@@ -64,10 +64,10 @@ impl Schemas {
         &self,
         subject: &Subject,
         schema: &SchemaRef<'_>,
-    ) -> Result<Arc<RecordSerializer>, ResolveError> {
+    ) -> Result<(Arc<RecordSerializer>, bool), ResolveError> {
         match self {
-            Schemas::Embedded(registry) => registry.resolve(subject, schema).await,
-            Schemas::Remote(remote) => remote.resolve(subject, schema).await,
+            Schemas::Embedded(registry) => registry.resolve_or_register(subject, schema).await,
+            Schemas::Remote(remote) => remote.resolve(subject, schema).await.map(|serializer| (serializer, false)),
         }
     }
 

@@ -128,7 +128,7 @@ impl Proxy {
             return Ok((subject, serializer));
         }
         // Boxed, as it is rare and large: each produce would be as large.
-        match (Box::pin(self.schemas().resolve(&subject, &schema)).await, source) {
+        match (Box::pin(self.resolve(&subject, &schema)).await, source) {
             (Ok(serializer), _) => Ok((subject, serializer)),
             (Err(error), SchemaSource::Version(version)) if is_missing(&error) => {
                 Err(Error::NoSuchVersion { side, version: *version, subject })

@@ -1,15 +1,19 @@
 //! The audit: who did what to what. A line of the log with the target `audit` for each request that would alter something (topics, configs, ACLs,
 //! groups, schemas), however it ends, and for each request that is refused, whatever it asks for (401, 403).
 //!
-//! Records are no alteration: producing, reading, and what consumer instances do have no line unless they are refused. Lines hold no query, no
-//! header and of bodies only what handlers name here: names, never values of configs, which may be secrets.
+//! Records are no alteration: producing, reading, and what consumer instances do have no line unless they are refused. But what producing makes on the
+//! way has one, once it is there, whatever becomes of the request. Lines hold no query, no header and of bodies only what handlers name here: names,
+//! never values of configs, which may be secrets.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hyper::{Method, Uri};
+use postern_access::Caller;
+use postern_proxy::{Made, Tell};
 
+use super::audited_request::AuditedRequest;
 use super::request_id;
 use super::shown::{Shown, audited_path};
 use crate::rate::{Epoch, PaidUntil};
@@ -57,6 +61,33 @@ pub(crate) fn name(what: fmt::Arguments<'_>) {
             named.push("and more".to_owned());
         }
     });
+}
+
+/// Writes a line of what is made for the request that the current task answers, as soon as it is there.
+pub(crate) fn tell_what_is_made() -> Tell {
+    let request = request_id::Elsewhere::of_current();
+    Box::new(move |made| request.log(|asked| line_of_made(made, asked)))
+}
+
+fn line_of_made(made: &Made<'_>, asked: Option<&AuditedRequest>) {
+    let (operation, named) = match made {
+        Made::Topic(topic) => ("createTopic", format!("topic {topic}")),
+        Made::Schema { subject, serializer } => {
+            let version = serializer.version.map_or_else(String::new, |version| format!(" version {version}"));
+            ("registerSchema", format!("subject {}{version} id {}", subject.as_str(), serializer.id))
+        }
+    };
+    let caller = asked.map(|asked| asked.permissions.caller()).filter(|caller| !caller.is_anonymous());
+    tracing::info!(
+        target: "audit",
+        client = %Shown(asked.and_then(|asked| asked.client)),
+        caller = %Shown(caller.map(Caller::name)),
+        operation,
+        method = asked.map(|asked| asked.method.as_str()),
+        path = asked.map(|asked| audited_path(&asked.uri)),
+        named = named.chars().take(NAME_MAX).collect::<String>(),
+        "audit: done"
+    );
 }
 
 /// A request that was answered.

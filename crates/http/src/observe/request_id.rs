@@ -3,11 +3,14 @@
 //! The id is a task-local value while its request is answered, for the lines of the log: a span would be built and formatted for every
 //! request, of which nearly none logs anything.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::future::Future;
+use std::sync::Arc;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::{Builder, fmt::Hyphenated};
+
+use super::audited_request::AuditedRequest;
 
 /// The header, in requests and responses.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,6 +26,19 @@ struct Current {
     id: RequestId,
     /// What it is about, for the audit.
     named: RefCell<Vec<String>>,
+    /// Who asks for what, where something may be made on the way.
+    asked: OnceCell<Arc<AuditedRequest>>,
+}
+
+impl Current {
+    fn of(id: RequestId) -> Current {
+        Current { id, named: RefCell::default(), asked: OnceCell::new() }
+    }
+
+    /// The same in another task.
+    fn elsewhere(&self) -> Current {
+        Current { id: self.id.clone(), named: RefCell::default(), asked: self.asked.clone() }
+    }
 }
 
 /// The id of the request that the current task answers, if it does answer one.
@@ -33,6 +49,41 @@ pub fn current_request_id() -> Option<String> {
 /// What the request that the current task answers is about; `None`: it answers none.
 pub(super) fn with_named<T>(use_named: impl FnOnce(&mut Vec<String>) -> T) -> Option<T> {
     CURRENT.try_with(|current| use_named(&mut current.named.borrow_mut())).ok()
+}
+
+/// Keeps who asks for what in the request that the current task answers.
+pub(crate) fn keep_asked(asked: AuditedRequest) {
+    let _ = CURRENT.try_with(|current| current.asked.set(Arc::new(asked)));
+}
+
+/// What is known of a request, to be used in another task; `None`: there was none.
+pub(super) struct Elsewhere(Option<Current>);
+
+impl Elsewhere {
+    /// Of the request that the current task answers.
+    pub(super) fn of_current() -> Elsewhere {
+        Elsewhere(CURRENT.try_with(Current::elsewhere).ok())
+    }
+
+    /// Logs something with who asks for what: the lines show the id of the request.
+    pub(super) fn log(self, write: impl FnOnce(Option<&AuditedRequest>)) {
+        match self.0 {
+            None => write(None),
+            Some(current) => {
+                let asked = current.asked.get().cloned();
+                CURRENT.sync_scope(current, || write(asked.as_deref()));
+            }
+        }
+    }
+}
+
+/// Works in another task for the request that the current one answers.
+///
+/// # Panics
+///
+/// Where no request is answered.
+pub(crate) fn continued<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(CURRENT.with(Current::elsewhere), work)
 }
 
 /// The id of one request: printable ASCII characters. Cheap to clone.
@@ -58,7 +109,7 @@ impl RequestId {
 
     /// Answers a request of this id: whatever `work` logs in its task shows it.
     pub(crate) fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
-        CURRENT.scope(Current { id: self, named: RefCell::default() }, work)
+        CURRENT.scope(Current::of(self), work)
     }
 
     /// That of the request that the current task answers.

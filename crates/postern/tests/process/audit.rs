@@ -64,3 +64,51 @@ fn alterations_and_refusals_have_a_line_each_and_records_have_none() {
     );
     assert!(!log.contains("secret-") && !log.contains("a record"), "{log}");
 }
+
+/// What producing makes on the way has a line when it is made, whatever becomes of the records, and none when it is there already.
+#[test]
+fn topics_and_schemas_that_producing_makes_have_a_line_each() {
+    let data = tempfile::tempdir().expect("a directory");
+    let rules = data.path().join("access.toml");
+    let text = "[[rule]]\nwho = [\"anonymous\"]\ntopics = [\"lab*\"]\nmay = [\"produce\", \"create\"]\non-first-produce = true\n";
+    std::fs::write(&rules, text).expect("written");
+    let mut command = postern(&ANY_PORTS);
+    command.args(["--log-format=json", "--log=off,audit=info", "--broker-auto-create-topics=false", "--data-dir"]);
+    command.arg(data.path().join("data")).arg(format!("--access={}", rules.display()));
+    let running = Running::spawn(&mut command);
+    let schema = r#"{"type":"record","name":"Lamp","fields":[{"name":"lumens","type":"int"}]}"#;
+    let v2 = |lumens: Value| json!({"value_schema": schema, "records": [{"value": {"lumens": lumens}}]}).to_string();
+    let avro = "application/vnd.kafka.avro.v2+json";
+    let v3 =
+        |lumens: Value| json!({"value": {"type": "AVRO", "schema": schema, "data": {"lumens": lumens}}}).to_string();
+    let stream = "/v3/clusters/any/topics/lab.b/records";
+    for (path, media_type, body, status) in [
+        ("/topics/lab.a", avro, v2(json!("secret-lumens")), 400),
+        ("/topics/lab.a", avro, v2(json!(7)), 200),
+        ("/topics/lab.a", avro, v2(json!(8)), 200),
+        // A schema is registered before the record is looked at.
+        (stream, V3, v3(json!("secret-lumens")), 200),
+        (stream, V3, v3(json!(7)), 200),
+        (stream, V3, v3(json!(8)), 200),
+        ("/topics/other", avro, v2(json!(7)), 403),
+    ] {
+        let (found, answer) = ask_with(running.rest, "POST", path, media_type, &body);
+        assert_eq!(found, status, "{path}: {answer}");
+    }
+    running.signal("-TERM");
+    let (_, _, log) = running.end(Duration::from_secs(20));
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let text = |line: &Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
+    let said =
+        |line: &Value| ["message", "operation", "named", "path", "client"].map(|name| text(line, name)).join(" ");
+    let expected = [
+        "audit: done createTopic topic lab.a /topics/lab.a 127.0.0.1".to_owned(),
+        "audit: done registerSchema subject lab.a-value version 1 id 1 /topics/lab.a 127.0.0.1".to_owned(),
+        format!("audit: done registerSchema subject lab.b-value version 1 id 1 {stream} 127.0.0.1"),
+        format!("audit: done createTopic topic lab.b {stream} 127.0.0.1"),
+        "audit: refused produce  /topics/other 127.0.0.1".to_owned(),
+    ];
+    assert_eq!(lines.iter().map(said).collect::<Vec<_>>(), expected, "{log}");
+    assert!(lines.iter().all(|line| !text(line, "request_id").is_empty()), "{log}");
+    assert!(!log.contains("secret-"), "{log}");
+}

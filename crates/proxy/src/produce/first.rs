@@ -12,6 +12,7 @@ use postern_kafka::{Error as ClusterError, ErrorKind, NewTopic, TopicName};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::made::{Made, Tell};
 use crate::{Error, Proxy};
 
 /// Topics of one caller, and of all, within a [`WINDOW`].
@@ -102,9 +103,9 @@ impl Proxy {
         let mut outcome = match self.0.first_produces.begin(&wanted, &template.caller, Instant::now())? {
             Begun::UnderWay(receiver) => receiver,
             Begun::Ours(sender, receiver) => {
-                let proxy = self.clone();
+                let (proxy, tell) = (self.clone(), self.tell());
                 tokio::spawn(async move {
-                    let made = proxy.make(&wanted.0, template).await;
+                    let made = proxy.make(&wanted.0, template, tell).await;
                     proxy.0.first_produces.end(&wanted, &made, Instant::now());
                     sender.send_replace(Some(made));
                 });
@@ -117,7 +118,7 @@ impl Proxy {
         made.map_or(Err(Error::Stopping), |made| made.map_err(failed))
     }
 
-    async fn make(&self, topic: &TopicName, template: TopicTemplate) -> Result<(), ClusterError> {
+    async fn make(&self, topic: &TopicName, template: TopicTemplate, tell: Option<Tell>) -> Result<(), ClusterError> {
         let TopicTemplate { caller, partitions, replication_factor, configs } = template;
         let new = NewTopic {
             name: topic.clone(),
@@ -134,6 +135,9 @@ impl Proxy {
                     made.partitions,
                     made.replication_factor
                 );
+                if let Some(tell) = tell {
+                    tell(&Made::Topic(topic));
+                }
                 Ok(())
             }
             // Somebody else was faster.

@@ -37,6 +37,8 @@ pub struct Registered {
     pub stored: StoredSchema,
     /// It was there already, and was found by looking it up as it was submitted.
     pub looked_up: bool,
+    /// It was not there: this registration has written it.
+    pub is_new: bool,
 }
 
 impl Registry {
@@ -55,7 +57,7 @@ impl Registry {
         self.check_ready()?;
         let registration = Registration::new(self, subject, submission, options)?;
         match registration.registered_already()? {
-            Some(stored) => Ok(Registered { stored, looked_up: true }),
+            Some(stored) => Ok(Registered { stored, looked_up: true, is_new: false }),
             None => registration.run().await,
         }
     }
@@ -187,12 +189,12 @@ impl<'a> Registration<'a> {
         // Compiling and comparing may take long: done here, they do not hold up other writes. The answer comes from the second
         // decision, on a state that is certainly up to date; it repeats what depends on something that has changed since.
         if let Ok(Decision::Registered(stored)) = self.decide(&mut remembered) {
-            return Ok(Registered { stored, looked_up: false });
+            return Ok(Registered { stored, looked_up: false, is_new: false });
         }
         let lease = registry.lease_write(Operation::Register).await?;
         loop {
             let attempt = match self.decide(&mut remembered)? {
-                Decision::Registered(stored) => return Ok(Registered { stored, looked_up: false }),
+                Decision::Registered(stored) => return Ok(Registered { stored, looked_up: false, is_new: false }),
                 Decision::Write(attempt) => attempt,
             };
             let (version, id, guid) = (attempt.version, attempt.id, attempt.guid());
@@ -204,7 +206,7 @@ impl<'a> Registration<'a> {
             if let Some(stored) = stored.filter(is_ours) {
                 lease.confirm().await?;
                 tracing::info!(subject = %self.subject, version, %id, "schema registered");
-                return Ok(Registered { stored, looked_up: false });
+                return Ok(Registered { stored, looked_up: false, is_new: true });
             }
             if !lease.has_time() {
                 return Err(lease.out_of_time());

@@ -16,7 +16,7 @@ use crate::model::names::{SchemaId, Subject, VersionRef};
 use crate::model::schema_ref::{self, ResolveError, SchemaRef};
 use crate::model::stored::StoredSchema;
 use crate::model::submission::SchemaSubmission;
-use crate::operations::register::{Preview, RegisterOptions};
+use crate::operations::register::{Preview, RegisterOptions, Registered};
 use crate::registry::Registry;
 use crate::state::State;
 
@@ -66,17 +66,32 @@ impl Registry {
         subject: &Subject,
         schema: &SchemaRef<'_>,
     ) -> Result<Arc<RecordSerializer>, ResolveError> {
+        self.resolve_or_register(subject, schema).await.map(|(serializer, _)| serializer)
+    }
+
+    /// As [`Registry::resolve`]; also whether a text was registered for that.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn resolve_or_register(
+        &self,
+        subject: &Subject,
+        schema: &SchemaRef<'_>,
+    ) -> Result<(Arc<RecordSerializer>, bool), ResolveError> {
         if let Some(serializer) = self.resolved(subject, schema) {
-            return Ok(serializer);
+            return Ok((serializer, false));
         }
         self.wait_until_ready().await;
-        let stored = match *schema {
-            SchemaRef::Id(id) => self.by_id(subject, id)?,
-            SchemaRef::Version { subject, version } => self.by_version(subject, VersionRef::Number(version))?,
-            SchemaRef::Latest { subject } => self.by_version(subject, VersionRef::Latest)?,
-            SchemaRef::Inline { kind, text } => self.by_text(subject, kind, text).await?,
+        let (stored, is_new) = match *schema {
+            SchemaRef::Id(id) => (self.by_id(subject, id)?, false),
+            SchemaRef::Version { subject, version } => (self.by_version(subject, VersionRef::Number(version))?, false),
+            SchemaRef::Latest { subject } => (self.by_version(subject, VersionRef::Latest)?, false),
+            SchemaRef::Inline { kind, text } => {
+                let Registered { stored, is_new, .. } = self.by_text(subject, kind, text).await?;
+                (stored, is_new)
+            }
         };
-        self.keep(subject, schema, stored)
+        Ok((self.keep(subject, schema, stored)?, is_new))
     }
 
     /// What an id names in the context of `subject`, whatever subject it is registered under.
@@ -137,13 +152,9 @@ impl Registry {
             .map_err(|error| ResolveError::Refused { step: schema_ref::fetching_version(subject, version), error })
     }
 
-    async fn by_text(&self, subject: &Subject, kind: SchemaKind, text: &str) -> Result<StoredSchema, ResolveError> {
-        let submission = SchemaSubmission::new(kind, text);
-        let error = match self.register(subject, submission, RegisterOptions::default()).await {
-            Ok(registered) => return Ok(registered.stored),
-            Err(error) => error,
-        };
-        Err(schema_ref::invalid_text(subject, kind, text, error))
+    async fn by_text(&self, subject: &Subject, kind: SchemaKind, text: &str) -> Result<Registered, ResolveError> {
+        let registered = self.register(subject, SchemaSubmission::new(kind, text), RegisterOptions::default()).await;
+        registered.map_err(|error| schema_ref::invalid_text(subject, kind, text, error))
     }
 }
 

@@ -21,7 +21,7 @@ use super::receipt::{Failure, Receipts, failure_of, write_failure};
 use super::splitter::{NotDocuments, Splitter};
 use crate::answer_stream::{AnswerSender, NoMore, answer_stream};
 use crate::body::BodyStream;
-use crate::observe::RequestId;
+use crate::observe::continued;
 use crate::problem::Problem;
 use crate::produce_bounds::{ProduceBounds, RecordLimiter};
 use crate::reply::Reply;
@@ -81,7 +81,7 @@ fn start(
             () = answers.left() => {}
         }
     };
-    tokio::spawn(RequestId::current().scope(work).with_current_context());
+    tokio::spawn(continued(work).with_current_context());
     Ok(Reply::stream(reply))
 }
 
