@@ -25,6 +25,10 @@ may = ["produce", "create"]
 limits = { default-partitions = 2, default-configs = { "retention.ms" = "60000" } }
 on-first-produce = true
 [[rule]]
+who = ["ops"]
+topics = ["own.*"]
+may = ["describe", "settings"]
+[[rule]]
 who = ["all"]
 topics = ["*"]
 groups = ["*"]
@@ -36,9 +40,9 @@ fn rules() -> Arc<Rules> {
     Arc::new(Rules::parse(RULES, &["_schemas"]).expect("good rules").0)
 }
 
-/// `ana` has a namespace, `all` may everything, and `eve` is named by no rule. The password is the name.
+/// `ana` has a namespace, `ops` sees it and how brokers are set, `all` may everything, and `eve` is named by no rule. The password is the name.
 async fn app() -> TestApp {
-    let entries = ["ana", "all", "eve"].map(|name| User { name, value: name });
+    let entries = ["ana", "ops", "all", "eve"].map(|name| User { name, value: name });
     let Ok((users, _)) = Users::realm(entries, Roles::Any) else { panic!("refused") };
     let basic = Authentication::Basic(Box::new(Basic::new(users, "R")));
     TestApp::with_access(AccessControl::new(basic, Some(rules()))).await
@@ -260,4 +264,39 @@ async fn the_first_record_makes_a_topic_where_a_rule_says_so() {
     assert_eq!(app.end_offset("made.b", 1).await, 1);
     let unknown = produce("/topics/own.unknown").await;
     assert_eq!((unknown.refusal(), app.partitions("own.unknown").await), ((404, 40401), None));
+}
+
+/// What directories hold together is no secret, what it is called is.
+#[tokio::test(flavor = "multi_thread")]
+async fn log_directories_show_the_topics_that_may_be_seen() {
+    let app = app().await;
+    for topic in ["own.t", "other"] {
+        app.topic(topic, 1).await;
+    }
+    let path = format!("/admin/v1/clusters/{}/log-dirs", app.cluster_id);
+    let mut sizes = Vec::new();
+    for (name, expected) in [("ops", &["own.t"][..]), ("all", &["other", "own.t"])] {
+        let found = send(&app, name, Method::GET, &path, Value::Null).await;
+        assert_eq!(found.status, 200, "{}", found.text());
+        let dir = found.json()["data"][0].clone();
+        let replicas = dir["replicas"].as_array().cloned().unwrap_or_default();
+        let mut topics: Vec<_> = replicas.iter().filter_map(|replica| replica["topic_name"].as_str()).collect();
+        topics.sort_unstable();
+        assert_eq!(topics, expected, "{name}");
+        sizes.push(dir["size_bytes"].clone());
+    }
+    assert_eq!(sizes[0], sizes[1]);
+    assert_eq!(send(&app, "ana", Method::GET, &path, Value::Null).await.refusal(), (403, 40301));
+}
+
+/// To Kafka -1 is a number that is left out, and so it is to rules: their defaults hold, and it exceeds nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn minus_one_is_a_number_that_is_left_out() {
+    let app = app().await;
+    for (topic, partitions) in [("made.m", 2), ("own.m", 1)] {
+        let body = json!({"topic_name": topic, "partitions_count": -1, "replication_factor": -1});
+        let created = send(&app, "ana", Method::POST, &app.v3("topics"), body).await;
+        assert_eq!(created.status, 201, "{}", created.text());
+        assert_eq!(app.partitions(topic).await, Some(partitions), "{topic}");
+    }
 }

@@ -197,6 +197,25 @@ async fn what_the_embedded_broker_cannot_do_is_said_in_the_words_of_kafka() {
     }
 }
 
+/// An unclean election may lose records: not those of the registry and of Kafka's own topics. Others are the cluster's to decide.
+#[tokio::test]
+async fn unclean_elections_spare_internal_topics() {
+    let app = TestApp::start().await;
+    app.topic("t", 1).await;
+    for (election, topic, expected) in [
+        ("UNCLEAN", "_schemas", (403, 40301)),
+        ("UNCLEAN", "__consumer_offsets", (403, 40301)),
+        ("UNCLEAN", "t", (400, 40002)),
+        ("PREFERRED", "_schemas", (400, 40002)),
+    ] {
+        let both = json!([{"topic_name": "t", "partition_id": 0}, {"topic_name": topic, "partition_id": 0}]);
+        let both = if topic == "t" { json!([both[0]]) } else { both };
+        let refused = post(&app, "leaders:elect", json!({"election": election, "partitions": both})).await;
+        assert_eq!(refused.refusal(), expected, "{election} {topic}: {}", refused.text());
+        assert_eq!(refused.message().contains("UNSUPPORTED_VERSION"), expected.0 == 400, "{}", refused.text());
+    }
+}
+
 /// The embedded broker has no users either; what no broker would accept is refused before.
 #[tokio::test]
 async fn passwords_of_users_are_checked() {

@@ -30,7 +30,8 @@ fn alterations_and_refusals_have_a_line_each_and_records_have_none() {
         ("POST", "/topics/lab".to_owned(), binary, &records, 200),
         ("GET", topics.clone(), V3, &lab, 200),
         ("POST", format!("{topics}/lab/configs:alter?token=secret-query"), V3, &alterations, 400),
-        ("DELETE", format!("{topics}/__consumer_offsets"), V3, &lab, 403),
+        // Whatever is left out when it is routed has no place in the audit.
+        ("DELETE", format!("/{topics}//__consumer_offsets;{}/", "secret-".repeat(500)), V3, &lab, 403),
         ("POST", "/topics/_schemas".to_owned(), binary, &records, 403),
         ("DELETE", format!("{topics}/lab"), V3, &lab, 204),
     ] {
