@@ -23,6 +23,7 @@ use raw::RawConfig;
 
 mod access;
 mod arguments;
+mod called;
 mod confluent;
 mod declaration;
 #[cfg(test)]
@@ -61,6 +62,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use access::UsersFile;
 pub(crate) use access::{AccessConfig, KeysFrom, Way};
+pub(crate) use called::as_called;
 pub(crate) use env::{Env, Process};
 pub(crate) use errors::ConfigErrors;
 pub(crate) use https::{Clients, Https};
@@ -270,31 +272,6 @@ pub(crate) enum ClusterChoice {
         /// When the disk has what was acknowledged.
         flush: Flush,
     },
-}
-
-/// The arguments under another name of this program: `kafka-rest-start FILE` and `schema-registry-start FILE`, as the images of Confluent call
-/// their servers, name a properties file. As the first argument these names mean the same; `/etc/confluent/docker/run`, which starts what the
-/// variables say, means nothing there.
-pub(crate) fn as_called(program: &str, arguments: Vec<String>) -> Vec<String> {
-    let setting_of = |name: &str| match name.rsplit('/').next().unwrap_or_default() {
-        "kafka-rest-start" => Some(setting::KAFKA_REST_PROPERTIES),
-        "schema-registry-start" => Some(setting::SCHEMA_REGISTRY_PROPERTIES),
-        _ => None,
-    };
-    let is_run = arguments.first().is_some_and(|first| first == "/etc/confluent/docker/run");
-    let arguments: Vec<String> = arguments.into_iter().skip(usize::from(is_run)).collect();
-    let (setting, skipped) = match (setting_of(program), arguments.first().and_then(|first| setting_of(first))) {
-        (Some(setting), _) => (setting, 0),
-        (None, Some(setting)) => (setting, 1),
-        (None, None) => return arguments,
-    };
-    let rest = arguments.into_iter().skip(skipped);
-    let is_help = |argument: &String| argument == "--help" || argument == "-h";
-    let mut rest = rest.peekable();
-    match rest.peek().is_some_and(is_help) {
-        true => rest.collect(),
-        false => std::iter::once(format!("--{}", setting.name)).chain(rest).collect(),
-    }
 }
 
 /// Reads the configuration of this start.

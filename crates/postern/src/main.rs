@@ -37,7 +37,14 @@ mod telemetry;
 mod unix_sockets;
 
 fn main() -> ExitCode {
-    match config::read(&reload::arguments(), &config::Process) {
+    let arguments = match reload::arguments() {
+        Ok(arguments) => arguments,
+        Err(sentence) => {
+            print_error(&sentence);
+            return ExitCode::from(2);
+        }
+    };
+    match config::read(&arguments, &config::Process) {
         Ok(Command::Run(config)) => run(*config),
         Ok(Command::Print(text)) => {
             print(&text);

@@ -30,7 +30,9 @@ impl Reload {
     /// Reads all parts again. Dropping the future leaves the work to end by itself.
     pub(crate) async fn run(self: &Arc<Reload>) {
         let parts = Arc::clone(self);
-        let work = tokio::task::spawn_blocking(move || parts.apply(config::read(&arguments(), &config::Process)));
+        // A process that runs was started with arguments that can be read.
+        let Ok(arguments) = arguments() else { return };
+        let work = tokio::task::spawn_blocking(move || parts.apply(config::read(&arguments, &config::Process)));
         if let Err(error) = work.await {
             tracing::error!("SIGHUP: reading again broke off: {error}");
         }
@@ -53,7 +55,10 @@ impl Reload {
 }
 
 /// The arguments of this process.
-pub(crate) fn arguments() -> Vec<String> {
+///
+/// # Errors
+/// It is called by a name that starts nothing.
+pub(crate) fn arguments() -> Result<Vec<String>, String> {
     // No setting has a name that is not UTF-8; such arguments are shown with those bytes replaced.
     let mut arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
     let program = arguments.next().unwrap_or_default();

@@ -780,3 +780,21 @@ fn a_request_that_never_ends_is_given_up_in_bounded_time() {
     assert!(err.contains("given up"), "{err}");
     drop(stuck);
 }
+
+/// A link by the name of a script that stops a server must not start one.
+#[test]
+fn a_name_that_starts_nothing_is_refused() {
+    let folder = tempfile::tempdir().expect("a directory");
+    for (name, arguments, expected) in [
+        ("kafka-rest-stop", &[][..], "expected SIGTERM"),
+        ("schema-registry-stop", &[], "expected SIGTERM"),
+        ("kafka-rest-start", &["-daemon", "kafka-rest.properties"], "stays in the foreground"),
+    ] {
+        let link = folder.path().join(name);
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_postern"), &link).expect("a link");
+        let (code, out, err) = output(Command::new(link).args(arguments).current_dir(folder.path()));
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+        assert!(err.starts_with(&format!("postern: {name}")) && err.contains(expected), "{err}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a directory").count(), 3, "nothing but the links is there");
+}

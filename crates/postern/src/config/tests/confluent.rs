@@ -327,7 +327,7 @@ fn a_properties_file_means_what_it_meant() {
     let file = "# of the image\nbootstrap.servers = PLAINTEXT://a:1,\\\n   b:2\nlisteners=http://127.0.0.1:7\n\
                 schema.registry.url=\nproducer.delivery.timeout.ms=5000\nclient.delivery.timeout.ms=9000\n";
     let arguments = |program: &str, arguments: &[&str]| {
-        as_called(program, arguments.iter().map(|argument| (*argument).to_owned()).collect())
+        as_called(program, arguments.iter().map(|argument| (*argument).to_owned()).collect()).expect("they start it")
     };
     for arguments in [
         arguments("/usr/bin/kafka-rest-start", &["postern.toml"]),
