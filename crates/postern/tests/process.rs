@@ -781,6 +781,26 @@ fn a_request_that_never_ends_is_given_up_in_bounded_time() {
     drop(stuck);
 }
 
+/// A proxy that writes other headers than those that are believed hides all clients behind its own address: said once, not for each request.
+#[test]
+fn a_proxy_that_writes_headers_of_the_other_kind_is_named_once() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut command = postern(&ANY_PORTS);
+    command.args(["--trusted-proxies=127.0.0.1", "--proxy-headers=forwarded", "--data-dir"]).arg(data.path());
+    let running = Running::spawn(&mut command);
+    for address in [running.rest; 3] {
+        assert_eq!(
+            ask_with(address, "GET", "/v3/clusters", "application/json\r\nX-Forwarded-For: 10.1.1.1", "").0,
+            200
+        );
+    }
+    running.signal("-TERM");
+    let (_, _, log) = running.end(Duration::from_secs(20));
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("proxy-headers")).collect();
+    let [told] = told[..] else { panic!("{log}") };
+    assert!(told.contains("the trusted proxy 127.0.0.1 sends X-Forwarded-…, and proxy-headers is forwarded"), "{told}");
+}
+
 /// A link by the name of a script that stops a server must not start one.
 #[test]
 fn a_name_that_starts_nothing_is_refused() {

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use hyper::header::{FORWARDED, HeaderMap, HeaderName};
 use ipnet::IpNet;
@@ -56,11 +57,44 @@ pub(crate) fn take(
         ProxyHeaders::Forwarded => standard(headers, &is_trusted),
     });
     if headers.keys().any(|name| *name == FORWARDED || name.as_str().starts_with("x-forwarded-")) {
+        if found.is_some() {
+            kind.warn_of_others(peer, headers);
+        }
         for name in [FORWARDED, FOR, PROTO, HOST, PORT, PREFIX] {
             headers.remove(name);
         }
     }
     found
+}
+
+impl ProxyHeaders {
+    /// Whether a proxy seems to write headers of the other kind: those are there, and none of this kind. A proxy that writes these, too, hands on
+    /// the others of its clients.
+    fn are_missed_in(self, headers: &HeaderMap) -> bool {
+        let customary = [FOR, PROTO, HOST, PORT, PREFIX].iter().any(|name| headers.contains_key(name));
+        let standard = headers.contains_key(FORWARDED);
+        match self {
+            ProxyHeaders::XForwarded => standard && !customary,
+            ProxyHeaders::Forwarded => customary && !standard,
+        }
+    }
+
+    /// Tells the log once that a trusted proxy writes headers of the other kind, which say nothing.
+    fn warn_of_others(self, peer: Option<IpAddr>, headers: &HeaderMap) {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        if !self.are_missed_in(headers) || TOLD.swap(true, Relaxed) {
+            return;
+        }
+        let (found, name, other) = match self {
+            ProxyHeaders::XForwarded => ("Forwarded", "x-forwarded", "forwarded"),
+            ProxyHeaders::Forwarded => ("X-Forwarded-…", "forwarded", "x-forwarded"),
+        };
+        let proxy = peer.map_or_else(String::new, |peer| peer.to_string());
+        tracing::warn!(
+            "the trusted proxy {proxy} sends {found}, and proxy-headers is {name}: what it says of clients is ignored, and all of them have its \
+             address; expected proxy-headers = {other}, if it is the proxy that writes them"
+        );
+    }
 }
 
 fn customary(headers: &HeaderMap, is_trusted: &impl Fn(IpAddr) -> bool) -> Forwarded {
@@ -276,6 +310,26 @@ mod tests {
         ] {
             let found = taken_of(ProxyHeaders::Forwarded, &[("forwarded", elements)]).client;
             assert_eq!(found.map(|client| client.to_string()).as_deref(), client, "{elements}");
+        }
+    }
+
+    #[test]
+    fn headers_of_the_other_kind_are_missed_where_there_are_no_others() {
+        for (names, expected) in [
+            (&["forwarded"][..], Some(ProxyHeaders::XForwarded)),
+            (&["x-forwarded-for"], Some(ProxyHeaders::Forwarded)),
+            (&["x-forwarded-proto"], Some(ProxyHeaders::Forwarded)),
+            // The other one may come from the client.
+            (&["forwarded", "x-forwarded-for"], None),
+            // A gateway names callers so.
+            (&["x-forwarded-user"], None),
+            (&[], None),
+        ] {
+            let value = || "x".parse().expect("text");
+            let headers = names.iter().map(|name| (HeaderName::from_static(name), value())).collect();
+            for kind in [ProxyHeaders::XForwarded, ProxyHeaders::Forwarded] {
+                assert_eq!(kind.are_missed_in(&headers), expected == Some(kind), "{names:?} {kind:?}");
+            }
         }
     }
 
