@@ -84,6 +84,7 @@ const CACHES: &str = "caches have bounds of their own";
 const ELECTION: &str = "instances do not elect a leader here: each may write";
 const BATCHES: &str = "batches form while the one before is under way";
 const VALUES: &str = "values are JSON text, which is written as its schema says";
+const CREDENTIALS: &str = "name user and password: schema-registry-credentials";
 const SERIALIZER: &str = "the serializers here know one way only";
 
 /// All of them. Where two mean the same setting, the earlier row holds.
@@ -280,11 +281,7 @@ pub(super) static TABLE: &[Row] = &[
     // The registry that the REST Proxy asks.
     row(Rest, "schema.registry.url", Honoured(SCHEMA_REGISTRY_URL, translate::as_written)),
     row(Rest, "schema.registry.basic.auth.user.info", Honoured(SCHEMA_REGISTRY_CREDENTIALS, translate::as_written)),
-    row(
-        Rest,
-        "schema.registry.basic.auth.credentials.source",
-        Only(&["url", "user_info"], "name user and password: schema-registry-credentials"),
-    ),
+    row(Rest, "schema.registry.basic.auth.credentials.source", Only(&["url", "user_info"], CREDENTIALS)),
     row(Rest, "schema.registry.bearer.auth.token", Honoured(SCHEMA_REGISTRY_TOKEN, translate::as_written)),
     row(
         Rest,
@@ -425,6 +422,9 @@ pub(super) static TABLE: &[Row] = &[
     row(Client, "value.serializer", NoEffect("the format is chosen by each request")),
     row(Client, "key.deserializer", NoEffect("the format is chosen by each request")),
     row(Client, "value.deserializer", NoEffect("the format is chosen by each request")),
+    // Compose files for clouds have the credentials of the registry behind `client.`.
+    row(Client, "schema.registry.basic.auth.user.info", Honoured(SCHEMA_REGISTRY_CREDENTIALS, translate::as_written)),
+    row(Client, "basic.auth.credentials.source", Only(&["url", "user_info"], CREDENTIALS)),
     row(Client, "schema.registry.*", Refused("settings of the registry stand without this prefix")),
     // What the REST Proxy's serializers are told behind these prefixes.
     row(Client, "key.subject.name.strategy", Only(TOPIC_NAME_STRATEGY, "subjects are <topic>-key and <topic>-value")),

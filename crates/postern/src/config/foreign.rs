@@ -13,6 +13,7 @@ use super::{
     named_listeners::{Becomes, without_names},
     properties,
     raw::{RawConfig, Source},
+    realm,
     setting::{self, Setting},
     translate,
     variables::is_service_link,
@@ -40,6 +41,14 @@ impl Family {
         match self {
             Family::Rest => "KAFKA_REST_",
             Family::Registry => "SCHEMA_REGISTRY_",
+        }
+    }
+
+    /// Variables with options of its virtual machine.
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Family::Rest => &["KAFKAREST_OPTS", "KAFKA_OPTS"],
+            Family::Registry => &["SCHEMA_REGISTRY_OPTS", "KAFKA_OPTS"],
         }
     }
 
@@ -171,6 +180,13 @@ pub(super) fn read(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigError
     }
     demand_cluster(&meant, raw, errors);
     imply_listeners(&meant, raw);
+    for (family, asked) in Family::BOTH.into_iter().zip(&mut asked).filter(|(_, asked)| asked.lacks_login()) {
+        match realm::kafka_client(env, family.options()) {
+            Ok(Some((written, login))) => asked.put("sasl.jaas.config", written, &login, errors),
+            Ok(None) => {}
+            Err(fault) => errors.add(fault),
+        }
+    }
     let mut connection = |family: Family| {
         let is_meant = meant.iter().any(|(of, _)| *of == family);
         is_meant.then(|| Connection {

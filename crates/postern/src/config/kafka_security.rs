@@ -43,6 +43,15 @@ impl Asked {
         self.prefixes.push((written, protocol.trim().to_ascii_uppercase()));
     }
 
+    /// Whether SASL is asked for, and not said as whom.
+    pub(super) fn lacks_login(&self) -> bool {
+        let is_sasl = |protocol: &str| protocol.to_ascii_uppercase().starts_with("SASL");
+        let asks = self.text("security.protocol").is_some_and(is_sasl)
+            || (self.text("security.protocol").is_none()
+                && self.prefixes.iter().any(|(_, protocol)| is_sasl(protocol)));
+        asks && self.text("sasl.jaas.config").is_none()
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(|(_, value)| value.trim())
     }

@@ -1,4 +1,5 @@
-//! The property-file realm of the originals: `authentication.method=BASIC` names a section of a JAAS file, and that a file of users.
+//! JAAS files of the originals: `authentication.method=BASIC` names a section of one, and that a file of users; the section `KafkaClient` says who the
+//! server is for Kafka where `sasl.jaas.config` does not.
 //!
 //! The JAAS file is an option of the Java virtual machine in variables of the start scripts: `-Djava.security.auth.login.config=FILE`.
 
@@ -10,6 +11,8 @@ use super::{
 
 /// Variables of the start scripts that hold options of the virtual machine.
 const OPTIONS: [&str; 3] = ["KAFKAREST_OPTS", "SCHEMA_REGISTRY_OPTS", "KAFKA_OPTS"];
+/// The section that Kafka's clients read.
+const KAFKA_CLIENT: &str = "KafkaClient";
 const JAAS_FILE: &str = "-Djava.security.auth.login.config=";
 
 /// Adds the file of users to `raw`, where settings of the originals ask for Basic and nothing of ours names one.
@@ -20,13 +23,7 @@ pub(super) fn read(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigError
         return;
     }
     let realm = raw.text(setting::BASIC_REALM).map_or_else(String::new, |(realm, _)| realm);
-    let variables = env.variables();
-    let found = OPTIONS.iter().find_map(|name| {
-        let (_, options) = variables.iter().find(|(known, _)| known == name)?;
-        let path = options.split_whitespace().find_map(|option| option.strip_prefix(JAAS_FILE))?;
-        Some(((*name).to_owned(), path.trim_matches('"').to_owned()))
-    });
-    let Some((variable, path)) = found else {
+    let Some((variable, path)) = jaas_file(env, &OPTIONS) else {
         return errors.add(format!(
             "basic-properties: not set, and {source} asks for Basic: expected the file of users here, or a JAAS file as {JAAS_FILE}FILE in \
              KAFKAREST_OPTS"
@@ -49,6 +46,27 @@ pub(super) fn read(env: &impl Env, raw: &mut RawConfig, errors: &mut ConfigError
         Ok(users) => raw.put(setting::BASIC_PROPERTIES, users, Source::ConfluentVariable(variable)),
         Err(fault) => errors.add(format!("{variable}: the JAAS file {path}: {fault}")),
     }
+}
+
+/// What the JAAS file that one of these variables names says of Kafka's clients, with the name of the variable; nothing where it has no such section.
+///
+/// # Errors
+/// The file cannot be read, as a sentence.
+pub(super) fn kafka_client(env: &impl Env, options: &[&str]) -> Result<Option<(String, String)>, String> {
+    let Some((variable, path)) = jaas_file(env, options) else { return Ok(None) };
+    let text = env.file(&path).map_err(|error| format!("{variable}: the JAAS file {path} cannot be read ({error})"))?;
+    Ok(section(&text, KAFKA_CLIENT)
+        .map(|section| (format!("{variable}, {path}, {KAFKA_CLIENT}"), section.trim().to_owned())))
+}
+
+/// The first of these variables that names a JAAS file, and the file.
+fn jaas_file(env: &impl Env, options: &[&str]) -> Option<(String, String)> {
+    let variables = env.variables();
+    options.iter().find_map(|name| {
+        let (_, options) = variables.iter().find(|(known, _)| known == name)?;
+        let path = options.split_whitespace().find_map(|option| option.strip_prefix(JAAS_FILE))?;
+        Some(((*name).to_owned(), path.trim_matches('"').to_owned()))
+    })
 }
 
 /// The login modules of a section, without its name and braces. Quotes may hold braces.

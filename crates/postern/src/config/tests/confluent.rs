@@ -9,7 +9,7 @@ use crate::config::{
 };
 
 /// For each setting that is honoured: a value, and what it is as the value of a setting of ours.
-const HONOURED: [(&str, &str, &str); 94] = [
+const HONOURED: [(&str, &str, &str); 96] = [
     ("network.traffic.rate.limit.enable", "true", "true"),
     ("network.traffic.rate.limit.bytes.per.sec", "7", "7"),
     ("api.endpoints.allowlist", "api.v3.topics.*, api.v2.topics.list", "api.v3.topics.*, api.v2.topics.list"),
@@ -56,6 +56,8 @@ const HONOURED: [(&str, &str, &str); 94] = [
     ("dos.filter.max.requests.per.connection.per.sec", "7", "7"),
     ("schema.registry.url", "http://a:1,http://b:2", "http://a:1,http://b:2"),
     ("schema.registry.basic.auth.user.info", "u:p", "u:p"),
+    ("client.schema.registry.basic.auth.user.info", "u:p", "u:p"),
+    ("kafkastore.schema.registry.basic.auth.user.info", "u:p", "u:p"),
     ("schema.registry.bearer.auth.token", "abc", "abc"),
     ("schema.registry.ssl.truststore.location", "ca.pem", "ca.pem"),
     ("kafkastore.topic", "schemas", "schemas"),
@@ -528,4 +530,49 @@ fn the_two_servers_may_reach_kafka_in_two_ways() {
     assert_eq!(both.security.protocol(), "SASL_PLAINTEXT");
     let registry = both.registry_kafka.expect("a connection of its own");
     assert_eq!((registry.bootstrap_servers.as_str(), registry.security.protocol()), ("a:2", "SSL"));
+}
+
+/// Who the server is for Kafka may stand in a JAAS file that an option of the virtual machine names, as Kafka's clients read it.
+#[test]
+fn the_login_at_kafka_may_stand_in_a_jaas_file() {
+    const JAAS: &str = "KafkaRest { org.eclipse.jetty.jaas.spi.PropertyFileLoginModule required file=\"/u\"; };\n\
+                        KafkaClient {\n  org.apache.kafka.common.security.scram.ScramLoginModule required\n  username=\"ana\" password=\"canary\";\n};\n";
+    let with = |variables: &[(&'static str, &'static str)], jaas: Option<&'static str>| {
+        let files = jaas.map(|jaas| ("/jaas.conf", jaas)).into_iter().collect();
+        match read(&[], &Map { variables: variables.iter().copied().collect(), files }) {
+            Ok(Command::Run(config)) => Ok(config),
+            Ok(other) => panic!("{other:?}"),
+            Err(errors) => Err(errors.to_string()),
+        }
+    };
+    const OPTION: &str = "-Xmx1g -Djava.security.auth.login.config=/jaas.conf";
+    let rest = [
+        ("KAFKA_REST_BOOTSTRAP_SERVERS", "SASL_SSL://kafka:9092"),
+        ("KAFKA_REST_CLIENT_SECURITY_PROTOCOL", "SASL_SSL"),
+        ("KAFKA_REST_CLIENT_SASL_MECHANISM", "SCRAM-SHA-256"),
+        ("KAFKAREST_OPTS", OPTION),
+    ];
+    let registry = [
+        ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "SASL_SSL://kafka:9092"),
+        ("SCHEMA_REGISTRY_KAFKASTORE_SASL_MECHANISM", "SCRAM-SHA-256"),
+        ("KAFKA_OPTS", OPTION),
+    ];
+    for variables in [&rest[..], &registry] {
+        let config = with(variables, Some(JAAS)).expect("it starts");
+        let Some(postern_kafka::Sasl::Scram { user, password, .. }) = config.security.sasl else {
+            panic!("another login")
+        };
+        assert_eq!((user.as_str(), password), ("ana", Content::inline("canary")));
+    }
+    for (jaas, expected) in [
+        (None, "KAFKAREST_OPTS: the JAAS file /jaas.conf cannot be read"),
+        (Some("KafkaRest { a.B required; };"), "sasl.jaas.config: is not set, and SCRAM-SHA-256 needs it"),
+        (
+            Some("KafkaClient { com.sun.security.auth.module.Krb5LoginModule required keyTab=\"canary\"; };"),
+            "KAFKAREST_OPTS, /jaas.conf, KafkaClient: its login module is Krb5LoginModule: expected ScramLoginModule",
+        ),
+    ] {
+        let refused = with(&rest, jaas).expect_err(expected);
+        assert!(refused.contains(expected) && !refused.contains("canary"), "{refused}");
+    }
 }

@@ -17,7 +17,7 @@ struct Started {
     user: Option<&'static str>,
 }
 
-const DEPLOYMENTS: [Started; 6] = [
+const DEPLOYMENTS: [Started; 7] = [
     Started {
         name: "REST proxy of an observatory, by its chart",
         variables: &[
@@ -128,6 +128,28 @@ const DEPLOYMENTS: [Started; 6] = [
             ),
             ("KAFKA_REST_CLIENT_REQUEST_TIMEOUT_MS", "20000"),
             ("KAFKA_REST_CLIENT_RETRY_BACKOFF_MS", "500"),
+        ],
+        bootstrap: "pkc-1.cloud:9092",
+        listen: (&["0.0.0.0:8082"], &[]),
+        registry: Some("https://psrc-1.cloud"),
+        protocol: "SASL_SSL",
+        user: Some("key"),
+    },
+    Started {
+        name: "REST proxy before a cluster in a cloud, as the compose file of the images has it",
+        variables: &[
+            ("KAFKA_REST_HOST_NAME", "rest-proxy"),
+            ("KAFKA_REST_LISTENERS", "http://0.0.0.0:8082"),
+            ("KAFKA_REST_BOOTSTRAP_SERVERS", "pkc-1.cloud:9092"),
+            ("KAFKA_REST_SCHEMA_REGISTRY_URL", "https://psrc-1.cloud"),
+            ("KAFKA_REST_CLIENT_BASIC_AUTH_CREDENTIALS_SOURCE", "USER_INFO"),
+            ("KAFKA_REST_CLIENT_SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO", "key:secret"),
+            ("KAFKA_REST_CLIENT_SECURITY_PROTOCOL", "SASL_SSL"),
+            ("KAFKA_REST_CLIENT_SASL_MECHANISM", "PLAIN"),
+            (
+                "KAFKA_REST_CLIENT_SASL_JAAS_CONFIG",
+                "org.apache.kafka.common.security.plain.PlainLoginModule required username='key' password='secret';",
+            ),
         ],
         bootstrap: "pkc-1.cloud:9092",
         listen: (&["0.0.0.0:8082"], &[]),
