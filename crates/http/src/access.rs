@@ -237,6 +237,7 @@ mod tests {
         assert!(!explain(&of("eve"), None, "GET", "/topics").expect("a path").0);
         assert!(explain(&ana, None, "GET", "/nowhere").is_err());
     }
+
     /// Where the registry is asked, Kafka is asked by the registry.
     #[test]
     fn it_is_explained_as_whom_kafka_is_asked() {
