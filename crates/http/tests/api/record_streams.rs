@@ -453,6 +453,48 @@ async fn a_stream_of_an_instance_resumes_in_partitions_of_which_the_client_has_n
     assert_eq!(next_values(&mut stream, 5).await, rest);
 }
 
+/// As an `EventSource` does, which sends the last id whenever it connects anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_resumes_goes_on_where_somebody_has_moved_its_instance() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    app.produce_json("lab", &[json!(0), json!(1)]).await;
+    let bad = json!({"records": [{"value": "bm8gSlNPTg=="}]});
+    let call = app.request(Method::POST, "/topics/lab").json(&bad);
+    assert_eq!(call.header("Content-Type", "application/vnd.kafka.binary.v2+json").send().await.status, 200);
+    app.produce_json("lab", &[json!(3), json!(4)]).await;
+    let at = app.consumer_with(json!({"name": "c", "format": "json", "auto.offset.reset": "earliest"})).await;
+    app.assign(&at, "lab").await;
+    let path = format!("{at}/records");
+    let mut stream = app.stream(&path, &[EVENTS]).await;
+    let read = [stream.event().await.expect("a record"), stream.event().await.expect("a record")];
+    assert_eq!((read[1].id.as_str(), &read[1].data["value"]), ("lab:0:2", &json!(1)));
+    assert_eq!(stream.event().await.expect("a failure").kind, "failure");
+    let resumed = |id| [EVENTS, ("Last-Event-ID", id)];
+    let mut stream = app.stream(&path, &resumed("lab:0:2")).await;
+    assert_eq!(stream.event().await.expect("a failure").kind, "failure", "it is there still");
+    let body = json!({"offsets": [{"topic": "lab", "partition": 0, "offset": 3}]});
+    assert_eq!(app.v2(Method::POST, &format!("{at}/positions"), body).await.status, 204);
+    // Also where the first attempt after it breaks off before anything has come.
+    drop(app.stream(&path, &resumed("lab:0:2")).await);
+    let mut stream = app.stream(&path, &resumed("lab:0:2")).await;
+    assert_eq!(stream.id().await, "lab:0:3");
+    assert_eq!(stream.event().await.expect("a record").data["value"], json!(3));
+    assert_eq!(stream.event().await.expect("a record").data["value"], json!(4));
+    drop(stream);
+    let mut stream = app.stream(&path, &resumed("lab:0:4")).await;
+    assert_eq!(stream.event().await.expect("a record").data["value"], json!(4), "what came after the move counts");
+    drop(stream);
+    // Backwards, and to a place that has to be looked up.
+    let all = json!({"partitions": [{"topic": "lab", "partition": 0}]});
+    assert_eq!(app.v2(Method::POST, &format!("{at}/positions/beginning"), all).await.status, 204);
+    let mut stream = app.stream(&path, &resumed("lab:0:5")).await;
+    assert_eq!(stream.event().await.expect("a record").data["value"], json!(0));
+    drop(stream);
+    let mut stream = app.stream(&path, &resumed("lab:0:1")).await;
+    assert_eq!(stream.event().await.expect("a record").data["value"], json!(1));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_that_comes_to_a_stream_is_named_first_and_comes_again_to_a_client_that_missed_that() {
     let app = TestApp::with_consumers(|consumers| consumers.session_timeout = Duration::from_secs(6)).await;

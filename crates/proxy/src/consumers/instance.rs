@@ -271,7 +271,7 @@ impl Instance {
                 moves.into_iter().map(checked).collect::<Result<_, _>>()?
             }
         };
-        self.stream.sought(moves.iter().map(|(partition, _)| partition));
+        let moved = moves.iter().map(|(partition, _)| partition.clone()).collect();
         for (partition, to) in moves {
             let to = match to {
                 Position::Beginning => SeekTo::Beginning,
@@ -281,6 +281,7 @@ impl Instance {
             };
             self.consumer.seek(&partition, to)?;
         }
+        self.stream.sought(&self.consumer, &moved);
         Ok(())
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Records count as read when a connection has taken them, which says nothing of what has arrived. A client says that when it comes back, with
 //! the positions of the last event that it has. They name every partition that was assigned then; a partition that came later, and of which
-//! the client has not even got the position, goes back to where this stream began with it. What a client knows outlives the process, the
-//! places where streams began do not.
+//! the client has not even got the position, goes back to where this stream began with it. A partition that somebody has moved since goes on
+//! from there: what the client has of it may be older. What a client knows outlives the process, the other places do not.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use postern_kafka::{AssignedPartition, Consumer, Offset, SeekTo, TopicPartition};
 
@@ -28,6 +28,8 @@ pub(super) struct StreamPlaces {
     followed: u64,
     /// Where the client surely has no later record of a partition, and under which number the consumer had acquired it then.
     starts: HashMap<TopicPartition, (u64, i64)>,
+    /// Where somebody has moved a partition to, and the number likewise; `None`: it is being looked up.
+    sought: HashMap<TopicPartition, (u64, Option<i64>)>,
     /// Where the client says that it is, until there are partitions.
     resumed: Option<Vec<PartitionPosition>>,
 }
@@ -41,6 +43,7 @@ impl StreamPlaces {
     ) -> Result<Vec<PartitionPosition>, Error> {
         if resumed.is_none() {
             self.starts.clear();
+            self.sought.clear();
         }
         self.resumed = resumed;
         self.followed = 0;
@@ -69,9 +72,13 @@ impl StreamPlaces {
     }
 
     /// Somebody has moved these partitions: the client goes on from there.
-    pub(super) fn sought<'a>(&mut self, partitions: impl Iterator<Item = &'a TopicPartition>) {
-        for partition in partitions {
-            self.starts.remove(partition);
+    pub(super) fn sought(&mut self, consumer: &Consumer, partitions: &BTreeSet<TopicPartition>) {
+        let assigned = consumer.assigned_since(0).map(|(_, assigned)| assigned).unwrap_or_default();
+        for AssignedPartition { partition, acquired, position } in assigned {
+            if partitions.contains(&partition) {
+                self.starts.remove(&partition);
+                self.sought.insert(partition, (acquired, position.map(|position| position.0)));
+            }
         }
     }
 
@@ -81,8 +88,10 @@ impl StreamPlaces {
         while let Some((change, assigned)) = consumer.assigned_since(self.followed) {
             self.followed = change;
             if !assigned.is_empty() {
-                if let Some(resumed) = self.resumed.take() {
-                    self.go_back(consumer, &assigned, resumed)?;
+                self.keep_sought(&assigned);
+                if let Some(resumed) = self.resumed.take()
+                    && self.go_back(consumer, &assigned, resumed)?
+                {
                     continue;
                 }
                 self.keep_starts(&assigned);
@@ -93,25 +102,47 @@ impl StreamPlaces {
         Ok(positions)
     }
 
-    /// Moves each partition to what its client may not have.
+    /// Moves each partition to what its client may not have. False: all are there.
     fn go_back(
         &mut self,
         consumer: &mut Consumer,
         assigned: &[AssignedPartition],
         resumed: Vec<PartitionPosition>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
+        let mut is_moved = false;
         let resumed: BTreeMap<PartitionName, i64> = resumed.into_iter().collect();
         for AssignedPartition { partition, acquired, position } in assigned {
             let named = resumed.get(&PartitionName::from(partition)).copied();
             let begun = self.starts.get(partition).filter(|(under, _)| under == acquired).map(|(_, start)| *start);
-            if let Some(next) = named.or(begun) {
+            let next = match self.sought.get(partition) {
+                // Its id was given out after the move if it lies between that and what was taken since.
+                Some((_, Some(start))) => {
+                    let taken = position.map_or(*start, |position| position.0);
+                    Some(named.filter(|next| (*start..=taken).contains(next)).unwrap_or(*start))
+                }
+                Some((_, None)) => None,
+                None => named.or(begun),
+            };
+            if let Some(next) = next {
                 self.starts.insert(partition.clone(), (*acquired, next));
                 if *position != Some(Offset(next)) {
                     consumer.seek(partition, SeekTo::Offset(Offset(next)))?;
+                    is_moved = true;
                 }
             }
         }
-        Ok(())
+        Ok(is_moved)
+    }
+
+    /// Of what is still assigned; what was looked up is known before a record is taken.
+    fn keep_sought(&mut self, assigned: &[AssignedPartition]) {
+        let mut kept = HashMap::with_capacity(self.sought.len());
+        for AssignedPartition { partition, acquired, position } in assigned {
+            if let Some((_, start)) = self.sought.remove(partition).filter(|(under, _)| under == acquired) {
+                kept.insert(partition.clone(), (*acquired, start.or(position.map(|position| position.0))));
+            }
+        }
+        self.sought = kept;
     }
 
     fn keep_starts(&mut self, assigned: &[AssignedPartition]) {
