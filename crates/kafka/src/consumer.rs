@@ -55,6 +55,8 @@ pub struct AssignedPartition {
     pub acquired: u64,
     /// The offset of the record to be taken next; `None`: it has to be looked up, and nothing was taken yet.
     pub position: Option<Offset>,
+    /// The position that the log did not have, where the reset policy has led away from it and the caller has not moved it since.
+    pub reset_from: Option<Offset>,
 }
 
 /// A reader of many partitions. Dropping it commits what was confirmed, where commits are automatic, and leaves the group, in
@@ -123,6 +125,7 @@ impl Consumer {
             partition,
             acquired: owned.acquired,
             position: if let Position::At(at) = owned.position { Some(Offset(at.offset)) } else { None },
+            reset_from: owned.reset_from.map(Offset),
         };
         Some((change, owned.into_iter().map(assigned).collect()))
     }

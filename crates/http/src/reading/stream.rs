@@ -141,8 +141,7 @@ impl<R: RecordObject> RecordStream<R> {
     }
 
     async fn run(&mut self, answers: &AnswerSender) {
-        self.push_opening(answers);
-        self.push_resets(answers);
+        self.push_opening(answers).await;
         let mut followed = Instant::now();
         self.sent = followed;
         // What the next read may need of the memory for answers.
@@ -168,6 +167,7 @@ impl<R: RecordObject> RecordStream<R> {
                 Err(Error::Stopping) => return,
                 Err(error) => return self.push_failure(&error, answers),
             };
+            self.push_resets(answers).await;
             if !answer.text().is_empty() {
                 expected = answer.text().len();
                 answers.push_whole(Bytes::from_owner(answer.take_text()));
@@ -258,8 +258,8 @@ impl<R: RecordObject> RecordStream<R> {
         Ok(())
     }
 
-    /// Says of which partitions records are missing, or come again, because they do not begin where the client was.
-    fn push_resets(&self, answers: &AnswerSender) {
+    /// Says of which partitions records are missing, or come again, because they do not have the one that the client would be sent next.
+    async fn push_resets(&mut self, answers: &AnswerSender) {
         #[derive(Serialize)]
         struct Reset {
             partition: i32,
@@ -268,21 +268,26 @@ impl<R: RecordObject> RecordStream<R> {
             latest: i64,
             message: String,
         }
-        let Source::Topic(reader, _) = &self.source else { return };
-        for PositionReset { partition, asked, earliest, latest } in reader.resets() {
+        let Source::Topic(reader, _) = &mut self.source else { return };
+        for PositionReset { partition, asked, earliest, latest } in reader.take_resets().await {
             let message = format!(
-                "Partition {partition} has the offsets {earliest} to {latest} and not {asked}, which the last event says: records were deleted, or \
-                 the topic was made again. It goes on at {earliest}."
+                "Partition {partition} has the offsets {earliest} to {latest} and not {asked}, which comes next for this client: records were \
+                 deleted, or the topic was made again. It goes on at {earliest}."
             );
-            let reset = Reset { partition: partition.0, asked: *asked, earliest: *earliest, latest: *latest, message };
+            let reset = Reset { partition: partition.0, asked, earliest, latest, message };
             self.push_event("reset", &to_json(&reset), answers);
         }
     }
 
-    /// The id of the place where the stream begins, so that a client that is cut off before the first record misses none.
-    fn push_opening(&self, answers: &AnswerSender) {
+    /// The id of the place where the stream begins, so that a client that is cut off before the first record misses none: behind what is to
+    /// be said of that place, or a client that is cut off between them would never hear of it.
+    async fn push_opening(&mut self, answers: &AnswerSender) {
         if self.framing == Framing::Events {
-            let mut opening = RETRY.to_vec();
+            answers.push(RETRY);
+        }
+        self.push_resets(answers).await;
+        if self.framing == Framing::Events {
+            let mut opening = Vec::new();
             let positions = self.positions.text();
             if !positions.is_empty() {
                 opening.extend_from_slice(format!("id: {positions}\n").as_bytes());

@@ -209,9 +209,13 @@ async fn a_client_is_told_where_it_is_when_its_last_event_is_not_there() {
     }
     let headers = [EVENTS, ("Last-Event-ID", "0:9,1:0")];
     let mut stream = app.stream("/topics/lab/records?format=json", &headers).await;
-    assert_eq!(stream.id().await, "0:0,1:0");
     let reset = stream.event().await.expect("an event");
-    assert_eq!((reset.kind.as_str(), reset.id.as_str()), ("reset", ""));
+    assert_eq!(
+        (reset.kind.as_str(), reset.id.as_str()),
+        ("reset", ""),
+        "before the id that would let a client forget it"
+    );
+    assert_eq!(stream.id().await, "0:0,1:0");
     let of = |member: &str| reset.data[member].as_i64();
     assert_eq!((of("partition"), of("asked"), of("earliest"), of("latest")), (Some(0), Some(9), Some(0), Some(2)));
     assert_eq!(stream.event().await.expect("a record").data["value"], json!("a"));
@@ -223,6 +227,34 @@ async fn a_client_is_told_where_it_is_when_its_last_event_is_not_there() {
     let mut stream = app.stream("/topics/lab/records?format=json", &[EVENTS, ("Last-Event-ID", "0:0,1:0")]).await;
     assert_eq!(stream.event().await.expect("an event").data["earliest"], 1);
     assert_eq!(stream.event().await.expect("a record").data["value"], json!("b"));
+}
+
+/// Retention overtakes a client that reads slowly.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_says_so_when_the_records_that_come_next_are_deleted() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    for n in 0..100 {
+        app.produce_to(0, json!({"n": n, "value": "x".repeat(256 << 10)})).await;
+    }
+    let mut stream = app.stream("/topics/lab/records?format=json&offset=earliest", &[EVENTS]).await;
+    assert_eq!(stream.event().await.expect("a record").data["offset"], 0);
+    let topic = postern_kafka::TopicName::parse("lab").expect("a name");
+    let before = [(postern_kafka::PartitionId(0), postern_kafka::Offset(99))].into();
+    app.cluster.delete_records(&topic, &before).await.expect("they are deleted");
+    let mut next = 1;
+    let reset = loop {
+        let event = stream.event().await.expect("an event");
+        if event.kind == "reset" {
+            break event;
+        }
+        assert_eq!(event.data["offset"], next);
+        next += 1;
+    };
+    assert!(next < 99, "it was sent {next} records");
+    assert_eq!((&reset.data["earliest"], &reset.data["latest"]), (&json!(99), &json!(100)));
+    assert_eq!(reset.data["asked"], next);
+    assert_eq!(stream.event().await.expect("a record").data["offset"], 99);
 }
 
 #[tokio::test(flavor = "multi_thread")]

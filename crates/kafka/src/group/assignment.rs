@@ -44,6 +44,8 @@ pub(crate) struct Owned {
     /// The stamp under which it was assigned; another one after it was given up for good and came back.
     pub(crate) acquired: u64,
     pub(crate) position: Position,
+    /// The offset that the log did not have, from which the reset policy has led away; `None` after the caller has moved the position.
+    pub(crate) reset_from: Option<i64>,
     /// The position behind what the caller has confirmed.
     confirmed: Option<LogPosition>,
     /// What was committed last from here.
@@ -72,7 +74,7 @@ pub(crate) enum LookUp {
 impl Owned {
     fn new(stamp: u64, position: Position) -> Owned {
         let confirmed = if let Position::At(at) = position { Some(at) } else { None };
-        Owned { stamp, acquired: stamp, position, confirmed, committed: None }
+        Owned { stamp, acquired: stamp, position, reset_from: None, confirmed, committed: None }
     }
 
     /// The same partition at another position.
@@ -198,7 +200,8 @@ impl Assignment {
         let next = state.stamp + 1;
         if let Some(owned) = state.owned(partition, stamp) {
             let committed = if is_committed { Some(found.offset) } else { owned.committed };
-            *owned = owned.moved(next, Position::At(found), committed);
+            let reset_from = owned.reset_from;
+            *owned = Owned { reset_from, ..owned.moved(next, Position::At(found), committed) };
             state.stamp = next;
         }
     }
@@ -223,7 +226,8 @@ impl Assignment {
         let mut state = self.state.lock();
         let next = state.stamp + 1;
         if let Some(owned) = state.owned(partition, stamp) {
-            *owned = owned.moved(next, Position::LookUp(to), owned.committed);
+            let reset_from = if let Position::At(at) = owned.position { Some(at.offset) } else { owned.reset_from };
+            *owned = Owned { reset_from, ..owned.moved(next, Position::LookUp(to), owned.committed) };
             state.stamp = next;
         }
     }

@@ -74,7 +74,7 @@ impl StreamPlaces {
     /// Somebody has moved these partitions: the client goes on from there.
     pub(super) fn sought(&mut self, consumer: &Consumer, partitions: &BTreeSet<TopicPartition>) {
         let assigned = consumer.assigned_since(0).map(|(_, assigned)| assigned).unwrap_or_default();
-        for AssignedPartition { partition, acquired, position } in assigned {
+        for AssignedPartition { partition, acquired, position, .. } in assigned {
             if partitions.contains(&partition) {
                 self.starts.remove(&partition);
                 self.sought.insert(partition, (acquired, position.map(|position| position.0)));
@@ -111,7 +111,7 @@ impl StreamPlaces {
     ) -> Result<bool, Error> {
         let mut is_moved = false;
         let resumed: BTreeMap<PartitionName, i64> = resumed.into_iter().collect();
-        for AssignedPartition { partition, acquired, position } in assigned {
+        for AssignedPartition { partition, acquired, position, .. } in assigned {
             let named = resumed.get(&PartitionName::from(partition)).copied();
             let begun = self.starts.get(partition).filter(|(under, _)| under == acquired).map(|(_, start)| *start);
             let next = match self.sought.get(partition) {
@@ -137,7 +137,7 @@ impl StreamPlaces {
     /// Of what is still assigned; what was looked up is known before a record is taken.
     fn keep_sought(&mut self, assigned: &[AssignedPartition]) {
         let mut kept = HashMap::with_capacity(self.sought.len());
-        for AssignedPartition { partition, acquired, position } in assigned {
+        for AssignedPartition { partition, acquired, position, .. } in assigned {
             if let Some((_, start)) = self.sought.remove(partition).filter(|(under, _)| under == acquired) {
                 kept.insert(partition.clone(), (*acquired, start.or(position.map(|position| position.0))));
             }
@@ -147,7 +147,7 @@ impl StreamPlaces {
 
     fn keep_starts(&mut self, assigned: &[AssignedPartition]) {
         let mut kept = HashMap::with_capacity(assigned.len());
-        for AssignedPartition { partition, acquired, position } in assigned {
+        for AssignedPartition { partition, acquired, position, .. } in assigned {
             let begun = self.starts.remove(partition).filter(|(under, _)| under == acquired);
             if let Some(start) = begun.or(position.map(|position| (*acquired, position.0))) {
                 kept.insert(partition.clone(), start);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use postern_kafka::{
-    ByteCount, Consumer, ConsumerSettings, Error as ClusterError, ErrorKind, Offset, OffsetReset, OffsetTime,
-    PartitionId, SeekTo, TopicName, TopicPartition,
+    AssignedPartition, ByteCount, Consumer, ConsumerSettings, Error as ClusterError, ErrorKind, Offset, OffsetReset,
+    OffsetTime, PartitionId, SeekTo, TopicName, TopicPartition,
 };
 use tokio::time::Instant;
 
@@ -33,7 +33,7 @@ pub enum ReadStart {
     /// The same with a record for each; partitions that are not named begin with their first.
     Offsets(BTreeMap<PartitionId, i64>),
     /// Where an earlier read has ended. A partition that does not have its record any more, or does not have it yet, begins with its first
-    /// ([`TopicReader::resets`]), and so do those that are not named.
+    /// ([`TopicReader::take_resets`]), and so do those that are not named.
     Resumed(BTreeMap<PartitionId, i64>),
     /// With the first record at or after this time, in milliseconds since 1970.
     Timestamp(i64),
@@ -73,6 +73,10 @@ pub struct TopicReader {
     /// The ends that partitions had, of those with something to read.
     ends: BTreeMap<PartitionId, i64>,
     resets: Vec<PositionReset>,
+    /// The last change of positions that was followed.
+    followed: u64,
+    /// The offset of each partition of which it was told last that it is not there.
+    told: BTreeMap<PartitionId, i64>,
 }
 
 impl Proxy {
@@ -105,8 +109,9 @@ impl Proxy {
             consumer.seek(&place(topic, *partition), SeekTo::Offset(Offset(*offset)))?;
         }
         let ends = ends.into_iter().filter(|(partition, end)| starts.get(partition).is_some_and(|start| start < end));
-        let (ends, decoders) = (ends.collect(), Decoders::new(formats));
-        Ok(TopicReader { proxy: self.clone(), topic: topic.clone(), consumer, decoders, starts, ends, resets })
+        let (proxy, topic) = (self.clone(), topic.clone());
+        let (ends, decoders, told) = (ends.collect(), Decoders::new(formats), BTreeMap::new());
+        Ok(TopicReader { proxy, topic, consumer, decoders, starts, ends, resets, followed: 0, told })
     }
 
     /// An offset that somebody names must be one that the partition has, or its end, as Kafka's own consumers have it without a reset policy.
@@ -186,9 +191,24 @@ impl TopicReader {
         &self.starts
     }
 
-    /// Those of the partitions that do not begin where they should.
-    pub fn resets(&self) -> &[PositionReset] {
-        &self.resets
+    /// Those of the partitions that do not begin where they should, and in later calls those that could not go on where they were: what
+    /// comes of them next was read from the first record that they have.
+    pub async fn take_resets(&mut self) -> Vec<PositionReset> {
+        let mut resets = std::mem::take(&mut self.resets);
+        let Some((change, assigned)) = self.consumer.assigned_since(self.followed) else { return resets };
+        self.followed = change;
+        for AssignedPartition { partition: TopicPartition { partition, .. }, position, reset_from, .. } in assigned {
+            let (Some(Offset(position)), Some(Offset(asked))) = (position, reset_from) else { continue };
+            if self.told.insert(partition, asked) != Some(asked) {
+                // Best known now; a cluster that cannot say leaves what the consumer has found.
+                let found = async |time| self.proxy.look_up(&self.topic, &[partition], time).await.ok();
+                let at = |found: Option<BTreeMap<PartitionId, i64>>| found?.get(&partition).copied();
+                let earliest = at(found(OffsetTime::Earliest).await).unwrap_or(position);
+                let latest = at(found(OffsetTime::Latest).await).unwrap_or(position);
+                resets.push(PositionReset { partition, asked, earliest, latest });
+            }
+        }
+        resets
     }
 
     /// Reads, written with `layout`: what there was when the reader was made, within `limits`, or as a stream what there is. Where there is
