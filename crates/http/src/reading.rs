@@ -114,7 +114,7 @@ pub(crate) fn start(request: &RequestContext, otherwise: ReadStart) -> Result<Re
             Some(start) => Ok(start),
             None => wrong(
                 "offset",
-                "a whole number from 0, earliest, latest, or a number for each partition such as 0:17,1:4",
+                "a whole number from 0, earliest, latest, or a number for each partition, each of them once, such as 0:17,1:4",
                 &offset,
             ),
         },

@@ -3,7 +3,7 @@
 //! Of one topic `0:17,1:4`; where a stream may have several topics, `orders:0:17,1:4,audit:0:3`: a partition without a topic is one of the
 //! topic before it. Names of topics have no colon and no comma.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postern_proxy::{PartitionName, PartitionPosition};
 
@@ -34,14 +34,14 @@ impl Positions {
         Positions(positions.iter().map(place).collect())
     }
 
-    /// `None`: it is no such text.
+    /// `None`: it is no such text, or names a partition twice.
     pub(crate) fn parse(text: &str) -> Option<Positions> {
-        let (mut topic_before, mut places) = ("", Vec::new());
+        let (mut topic_before, mut places, mut named) = ("", Vec::new(), BTreeSet::new());
         for text in text.split(',') {
             let (rest, next) = text.trim().rsplit_once(':')?;
             let (topic, partition) = rest.rsplit_once(':').unwrap_or((topic_before, rest));
             let (partition, next): (i32, i64) = (partition.parse().ok()?, next.parse().ok()?);
-            if partition < 0 || next < 0 {
+            if partition < 0 || next < 0 || !named.insert((topic, partition)) {
                 return None;
             }
             places.push(Place { topic: topic.to_owned(), partition, next });
@@ -150,10 +150,14 @@ mod tests {
             assert_eq!(positions.of_topic().is_some(), !text.starts_with('a'), "{text}");
             assert_eq!(positions.of_topics().is_some(), text.starts_with('a'), "{text}");
         }
-        for bad in ["", "0", "0:", ":1", "x:1", "0:-1", "-1:0", "0:1,", "0:1:x", "0:1;1:2"] {
+        for bad in
+            ["", "0", "0:", ":1", "x:1", "0:-1", "-1:0", "0:1,", "0:1:x", "0:1;1:2", "0:1,0:2", "a:0:1,b:0:1,a:0:1"]
+        {
             assert_eq!(Positions::parse(bad), None, "{bad}");
         }
-        assert_eq!(Positions::parse(&["0:1"; 501].join(",")), None, "it is bounded");
+        let many = |count: i32| (0..count).map(|partition| format!("{partition}:1")).collect::<Vec<_>>().join(",");
+        assert!(Positions::parse(&many(500)).is_some());
+        assert_eq!(Positions::parse(&many(501)), None, "it is bounded");
         let long = Positions::parse("a:0:1,a:1:2,b:0:3").expect("the topic may stand in each");
         assert_eq!(long.text(), "a:0:1,1:2,b:0:3");
         assert_eq!(Positions::parse("0:1,a:0:1").and_then(|mixed| mixed.of_topics()), None);
