@@ -16,6 +16,7 @@ use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, V
 use hyper::{Response, StatusCode};
 use postern_proxy::run_large;
 
+use crate::negotiate::quality;
 use crate::problem::Problem;
 use crate::reply::ReplyBody;
 
@@ -108,8 +109,7 @@ impl Coding {
 
 /// Thousandths: `q=0.5` is 500. Without one it is 1000, and one that cannot be read is none.
 fn weight(parameters: &str) -> u32 {
-    let named = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
-    let weight: f64 = named.map_or(Some(1.0), |text| text.trim().parse().ok()).unwrap_or(1.0);
+    let weight: f64 = parameters.split(';').find_map(quality).and_then(|text| text.parse().ok()).unwrap_or(1.0);
     (weight.clamp(0.0, 1.0) * 1000.0) as u32
 }
 
@@ -150,6 +150,7 @@ mod tests {
         assert_eq!(of_answer("gzip;q=1.0, zstd;q=0.5"), Some(Coding::Gzip));
         assert_eq!(of_answer("zstd;q=0, gzip;q=0"), None);
         assert_eq!(of_answer("*"), Some(Coding::Gzip));
+        assert_eq!(of_answer("zstd; Q=0, gzip ;q=0"), None);
         assert_eq!(of_answer("gzip;q=0, *"), None);
         assert_eq!(of_answer("identity"), None);
     }

@@ -13,7 +13,7 @@ pub(crate) struct MediaType {
 /// The offer that `accept` prefers; `None`: no offer is acceptable, or the header cannot be parsed.
 ///
 /// Highest client weight first, then the server's weight, then the more specific range. Without the header, or with an empty one, it is the
-/// first offer. A weight of 0 is the last resort, not a refusal, as Confluent reads it (docs/reference/rest-v3.md §1).
+/// first offer. What has the weight 0 is not acceptable.
 pub(crate) fn negotiate(accept: Option<&str>, offers: &'static [MediaType]) -> Option<&'static str> {
     let first = offers.first().map(|offer| offer.name);
     let Some(accept) = accept.map(str::trim).filter(|accept| !accept.is_empty()) else { return first };
@@ -23,7 +23,7 @@ pub(crate) fn negotiate(accept: Option<&str>, offers: &'static [MediaType]) -> O
     let ranges: Vec<Range<'_>> = accept.split(',').filter_map(Range::parse).collect();
     let rank = |offer: &&'static MediaType| {
         let range = ranges.iter().filter(|range| range.covers(offer.name)).max_by_key(|range| range.specificity())?;
-        Some((range.weight, offer.weight, range.specificity()))
+        (range.weight > 0).then_some((range.weight, offer.weight, range.specificity()))
     };
     // `max_by_key` returns the last of equals, and the first offer should win.
     offers
@@ -40,6 +40,12 @@ pub(crate) fn media_type_of(content_type: &str, known: &[&'static str]) -> Optio
     known.iter().find(|media_type| media_type.eq_ignore_ascii_case(essence)).copied()
 }
 
+/// The text of a weight, where a parameter is one (RFC 9110 §12.4.2).
+pub(crate) fn quality(parameter: &str) -> Option<&str> {
+    let (name, value) = parameter.split_once('=')?;
+    name.trim().eq_ignore_ascii_case("q").then(|| value.trim())
+}
+
 /// One item of an `Accept` header.
 struct Range<'a> {
     kind: &'a str,
@@ -52,8 +58,7 @@ impl<'a> Range<'a> {
     fn parse(item: &'a str) -> Option<Range<'a>> {
         let mut parts = item.split(';');
         let (kind, subtype) = parts.next()?.trim().split_once('/')?;
-        let quality = parts.find_map(|part| part.trim().strip_prefix("q=").or_else(|| part.trim().strip_prefix("Q=")));
-        let weight = match quality.map(|quality| quality.trim().parse::<f32>()) {
+        let weight = match parts.find_map(quality).map(str::parse::<f32>) {
             None => 1000,
             Some(Ok(quality)) if (0.0..=1.0).contains(&quality) => (quality * 1000.0) as u16,
             Some(_) => return None,
@@ -96,7 +101,9 @@ mod tests {
             (Some("application/vnd.kafka.binary.v2+json, application/vnd.kafka.v2+json;q=0.5"), binary),
             (Some("text/html, image/gif, image/jpeg, */*; q=0.2"), v2),
             (Some("application/vnd.kafka.v2+json;q=0, */*"), binary),
-            (Some("application/vnd.kafka.v2+json;q=0"), v2),
+            (Some("application/vnd.kafka.v2+json;q=0"), None),
+            (Some("application/vnd.kafka.v2+json; Q=0.000, application/*;q=0"), None),
+            (Some("*/*;q=0, application/vnd.kafka.v2+json"), v2),
             (Some("*/vnd.kafka.v2+json"), v2),
             (Some("application/json"), None),
             (Some("nonsense"), None),

@@ -288,6 +288,18 @@ async fn a_stream_of_a_topic_goes_on_behind_what_cannot_be_decoded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_not_acceptable_is_not_opened() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    for (accept, expected) in [("text/event-stream;q=0", 406), ("text/event-stream; Q=0.0, */*", 200)] {
+        let read = app.request(Method::GET, "/topics/lab/records?timeout=1").header("Accept", accept).send();
+        let read = timeout(SOON, read).await.expect("it is no stream");
+        assert_eq!(read.status, expected, "{accept}: {}", read.text());
+        assert_ne!(read.header("content-type"), EVENTS.1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_are_as_many_as_allowed_and_end_with_their_clients() {
     let app = TestApp::bounded(Bounds { record_streams: 1, ..Bounds::default() }).await;
     app.topic("lab", 1).await;
