@@ -3,7 +3,8 @@
 //! Everything happens while the consumer waits for records; only connecting and looking up run as tasks of their own, so that a
 //! wait that is given up loses nothing. The next fetch is sent when an answer was read, before its records are taken. An answer
 //! is read only when all records of the last were taken and the budget has memory for it; until then it stays at the broker and
-//! in the kernel.
+//! in the kernel. What a compressed batch becomes counts from when it is opened: where there is no memory for it, all of it is given back, and the
+//! answer that brings it again takes the memory for both.
 
 mod epochs;
 mod outcomes;
@@ -27,6 +28,7 @@ use super::{
     ConsumerRecord,
     fetch_connection::{Arrived, FetchConnection, MAX_BATCH_BYTES, WantedPartition},
     positions::{Found, Positions},
+    settings::FetchBudget,
 };
 use crate::{
     Error, ErrorKind, NodeId, TopicName, TopicPartition,
@@ -57,6 +59,10 @@ pub(super) struct Fetcher {
     leaders: Attempts,
     /// The last wait has ended while an answer waited for memory.
     lacks_memory: bool,
+    /// Memory that came with the last answer, for a batch for which there was none when it was decompressed before.
+    reserve: Option<OwnedSemaphorePermit>,
+    /// Records were given back for want of memory, and are to be asked for again.
+    gave_back: bool,
     /// Counts fetches, so that those that have waited the longest come first.
     turn: u64,
 }
@@ -70,6 +76,8 @@ struct Reading {
     checked_epoch: i32,
     is_checking: bool,
     fetched: Option<FetchedRecords>,
+    /// What the next batch takes when it is decompressed, where there was no memory for it.
+    unpacked: usize,
     max_bytes: i32,
     not_before: Instant,
     leader_changed: bool,
@@ -80,8 +88,9 @@ struct Reading {
 struct FetchedRecords {
     records: PartitionRecords,
     next: Option<ConsumerRecord>,
-    /// The memory of the answer that they came with.
-    _permit: Arc<OwnedSemaphorePermit>,
+    /// The memory of the answer that they came with, and of the batch that is open, where it was compressed.
+    permit: Arc<OwnedSemaphorePermit>,
+    unpacked: Option<OwnedSemaphorePermit>,
 }
 
 /// A broker that leads some of the partitions.
@@ -144,6 +153,8 @@ impl Fetcher {
             finding: Attempts::new(),
             leaders: Attempts::new(),
             lacks_memory: false,
+            reserve: None,
+            gave_back: false,
             turn: 0,
         }
     }
@@ -160,10 +171,14 @@ impl Fetcher {
             if self.front().is_some() {
                 return Ok(true);
             }
+            if std::mem::take(&mut self.gave_back) {
+                continue;
+            }
             if let Some(error) = self.errors.pop_front().or_else(|| self.assignment.take_failure()) {
                 return Err(error);
             }
             let waiting_for_memory = memory.as_ref().map(|(node, _)| *node);
+            self.reserve = None; // there was nothing to open
             let (brokers, jobs) = (&mut self.brokers, &mut self.jobs);
             tokio::select! {
                 biased;
@@ -184,6 +199,7 @@ impl Fetcher {
                 }
                 (node, arrived) = poll_brokers(brokers, waiting_for_memory) => match arrived {
                     Ok(Arrived::Announced(length)) => {
+                        let length = length.saturating_add(self.unpacked_by(node));
                         let bytes = u32::try_from(length.clamp(1, budget.capacity().0.max(1))).unwrap_or(u32::MAX);
                         match budget.available.clone().try_acquire_many_owned(bytes) {
                             Ok(permit) => self.set_permit(node, permit),
@@ -231,8 +247,17 @@ impl Fetcher {
             if fetched.next.is_some() {
                 break;
             }
+            let before = fetched.records.position();
             match in_place(fetched.records.opens_large(), || fetched.records.next()) {
+                Some(Ok(_)) if !fetched.admit(&self.positions.settings.budget, &mut self.reserve) => {
+                    // Nothing is held while it waits for memory: the batch comes again when there is enough for it.
+                    reading.unpacked = fetched.records.unpacked();
+                    self.gave_back = true;
+                    self.assignment.advance(at, reading.stamp, before);
+                    reading.position = Position::At(before);
+                }
                 Some(Ok(record)) => {
+                    reading.unpacked = 0;
                     let (topic, partition) = (at.topic.clone(), at.partition);
                     fetched.next = Some(ConsumerRecord { topic, partition, record });
                     break;
@@ -278,6 +303,7 @@ impl Fetcher {
         self.ready.clear();
         self.brokers.clear();
         self.partitions.clear();
+        self.reserve = None;
         self.followed = 0;
     }
 
@@ -298,6 +324,7 @@ impl Fetcher {
                 checked_epoch: NO_EPOCH,
                 is_checking: false,
                 fetched: None,
+                unpacked: 0,
                 max_bytes: max_bytes.clamp(1, MAX_BATCH_BYTES),
                 not_before: Instant::now(),
                 leader_changed: false,
@@ -309,6 +336,16 @@ impl Fetcher {
             self.partitions.get(partition).is_some_and(|reading| reading.fetched.is_some())
         };
         self.ready.retain(fetched);
+    }
+
+    /// What the answer of this broker takes besides itself, once it is decompressed.
+    fn unpacked_by(&mut self, node: NodeId) -> usize {
+        let Some(Broker { connection: Connection::Open(connection), .. }) = self.brokers.get_mut(&node) else {
+            return 0;
+        };
+        let wanted = connection.in_flight().map_or(&[][..], |in_flight| &in_flight.wanted);
+        let reading = wanted.iter().filter_map(|wanted| self.partitions.get(&wanted.partition));
+        reading.map(|reading| reading.unpacked).max().unwrap_or(0)
     }
 
     // === Beginning work ===
@@ -454,6 +491,26 @@ impl Fetcher {
             let opened = FetchConnection::open(&network, &address).await;
             Done::Connected(node, opened.map(Box::new))
         });
+    }
+}
+
+impl FetchedRecords {
+    /// Whether there is memory for the batch that is open, which may have been compressed: of the reserve, else of the budget. It is not waited
+    /// for here, as others may wait for what this consumer holds.
+    fn admit(&mut self, budget: &FetchBudget, reserve: &mut Option<OwnedSemaphorePermit>) -> bool {
+        // A batch that takes more than all there is counts as the rest.
+        let most = budget.capacity().0.saturating_sub(self.permit.num_permits());
+        let needed = self.records.unpacked().min(most);
+        let held = self.unpacked.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        if held == needed {
+            return true;
+        }
+        // Of the batch before: it has been read.
+        self.unpacked = None;
+        let reserved = reserve.take().and_then(|mut reserve| reserve.split(needed));
+        let more = || budget.available.clone().try_acquire_many_owned(u32::try_from(needed).unwrap_or(u32::MAX)).ok();
+        self.unpacked = reserved.or_else(more);
+        self.unpacked.is_some()
     }
 }
 

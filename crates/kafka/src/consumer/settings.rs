@@ -156,8 +156,8 @@ impl fmt::Debug for Subscription {
 
 /// The memory for what consumers fetch ahead. Cheap to clone; clones share the budget.
 ///
-/// An answer of a broker is read from its connection only when the budget holds all of it. Its bytes are released when its last
-/// record was taken, or when it is discarded.
+/// An answer of a broker is read from its connection only when the budget holds all of it, and a compressed batch of it is handed out only when
+/// the budget holds what it became as well. Bytes are released when the last record was taken, or when they are discarded.
 #[derive(Clone, Debug)]
 pub struct FetchBudget {
     pub(crate) available: Arc<Semaphore>,

@@ -34,6 +34,8 @@ pub(crate) struct PartitionRecords {
 #[derive(Debug)]
 struct OpenBatch {
     body: Bytes,
+    /// Bytes that it became when it was decompressed; 0 where it is part of the answer.
+    unpacked: usize,
     base_offset: i64,
     leader_epoch: i32,
     timestamps: Timestamps,
@@ -71,6 +73,11 @@ impl PartitionRecords {
             (rest, is_whole) = (after, true);
         }
         is_whole.then_some(end)
+    }
+
+    /// What is held besides the answer: the batch that is open, where it was compressed.
+    pub(crate) fn unpacked(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.unpacked)
     }
 
     /// Whether the next record opens a batch that takes long to check and decompress.
@@ -132,14 +139,18 @@ impl PartitionRecords {
             }
             let hidden = batch.is_control() || (batch.is_transactional() && self.aborting.contains(&batch.producer_id));
             if !hidden && last_offset >= self.position.offset {
-                let body = match batch.body()? {
-                    Cow::Borrowed(body) => self.rest.slice_ref(body),
-                    Cow::Owned(body) => Bytes::from(body),
+                let (body, unpacked) = match batch.body()? {
+                    Cow::Borrowed(body) => (self.rest.slice_ref(body), 0),
+                    Cow::Owned(body) => {
+                        let unpacked = body.capacity();
+                        (Bytes::from(body), unpacked)
+                    }
                 };
                 let left = if batch.count >= 0 { batch.count } else { return Err(BadBatch::Malformed) };
                 let Batch { base_offset, leader_epoch, .. } = batch;
                 let timestamps = batch.timestamps();
-                self.open = Some(OpenBatch { body, base_offset, leader_epoch, timestamps, left, last_offset });
+                self.open =
+                    Some(OpenBatch { body, unpacked, base_offset, leader_epoch, timestamps, left, last_offset });
             } else {
                 self.position.advance(batch.base_offset, batch.leader_epoch, last_offset.saturating_add(1));
             }

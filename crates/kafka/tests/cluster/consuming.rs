@@ -1,14 +1,24 @@
 //! Consumers: what they read, where they begin, what they commit.
 
-use std::time::Duration;
-
-use postern_kafka::{
-    ByteCount, CommitOffset, Consumer, ConsumerSettings, ErrorKind, FetchBudget, Offset, OffsetReset, PartitionId,
-    Record, SeekTo, Subscription, TopicName, TopicPartition,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
-use tokio::time::{Instant, timeout};
 
-use crate::target::{Target, fresh_name, sized, value};
+use bytes::Bytes;
+use postern_kafka::{
+    ByteCount, Cluster, CommitOffset, Compression, Consumer, ConsumerSettings, ErrorKind, FetchBudget, Offset,
+    OffsetReset, PartitionId, Record, SeekTo, Settings, Subscription, TopicName, TopicPartition,
+};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::target::{Target, append, fresh_name, sized, value};
 
 /// Settings of a group of its own, with a test's patience; reading begins at the beginning.
 pub(crate) fn settings(group: &TopicName) -> ConsumerSettings {
@@ -318,6 +328,57 @@ async fn what_is_fetched_ahead_stays_within_the_budget() {
         }
         silent(consumer).await;
         assert_eq!(budget.used(), ByteCount(0));
+    }
+}
+
+/// A few hundred bytes of zeros in an answer are 256 KiB in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_compressed_batches_become_stays_within_the_budget() {
+    const CONSUMERS: usize = 100;
+    const BATCHES: i64 = 4;
+    const LARGE: usize = 256 << 10;
+    let target = Target::start().await;
+    let topic = target.topic(1).await;
+    let packing = Cluster::connect(Settings { compression: Compression::Zstd, ..target.settings() }).expect("sound");
+    for _ in 0..BATCHES {
+        let zeros = Record { value: Some(Bytes::from(vec![0; LARGE])), ..value("") };
+        append(&packing, &topic, vec![zeros]).await;
+    }
+    let budget = FetchBudget::new(ByteCount(4 * LARGE + (64 << 10)));
+    let holding = Arc::new(AtomicUsize::new(0));
+    let mut readers = JoinSet::new();
+    for _ in 0..CONSUMERS {
+        let limited = ConsumerSettings { budget: budget.clone(), ..settings(&fresh_name()) };
+        let mut consumer = target.cluster.consumer(limited).expect("made");
+        consumer.assign(vec![at(&topic, 0)]);
+        let (budget, holding) = (budget.clone(), holding.clone());
+        readers.spawn(async move {
+            let mut most = 0;
+            for offset in 0..BATCHES {
+                let polled = consumer.poll(Instant::now() + Duration::from_secs(60)).await;
+                assert!(polled.expect("polled"), "it has its turn");
+                most = most.max(holding.fetch_add(1, Ordering::SeqCst) + 1);
+                assert!(budget.used() >= ByteCount(LARGE), "{}", budget.used());
+                // Others try meanwhile.
+                sleep(Duration::from_millis(5)).await;
+                assert_eq!(consumer.take().map(|record| record.record.offset), Some(Offset(offset)));
+                holding.fetch_sub(1, Ordering::SeqCst);
+            }
+            silent(&mut consumer).await;
+            most
+        });
+    }
+    let most = readers.join_all().await.into_iter().max();
+    assert!(most <= Some(4), "{most:?} had a batch at once");
+    assert_eq!(budget.used(), ByteCount(0));
+    // One that is larger than all of the budget is read as well.
+    let small = FetchBudget::new(ByteCount(LARGE / 2));
+    let mut consumer =
+        target.cluster.consumer(ConsumerSettings { budget: small, ..settings(&fresh_name()) }).expect("made");
+    consumer.assign(vec![at(&topic, 0)]);
+    for offset in 0..BATCHES {
+        assert!(consumer.poll(soon()).await.expect("polled"));
+        assert_eq!(consumer.take().map(|record| record.record.offset), Some(Offset(offset)));
     }
 }
 

@@ -94,7 +94,7 @@ impl Fetcher {
             return;
         };
         let InFlight { wanted, permit, .. } = in_flight;
-        let Some(permit) = permit.map(Arc::new) else { return };
+        let Some(mut permit) = permit else { return };
         let (code, partitions) = match connection.read(frame, &wanted) {
             Ok(read) => read,
             Err(_) => return self.disconnect(node),
@@ -104,6 +104,9 @@ impl Fetcher {
             return self.disconnect(node);
         }
         attempts.backoff.reset();
+        let beyond = permit.num_permits().saturating_sub(frame.len().max(1));
+        self.reserve = if beyond > 0 { permit.split(beyond) } else { None };
+        let permit = Arc::new(permit);
         for answered in partitions {
             self.partition_answered(answered, &permit);
         }
@@ -130,7 +133,8 @@ impl Fetcher {
                 match records.end() {
                     Some(end) => {
                         reading.position = Position::At(end);
-                        reading.fetched = Some(FetchedRecords { records, next: None, _permit: permit.clone() });
+                        reading.fetched =
+                            Some(FetchedRecords { records, next: None, permit: permit.clone(), unpacked: None });
                         self.ready.push_back(partition.clone());
                     }
                     None if reading.max_bytes < MAX_BATCH_BYTES => {
