@@ -5,6 +5,10 @@
 //!
 //! Source: RFC 8259.
 
+#[cfg(test)]
+mod tests;
+
+use super::number::{Decimal, MAX_DECIMAL_DIGITS, POWERS_OF_TEN};
 use super::{JsonString, Number};
 use crate::JsonError;
 
@@ -29,9 +33,6 @@ pub enum Token<'t> {
 /// Bounds on the characters of a number and the bytes of a member's name; Jackson, which Confluent reads with, has the same.
 const MAX_NUMBER_LEN: usize = 1000;
 const MAX_NAME_LEN: usize = 50_000;
-
-/// An integer of so many digits always fits into an `i64`.
-const MAX_EXACT_DIGITS: usize = 18;
 
 /// Reads one text from its beginning to its end.
 #[derive(Debug)]
@@ -85,6 +86,63 @@ impl<'t> Reader<'t> {
             Some(b'[') => self.open().map(|()| Token::Array),
             _ => self.literal(),
         }
+    }
+
+    /// The next value where it is a number. `None`: it is none, and nothing but white space has been read.
+    ///
+    /// # Errors
+    /// As [`Reader::next_token`], for a number.
+    #[inline]
+    pub fn next_number(&mut self) -> Result<Option<Number<'t>>> {
+        self.skip_whitespace();
+        match self.peek() {
+            Some(b'-' | b'0'..=b'9') => self.number().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The next value where it is a string. `None`: it is none, and nothing but white space has been read.
+    ///
+    /// # Errors
+    /// As [`Reader::next_token`], for a string.
+    #[inline]
+    pub fn next_string(&mut self) -> Result<Option<JsonString<'t>>> {
+        self.skip_whitespace();
+        match self.peek() {
+            Some(b'"') => self.string().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the next value is an object, whose members come next then. Where it is none, nothing but white space has been read.
+    ///
+    /// # Errors
+    /// It nests too deep.
+    #[inline]
+    pub fn next_object(&mut self) -> Result<bool> {
+        self.skip_whitespace();
+        match self.peek() {
+            Some(b'{') => self.open().map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether the object goes on with this very text: a name in quotes and its colon. Its value is then the next token. Where not, nothing
+    /// has been read, and [`Reader::next_member`] finds the same name written in another way, another name, or the end.
+    #[inline]
+    pub fn next_member_is(&mut self, name_and_colon: &[u8]) -> bool {
+        let mut rest = &self.text.as_bytes()[self.at..];
+        if !self.just_opened {
+            let Some((b',', behind)) = rest.split_first() else { return false };
+            rest = behind;
+        }
+        while let Some((b' ' | b'\n' | b'\t' | b'\r', behind)) = rest.split_first() {
+            rest = behind;
+        }
+        let Some(behind) = rest.strip_prefix(name_and_colon) else { return false };
+        self.at = self.text.len() - behind.len();
+        self.just_opened = false;
+        true
     }
 
     /// Whether the array has another element, which is then the next token.
@@ -241,20 +299,23 @@ impl<'t> Reader<'t> {
             }
         }
         let first = self.at;
-        let value = self.digits()?;
+        let mut digits = self.digits(0)?;
         let whole = self.at;
         if whole - first > 1 && self.text.as_bytes()[first] == b'0' {
             self.at = start;
             return Err(self.syntax("a number with a leading zero"));
         }
+        let mut places = 0;
         if self.peek() == Some(b'.') {
             self.at += 1;
-            self.digits()?;
+            digits = self.digits(digits)?;
+            places = self.at - whole - 1;
         }
-        if let Some(b'e' | b'E') = self.peek() {
+        let has_exponent = matches!(self.peek(), Some(b'e' | b'E'));
+        if has_exponent {
             self.at += 1;
             self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
-            self.digits()?;
+            self.digits(0)?;
         }
         if self.at - first > MAX_NUMBER_LEN {
             return Err(JsonError::new(
@@ -263,23 +324,33 @@ impl<'t> Reader<'t> {
                 Some(start),
             ));
         }
-        let is_whole = self.at == whole;
-        let exact = (is_whole && whole - first <= MAX_EXACT_DIGITS).then_some(value);
-        let exact = exact.map(|value| if first > start { -value } else { value });
-        Ok(Number { digits: &self.text[start..self.at], is_whole, exact })
+        let fits = !has_exponent && whole - first + places <= MAX_DECIMAL_DIGITS;
+        Ok(Number {
+            digits: &self.text[start..self.at],
+            is_whole: self.at == whole,
+            decimal: fits.then_some(Decimal { digits, places }),
+        })
     }
 
-    /// One digit or more, and their value, which wraps around where they are too many.
+    /// One digit or more. Returns the value of those `before` and these, which wraps around where they are too many.
     #[inline]
-    fn digits(&mut self) -> Result<i64> {
-        let rest = &self.text.as_bytes()[self.at..];
-        let (mut count, mut value) = (0, 0_i64);
-        while let Some(digit @ b'0'..=b'9') = rest.get(count) {
-            value = value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
-            count += 1;
+    fn digits(&mut self, before: u64) -> Result<u64> {
+        let start = self.at;
+        let mut value = before;
+        let text = self.text.as_bytes();
+        while let Some(word) = text[self.at..].first_chunk() {
+            let (count, more) = leading_digits(*word);
+            value = value.wrapping_mul(POWERS_OF_TEN[count]).wrapping_add(more);
+            self.at += count;
+            if count < word.len() {
+                return if self.at == start { Err(self.unexpected()) } else { Ok(value) };
+            }
         }
-        self.at += count;
-        if count == 0 { Err(self.unexpected()) } else { Ok(value) }
+        while let Some(digit @ b'0'..=b'9') = text.get(self.at) {
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            self.at += 1;
+        }
+        if self.at == start { Err(self.unexpected()) } else { Ok(value) }
     }
 
     fn literal(&mut self) -> Result<Token<'t>> {
@@ -389,177 +460,26 @@ fn unescaped_len(bytes: &[u8]) -> usize {
     length + words.remainder().iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
 }
 
+/// How many of these characters are digits, from the first on, and their value. All at once: neighbours are joined to numbers of two
+/// digits, these to numbers of four, and these to one of eight.
+#[inline]
+fn leading_digits(characters: [u8; 8]) -> (usize, u64) {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let values = u64::from_le_bytes(characters) ^ (u64::from(b'0') * EACH);
+    // Ten and more reach the top bit of their byte. A carry goes to what stands behind, which does not count any more.
+    let others = (values.wrapping_add(0x76 * EACH) | values) & (0x80 * EACH);
+    let count = others.trailing_zeros() as usize / 8;
+    if count == 0 {
+        return (0, 0);
+    }
+    // Zeros come in front in place of what is no digit.
+    let values = values << (64 - 8 * count);
+    let pairs = (values.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
+    (count, fours.wrapping_mul(10_000 << 32 | 1) >> 32)
+}
+
 #[cold]
 fn too_deep(max_depth: usize, at: usize) -> JsonError {
     JsonError::new(format!("at most {max_depth} levels of nesting"), "a deeper value", Some(at))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// What the reader makes of a text, as a tree.
-    fn tree(reader: &mut Reader<'_>) -> Result<serde_json::Value> {
-        Ok(match reader.next_token()? {
-            Token::Null => serde_json::Value::Null,
-            Token::Bool(value) => value.into(),
-            Token::Number(number) => serde_json::from_str(number.digits).expect("the digits of a number"),
-            Token::String(text) => text.unescaped()?.into_owned().into(),
-            Token::Array => {
-                let mut items = Vec::new();
-                while reader.next_element()? {
-                    items.push(tree(reader)?);
-                }
-                items.into()
-            }
-            Token::Object => {
-                let mut members = serde_json::Map::new();
-                while let Some(name) = reader.next_member()? {
-                    members.insert(name.unescaped()?.into_owned(), tree(reader)?);
-                }
-                members.into()
-            }
-        })
-    }
-
-    fn read(json: &[u8]) -> Result<serde_json::Value> {
-        let mut reader = Reader::new(json, 100)?;
-        let value = tree(&mut reader)?;
-        reader.end().map(|()| value)
-    }
-
-    fn skipped(json: &[u8]) -> Result<()> {
-        let mut reader = Reader::new(json, 100)?;
-        reader.skip_value()?;
-        reader.end()
-    }
-
-    fn any_json() -> impl Strategy<Value = serde_json::Value> {
-        let leaf = prop_oneof![
-            Just(serde_json::Value::Null),
-            any::<bool>().prop_map(Into::into),
-            any::<i64>().prop_map(Into::into),
-            any::<f64>().prop_filter("JSON has no others", |value| value.is_finite()).prop_map(Into::into),
-            any::<String>().prop_map(Into::into),
-        ];
-        leaf.prop_recursive(4, 40, 6, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
-                prop::collection::vec((any::<String>(), inner), 0..6)
-                    .prop_map(|members| members.into_iter().collect::<serde_json::Map<_, _>>().into()),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn what_another_writes_is_read_as_it_reads_it(value in any_json(), pretty in any::<bool>()) {
-            let text = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) };
-            let text = text.expect("a tree can be written");
-            prop_assert_eq!(read(&text), serde_json::from_slice(&text).map_err(|_| unreachable!("it was just written")));
-            prop_assert_eq!(skipped(&text), Ok(()));
-        }
-
-        /// One byte changed: either both readers take it, for the same, or neither does.
-        #[test]
-        fn what_another_refuses_is_refused(value in any_json(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-            let mut text = serde_json::to_vec(&value).expect("a tree can be written");
-            let at = at.index(text.len());
-            text[at] = byte;
-            match (read(&text), serde_json::from_slice::<serde_json::Value>(&text)) {
-                (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs),
-                (Err(_), Err(_)) => {}
-                (ours, theirs) => prop_assert!(false, "{ours:?} and {theirs:?} of {}", String::from_utf8_lossy(&text)),
-            }
-            prop_assert_eq!(skipped(&text).is_ok(), read(&text).is_ok());
-        }
-
-        #[test]
-        fn runs_end_where_a_look_at_each_byte_ends_them(bytes in prop::collection::vec(0_u8..0x80, 0..40)) {
-            let one_by_one = bytes.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count();
-            prop_assert_eq!(unescaped_len(&bytes), one_by_one);
-        }
-    }
-
-    #[test]
-    fn syntax_errors_say_where_and_what_was_meant() {
-        let python = "; strings stand in double quotes: did you use str() where json.dumps() is meant?";
-        let no_number = "; JSON has no such number; send null instead, under Avro with the type [\"null\", \"double\"], where other numbers are written {\"double\": 1.5}";
-        for (json, error) in [
-            ("", "a text that ends too early"),
-            ("[1,2", "a text that ends too early"),
-            ("1 2", "'2' at byte 2"),
-            ("[1,]", "']' at byte 3; there is no comma after the last element"),
-            ("[,1]", "',' at byte 1"),
-            ("[1 2]", "'2' at byte 3"),
-            ("{\"a\":1, }", "'}' at byte 8; there is no comma after the last element"),
-            ("{a:1}", "'a' at byte 1; a string stands in double quotes, such as \"a\""),
-            ("{\"a\" 1}", "'1' at byte 5"),
-            ("[1}", "'}' at byte 2"),
-            ("[NaN]", &format!("NaN at byte 1{no_number}")),
-            ("-Infinity", &format!("-Infinity at byte 0{no_number}")),
-            ("01", "a number with a leading zero at byte 0"),
-            ("1.", "a text that ends too early"),
-            ("+1", "'+' at byte 0"),
-            ("cloudy", "'c' at byte 0; a string stands in double quotes, such as \"cloudy\""),
-            ("[True]", "'T' at byte 1; JSON writes true"),
-            ("[None]", "'N' at byte 1; JSON writes null"),
-            ("\"\\x\"", "an escape that JSON does not have at byte 1"),
-            ("\"\\", "an escape that JSON does not have at byte 1"),
-            ("\"\\u12", "\\u without four hexadecimal digits at byte 1"),
-            ("\"a\nb\"", "the control character U+000A within a string at byte 2; there it stands as \\n"),
-            ("\"a", "a text that ends too early"),
-            ("{'a': 1}", &format!("'\\'' at byte 1{python}")),
-            ("['a']", &format!("'\\'' at byte 1{python}")),
-        ] {
-            let expected = format!("expected JSON, found {error}");
-            assert_eq!(read(json.as_bytes()).map_err(|error| error.to_string()), Err(expected.clone()), "{json}");
-            assert_eq!(skipped(json.as_bytes()).map_err(|error| error.to_string()), Err(expected), "{json}");
-        }
-        let error = read(b"[1, \"\xff\"]").expect_err("it is not UTF-8");
-        assert_eq!(
-            (error.to_string().as_str(), error.offset()),
-            ("expected JSON, found a byte that is not UTF-8 at byte 5", Some(5))
-        );
-    }
-
-    #[test]
-    fn skipped_values_are_handed_out_as_they_are_written() {
-        let text = " { \"a\" : [ 1 , {\"b\":null} ] ,\"c\":\"\\u0041\" , \"d\": -1.50e1 } ";
-        let mut reader = Reader::over(text, 10);
-        assert!(matches!(reader.next_token(), Ok(Token::Object)));
-        let mut members = Vec::new();
-        while let Some(name) = reader.next_member().expect("valid") {
-            members.push((name.unescaped().expect("valid"), reader.skip_value().expect("valid")));
-        }
-        assert_eq!(reader.position(), text.len() - 1);
-        reader.end().expect("nothing follows");
-        let expected = [("a", "[ 1 , {\"b\":null} ]"), ("c", "\"\\u0041\""), ("d", "-1.50e1")];
-        assert_eq!(members, expected.map(|(name, value)| (std::borrow::Cow::Borrowed(name), value)));
-    }
-
-    #[test]
-    fn numbers_and_names_have_an_end() {
-        for (text, what) in [
-            ("7".repeat(1001), "a number of at most 1000 characters"),
-            (format!("0.{}", "7".repeat(999)), "a number of at most 1000 characters"),
-            (format!("{{\"{}\":1}}", "a".repeat(50_001)), "a name of at most 50000 bytes"),
-        ] {
-            let error = skipped(text.as_bytes()).expect_err(&text);
-            assert_eq!((error.expected(), error.found()), (what, "a longer one"));
-        }
-        for text in [format!("-{}", "7".repeat(1000)), format!("{{\"{}\":1}}", "a".repeat(50_000))] {
-            assert_eq!(skipped(text.as_bytes()), Ok(()));
-        }
-    }
-
-    #[test]
-    fn nesting_has_an_end() {
-        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert_eq!(skipped(nested(100).as_bytes()), Ok(()));
-        assert_eq!(skipped(nested(101).as_bytes()), Err(too_deep(100, 100)));
-        assert_eq!(skipped("[[],".repeat(1_000_000).as_bytes()), Err(too_deep(100, 397)));
-    }
 }
