@@ -5,7 +5,7 @@
 
 use super::logical::LogicalType;
 use super::model::{Kind, Model, Node, NodeId, Primitive};
-use postern_json_text::write_string;
+use postern_json_text::{Reader, write_string};
 
 /// A schema prepared for encoding and decoding.
 #[derive(Debug)]
@@ -208,6 +208,26 @@ fn json_text(before: &str, name: &str, after: &str) -> JsonText {
     write_string(name, &mut text);
     text.extend_from_slice(after.as_bytes());
     text.into()
+}
+
+impl Field {
+    /// Its name as a member of an object is mostly written: `"a":`.
+    #[inline]
+    pub(crate) fn name_and_colon(&self) -> &[u8] {
+        &self.opening[1..]
+    }
+}
+
+impl Union {
+    /// The branch whose label comes next, where it is one of the first two: nearly all unions are of null and one type.
+    #[inline]
+    pub(crate) fn next_label(&self, json: &mut Reader<'_>) -> Option<usize> {
+        let labels = self.wrappers.iter().take(2);
+        labels
+            .enumerate()
+            .find(|(_, wrapper)| wrapper.len() > 1 && json.next_member_is(&wrapper[1..]))
+            .map(|(position, _)| position)
+    }
 }
 
 impl Record {

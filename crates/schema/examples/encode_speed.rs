@@ -1,4 +1,4 @@
-//! Encodes per second of one record: this crate's plan walk against `apache-avro` over a tree of `serde_json`.
+//! Encodes and decodes per second of one record: this crate's plan walk against `apache-avro` over a tree of `serde_json`.
 //!
 //! `cargo run --release -p postern-schema --example encode_speed [RECORDS]`. One thread; the median of interleaved rounds.
 
@@ -35,17 +35,28 @@ fn main() {
     };
     assert_eq!(encode(VALUE), tree(VALUE), "both must write the same number of bytes");
 
-    let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+    let mut payload = Vec::new();
+    ours.encode(VALUE.as_bytes(), &mut payload).expect("the value above fits");
+    let mut text = Vec::new();
+    let mut decode = || {
+        text.clear();
+        ours.decode(black_box(&payload), &mut text).expect("the payload was just written");
+        black_box(text.len())
+    };
+
+    let mut rates = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
         rates[0].push(rate(per_round, || encode(VALUE)));
         rates[1].push(rate(per_round, || encode(SHUFFLED)));
         rates[2].push(rate(per_round / 10, || tree(VALUE)));
+        rates[3].push(rate(per_round, &mut decode));
     }
-    let [in_order, shuffled, tree] = rates.map(median);
+    let [in_order, shuffled, tree, decoded] = rates.map(median);
     println!("fields in order      {:>10.0} records/s", in_order);
     println!("fields in reverse    {:>10.0} records/s", shuffled);
     println!("serde_json and avro  {:>10.0} records/s", tree);
     println!("ratio                {:>10.1}", in_order / tree);
+    println!("decoded to JSON text {:>10.0} records/s", decoded);
 }
 
 fn rate(times: usize, mut one: impl FnMut() -> usize) -> f64 {

@@ -15,7 +15,10 @@ pub(super) fn long(value: i64, out: &mut Vec<u8>) {
         length += 1;
     }
     buffer[length] = rest as u8;
-    out.extend_from_slice(&buffer[..=length]);
+    // A copy of a fixed length, which is two moves, and then cut off.
+    let end = out.len() + length + 1;
+    out.extend_from_slice(&buffer);
+    out.truncate(end);
 }
 
 /// The single block of an array or map. Its count is known only at the end, so one byte is reserved for it, which is enough

@@ -30,19 +30,36 @@ pub(super) struct Encoder<'w> {
 type Result = std::result::Result<(), EncodeError>;
 
 impl<'w> Encoder<'w> {
-    /// Encodes the next value of the text as the type `node`.
+    /// Encodes the next value of the text as the type `node`. What most values are made of is asked for by its type, which is faster than
+    /// a token that may be anything.
     pub(super) fn value(&mut self, node: NodeId) -> Result {
+        match self.plan.node(node) {
+            PlanNode::String => {
+                if let Some(text) = self.json.next_string()? {
+                    return self.string(&text.unescaped()?);
+                }
+            }
+            PlanNode::Int(_) | PlanNode::Long(_) => {
+                if let Some(number) = self.json.next_number()? {
+                    return self.whole(node, number);
+                }
+            }
+            PlanNode::Float | PlanNode::Double => {
+                if let Some(number) = self.json.next_number()? {
+                    return self.float(node, number);
+                }
+            }
+            PlanNode::Record(record) if self.json.next_object()? => return self.record(record),
+            PlanNode::Union(union) if self.json.next_object()? => return self.wrapped(node, union),
+            _ => {}
+        }
+        self.any_token(node)
+    }
+
+    /// The next value, whatever it is.
+    fn any_token(&mut self, node: NodeId) -> Result {
         let token = self.json.next_token()?;
         match (self.plan.node(node), token) {
-            (PlanNode::Record(record), Token::Object) => self.record(record),
-            (PlanNode::String, Token::String(text)) => {
-                let text = text.unescaped()?;
-                block::long(text.len() as i64, self.out);
-                self.out.extend_from_slice(text.as_bytes());
-                Ok(())
-            }
-            (PlanNode::Int(_) | PlanNode::Long(_), Token::Number(number)) => self.whole(node, number),
-            (PlanNode::Float | PlanNode::Double, Token::Number(number)) => self.float(node, number),
             (PlanNode::Boolean, Token::Bool(value)) => {
                 self.out.push(u8::from(value));
                 Ok(())
@@ -54,7 +71,6 @@ impl<'w> Encoder<'w> {
                 block::long(*branch as i64, self.out);
                 Ok(())
             }
-            (PlanNode::Union(union), Token::Object) => self.wrapped(node, union),
             (PlanNode::Array(items), Token::Array) => self.items(*items),
             (PlanNode::Map(values), Token::Object) => self.map(*values),
             (PlanNode::Enum { symbols, .. }, Token::String(text)) => {
@@ -89,6 +105,13 @@ impl<'w> Encoder<'w> {
     #[cold]
     fn unfit(&self, node: NodeId, token: Token<'_>) -> EncodeError {
         self.mismatch(node, describe_token(token)).with_remedy(messages::remedy(self.plan, node, token))
+    }
+
+    #[inline]
+    fn string(&mut self, text: &str) -> Result {
+        block::long(text.len() as i64, self.out);
+        self.out.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 
     #[inline]
@@ -163,16 +186,25 @@ impl<'w> Encoder<'w> {
         Ok(())
     }
 
-    /// `{"branch": value}`, and nothing else in it.
-    fn wrapped(&mut self, node: NodeId, union: &Union) -> Result {
+    /// The branch whose label is the name of the next member.
+    fn label(&mut self, node: NodeId, union: &Union) -> std::result::Result<usize, EncodeError> {
         let Some(label) = self.json.next_member()? else { return Err(self.mismatch(node, "an empty object")) };
         let label = label.unescaped()?;
-        let Some(position) = union.labels.position(&label) else {
+        union.labels.position(&label).ok_or_else(|| {
             let error = self.mismatch(node, format!("the branch {}", quoted(&label)));
-            return Err(error.with_remedy(messages::label_remedy(self.plan, union, &label)));
+            error.with_remedy(messages::label_remedy(self.plan, union, &label))
+        })
+    }
+
+    /// `{"branch": value}`, and nothing else in it.
+    fn wrapped(&mut self, node: NodeId, union: &Union) -> Result {
+        let position = match union.next_label(&mut self.json) {
+            Some(position) => position,
+            None => self.label(node, union)?,
         };
         block::long(position as i64, self.out);
-        self.value(union.branches[position]).map_err(|error| error.within(&member(&label)))?;
+        let label = || union.labels.name_at(position).expect("each branch has a label");
+        self.value(union.branches[position]).map_err(|error| error.within(&member(label())))?;
         if self.json.next_member()?.is_some() {
             return Err(self.mismatch(node, "an object with more than one member"));
         }

@@ -26,7 +26,17 @@ impl Encoder<'_> {
         let start = self.out.len();
         let base = self.spans.len();
         self.spans.resize(base + fields.len(), Span::MISSING);
-        let (mut found, mut expected, mut in_order) = (0, 0, true);
+        let mut found = 0;
+        // Mostly all fields come in the order of the schema, in a text without escapes.
+        while let Some(field) = fields.get(found)
+            && self.json.next_member_is(field.name_and_colon())
+        {
+            let at = self.out.len();
+            self.value(field.node).map_err(|error| error.within(&member(&field.name)))?;
+            self.spans[base + found] = Span { start: at, end: self.out.len() };
+            found += 1;
+        }
+        let (mut expected, mut in_order) = (found, true);
         while let Some(name) = self.json.next_member()? {
             let Some(position) = record.position(&name.unescaped()?, expected) else {
                 self.json.skip_value()?;
