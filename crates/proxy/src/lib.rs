@@ -59,8 +59,8 @@ pub use postern_registry::{
 };
 pub use postern_schema::SchemaKind;
 pub use produce::{
-    AppendedRecord, AppendedRequest, DataFormat, Made, ProduceRequest, Produced, RecordData, RecordSpec, SingleRecord,
-    Tell, TopicTemplate, WrittenData, WrittenSchema,
+    AppendedRecords, AppendedRequest, DataFormat, EncodedRecord, Made, ProduceRequest, Produced, RecordData,
+    RecordGroup, RecordSpec, SingleRecord, Tell, TopicTemplate, WrittenData, WrittenRecord, WrittenSchema,
 };
 pub use schemas::Schemas;
 pub use statistics::{FormatStatistics, Statistics};

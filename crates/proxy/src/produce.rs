@@ -26,7 +26,10 @@ pub(crate) use first::FirstProduces;
 pub use first::TopicTemplate;
 pub(crate) use made::Witness;
 pub use made::{Made, Tell};
-pub use record::{AppendedRecord, DataFormat, RecordData, SingleRecord, WrittenData, WrittenSchema};
+pub use record::{
+    AppendedRecords, DataFormat, EncodedRecord, RecordData, RecordGroup, SingleRecord, WrittenData, WrittenRecord,
+    WrittenSchema,
+};
 
 /// One record of a request; an absent member and null are the same.
 #[derive(Clone, Debug, Default)]

@@ -11,8 +11,8 @@ mod timestamp;
 
 use postern_access::{Denied, Permissions, Right};
 use postern_proxy::{
-    AppendedRecord, DataFormat, Error, InvalidTopicName, Proxy, SchemaSource, SingleRecord, Subject,
-    SubjectNameStrategy, SubjectRef, TopicName,
+    AppendedRecords, DataFormat, EncodedRecord, Error, InvalidTopicName, Proxy, RecordGroup, SchemaSource,
+    SingleRecord, Subject, SubjectNameStrategy, SubjectRef, TopicName,
 };
 
 use self::document::Refusal;
@@ -84,25 +84,36 @@ impl Target {
         Ok(())
     }
 
-    /// Appends a record; the broker's answer is waited for afterwards.
-    async fn append(&self, record: SingleRecord<'_>) -> Result<AppendedRecord, Failure> {
-        let topic = self.topic.as_ref().map_err(|error| Failure::from(illegal_topic(&self.name, error)))?;
+    /// Encodes a record into `bytes`.
+    async fn encode(&self, record: SingleRecord<'_>, bytes: &mut Vec<u8>) -> Result<EncodedRecord, Failure> {
+        let topic = self.topic()?;
         self.check_subjects(&record)?;
+        self.proxy.encode_record(topic, record, bytes).await.map_err(|error| self.refused(error))
+    }
+
+    /// Appends records; the broker's answers are waited for afterwards.
+    async fn append(&self, group: RecordGroup) -> Result<AppendedRecords, Failure> {
         let template = || topic_template(&self.permissions, &self.name);
-        self.proxy.append_record(topic, record, template).await.map_err(|error| {
-            let error = without_hidden_names(&self.permissions, error);
-            let (code, message) = refused_record(&error);
-            let is_for_topic = matches!(
-                error,
-                Error::NoSuchTopic { .. }
-                    | Error::TopicNotMade { .. }
-                    | Error::TooManyNewTopics(_)
-                    | Error::RegistryTopic(_)
-                    | Error::InternalTopic(_)
-                    | Error::Cluster(_)
-            );
-            Failure { code, message, is_for_topic }
-        })
+        self.proxy.append_group(self.topic()?, group, template).await.map_err(|error| self.refused(error))
+    }
+
+    fn topic(&self) -> Result<&TopicName, Failure> {
+        self.topic.as_ref().map_err(|error| Failure::from(illegal_topic(&self.name, error)))
+    }
+
+    fn refused(&self, error: Error) -> Failure {
+        let error = without_hidden_names(&self.permissions, error);
+        let (code, message) = refused_record(&error);
+        let is_for_topic = matches!(
+            error,
+            Error::NoSuchTopic { .. }
+                | Error::TopicNotMade { .. }
+                | Error::TooManyNewTopics(_)
+                | Error::RegistryTopic(_)
+                | Error::InternalTopic(_)
+                | Error::Cluster(_)
+        );
+        Failure { code, message, is_for_topic }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Produce: one record by itself, whose key and value are in formats of their own.
+//! Produce: records that are encoded one by one, each with a key and a value in formats of their own, and appended together.
 //!
-//! Callers append one record after another and wait for the broker's answers afterwards, so that many are under way. Order of records is order
-//! of calls: a call ends when its record has been appended. What is under way is bounded by the caller in number, and by the budget of all
-//! requests in bytes.
+//! Callers append one group of records after another and wait for the broker's answers afterwards, so that many are under way. Order of records
+//! is order of calls: a call ends when its records have been appended. What is under way is bounded by the caller in number, and by the budget
+//! of all requests in bytes.
 
 use std::ops::Range;
 
@@ -93,51 +93,144 @@ pub struct WrittenSchema {
     pub version: Option<u32>,
 }
 
-/// A record that is on its way to the broker. Dropping it does not recall it.
-#[must_use = "whether the record was written is known only here"]
-pub struct AppendedRecord {
-    /// The key, if the request had one.
+/// How the key and the value of a record were written, where the request had them.
+#[derive(Clone, Debug)]
+pub struct WrittenRecord {
+    /// The key.
     pub key: Option<WrittenData>,
-    /// The value, if the request had one.
+    /// The value.
     pub value: Option<WrittenData>,
+}
+
+impl WrittenRecord {
+    fn format(&self) -> Format {
+        self.value.as_ref().or(self.key.as_ref()).map_or(Format::Binary, |data| data.format)
+    }
+}
+
+/// A record whose key and value stand in a buffer of the caller.
+#[derive(Debug)]
+pub struct EncodedRecord {
+    written: WrittenRecord,
+    partition: Option<PartitionId>,
+    key: Option<Range<usize>>,
+    value: Option<Range<usize>>,
+    headers: Vec<(String, Option<Bytes>)>,
+    timestamp_ms: Option<i64>,
+}
+
+/// Records to be appended together, in order.
+#[derive(Debug, Default)]
+pub struct RecordGroup {
+    records: Vec<EncodedRecord>,
+    /// The keys and values of all of them.
+    bytes: Vec<u8>,
+}
+
+impl RecordGroup {
+    /// Adds a record whose key and value stand in `bytes`, and says how they were written.
+    pub fn push(&mut self, mut record: EncodedRecord, bytes: &[u8]) -> WrittenRecord {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        for range in [&mut record.key, &mut record.value].into_iter().flatten() {
+            *range = start + range.start..start + range.end;
+        }
+        let written = record.written.clone();
+        self.records.push(record);
+        written
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes of all keys and values.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Records that are on their way to the broker. Dropping it does not recall them.
+#[must_use = "whether the records were written is known only here"]
+pub struct AppendedRecords {
     deliveries: Deliveries,
     /// Until it has ended.
     sent: Option<Part>,
 }
 
-impl AppendedRecord {
-    /// Waits for the broker's answer. A future that is dropped can be replaced by a new one, until one has answered.
-    ///
-    /// # Errors
-    /// Why the record failed, and whether it may stand in the log all the same.
-    pub async fn delivered(&mut self) -> Result<Receipt, AppendError> {
-        let outcome = (&mut self.deliveries).await.pop().expect("one record was appended");
+impl AppendedRecords {
+    /// Waits for the broker's answers, in the order of the records: where each was written, or why it failed, and whether it may stand in the
+    /// log all the same. A future that is dropped can be replaced by a new one, until one has answered.
+    pub async fn delivered(&mut self) -> Vec<Result<Receipt, AppendError>> {
+        let outcomes = (&mut self.deliveries).await;
         if let Some(sent) = self.sent.take() {
-            sent.delivered(std::iter::once(&outcome));
+            sent.delivered(outcomes.iter());
         }
-        outcome
+        outcomes
     }
 }
 
 impl Proxy {
-    /// Appends one record to `topic`. It ends when the record has been appended, which does not mean that a broker has it. `template` says how
-    /// the topic is made if there is none; `None`: it is not.
+    /// Encodes a record for `topic`: its key and value become what `out` holds.
     ///
     /// A schema given by its text is registered before the data is looked at, and stays registered if the record is refused
-    /// (docs/reference/rest-v3.md §11.6). Dropping the future may leave it registered; the record is then not written.
+    /// (docs/reference/rest-v3.md §11.6). Dropping the future may leave it registered.
     ///
     /// # Errors
-    /// The record is refused and not written.
-    pub async fn append_record(
+    /// The record is refused.
+    pub async fn encode_record(
         &self,
         topic: &TopicName,
         record: SingleRecord<'_>,
-        template: impl FnOnce() -> Option<TopicTemplate>,
-    ) -> Result<AppendedRecord, Error> {
+        out: &mut Vec<u8>,
+    ) -> Result<EncodedRecord, Error> {
         let format = record.format();
-        let appended = self.try_append(topic, record, template).await;
-        if appended.is_err() {
+        let encoded = self.try_encode(topic, record, out).await;
+        if encoded.is_err() {
             self.counters().not_produced(format, 1);
+        }
+        encoded
+    }
+
+    async fn try_encode(
+        &self,
+        topic: &TopicName,
+        record: SingleRecord<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<EncodedRecord, Error> {
+        self.check_not_internal(topic)?;
+        out.clear();
+        let (key, key_range) = self.encode_data(topic, Side::Key, record.key.as_ref(), out).await?;
+        let (value, value_range) = self.encode_data(topic, Side::Value, record.value.as_ref(), out).await?;
+        if let Some(partition) = record.partition.filter(|partition| *partition < 0) {
+            return Err(Error::NegativePartitionId(partition));
+        }
+        Ok(EncodedRecord {
+            written: WrittenRecord { key, value },
+            partition: record.partition.map(PartitionId),
+            key: key_range,
+            value: value_range,
+            headers: record.headers,
+            timestamp_ms: record.timestamp_ms,
+        })
+    }
+
+    /// Appends records to `topic`. It ends when they have been appended, which does not mean that a broker has them. `template` says how the
+    /// topic is made if there is none; `None`: it is not. If the future is dropped, nothing was written.
+    ///
+    /// # Errors
+    /// None of the records is written.
+    pub async fn append_group(
+        &self,
+        topic: &TopicName,
+        group: RecordGroup,
+        template: impl FnOnce() -> Option<TopicTemplate>,
+    ) -> Result<AppendedRecords, Error> {
+        let formats: Vec<Format> = group.records.iter().map(|record| record.written.format()).collect();
+        let appended = self.try_append(topic, group, &formats, template).await;
+        if appended.is_err() {
+            formats.iter().for_each(|format| self.counters().not_produced(Some(*format), 1));
         }
         appended
     }
@@ -145,36 +238,30 @@ impl Proxy {
     async fn try_append(
         &self,
         topic: &TopicName,
-        record: SingleRecord<'_>,
+        group: RecordGroup,
+        formats: &[Format],
         template: impl FnOnce() -> Option<TopicTemplate>,
-    ) -> Result<AppendedRecord, Error> {
-        self.check_not_internal(topic)?;
-        let mut bytes = Vec::with_capacity(64);
-        let (key, key_range) = self.encode_data(topic, Side::Key, record.key.as_ref(), &mut bytes).await?;
-        let (value, value_range) = self.encode_data(topic, Side::Value, record.value.as_ref(), &mut bytes).await?;
-        if let Some(partition) = record.partition.filter(|partition| *partition < 0) {
-            return Err(Error::NegativePartitionId(partition));
-        }
+    ) -> Result<AppendedRecords, Error> {
         self.find_topic(topic, template).await?;
-        let sent = Part::send(topic, 1);
-        let mut headers = record.headers;
-        if !has_traceparent(&headers) {
-            headers.extend(sent.record_headers());
-        }
-        let bytes = Bytes::from(bytes);
+        let sent = Part::send(topic, group.records.len());
+        let traced = sent.record_headers();
+        let bytes = Bytes::from(group.bytes);
         let slice = |range: Option<Range<usize>>| range.map(|range| bytes.slice(range));
-        let record = Record {
-            partition: record.partition.map(PartitionId),
-            key: slice(key_range),
-            value: slice(value_range),
-            headers,
-            timestamp_ms: record.timestamp_ms,
+        let record = |encoded: EncodedRecord| {
+            let mut headers = encoded.headers;
+            if !traced.is_empty() && !has_traceparent(&headers) {
+                headers.extend_from_slice(&traced);
+            }
+            let (key, value) = (slice(encoded.key), slice(encoded.value));
+            Record { partition: encoded.partition, key, value, headers, timestamp_ms: encoded.timestamp_ms }
         };
-        let written = super::written_len(&record);
-        let admitted = self.admit(vec![record]).await?;
-        let format = value.as_ref().or(key.as_ref()).map_or(Format::Binary, |data| data.format);
-        self.counters().produced(format, 1, written);
-        Ok(AppendedRecord { key, value, deliveries: self.cluster().append(topic, admitted), sent: Some(sent) })
+        let records: Vec<Record> = group.records.into_iter().map(record).collect();
+        let lengths: Vec<usize> = records.iter().map(super::written_len).collect();
+        let admitted = self.admit(records).await?;
+        for (format, length) in formats.iter().zip(lengths) {
+            self.counters().produced(*format, 1, length);
+        }
+        Ok(AppendedRecords { deliveries: self.cluster().append(topic, admitted), sent: Some(sent) })
     }
 
     /// Appends the bytes of a key or value to `out`; where they are, unless it is Kafka's null.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use hyper::StatusCode;
 use postern_json_text::{Reader, Token};
-use postern_proxy::{Proxy, SingleRecord, run_large};
+use postern_proxy::{AppendedRecords, Proxy, RecordGroup, SingleRecord, WrittenRecord, run_large};
 
 use super::Target;
 use super::document::{self, Failure as Unread, MAX_DEPTH, RecordMembers, Refusal, unknown};
@@ -48,7 +48,7 @@ async fn produce(
         let outcome = match (&unavailable, limiter.refuse(bytes)) {
             (Some(failure), _) => Err(failure.clone()),
             (None, Some(message)) => Err(Failure::new(429, &message)),
-            (None, None) => target.append(record).await,
+            (None, None) => append(&target, record).await,
         };
         unavailable = outcome.as_ref().err().filter(|failure| failure.is_for_topic).cloned();
         appended.push((id, outcome));
@@ -57,9 +57,10 @@ async fn produce(
     let (mut successes, mut failures) = (String::new(), String::new());
     for (id, appended) in appended {
         let outcome = match appended {
-            Ok(mut record) => match record.delivered().await {
-                Ok(receipt) => Ok((record, receipt)),
-                Err(failed) => Err(failure_of(&failed)),
+            Ok((record, mut appended)) => match appended.delivered().await.pop() {
+                Some(Ok(receipt)) => Ok((record, receipt)),
+                Some(Err(failed)) => Err(failure_of(&failed)),
+                None => unreachable!("one record was appended"),
             },
             Err(failure) => Err(failure),
         };
@@ -74,6 +75,14 @@ async fn produce(
         list.push('}');
     }
     Ok(Reply::bytes(StatusCode::MULTI_STATUS, format!("{{\"successes\":[{successes}],\"failures\":[{failures}]}}")))
+}
+
+/// By itself: entries do not depend on each other, and may be large.
+async fn append(target: &Target, record: SingleRecord<'_>) -> Result<(WrittenRecord, AppendedRecords), Failure> {
+    let (mut bytes, mut group) = (Vec::with_capacity(64), RecordGroup::default());
+    let encoded = target.encode(record, &mut bytes).await?;
+    let written = group.push(encoded, &bytes);
+    Ok((written, target.append(group).await?))
 }
 
 /// One record of a batch.

@@ -1,6 +1,6 @@
 //! What became of a record, as JSON (docs/reference/rest-v3.md §11.5, §11.6).
 
-use postern_proxy::{AppendError, AppendedRecord, Format, Receipt, SchemaKind, WrittenData};
+use postern_proxy::{AppendError, Format, Receipt, SchemaKind, WrittenData, WrittenRecord};
 
 use super::timestamp;
 use crate::problem::failed_record;
@@ -40,7 +40,7 @@ impl Receipts {
     }
 
     /// Appends the members of a receipt, the part after `error_code` or `id`.
-    pub(super) fn write(&self, record: &AppendedRecord, receipt: &Receipt, out: &mut String) {
+    pub(super) fn write(&self, record: &WrittenRecord, receipt: &Receipt, out: &mut String) {
         let mut digits = itoa::Buffer::new();
         out.push_str(&self.place);
         out.push_str(",\"partition_id\":");

@@ -51,7 +51,9 @@ impl Splitter {
             let _ = self.text.split_to(blank);
             self.at = 0;
         }
-        while let Some(&byte) = self.text.get(self.at) {
+        loop {
+            self.skip_plain();
+            let Some(&byte) = self.text.get(self.at) else { return Ok(None) };
             let (state, has_ended) = match (self.state, byte) {
                 (State::Between, b'{' | b'[') => {
                     (State::Nested { depth: 1, in_string: false, is_escaped: false }, false)
@@ -89,7 +91,17 @@ impl Splitter {
                 return Ok(Some(self.take()));
             }
         }
-        Ok(None)
+    }
+
+    /// Goes past what changes nothing where it stands, which is most of a document.
+    fn skip_plain(&mut self) {
+        let State::Nested { in_string, is_escaped: false, .. } = self.state else { return };
+        let rest = &self.text[self.at..];
+        let plain = match in_string {
+            true => rest.iter().position(|byte| matches!(byte, b'"' | b'\\')),
+            false => rest.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')),
+        };
+        self.at += plain.unwrap_or(rest.len());
     }
 
     /// What is left at the end of the body: a document that has no end of its own, or one that was cut off.

@@ -1,18 +1,23 @@
 //! `POST …/records`: any number of records in one request, answered one by one while it goes on (docs/reference/rest-v3.md §11.1).
 //!
 //! One task per request does two things at once: it reads documents and appends their records in order, and it waits for the broker's answers
-//! in the same order and writes the receipts. Between the two is a queue of [`UNDER_WAY_MAX`] records; receipts that the client has not read
-//! are held up to [`UNREAD_MAX`] bytes. When either is full the body is not read further. When the client leaves the task ends; records that
-//! were appended are written all the same.
+//! in the same order and writes the receipts. Records that came together are appended together, so that they share what a record costs beside
+//! its bytes; none waits for another one to come. Between the two is a queue of [`UNDER_WAY_MAX`] records; receipts that the client has not
+//! read are held up to [`UNREAD_MAX`] bytes. When either is full the body is not read further. When the client leaves the task ends; records
+//! that were appended are written all the same.
 
 use std::future::ready;
+use std::mem::take;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
 use opentelemetry::context::FutureExt;
-use postern_proxy::{AppendedRecord, Proxy, run_large};
-use tokio::sync::mpsc;
+use postern_proxy::{AppendedRecords, Proxy, RecordGroup, WrittenRecord, run_large};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Target;
@@ -30,6 +35,9 @@ use crate::router::Answer;
 
 /// Records of one stream that wait for the broker's answer or for their turn in the response.
 const UNDER_WAY_MAX: usize = 1024;
+/// Records that are appended together, and their bytes but for the last one: less than a millisecond of work.
+const GROUP_MAX: usize = 128;
+const GROUP_BYTES: usize = 64 << 10;
 /// Bytes of receipts that a client has not read yet: some tens of thousands of records, for clients that send all before they read.
 const UNREAD_MAX: usize = 4 << 20;
 /// Receipts that are handed over at once.
@@ -74,7 +82,8 @@ fn start(
     let deadline = Instant::now() + bounds.stream_duration;
     let record_max = bounds.record.unwrap_or(body.max()).min(body.max());
     let work = async move {
-        let reader = Reader { target, answers: &answers, under_way, deadline, record_max, bounds, limiter };
+        let room = Arc::new(Semaphore::new(UNDER_WAY_MAX));
+        let reader = Reader { target, answers: &answers, under_way, room, deadline, record_max, bounds, limiter };
         let work = async { tokio::join!(reader.read(body), write(appended, &answers, &receipts)) };
         tokio::select! {
             _ = work => {}
@@ -92,10 +101,26 @@ fn charset_of(content_type: &str) -> Option<&str> {
     pairs.find(|(name, _)| name.eq_ignore_ascii_case("charset")).map(|(_, charset)| charset.trim_matches('"'))
 }
 
-/// A record whose turn to be answered comes.
-enum UnderWay {
-    Appended(AppendedRecord),
+/// Documents that came together, until they are answered.
+#[derive(Default)]
+struct Group {
+    documents: Vec<Document>,
+    /// Of those that are records.
+    records: RecordGroup,
+}
+
+/// A document whose turn to be answered comes.
+enum Document {
+    Record(WrittenRecord),
     Failed(Failure),
+}
+
+/// A group whose turn to be answered comes.
+struct UnderWay {
+    documents: Vec<Document>,
+    /// Its records, or why none of them was appended; `None`: it has none.
+    appended: Option<Result<AppendedRecords, Failure>>,
+    _room: OwnedSemaphorePermit,
 }
 
 /// Reads documents, and appends their records.
@@ -103,6 +128,8 @@ struct Reader<'a> {
     target: Target,
     answers: &'a AnswerSender,
     under_way: mpsc::Sender<UnderWay>,
+    /// A permit for each document that has no answer.
+    room: Arc<Semaphore>,
     /// When the stream has been open for too long.
     deadline: Instant,
     record_max: usize,
@@ -122,33 +149,44 @@ enum End {
 
 impl Reader<'_> {
     async fn read(self, mut body: BodyStream) {
-        match self.read_documents(&mut body).await {
-            End::Whole | End::Gone => {}
-            End::Broken(failure) => {
-                let _ = self.under_way.send(UnderWay::Failed(failure)).await;
-                // The response ends with what is in the queue.
-                drop(self);
-                let drain = async { while let Ok(Some(_)) = body.next().await {} };
-                let _ = timeout(DRAIN, drain).await;
-            }
+        let mut group = Group::default();
+        let end = self.read_documents(&mut body, &mut group).await;
+        if let End::Gone = end {
+            return;
+        }
+        let is_broken = if let End::Broken(failure) = end {
+            self.append(&mut group).await;
+            group.documents.push(Document::Failed(failure));
+            true
+        } else {
+            false
+        };
+        self.append(&mut group).await;
+        if is_broken {
+            // The response ends with what is in the queue.
+            drop(self);
+            let drain = async { while let Ok(Some(_)) = body.next().await {} };
+            let _ = timeout(DRAIN, drain).await;
         }
     }
 
-    async fn read_documents(&self, body: &mut BodyStream) -> End {
+    async fn read_documents(&self, body: &mut BodyStream, group: &mut Group) -> End {
         let mut splitter = Splitter::default();
+        let mut bytes = Vec::new();
         let over = self.deadline + self.bounds.stream_grace;
         loop {
             loop {
                 match splitter.next() {
                     Ok(None) => break,
                     Ok(Some(document)) => {
-                        if let Some(end) = self.answer(document).await {
+                        if let Err(end) = self.take_in(&document, group, &mut bytes).await {
                             return end;
                         }
                     }
                     Err(error) => return End::Broken(not_documents(&error)),
                 }
             }
+            self.append(group).await;
             if splitter.len() > self.record_max {
                 return End::Broken(self.too_large());
             }
@@ -179,22 +217,19 @@ impl Reader<'_> {
                         return End::Broken(not_documents(&error));
                     }
                 }
-                Ok(None) => return self.answer_rest(&mut splitter).await,
+                Ok(None) => break,
                 Err(error) => {
                     let message = format!("{error} What has no receipt was not written.");
                     return End::Broken(Failure::new(400, &message));
                 }
             }
         }
-    }
-
-    /// Answers what stands at the end of the body.
-    async fn answer_rest(&self, splitter: &mut Splitter) -> End {
+        // What stands at the end of the body.
         loop {
             match splitter.rest() {
                 Ok(None) => return End::Whole,
                 Ok(Some(document)) => {
-                    if let Some(end) = self.answer(document).await {
+                    if let Err(end) = self.take_in(&document, group, &mut bytes).await {
                         return end;
                     }
                 }
@@ -203,27 +238,62 @@ impl Reader<'_> {
         }
     }
 
-    /// Appends the record of a document, or answers why it is none. `Some`: the stream ends.
-    async fn answer(&self, document: Bytes) -> Option<End> {
+    /// Adds a document to `group`, which is appended when it is full. `bytes` is a buffer.
+    ///
+    /// # Errors
+    /// The stream ends with this document.
+    async fn take_in(&self, document: &Bytes, group: &mut Group, bytes: &mut Vec<u8>) -> Result<(), End> {
         if document.len() > self.record_max {
-            return Some(End::Broken(self.too_large()));
+            return Err(End::Broken(self.too_large()));
         }
-        let under_way = if Instant::now() >= self.deadline {
-            UnderWay::Failed(self.too_old())
+        let taken = if Instant::now() >= self.deadline {
+            Document::Failed(self.too_old())
         } else if let Some(message) = self.limiter.refuse(document.len()) {
-            UnderWay::Failed(Failure::new(429, &message))
+            Document::Failed(Failure::new(429, &message))
         } else {
-            match run_large(document.len(), || document::read(&document)).await {
-                Ok(record) => match self.target.append(record).await {
-                    Ok(appended) => UnderWay::Appended(appended),
-                    Err(failure) => UnderWay::Failed(failure),
-                },
-                Err(refusal @ Refusal::Syntax(_)) => return Some(End::Broken(refusal.into())),
-                Err(refusal) => UnderWay::Failed(refusal.into()),
+            match run_large(document.len(), || document::read(document)).await {
+                Ok(record) => {
+                    let encoded = {
+                        let mut encode = pin!(self.target.encode(record, bytes));
+                        let now = tokio::select! {
+                            biased;
+                            encoded = &mut encode => Some(encoded),
+                            () = ready(()) => None,
+                        };
+                        match now {
+                            Some(encoded) => encoded,
+                            None => {
+                                // It waits for the registry, or is large: those before it do not.
+                                self.append(group).await;
+                                encode.await
+                            }
+                        }
+                    };
+                    match encoded {
+                        Ok(record) => Document::Record(group.records.push(record, bytes)),
+                        Err(failure) => Document::Failed(failure),
+                    }
+                }
+                Err(refusal @ Refusal::Syntax(_)) => return Err(End::Broken(refusal.into())),
+                Err(refusal) => Document::Failed(refusal.into()),
             }
         };
+        group.documents.push(taken);
+        if group.documents.len() >= GROUP_MAX || group.records.byte_len() >= GROUP_BYTES {
+            self.append(group).await;
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Appends what there is, and leaves `group` empty.
+    async fn append(&self, group: &mut Group) {
+        let Group { documents, records } = take(group);
+        let Ok(count @ 1..) = u32::try_from(documents.len()) else { return };
+        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(count).await else { return };
+        let appended = if records.is_empty() { None } else { Some(self.target.append(records).await) };
         // The other side of the queue ends after this one.
-        self.under_way.send(under_way).await.err().map(|_| End::Gone)
+        let _ = self.under_way.send(UnderWay { documents, appended, _room: room }).await;
     }
 
     fn too_large(&self) -> Failure {
@@ -271,35 +341,43 @@ async fn write(mut appended: mpsc::Receiver<UnderWay>, answers: &AnswerSender, r
                 }
             }
         };
-        lines.push('{');
-        match next {
-            UnderWay::Failed(failure) => write_failure(&failure, &mut lines),
-            UnderWay::Appended(mut record) => {
+        let mut outcomes = match next.appended {
+            None => Ok(Vec::new().into_iter()),
+            Some(Err(failure)) => Err(failure),
+            Some(Ok(mut records)) => {
                 let now = tokio::select! {
                     biased;
-                    outcome = record.delivered() => Some(outcome),
+                    outcomes = records.delivered() => Some(outcomes),
                     () = ready(()) => None,
                 };
-                let outcome = match now {
-                    Some(outcome) => outcome,
+                let outcomes = match now {
+                    Some(outcomes) => outcomes,
                     None => {
-                        // What is ready must not wait for what is not; its brace comes later.
-                        lines.pop();
+                        // What is ready must not wait for what is not.
                         hand_over(&mut lines, answers);
-                        lines.push('{');
-                        record.delivered().await
+                        records.delivered().await
                     }
                 };
-                match outcome {
-                    Ok(receipt) => {
-                        lines.push_str("\"error_code\":200,");
-                        receipts.write(&record, &receipt, &mut lines);
+                Ok(outcomes.into_iter())
+            }
+        };
+        for document in next.documents {
+            lines.push('{');
+            match (document, &mut outcomes) {
+                (Document::Failed(failure), _) => write_failure(&failure, &mut lines),
+                (Document::Record(_), Err(failure)) => write_failure(failure, &mut lines),
+                (Document::Record(record), Ok(outcomes)) => {
+                    match outcomes.next().expect("each record has an outcome") {
+                        Ok(receipt) => {
+                            lines.push_str("\"error_code\":200,");
+                            receipts.write(&record, &receipt, &mut lines);
+                        }
+                        Err(failed) => write_failure(&failure_of(&failed), &mut lines),
                     }
-                    Err(failed) => write_failure(&failure_of(&failed), &mut lines),
                 }
             }
+            lines.push_str("}\r\n");
         }
-        lines.push_str("}\r\n");
         if lines.len() >= RECEIPTS {
             hand_over(&mut lines, answers);
         }

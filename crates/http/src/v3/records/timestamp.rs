@@ -1,7 +1,5 @@
 //! Times of records: as they stand in requests and in answers (docs/reference/rest-v3.md §11.2, §11.5).
 
-use std::fmt::Write as _;
-
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -63,14 +61,27 @@ pub(in crate::v3) fn write(ms: i64, out: &mut String) {
     let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (year, month, day) = time.to_calendar_date();
     let (hour, minute, second) = time.to_hms();
-    let _ = write!(out, "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}", u8::from(month));
-    match ms.rem_euclid(1000) {
-        0 => {}
-        ms => {
-            let _ = write!(out, ".{ms:03}");
-        }
+    digits::<4>(u32::try_from(year).unwrap_or_default(), out);
+    for (before, number) in [('-', month.into()), ('-', day), ('T', hour), (':', minute), (':', second)] {
+        out.push(before);
+        digits::<2>(number.into(), out);
+    }
+    let thousandths = u32::try_from(ms.rem_euclid(1000)).unwrap_or_default();
+    if thousandths != 0 {
+        out.push('.');
+        digits::<3>(thousandths, out);
     }
     out.push('Z');
+}
+
+/// Appends the last `N` digits: each receipt has a time, and `format!` takes longer than all the rest of it.
+fn digits<const N: usize>(mut number: u32, out: &mut String) {
+    let mut text = ['0'; N];
+    for digit in text.iter_mut().rev() {
+        *digit = char::from_digit(number % 10, 10).unwrap_or('0');
+        number /= 10;
+    }
+    out.extend(text);
 }
 
 #[cfg(test)]
