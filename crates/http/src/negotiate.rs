@@ -1,6 +1,10 @@
 //! Media types: which one a body has, which one the response gets (RFC 9110 §8.3, §12.5.1; docs/reference/rest-v2.md §2.3).
 
 pub(crate) const JSON: &str = "application/json";
+/// Records as the events of an `EventSource` (the HTML standard, "Server-sent events").
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+/// Records as lines, each a JSON text.
+pub(crate) const NDJSON: &str = "application/x-ndjson";
 
 /// A media type that an operation can answer in, and its weight.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +17,8 @@ pub(crate) struct MediaType {
 /// The offer that `accept` prefers; `None`: no offer is acceptable, or the header cannot be parsed.
 ///
 /// Highest client weight first, then the server's weight, then the more specific range. Without the header, or with an empty one, it is the
-/// first offer. What has the weight 0 is not acceptable.
+/// first offer. A weight of 0 is the last resort, as Confluent reads it (docs/reference/rest-v3.md §1), but for a stream, which would never
+/// end for a client that has refused it.
 pub(crate) fn negotiate(accept: Option<&str>, offers: &'static [MediaType]) -> Option<&'static str> {
     let first = offers.first().map(|offer| offer.name);
     let Some(accept) = accept.map(str::trim).filter(|accept| !accept.is_empty()) else { return first };
@@ -23,7 +28,8 @@ pub(crate) fn negotiate(accept: Option<&str>, offers: &'static [MediaType]) -> O
     let ranges: Vec<Range<'_>> = accept.split(',').filter_map(Range::parse).collect();
     let rank = |offer: &&'static MediaType| {
         let range = ranges.iter().filter(|range| range.covers(offer.name)).max_by_key(|range| range.specificity())?;
-        (range.weight > 0).then_some((range.weight, offer.weight, range.specificity()))
+        let is_refused = range.weight == 0 && matches!(offer.name, EVENT_STREAM | NDJSON);
+        (!is_refused).then_some((range.weight, offer.weight, range.specificity()))
     };
     // `max_by_key` returns the last of equals, and the first offer should win.
     offers
@@ -101,8 +107,8 @@ mod tests {
             (Some("application/vnd.kafka.binary.v2+json, application/vnd.kafka.v2+json;q=0.5"), binary),
             (Some("text/html, image/gif, image/jpeg, */*; q=0.2"), v2),
             (Some("application/vnd.kafka.v2+json;q=0, */*"), binary),
-            (Some("application/vnd.kafka.v2+json;q=0"), None),
-            (Some("application/vnd.kafka.v2+json; Q=0.000, application/*;q=0"), None),
+            (Some("application/vnd.kafka.v2+json;q=0"), v2),
+            (Some("application/vnd.kafka.v2+json; Q=0.000, application/*;q=0"), v2),
             (Some("*/*;q=0, application/vnd.kafka.v2+json"), v2),
             (Some("*/vnd.kafka.v2+json"), v2),
             (Some("application/json"), None),

@@ -15,10 +15,9 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings, transform:
 use serde_json::{Map, Value, json};
 
 use crate::access::kafka_identities::ActsAs;
-use crate::negotiate::{JSON, MediaType};
+use crate::negotiate::{EVENT_STREAM, JSON, MediaType, NDJSON};
 use crate::operation::{Operation, Query, QueryKind, operation};
 use crate::problem::Problem;
-use crate::reading::{EVENT_STREAM, NDJSON};
 use crate::reply::Reply;
 use crate::request_context::RequestContext;
 use crate::router::{Media, Route, State, Table};

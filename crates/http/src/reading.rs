@@ -41,11 +41,6 @@ pub(crate) const QUERY: &[Query] = &[
     text("key_format", "The format of keys, where it is another than that of values"),
 ];
 
-/// Records as the events of an `EventSource` (the HTML standard, "Server-sent events").
-pub(crate) const EVENT_STREAM: &str = "text/event-stream";
-/// Records as lines, each a JSON text.
-pub(crate) const NDJSON: &str = "application/x-ndjson";
-
 /// Partitions of one stream or list: the id of an event names the place in each.
 const PARTITIONS_MAX: usize = 500;
 

@@ -18,9 +18,9 @@ use hyper::Method;
 use postern_proxy::{Error, Proxy};
 
 use self::consumers::instance_name;
-use crate::negotiate::{JSON, MediaType};
+use crate::negotiate::{EVENT_STREAM, JSON, MediaType, NDJSON};
 use crate::problem::{self, Dialect, Problem};
-use crate::reading::{EVENT_STREAM, NDJSON, RecordStreams};
+use crate::reading::RecordStreams;
 use crate::replicas::{Forwarder, anywhere};
 use crate::router::{Media, Route, Table};
 

@@ -23,10 +23,10 @@ pub(crate) mod topics;
 
 use postern_proxy::{Error, Proxy, TopicDescription, TopicName};
 
-use crate::negotiate::{JSON, MediaType};
+use crate::negotiate::{EVENT_STREAM, JSON, MediaType, NDJSON};
 use crate::problem::{self, Dialect, Problem};
 use crate::produce_bounds::{ProduceBounds, RecordLimiter};
-use crate::reading::{EVENT_STREAM, NDJSON, RecordStreams};
+use crate::reading::RecordStreams;
 use crate::request_context::{Params, RequestContext};
 use crate::router::{Media, Route, Table};
 

@@ -6,7 +6,8 @@ use parking_lot::Mutex;
 use postern_proxy::{ConsumerError, Error, PartitionPosition, ReadRecord, RecordLayout};
 use serde::Serialize;
 
-use super::{EVENT_STREAM, NDJSON, PARTITIONS_MAX, Positions};
+use super::{PARTITIONS_MAX, Positions};
+use crate::negotiate::{EVENT_STREAM, NDJSON};
 use crate::problem::{Dialect, problem};
 use crate::reply::to_json;
 

@@ -23,9 +23,10 @@ use tokio::time::timeout;
 use super::{NOT_HERE, ReplicaSecret};
 use crate::answer_stream::{AnswerStream, answer_stream};
 use crate::client_connection::ClientConnection;
+use crate::negotiate::{EVENT_STREAM, NDJSON};
 use crate::observe::{RequestId, X_REQUEST_ID};
 use crate::problem::Problem;
-use crate::reading::{EVENT_STREAM, NDJSON, hung_up, went_away};
+use crate::reading::{hung_up, went_away};
 use crate::reply::Reply;
 
 /// A replica that does not accept a connection for so long is gone.
