@@ -143,6 +143,7 @@ def call(method, path, body=None, accept=V2, kind=V2):
 class Group:
     def __init__(self, name):
         self.name, self.lock, self.seen, self.done, self.again = name, threading.Lock(), set(), set(), 0
+        self.subscribed = 0
 
     def is_complete(self):
         # Not by what is done: a commit whose answer was lost with its replica may hold, and its records then never come again.
@@ -190,6 +191,8 @@ def read(group, name):
     while (told := call("POST", f"{at}/subscription", {"topics": [TOPIC]})) is None or told[0] != 204:
         if over.is_set():
             return
+    with group.lock:
+        group.subscribed += 1
     while not group.is_complete() and not over.is_set():
         got = call("GET", f"{at}/records?max_bytes=400", accept=JSON)
         if got is None:
@@ -210,6 +213,23 @@ def read(group, name):
             failures.add(f"a commit of {at}: {committed}")
 
 
+def wait_until_formed(group):
+    """While instances join, partitions go from one to another, and what one of them had may be done twice, as in any group."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if group.subscribed < args.instances:
+            time.sleep(0.05)
+            continue
+        answers = [call("GET", f"/consumers/{group.name}/instances/i{n}/assignments") for n in range(args.instances)]
+        assigned = [answer[1]["partitions"] for answer in answers if answer is not None and answer[0] == 200]
+        named = {(one["topic"], one["partition"]) for partitions in assigned for one in partitions}
+        if len(assigned) == args.instances and len(named) == sum(map(len, assigned)) == PARTITIONS and \
+                max(map(len, assigned)) - min(map(len, assigned)) <= 1:
+            return
+        time.sleep(0.2)
+    raise SystemExit(f"{group.name} has not formed within 120 s")
+
+
 SECRET = os.path.join(args.folder, "secret")
 with open(SECRET, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
     file.write("s" * 48)
@@ -223,18 +243,19 @@ try:
                 "application/json", "application/json")
     if made[0] != 201:
         raise SystemExit(f"cannot create the topic: {made}")
+    groups = [Group(f"{TOPIC}-{n}") for n in range(args.groups)]
+    threads = [threading.Thread(target=read, args=(group, f"i{n}"), daemon=True) for group in groups for n in range(args.instances)]
+    for thread in threads:
+        thread.start()
+    for group in groups:
+        wait_until_formed(group)
+    began = time.monotonic()
     for first in range(0, args.records, 1000):
         numbers = range(first, min(first + 1000, args.records))
         body = {"records": [{"value": n, "partition": n % PARTITIONS} for n in numbers]}
         written = once(replicas[0], "POST", f"/topics/{TOPIC}", body, kind=JSON, timeout=60)
         if written[0] != 200 or any(offset["error_code"] for offset in written[1]["offsets"]):
             raise SystemExit(f"cannot write: {written}")
-    groups = [Group(f"{TOPIC}-{n}") for n in range(args.groups)]
-    threads = [threading.Thread(target=read, args=(group, f"i{n}"), daemon=True) for group in groups for n in range(args.instances)]
-    began = time.monotonic()
-    for thread in threads:
-        thread.start()
-    time.sleep(5)
     while time.monotonic() - began < args.seconds:
         if all(group.is_complete() for group in groups) and ended >= 3 * args.rounds:
             break
