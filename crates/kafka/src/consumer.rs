@@ -152,6 +152,11 @@ impl Consumer {
         self.fetcher.lacks_memory()
     }
 
+    /// Why no broker has answered a fetch since the last one did: it is tried again, and [`Consumer::poll`] says nothing of it.
+    pub fn failing(&self) -> Option<&Error> {
+        self.fetcher.failing()
+    }
+
     /// The record that [`Consumer::take`] would hand out. `None`: nothing is fetched now, [`Consumer::poll`] waits for more.
     pub fn peek(&mut self) -> Option<&ConsumerRecord> {
         self.fetcher.peek()

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use hyper::Method;
+use postern_broker::{ApiKey, Fault};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 
 use crate::app::TestApp;
 use crate::v2_consumers::{JSON, V2};
@@ -245,4 +247,29 @@ async fn futures<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T
     })
     .await;
     all.into_iter().filter_map(|(_, done)| done).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_finds_nothing_while_no_broker_answers_and_goes_on_afterwards() {
+    let app = TestApp::start().await;
+    app.topic("lab", 1).await;
+    app.produce_json("lab", &[json!(1)]).await;
+    let settings = json!({"format": "json", "auto.offset.reset": "earliest", "consumer.request.timeout.ms": 300});
+    let at = app.consumer_with(settings).await;
+    app.assign(&at, "lab").await;
+    app.broker.faults().add(ApiKey::Fetch, None, Fault::Close, u64::MAX);
+    for _ in 0..2 {
+        let read = app.request(Method::GET, &format!("{at}/records")).header("Accept", JSON).send().await;
+        assert_eq!((read.status, read.text()), (200, "[]"));
+    }
+    app.broker.faults().clear();
+    let values = async {
+        loop {
+            let values = app.values(&at, "").await;
+            if !values.is_empty() {
+                break values;
+            }
+        }
+    };
+    assert_eq!(timeout(Duration::from_secs(30), values).await.expect("it goes on"), [json!(1)]);
 }

@@ -54,6 +54,8 @@ pub(super) struct Fetcher {
     /// Partitions with records to be taken, in the order in which they came.
     ready: VecDeque<TopicPartition>,
     errors: VecDeque<Error>,
+    /// Why it has to try again, until a broker answers a fetch.
+    failing: Option<Error>,
     jobs: JoinSet<Done>,
     finding: Attempts,
     leaders: Attempts,
@@ -149,6 +151,7 @@ impl Fetcher {
             brokers: BTreeMap::new(),
             ready: VecDeque::new(),
             errors: VecDeque::new(),
+            failing: None,
             jobs: JoinSet::new(),
             finding: Attempts::new(),
             leaders: Attempts::new(),
@@ -208,7 +211,9 @@ impl Fetcher {
                     }
                     Ok(Arrived::Answer(frame, in_flight)) => self.answered(node, &frame, in_flight),
                     Err(error) => {
-                        tracing::debug!(broker = %node, error = reason(&error), "the connection of a consumer ended");
+                        let error = reason(&error);
+                        tracing::debug!(broker = %node, error, "the connection of a consumer ended");
+                        self.failing = Some(Error::unavailable(format!("the connection to broker {node} has ended: {error}")));
                         self.disconnect(node);
                     }
                 },
@@ -223,6 +228,10 @@ impl Fetcher {
 
     pub(super) fn lacks_memory(&self) -> bool {
         self.lacks_memory
+    }
+
+    pub(super) fn failing(&self) -> Option<&Error> {
+        self.failing.as_ref()
     }
 
     // === Records ===

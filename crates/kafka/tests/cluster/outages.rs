@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use postern_broker::{ApiKey, ErrorCode, Fault};
 use postern_kafka::{ByteCount, Cluster, ErrorKind, Fate, Inflight, Offset, PartitionId, Settings, TopicName};
 
+use crate::consuming::{self, at, settings};
 use crate::target::{Embedded, append, connect, fresh_name, read, topic, value};
 
 /// A broker that was never there: every call ends in time, with an error that says to try later.
@@ -36,6 +37,27 @@ async fn without_a_broker_every_call_ends_in_time() {
     assert!(failed.error.message.contains("Connection refused"), "{failed}");
     assert_eq!(inflight.used(), ByteCount(0));
     assert!(started.elapsed() < 4 * patience, "{:?}", started.elapsed());
+}
+
+/// A consumer says why nothing comes, as long as that is so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_knows_that_no_broker_answers() {
+    let embedded = Embedded::start().await;
+    let cluster = connect(&embedded.broker.address().to_string());
+    let topic = topic(&cluster, 1).await;
+    append(&cluster, &topic, vec![value("before")]).await.remove(0).expect("written");
+    let mut consumer = cluster.consumer(settings(&fresh_name())).expect("made");
+    consumer.assign(vec![at(&topic, 0)]);
+    assert_eq!(consuming::read(&mut consumer, 1).await, ["before"]);
+    assert_eq!(consumer.failing(), None);
+    let stopped = embedded.stop().await;
+    assert_eq!(consumer.poll(tokio::time::Instant::now() + Duration::from_secs(2)).await, Ok(false));
+    let error = consumer.failing().expect("nobody answers");
+    assert_eq!(error.kind, ErrorKind::BrokerUnavailable, "{error}");
+    let _embedded = stopped.restart().await;
+    append(&cluster, &topic, vec![value("after")]).await.remove(0).expect("written");
+    assert_eq!(consuming::read(&mut consumer, 1).await, ["after"]);
+    assert_eq!(consumer.failing(), None);
 }
 
 /// Records appended while the broker is away are written, in order and once, when it is back.

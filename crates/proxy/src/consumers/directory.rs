@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use postern_kafka::FetchBudget;
+use postern_kafka::{Error as ClusterError, FetchBudget};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::memory::AnswerBudget;
 use super::operation::Operation;
@@ -16,6 +18,8 @@ use crate::{Error, KafkaIdentity};
 
 /// Operations that may wait for one instance.
 const MAILBOX: usize = 16;
+/// How long the log is left alone with what it was told of empty reads.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// All instances of a proxy. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +30,8 @@ struct Parts {
     limits: ConsumerLimits,
     fetched: FetchBudget,
     answers: AnswerBudget,
+    /// When the log was told last that reads are empty because Kafka does not answer.
+    told_unanswered: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -99,12 +105,25 @@ impl Directory {
             limits,
             fetched: FetchBudget::new(limits.fetched_ahead),
             answers: AnswerBudget::new(limits.answers.0),
+            told_unanswered: Mutex::default(),
         }))
     }
 
     /// Instances now.
     pub(crate) fn count(&self) -> usize {
         self.0.instances.lock().by_name.len()
+    }
+
+    /// An instance is answered that there is nothing, because no broker says what there is. Whether the log was told.
+    pub(super) fn tell_unanswered(&self, error: &ClusterError) -> bool {
+        let now = Instant::now();
+        let mut told = self.0.told_unanswered.lock();
+        let is_due = told.is_none_or(|told| now - told >= TELL_AGAIN);
+        if is_due {
+            *told = Some(now);
+            tracing::warn!(%error, "Kafka does not answer: reads of consumer instances find nothing meanwhile");
+        }
+        is_due
     }
 
     pub(crate) fn limits(&self) -> &ConsumerLimits {
@@ -258,5 +277,24 @@ impl EntryGuard {
 impl Drop for EntryGuard {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postern_kafka::ErrorKind;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_is_told_of_empty_reads_once_a_minute() {
+        let directory = Directory::new(ConsumerLimits::default());
+        let (kind, name, message) = (ErrorKind::BrokerUnavailable, "BROKER_NOT_AVAILABLE".to_owned(), String::new());
+        let error = ClusterError { kind, name, message };
+        assert!(directory.tell_unanswered(&error));
+        tokio::time::advance(TELL_AGAIN / 2).await;
+        assert!(!directory.tell_unanswered(&error));
+        tokio::time::advance(TELL_AGAIN / 2).await;
+        assert!(directory.tell_unanswered(&error));
     }
 }

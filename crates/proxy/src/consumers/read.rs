@@ -256,6 +256,10 @@ impl Reading<'_> {
                 Ok(true) => {}
                 Ok(false) if collected.records > 0 => return Ok(collected),
                 Ok(false) => {
+                    // As Kafka's own consumers an instance has nothing then (docs/reference/rest-v2.md §7.5), and the client tries again.
+                    if has_group && let Some(error) = consumer.failing() {
+                        proxy.consumers().tell_unanswered(error);
+                    }
                     let is_certain = proxy.consumers().limits().isolation_level == IsolationLevel::ReadUncommitted;
                     return enough.nothing_came(consumer, is_certain).map(|()| collected);
                 }

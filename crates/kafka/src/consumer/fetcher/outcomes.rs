@@ -104,6 +104,7 @@ impl Fetcher {
             return self.disconnect(node);
         }
         attempts.backoff.reset();
+        self.failing = None;
         let beyond = permit.num_permits().saturating_sub(frame.len().max(1));
         self.reserve = if beyond > 0 { permit.split(beyond) } else { None };
         let permit = Arc::new(permit);
@@ -199,7 +200,10 @@ impl Fetcher {
     /// Keeps an error for the caller, unless it says only that it does not work now.
     fn report(&mut self, error: Error) {
         match error.is_transient() {
-            true => tracing::debug!(%error, "a consumer tries again"),
+            true => {
+                tracing::debug!(%error, "a consumer tries again");
+                self.failing = Some(error);
+            }
             false => self.errors.push_back(error),
         }
     }
