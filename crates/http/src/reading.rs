@@ -13,9 +13,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use postern_proxy::{
-    Format, PartitionId, ReadFormat, ReadFormats, ReadLimits, ReadRecord, ReadStart, TopicDescription,
-};
+use postern_proxy::{Format, PartitionId, ReadFormats, ReadLimits, ReadRecord, ReadStart, TopicDescription};
 
 use crate::client_connection::ClientConnection;
 use crate::operation::{Query, number, text};
@@ -164,19 +162,15 @@ pub(crate) fn wrong_event_id(id: &str) -> Problem {
 pub(crate) fn formats(request: &RequestContext) -> Result<ReadFormats, Problem> {
     let value = match request.query("format") {
         None => Format::Binary,
-        Some(name) => match ReadFormat::named(&name) {
-            Some(ReadFormat::Encoded(format)) => format,
-            Some(ReadFormat::Text) => Format::Text,
-            None => return Err(wrong_format("format", &name)),
-        },
+        Some(name) => Format::named(&name).ok_or_else(|| wrong_format("format", &name))?,
     };
     Ok(ReadFormats { key: key_format(request.query("key_format").as_deref(), value)?, value })
 }
 
 /// The format of keys, which is that of the values where it has no name.
-pub(crate) fn key_format(name: Option<&str>, value: Format) -> Result<ReadFormat, Problem> {
-    let Some(name) = name else { return Ok(ReadFormat::Encoded(value)) };
-    ReadFormat::named(name).ok_or_else(|| wrong_format("key_format", name))
+pub(crate) fn key_format(name: Option<&str>, value: Format) -> Result<Format, Problem> {
+    let Some(name) = name else { return Ok(value) };
+    Format::named(name).ok_or_else(|| wrong_format("key_format", name))
 }
 
 fn wrong_format(member: &str, found: &str) -> Problem {

@@ -38,7 +38,7 @@ pub use locate::{Holder, Location};
 pub use memory::AnswerShare;
 pub use operation::ReadLimits;
 pub use replicas::ReplicaSettings;
-pub use settings::{InstanceSettings, ReadFormat, ReadFormats, auto_offset_reset};
+pub use settings::{InstanceSettings, ReadFormats, auto_offset_reset};
 pub use topic_reader::{PositionReset, ReadStart, TopicReader};
 
 pub use crate::limits::ConsumerLimits;
@@ -243,7 +243,7 @@ impl Proxy {
     ) -> Result<ReadAnswer, Error> {
         let formats = self.find(at)?.formats();
         if !accepts(formats) {
-            return Err(ConsumerError::WrongFormat(ReadFormat::Encoded(formats.value).name()).into());
+            return Err(ConsumerError::WrongFormat(formats.value.name()).into());
         }
         self.call(at, |reply| Operation::Read(limits, layout, reply)).await
     }

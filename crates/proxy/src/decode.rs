@@ -1,11 +1,10 @@
 //! From the bytes of a record to the JSON text of its key or value.
 //!
-//! The formats of the REST proxy (docs/reference/rest-v2.md §6): base64 text, plain text (where bytes that are not UTF-8 become U+FFFD),
-//! plain JSON, or the framing of a schema. The schemas that
-//! records name are looked up first, those of a batch together ([`Decoder::prepare`]); decoding is then without awaits. Decoding by a
+//! The formats of the REST proxy (docs/reference/rest-v2.md §6): base64 text, plain text, plain JSON, or the framing of a schema. The schemas that records name are looked up first, those of a batch together ([`Decoder::prepare`]); decoding is then without awaits. Decoding by a
 //! schema is `schema`'s work, taking frames apart is `registry`'s; topic, partition and offset are the caller's to add to an error.
 
 use std::collections::HashSet;
+use std::str::Utf8Error;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use postern_kafka::TopicName;
@@ -96,6 +95,9 @@ pub enum DecodeError {
     /// The bytes are not JSON.
     #[error("{0}. The format binary reads any bytes.")]
     NotJson(postern_schema::DecodeError),
+    /// The bytes are no text.
+    #[error("expected UTF-8 text: {0}. The format binary reads any bytes.")]
+    NotText(Utf8Error),
 }
 
 impl DecodeError {
@@ -113,7 +115,8 @@ impl DecodeError {
             | DecodeError::NotFramed { .. }
             | DecodeError::WrongKind { .. }
             | DecodeError::DoesNotFit { .. }
-            | DecodeError::NotJson(_) => false,
+            | DecodeError::NotJson(_)
+            | DecodeError::NotText(_) => false,
         }
     }
 }
@@ -176,7 +179,7 @@ impl Decoder {
                 Ok(())
             }
             Format::Text => {
-                json::write_utf8(bytes, out);
+                json::write_string(str::from_utf8(bytes).map_err(DecodeError::NotText)?, out);
                 Ok(())
             }
             Format::Json => json::rewrite_first(bytes, out).map_err(|error| DecodeError::NotJson(error.into())),
@@ -322,7 +325,7 @@ mod tests {
             (Format::Binary, bytes(b""), r#""""#),
             (Format::Json, bytes(br#" {"a": [1, 2.50, null]} x"#), r#"{"a":[1,2.5,null]}"#),
             (Format::Json, bytes(b"null"), "null"),
-            (Format::Text, bytes(b"a\"\xff"), "\"a\\\"\u{fffd}\""),
+            (Format::Text, bytes("a\"\u{e9}".as_bytes()), "\"a\\\"\u{e9}\""),
             (avro, bytes(&[0, 0, 0, 0, 1, 9]), "-5"),
             (avro, EncodedValue { bytes: Some(&[9]), schema_header: Some(&[0, 0, 0, 0, 1]) }, "-5"),
             (json, bytes(b"\0\0\0\0\x02{\"a\": 1.0}"), r#"{"a":1.0}"#),
@@ -341,6 +344,7 @@ mod tests {
         let avro = Format::Schema(SchemaKind::Avro);
         for (format, value, part) in [
             (Format::Json, &b""[..], "expected JSON, found a text that ends too early"),
+            (Format::Text, b"a\xff", "expected UTF-8 text: invalid utf-8 sequence of 1 bytes from index 1."),
             (Format::Json, b"plain", "expected JSON, found 'p' at byte 0"),
             (avro, b"", "expected AVRO bytes: a byte 0 and the id of a schema"),
             (avro, b"{\"a\":1}", "the header __value_schema_id; found 7 bytes 7b 22 61 22 3a 31 7d."),

@@ -28,6 +28,25 @@ pub enum Format {
     Schema(SchemaKind),
 }
 
+impl Format {
+    /// The format of this name, in any case.
+    pub fn named(name: &str) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Its name in requests to read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Binary => "binary",
+            Format::Json => "json",
+            Format::Text => "string",
+            Format::Schema(SchemaKind::Avro) => "avro",
+            Format::Schema(SchemaKind::Json) => "jsonschema",
+            Format::Schema(SchemaKind::Protobuf) => "protobuf",
+        }
+    }
+}
+
 /// How one side, key or value, of all records of a request is encoded: decided once per request.
 pub(crate) enum Encoder<'a> {
     Binary,

@@ -32,8 +32,8 @@ use subjects::RecordNames;
 pub use administer::{GroupLags, OffsetReset, PartitionLag, ResetTo};
 pub use consumers::{
     AnswerShare, BegunStream, CommittedOffset, ConsumerError, ConsumerLimits, Holder, INSTANCE_NAME_MAX, InstanceName,
-    InstanceSettings, Location, PartitionName, PartitionPosition, Position, PositionReset, ReadAnswer, ReadFormat,
-    ReadFormats, ReadLimits, ReadRecord, ReadSide, ReadStart, ReadText, RecordLayout, ReplicaSettings, SeekTarget,
+    InstanceSettings, Location, PartitionName, PartitionPosition, Position, PositionReset, ReadAnswer, ReadFormats,
+    ReadLimits, ReadRecord, ReadSide, ReadStart, ReadText, RecordLayout, ReplicaSettings, SeekTarget,
     SubscriptionRequest, TopicReader, auto_offset_reset,
 };
 pub use decode::{DecodeError, Decoder, EncodedValue};

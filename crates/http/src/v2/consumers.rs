@@ -9,7 +9,7 @@ mod request;
 pub(super) mod subscription;
 
 use hyper::StatusCode;
-use postern_proxy::{Format, INSTANCE_NAME_MAX, InstanceSettings, Proxy, ReadFormat, ReadFormats};
+use postern_proxy::{Format, INSTANCE_NAME_MAX, InstanceSettings, Proxy, ReadFormats};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -110,9 +110,9 @@ fn either<T>(one: Option<T>, other: Option<T>) -> Option<T> {
 fn formats(value: Option<&str>, key: Option<&str>) -> Result<ReadFormats, Problem> {
     let value = match value {
         None => Format::Binary,
-        Some(name) => match ReadFormat::named(name) {
-            Some(ReadFormat::Encoded(format)) => format,
-            Some(ReadFormat::Text) | None => {
+        Some(name) => match Format::named(name) {
+            Some(format) if format != Format::Text => format,
+            Some(_) | None => {
                 let message = format!(
                     "Invalid format type: format: expected binary, json, avro, jsonschema or protobuf, found '{}'.",
                     crate::reading::shown(name)
@@ -142,7 +142,7 @@ mod tests {
         let read = settings(br#"{"id":7,"name":"c","format":"JSON","key_format":"String","auto.commit.enable":false,"fetch.min.bytes":"1","requestWaitMs":-5}"#);
         let read = read.expect("settings");
         assert_eq!((read.name.as_deref(), read.auto_commit.as_deref()), (Some("7"), Some("false")));
-        assert_eq!(read.formats, ReadFormats { key: ReadFormat::Text, value: Format::Json });
+        assert_eq!(read.formats, ReadFormats { key: Format::Text, value: Format::Json });
         assert_eq!((read.min_bytes, read.wait_ms), (Some(1), Some(-5)));
     }
 

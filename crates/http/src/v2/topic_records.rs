@@ -4,7 +4,7 @@
 //! on, in the format of the parameter `format`, since an `EventSource` chooses its own `Accept`. `key_format` names another one of keys.
 
 use hyper::StatusCode;
-use postern_proxy::{Format, PartitionId, Proxy, ReadFormat, ReadFormats, SchemaKind};
+use postern_proxy::{Format, PartitionId, Proxy, ReadFormats, SchemaKind};
 
 use super::bodies::Record;
 use super::record_object::{JsonObject, finish};
@@ -94,6 +94,6 @@ fn formats(request: &RequestContext) -> Result<ReadFormats, Problem> {
         PROTOBUF => Format::Schema(SchemaKind::Protobuf),
         _ => Format::Binary,
     };
-    let key: ReadFormat = key_format(request.query("key_format").as_deref(), value)?;
+    let key = key_format(request.query("key_format").as_deref(), value)?;
     Ok(ReadFormats { key, value })
 }

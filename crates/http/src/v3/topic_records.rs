@@ -5,8 +5,7 @@
 
 use hyper::StatusCode;
 use postern_proxy::{
-    Format, PartitionId, Proxy, ReadFormat, ReadFormats, ReadRecord, ReadSide, SchemaIdentifier, SchemaKind,
-    TopicDescription,
+    Format, PartitionId, Proxy, ReadFormats, ReadRecord, ReadSide, SchemaIdentifier, SchemaKind, TopicDescription,
 };
 
 use super::bodies::RecordList;
@@ -147,7 +146,7 @@ impl RecordObject for TypedObject {
     fn before_value(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>) {
         end_side(record.key, out);
         out.extend_from_slice(b",\"value\":");
-        begin_side(ReadFormat::Encoded(self.formats.value), record.value, out);
+        begin_side(self.formats.value, record.value, out);
     }
 
     fn after_value(&self, record: &ReadRecord<'_>, out: &mut Vec<u8>) {
@@ -157,7 +156,7 @@ impl RecordObject for TypedObject {
 }
 
 /// What stands before the data of a key or value; nothing before Kafka's null. A request to produce has the type or the id, not both.
-fn begin_side(format: ReadFormat, side: ReadSide, out: &mut Vec<u8>) {
+fn begin_side(format: Format, side: ReadSide, out: &mut Vec<u8>) {
     if side.is_null {
         return;
     }
@@ -167,12 +166,12 @@ fn begin_side(format: ReadFormat, side: ReadSide, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(b"{\"type\":\"");
     out.extend_from_slice(match format {
-        ReadFormat::Encoded(Format::Binary) => b"BINARY",
-        ReadFormat::Encoded(Format::Json) => b"JSON",
-        ReadFormat::Encoded(Format::Text) | ReadFormat::Text => b"STRING",
-        ReadFormat::Encoded(Format::Schema(SchemaKind::Avro)) => b"AVRO",
-        ReadFormat::Encoded(Format::Schema(SchemaKind::Json)) => b"JSONSCHEMA",
-        ReadFormat::Encoded(Format::Schema(SchemaKind::Protobuf)) => b"PROTOBUF",
+        Format::Binary => b"BINARY",
+        Format::Json => b"JSON",
+        Format::Text => b"STRING",
+        Format::Schema(SchemaKind::Avro) => b"AVRO",
+        Format::Schema(SchemaKind::Json) => b"JSONSCHEMA",
+        Format::Schema(SchemaKind::Protobuf) => b"PROTOBUF",
     });
     out.push(b'"');
     if let Some(SchemaIdentifier::Guid(guid)) = side.schema {

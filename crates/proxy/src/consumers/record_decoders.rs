@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use postern_kafka::{ConsumerRecord, TopicName};
 use postern_registry::{Side, header_name};
-use postern_schema::json;
 use tokio::time::Instant;
 
-use super::settings::{ReadFormat, ReadFormats};
+use super::settings::ReadFormats;
 use super::{ConsumerError, PartitionName, ReadSide};
 use crate::{Decoder, EncodedValue, Error, Format, Proxy};
 
@@ -26,13 +25,10 @@ pub(super) struct TopicDecoders {
 }
 
 /// That of keys or of values.
-pub(super) enum SideDecoder {
-    Encoded {
-        decoder: Decoder,
-        /// Whether the length of the text counts, instead of that of the bytes (docs/reference/rest-v2.md §7.5).
-        counts_text: bool,
-    },
-    Text,
+pub(super) struct SideDecoder {
+    decoder: Decoder,
+    /// Whether the length of the text counts, instead of that of the bytes (docs/reference/rest-v2.md §7.5).
+    counts_text: bool,
 }
 
 impl Decoders {
@@ -53,7 +49,7 @@ impl Decoders {
         let ReadFormats { key, value } = self.formats;
         self.by_topic.entry(topic.clone()).or_insert_with(|| TopicDecoders {
             key: SideDecoder::new(proxy, topic, Side::Key, key),
-            value: SideDecoder::new(proxy, topic, Side::Value, ReadFormat::Encoded(value)),
+            value: SideDecoder::new(proxy, topic, Side::Value, value),
         })
     }
 }
@@ -62,61 +58,36 @@ impl TopicDecoders {
     /// Looks up the schemas of a record, which nearly always are in memory.
     pub(super) async fn prepare(&mut self, record: &ConsumerRecord, deadline: Instant) {
         for (side, decoder) in [(Side::Key, &mut self.key), (Side::Value, &mut self.value)] {
-            if let SideDecoder::Encoded { decoder, .. } = decoder {
-                decoder.prepare([encoded(side, record)], deadline).await;
-            }
+            decoder.decoder.prepare([encoded(side, record)], deadline).await;
         }
     }
 }
 
 impl SideDecoder {
-    fn new(proxy: &Proxy, topic: &TopicName, side: Side, format: ReadFormat) -> SideDecoder {
-        match format {
-            ReadFormat::Encoded(format) => SideDecoder::Encoded {
-                decoder: proxy.decoder(topic, side, format),
-                counts_text: matches!(format, Format::Schema(_)),
-            },
-            ReadFormat::Text => SideDecoder::Text,
-        }
+    fn new(proxy: &Proxy, topic: &TopicName, side: Side, format: Format) -> SideDecoder {
+        let decoder = proxy.decoder(topic, side, format);
+        SideDecoder { decoder, counts_text: matches!(format, Format::Schema(_)) }
     }
 
     /// What is known of one side of a record without decoding it.
     pub(super) fn side(&self, side: Side, record: &ConsumerRecord) -> ReadSide {
         let value = encoded(side, record);
-        let schema = match self {
-            SideDecoder::Encoded { decoder, .. } => decoder.name_of(value),
-            SideDecoder::Text => None,
-        };
-        ReadSide { is_null: value.bytes.is_none(), schema }
+        ReadSide { is_null: value.bytes.is_none(), schema: self.decoder.name_of(value) }
     }
 
     /// Appends one side of a record, and returns how many bytes it counts for.
     pub(super) fn append(&self, side: Side, record: &ConsumerRecord, out: &mut Vec<u8>) -> Result<usize, Error> {
         let value = encoded(side, record);
-        let bytes = value.bytes.unwrap_or_default();
+        let bytes = value.bytes.unwrap_or_default().len();
         let start = out.len();
-        match self {
-            SideDecoder::Encoded { decoder, counts_text } => {
-                decoder.decode(value, out).map_err(|error| {
-                    let reason = error.to_string().trim_end_matches('.').to_owned();
-                    match error.is_transient() {
-                        true => unavailable(side, record, reason),
-                        false => undecodable(side, record, reason),
-                    }
-                })?;
-                Ok(if *counts_text { out.len() - start } else { bytes.len() })
+        self.decoder.decode(value, out).map_err(|error| {
+            let reason = error.to_string().trim_end_matches('.').to_owned();
+            match error.is_transient() {
+                true => unavailable(side, record, reason),
+                false => undecodable(side, record, reason),
             }
-            SideDecoder::Text if value.bytes.is_none() => {
-                out.extend_from_slice(b"null");
-                Ok(0)
-            }
-            SideDecoder::Text => {
-                let text = str::from_utf8(bytes)
-                    .map_err(|error| undecodable(side, record, format!("expected UTF-8 text: {error}")))?;
-                json::write_string(text, out);
-                Ok(bytes.len())
-            }
-        }
+        })?;
+        Ok(if self.counts_text { out.len() - start } else { bytes })
     }
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Span};
 use postern_kafka::{ConsumerSettings, FetchBudget, OffsetReset};
-use postern_schema::SchemaKind;
 
 use super::ConsumerError;
 use crate::limits::ConsumerLimits;
@@ -17,47 +16,11 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How often positions are committed for an instance that asks for it where it is not usual, as in Kafka's Java client.
 const AUTO_COMMIT: Duration = Duration::from_secs(5);
 
-/// How one side, key or value, of records is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadFormat {
-    /// As a format of the REST proxy.
-    Encoded(Format),
-    /// As UTF-8 text.
-    Text,
-}
-
-impl ReadFormat {
-    /// The format of this name, in any case.
-    pub fn named(name: &str) -> Option<ReadFormat> {
-        const ALL: [ReadFormat; 6] = [
-            ReadFormat::Encoded(Format::Binary),
-            ReadFormat::Encoded(Format::Json),
-            ReadFormat::Encoded(Format::Schema(SchemaKind::Avro)),
-            ReadFormat::Encoded(Format::Schema(SchemaKind::Json)),
-            ReadFormat::Encoded(Format::Schema(SchemaKind::Protobuf)),
-            ReadFormat::Text,
-        ];
-        ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            ReadFormat::Encoded(Format::Binary) => "binary",
-            ReadFormat::Encoded(Format::Json) => "json",
-            ReadFormat::Encoded(Format::Schema(SchemaKind::Avro)) => "avro",
-            ReadFormat::Encoded(Format::Schema(SchemaKind::Json)) => "jsonschema",
-            ReadFormat::Encoded(Format::Schema(SchemaKind::Protobuf)) => "protobuf",
-            ReadFormat::Encoded(Format::Text) | ReadFormat::Text => "string",
-        }
-    }
-}
-
 /// How records are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadFormats {
     /// Their keys.
-    pub key: ReadFormat,
+    pub key: Format,
     /// Their values; `Accept` names this one.
     pub value: Format,
 }
@@ -191,8 +154,8 @@ mod tests {
     #[test]
     fn formats_are_found_by_name_in_any_case() {
         for name in ["binary", "json", "avro", "jsonschema", "protobuf", "string"] {
-            assert_eq!(ReadFormat::named(&name.to_uppercase()).map(ReadFormat::name), Some(name));
+            assert_eq!(Format::named(&name.to_uppercase()).map(Format::name), Some(name));
         }
-        assert_eq!(ReadFormat::named("xml"), None);
+        assert_eq!(Format::named("xml"), None);
     }
 }

@@ -132,7 +132,7 @@ mod tests {
     use super::super::record::{StoredReads, StoredSettings};
     use super::*;
     use crate::Format;
-    use crate::consumers::settings::{InstanceSettings, ReadFormat, ReadFormats};
+    use crate::consumers::settings::{InstanceSettings, ReadFormats};
 
     const A: Uuid = Uuid::from_u128(1);
     const B: Uuid = Uuid::from_u128(2);
@@ -144,7 +144,7 @@ mod tests {
     fn claim(replica: Uuid, incarnation: u64) -> Claim {
         let settings = InstanceSettings {
             name: None,
-            formats: ReadFormats { key: ReadFormat::Encoded(Format::Binary), value: Format::Binary },
+            formats: ReadFormats { key: Format::Binary, value: Format::Binary },
             auto_offset_reset: None,
             auto_commit: None,
             min_bytes: None,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::InstanceName;
-use super::super::settings::{InstanceSettings, ReadFormat, ReadFormats};
+use super::super::settings::{InstanceSettings, ReadFormats};
+use crate::Format;
 
 /// What a record is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +141,7 @@ impl StoredSettings {
     pub(super) fn new(settings: &InstanceSettings) -> StoredSettings {
         let ReadFormats { key, value } = settings.formats;
         StoredSettings {
-            format: ReadFormat::Encoded(value).name().to_owned(),
+            format: value.name().to_owned(),
             key_format: key.name().to_owned(),
             auto_offset_reset: settings.auto_offset_reset.clone(),
             auto_commit: settings.auto_commit.clone(),
@@ -151,10 +152,10 @@ impl StoredSettings {
 
     /// As they were asked for; `None`: a format is not known here.
     pub(super) fn settings(&self, name: &str) -> Option<InstanceSettings> {
-        let ReadFormat::Encoded(value) = ReadFormat::named(&self.format)? else { return None };
+        let value = Format::named(&self.format)?;
         Some(InstanceSettings {
             name: Some(name.to_owned()),
-            formats: ReadFormats { key: ReadFormat::named(&self.key_format)?, value },
+            formats: ReadFormats { key: Format::named(&self.key_format)?, value },
             auto_offset_reset: self.auto_offset_reset.clone(),
             auto_commit: self.auto_commit.clone(),
             min_bytes: self.min_bytes,
@@ -166,7 +167,6 @@ impl StoredSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Format;
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -182,7 +182,7 @@ mod tests {
         }
         let settings = InstanceSettings {
             name: Some("c".to_owned()),
-            formats: ReadFormats { key: ReadFormat::Text, value: Format::Json },
+            formats: ReadFormats { key: Format::Text, value: Format::Json },
             auto_offset_reset: Some("earliest".to_owned()),
             auto_commit: None,
             min_bytes: Some(-1),
