@@ -36,6 +36,10 @@ use crate::config::{Config, LogFormat};
 /// Lines that may wait for the reader of the log; further ones are dropped.
 const MAX_WAITING_LINES: usize = 1024;
 
+/// How long the thread that writes rests once nothing waits. Where there is a line per request, it is then woken a thousand times a second at
+/// most, and not by each line, which would cost its sender more than the line itself.
+const REST: Duration = Duration::from_millis(1);
+
 /// How long [`Log::flush`] waits for a reader that reads nothing.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -105,24 +109,31 @@ impl Log {
 }
 
 fn write_lines(messages: &Receiver<Message>, dropped: &AtomicU64, format: LogFormat, mut out: impl Write) {
-    for message in messages {
-        match message {
-            Message::Line(line) => {
-                let lost = dropped.swap(0, Ordering::Relaxed);
-                let report = match format {
-                    _ if lost == 0 => String::new(),
-                    LogFormat::Text => format!("{lost} lines of the log could not be written\n"),
-                    LogFormat::Json => {
-                        format!("{{\"level\":\"WARN\",\"message\":\"{lost} lines of the log could not be written\"}}\n")
-                    }
-                };
-                if out.write_all(report.as_bytes()).and_then(|()| out.write_all(&line)).is_err() {
-                    dropped.fetch_add(lost + 1, Ordering::Relaxed);
-                }
-            }
-            // An error means that nobody waits any more.
-            Message::Flush(written) => drop(written.try_send(())),
+    while let Ok(first) = messages.recv() {
+        for message in std::iter::once(first).chain(messages.try_iter()) {
+            write_message(message, dropped, format, &mut out);
         }
+        thread::sleep(REST);
+    }
+}
+
+fn write_message(message: Message, dropped: &AtomicU64, format: LogFormat, mut out: impl Write) {
+    match message {
+        Message::Line(line) => {
+            let lost = dropped.swap(0, Ordering::Relaxed);
+            let report = match format {
+                _ if lost == 0 => String::new(),
+                LogFormat::Text => format!("{lost} lines of the log could not be written\n"),
+                LogFormat::Json => {
+                    format!("{{\"level\":\"WARN\",\"message\":\"{lost} lines of the log could not be written\"}}\n")
+                }
+            };
+            if out.write_all(report.as_bytes()).and_then(|()| out.write_all(&line)).is_err() {
+                dropped.fetch_add(lost + 1, Ordering::Relaxed);
+            }
+        }
+        // An error means that nobody waits any more.
+        Message::Flush(written) => drop(written.try_send(())),
     }
 }
 
