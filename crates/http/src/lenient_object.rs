@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::{de::Read, value::RawValue};
 
 use crate::problem::Problem;
 
@@ -47,14 +47,18 @@ pub(crate) enum NotAnObject {
 impl<'a> LenientObject<'a> {
     /// Parses a body.
     pub(crate) fn parse(body: &'a [u8]) -> Result<LenientObject<'a>, NotAnObject> {
-        if body.trim_ascii().is_empty() {
-            return Err(NotAnObject::Empty);
+        let syntax = |error: serde_json::Error| NotAnObject::Syntax(error.to_string());
+        match body.trim_ascii_start() {
+            [] => return Err(NotAnObject::Empty),
+            [b'{', ..] => {
+                let members = members(serde_json::Deserializer::from_slice(body)).map_err(syntax)?;
+                return Ok(LenientObject { place: String::new(), members, known: Vec::new() });
+            }
+            _ => {}
         }
-        let raw: &RawValue = serde_json::from_slice(body).map_err(|error| NotAnObject::Syntax(error.to_string()))?;
-        match raw.get().as_bytes() {
-            b"null" => Err(NotAnObject::Null),
-            [b'{', ..] => LenientObject::new(String::new(), raw).map_err(NotAnObject::Syntax),
-            _ => Err(NotAnObject::Other(excerpt(raw.get()))),
+        match serde_json::from_slice::<&RawValue>(body).map_err(syntax)?.get() {
+            "null" => Err(NotAnObject::Null),
+            other => Err(NotAnObject::Other(excerpt(other))),
         }
     }
 
@@ -222,7 +226,8 @@ impl<'a> LenientObject<'a> {
             return Err(self.wrong(name, EXPECTED, value));
         }
         let mut lists = BTreeMap::new();
-        let members = members(value).map_err(|error| Problem::bad_request(format!("{}: {error}.", self.path(name))))?;
+        let members = members(serde_json::Deserializer::from_str(value.get()))
+            .map_err(|error| Problem::bad_request(format!("{}: {error}.", self.path(name))))?;
         for (key, (_, value)) in members {
             let number = key.parse().map_err(|_| {
                 Problem::bad_request(format!("{}: expected {EXPECTED}, found {key:?}.", self.path(name)))
@@ -296,16 +301,13 @@ impl<'a> LenientObject<'a> {
         wrong(&self.path(name), expected, found)
     }
 
-    fn new(place: String, object: &'a RawValue) -> Result<LenientObject<'a>, String> {
-        Ok(LenientObject { place, members: members(object)?, known: Vec::new() })
-    }
-
     fn nested(&self, place: String, value: &'a RawValue) -> Result<LenientObject<'a>, Problem> {
         if !value.get().starts_with('{') {
             return Err(wrong(&place, "an object", value));
         }
         let error = |error| Problem::bad_request(format!("The request body is not JSON: {error}."));
-        LenientObject::new(place + ".", value).map_err(error)
+        let members = members(serde_json::Deserializer::from_str(value.get())).map_err(error)?;
+        Ok(LenientObject { place: place + ".", members, known: Vec::new() })
     }
 
     fn int<T: TryFrom<i64>>(&mut self, name: &'static str, expected: &str) -> Result<Option<T>, Problem> {
@@ -318,7 +320,7 @@ impl<'a> LenientObject<'a> {
 }
 
 /// The members of an object; the last of a repeated one counts.
-fn members(object: &RawValue) -> Result<Members<'_>, String> {
+fn members<'de, R: Read<'de>>(mut json: serde_json::Deserializer<R>) -> serde_json::Result<Members<'de>> {
     struct ByName;
 
     impl<'de> Visitor<'de> for ByName {
@@ -339,8 +341,9 @@ fn members(object: &RawValue) -> Result<Members<'_>, String> {
         }
     }
 
-    // The text is valid JSON, but a name may contain a lone surrogate.
-    serde_json::Deserializer::from_str(object.get()).deserialize_map(ByName).map_err(|error| error.to_string())
+    let members = json.deserialize_map(ByName)?;
+    json.end()?;
+    Ok(members)
 }
 
 /// The items of a list; `None`: it is not a list.
