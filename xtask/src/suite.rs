@@ -37,10 +37,15 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
     }
 }
 
-/// The tests with one of `words` in their name on three nodes, and then faults of those nodes for so many seconds.
-pub(crate) fn on_three_nodes(words: &[String], chaos_seconds: &str) -> Outcome {
+/// The tests with one of `words` in their name on three nodes, what `clients` does with them, and then faults of those nodes for so many seconds.
+pub(crate) fn on_three_nodes(
+    words: &[String],
+    clients: impl FnOnce(&ThreeNodes) -> Outcome,
+    chaos_seconds: &str,
+) -> Outcome {
     let nodes = ThreeNodes::start("suite-three-nodes")?;
     run(&on_nodes(&nodes), words)?;
+    clients(&nodes)?;
     broker_faults(&nodes, &[("POSTERN_CHAOS_SECONDS", chaos_seconds)], &[BROKER_FAULTS])
 }
 

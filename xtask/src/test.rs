@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     Outcome,
-    cluster::{Kafka, KafkaProfile, Kind, Postern},
+    cluster::{Kafka, KafkaProfile, Kind, Postern, ThreeNodes},
     conformance, node, packages, process, python,
     steps::Steps,
     suite, tidy,
@@ -159,7 +159,9 @@ fn on_apache(steps: &mut Steps, no_java: Option<&str>, no_node: Option<&str>) {
         kafka_identities(&kafka, mutual_tls)
     });
     // Where leaders and coordinators are apart, and a topic is known to one broker before the others.
-    steps.step(APACHE_THREE_NODES, || suite::on_three_nodes(&THREE_NODES_TESTS.map(str::to_owned), CHAOS_SECONDS));
+    steps.step(APACHE_THREE_NODES, || {
+        suite::on_three_nodes(&THREE_NODES_TESTS.map(str::to_owned), placement, CHAOS_SECONDS)
+    });
     if ![APACHE_CLIENTS, APACHE_NODE, APACHE_TOOLS, APACHE_SCENARIOS].iter().any(|name| steps.wants(name)) {
         return;
     }
@@ -281,6 +283,14 @@ fn kafka_identities(kafka: &Kafka, mutual_tls: &str) -> Outcome {
     script.arg("--identities").arg(&file).env("MUTUAL_TLS", mutual_tls);
     script.env("KEYSTORE", workspace::root().join("crates/kafka/tests/stores/client.p12"));
     client(script, Kind::Apache, &postern)?;
+    postern.stop()
+}
+
+/// Partitions that are moved between brokers over HTTP.
+fn placement(nodes: &ThreeNodes) -> Outcome {
+    let arguments = ["--bootstrap-servers", &nodes.bootstrap];
+    let postern = Postern::with_variables(PROFILE, "placement-three-nodes", &arguments, &[])?;
+    client(python::script("clients/placement.py")?, Kind::Apache, &postern)?;
     postern.stop()
 }
 
