@@ -133,13 +133,10 @@ fn chart() -> Outcome {
     process::output(Command::new("helm").args(lint).arg(&chart)).map(drop)
 }
 
-/// The binary with everything in it, musl included.
+/// The binary with everything in it, musl included. Rust links its own musl with any linker; `musl-gcc` as the linker makes a program that wants
+/// musl's loader, and that crashes with it.
 fn static_binary() -> Outcome<PathBuf> {
     let mut build = process::cargo();
-    // Where the linker of the system is one for glibc.
-    if process::exists("musl-gcc", "--version") {
-        build.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER", "musl-gcc");
-    }
     build.args(["build", "--release", "--locked", "-p", "postern", "--target", TARGET]);
     process::run(&mut build)
         .map_err(|error| format!("{error}\nit needs `rustup target add {TARGET}` and musl-gcc (Debian: musl-tools)"))?;
