@@ -228,6 +228,9 @@ impl<'a> LenientObject<'a> {
         let mut lists = BTreeMap::new();
         let members = members(serde_json::Deserializer::from_str(value.get()))
             .map_err(|error| Problem::bad_request(format!("{}: {error}.", self.path(name))))?;
+        // In the order of the text: of one number that is written in two ways the last counts, and of two faults the first is told.
+        let mut members: Vec<_> = members.into_iter().collect();
+        members.sort_unstable_by_key(|(_, (position, _))| *position);
         for (key, (_, value)) in members {
             let number = key.parse().map_err(|_| {
                 Problem::bad_request(format!("{}: expected {EXPECTED}, found {key:?}.", self.path(name)))
@@ -512,6 +515,14 @@ mod tests {
 
     #[test]
     fn numbered_lists_are_sorted_by_number() {
+        for _ in 0..20 {
+            let json = "{\"a\":{\"0\":[1],\"00\":[2],\"000\":[3],\"0000\":[4]}}";
+            assert_eq!(
+                object(json).numbered_lists("a").expect("lists"),
+                Some([(0, vec![4])].into()),
+                "the last counts"
+            );
+        }
         let read = object("{\"a\":{\"1\":[2,\"3\"],\"0\":[]}}").numbered_lists("a").expect("lists").expect("are there");
         assert_eq!(read, BTreeMap::from([(0, vec![]), (1, vec![2, 3])]));
         for (json, message) in [
