@@ -124,7 +124,7 @@ impl DecodeError {
 impl Proxy {
     /// A decoder for one side of records of `topic`.
     pub fn decoder(&self, topic: &TopicName, side: Side, format: Format) -> Decoder {
-        let subject = Subject::of_topic(topic, side);
+        let subject = Subject::of_topic(topic.as_str(), side);
         Decoder { schemas: self.schemas().clone(), subject, side, format, known: Vec::new() }
     }
 }

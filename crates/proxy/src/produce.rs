@@ -12,7 +12,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use postern_kafka::{
-    Admitted, AppendError, Deliveries, Error as ClusterError, ErrorKind, PartitionId, Receipt, Record, TopicName,
+    Admitted, AppendError, Deliveries, Error as ClusterError, ErrorKind, Fate, InvalidTopicName, PartitionId, Receipt,
+    Record, TopicName,
 };
 use postern_registry::{PreparedSchema, RecordSerializer, ResolveError, SchemaId, SchemaRef, Side, Subject};
 
@@ -174,15 +175,20 @@ impl Proxy {
             return Ok((None, None));
         }
         let looked_up = Part::registry("look up schemas", topic);
-        let both = async {
-            let key = self.prepare(topic, Side::Key, request).await?;
-            Ok((key, self.prepare(topic, Side::Value, request).await?))
-        };
-        let both = both.await;
+        let both = self.prepare_for(topic.as_str(), request).await;
         if both.is_err() {
             looked_up.failed("schema");
         }
         both
+    }
+
+    async fn prepare_for(
+        &self,
+        topic: &str,
+        request: &ProduceRequest<'_>,
+    ) -> Result<(Option<PreparedSchema>, Option<PreparedSchema>), Error> {
+        let key = self.prepare(topic, Side::Key, request).await?;
+        Ok((key, self.prepare(topic, Side::Value, request).await?))
     }
 
     /// The same with ids.
@@ -256,22 +262,42 @@ impl Proxy {
         self.inflight().max_records()
     }
 
-    /// Refuses what [`Proxy::produce`] would, as far as that is known without a topic, and so without subjects.
+    /// What [`Proxy::append`] does with records to a topic that cannot be, as `error` says of its name: each of them fails. No schema is
+    /// registered.
     ///
     /// # Errors
-    /// A record that cannot be encoded; nothing, where a schema would have to be looked up.
-    pub fn check(&self, request: &ProduceRequest<'_>) -> Result<(), Error> {
-        match (&request.key_schema, &request.value_schema) {
-            (None, None) => encode(request, None, None).map(drop),
-            (Some(_), _) | (_, Some(_)) => Ok(()),
-        }
+    /// What it would refuse of records to any topic.
+    pub async fn fail_all(
+        &self,
+        name: &str,
+        error: &InvalidTopicName,
+        request: &ProduceRequest<'_>,
+    ) -> Result<Produced, Error> {
+        self.counters().not_produced(Some(request.format), request.records.len());
+        let (key, value) = self.prepare_for(name, request).await?;
+        let bytes = request.records.iter().map(RecordSpec::text_len).sum();
+        run_large(bytes, || encode(request, serializer(&key), serializer(&value))).await?;
+        let error = ClusterError {
+            kind: ErrorKind::InvalidTopic,
+            name: "INVALID_TOPIC_EXCEPTION".to_owned(),
+            message: format!("'{name}' is no legal name of a topic: {error}"),
+        };
+        let failed = AppendError { error, fate: Fate::NotWritten };
+        let id = |schema: Option<PreparedSchema>| {
+            schema.filter(|schema| schema.is_registered).map(|schema| schema.serializer.id)
+        };
+        Ok(Produced {
+            key_schema: id(key),
+            value_schema: id(value),
+            outcomes: vec![Err(failed); request.records.len()],
+        })
     }
 
     /// What serializes one side of the records, registered or not; `None` outside the schema formats and where the request names no
     /// schema.
     async fn prepare(
         &self,
-        topic: &TopicName,
+        topic: &str,
         side: Side,
         request: &ProduceRequest<'_>,
     ) -> Result<Option<PreparedSchema>, Error> {
@@ -302,7 +328,7 @@ impl Proxy {
     ) -> Result<Option<PreparedSchema>, Error> {
         match (prepared, request.schema(side)) {
             (Some(prepared), Some(schema)) if !prepared.is_registered => {
-                let registered = self.resolve(&Subject::of_topic(topic, side), schema).await;
+                let registered = self.resolve(&Subject::of_topic(topic.as_str(), side), schema).await;
                 registered
                     .map(|serializer| Some(PreparedSchema::registered(serializer)))
                     .map_err(|error| Error::Schema(side, error))

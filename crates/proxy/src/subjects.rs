@@ -106,7 +106,7 @@ impl Proxy {
     ) -> Result<(Subject, Arc<RecordSerializer>), Error> {
         let subject = match subject {
             SubjectRef::Named(name) => Subject::parse(name),
-            SubjectRef::By(SubjectNameStrategy::TopicName) => Subject::of_topic(topic, side),
+            SubjectRef::By(SubjectNameStrategy::TopicName) => Subject::of_topic(topic.as_str(), side),
             SubjectRef::By(strategy @ SubjectNameStrategy::RecordName) => {
                 Subject::parse(&self.record_name(topic, side, source, *strategy).await?)
             }
@@ -152,7 +152,7 @@ impl Proxy {
                 Err(Error::SubjectNeedsSchema { side, strategy: strategy.name() })
             }
             SchemaSource::Id(id) => {
-                let in_context_of = Subject::of_topic(topic, side);
+                let in_context_of = Subject::of_topic(topic.as_str(), side);
                 let found = self.schemas().by_id(&in_context_of, SchemaId(*id)).await.map_err(refused)?;
                 found.schema.record_name().map(Arc::from).ok_or_else(unnamed)
             }
@@ -167,7 +167,7 @@ impl Proxy {
                             let is_syntax = error.is_syntax();
                             let error =
                                 RegistryError::InvalidSchema { kind: *kind, message: error.to_string(), is_syntax };
-                            refused(invalid_text(&Subject::of_topic(topic, side), *kind, text, error))
+                            refused(invalid_text(&Subject::of_topic(topic.as_str(), side), *kind, text, error))
                         })?;
                         let name = schema.record_name().map(Arc::from);
                         self.record_names().0.insert(Box::from(&**text), (*kind, name.clone()));

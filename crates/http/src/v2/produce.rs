@@ -5,8 +5,8 @@ mod request;
 use hyper::StatusCode;
 use postern_access::Right;
 use postern_proxy::{
-    AppendError, ClusterError, Error, ErrorKind, Fate, Format, InvalidTopicName, ProduceRequest, Produced, Proxy,
-    SchemaId, SchemaKind, SchemaRef, TopicName, run_large,
+    AppendError, Error, ErrorKind, Fate, Format, ProduceRequest, Produced, Proxy, SchemaId, SchemaKind, SchemaRef,
+    TopicName, run_large,
 };
 
 use self::request::Envelope;
@@ -65,8 +65,9 @@ async fn produce(
     let topic = match TopicName::parse(params.get("topic")) {
         Ok(topic) => topic,
         Err(error) => {
-            proxy.check(&request).map_err(refused)?;
-            return Ok(render(&all_failed(params.get("topic"), &error, request.records.len())));
+            // An illegal name fails the records, not the request (§5.2).
+            let failed = Box::pin(proxy.fail_all(params.get("topic"), &error, &request)).await.map_err(refused)?;
+            return Ok(render(&failed));
         }
     };
     let appended = proxy
@@ -153,17 +154,6 @@ fn format_of(content_type: Option<&'static str>) -> Format {
     }
 }
 
-/// An illegal topic name fails each record, not the request (§5.2).
-fn all_failed(name: &str, error: &InvalidTopicName, records: usize) -> Produced {
-    let error = ClusterError {
-        kind: ErrorKind::InvalidTopic,
-        name: "INVALID_TOPIC_EXCEPTION".to_owned(),
-        message: format!("'{name}' is no legal name of a topic: {error}"),
-    };
-    let failed = AppendError { error, fate: Fate::NotWritten };
-    Produced { key_schema: None, value_schema: None, outcomes: vec![Err(failed); records] }
-}
-
 /// The status is 200 even if every record failed, unless one failed for lack of authorization: then its status is used (§5.2).
 fn render(produced: &Produced) -> Reply {
     let mut status = StatusCode::OK;
@@ -214,6 +204,8 @@ fn push_id(out: &mut Vec<u8>, id: Option<SchemaId>) {
 
 #[cfg(test)]
 mod tests {
+    use postern_proxy::ClusterError;
+
     use super::*;
 
     fn failed(kind: ErrorKind, fate: Fate) -> AppendError {

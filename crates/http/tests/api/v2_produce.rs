@@ -202,9 +202,29 @@ async fn an_illegal_name_of_a_topic_fails_each_record() {
         (JSON, json!({"records": [{"value": 1, "partition": -1}]}), (422, 422)),
         (BINARY, json!({"records": [{"value": "?"}]}), (400, 400)),
         (AVRO, json!({"records": [{"value": 1}]}), (422, 42202)),
+        (AVRO, json!({"value_schema": "{", "records": [{"value": {"kelvin": 1}}]}), (422, 42205)),
+        (AVRO, json!({"value_schema_id": 99, "records": [{"value": {"kelvin": 1}}]}), (422, 42207)),
+        (AVRO, json!({"value_schema": kelvin(), "records": [{"value": {"kelvin": "cold"}}]}), (400, 400)),
     ] {
         assert_eq!(produce_json(&app, "/topics/a%20b", format, body).await.refusal(), refusal, "{format}");
     }
+}
+
+/// A schema that was registered before is told; one that is new is not registered for a topic that cannot be.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_illegal_name_of_a_topic_registers_no_schema() {
+    let app = TestApp::start().await;
+    let body = json!({"value_schema": kelvin(), "records": [{"value": {"kelvin": 4}}]});
+    let produced = async || {
+        let failed = produce_json(&app, "/topics/a%20b", AVRO, body.clone()).await;
+        assert_eq!((failed.status, failed.json()["offsets"][0]["error_code"].as_i64()), (200, Some(50002)));
+        failed.json()["value_schema_id"].clone()
+    };
+    assert_eq!(produced().await, Value::Null);
+    assert_eq!(app.registry(Method::GET, "/subjects").send().await.json(), json!([]));
+    let schema = json!({"schema": kelvin()});
+    let registered = app.registry(Method::POST, "/subjects/a%20b-value/versions").json(&schema).send().await.json();
+    assert_eq!(produced().await, registered["id"]);
 }
 
 /// What cannot be told apart in JSON from what it is, is written as it is.

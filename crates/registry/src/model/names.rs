@@ -5,7 +5,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use postern_kafka::TopicName;
 use uuid::Uuid;
 
 /// A schema id, unique within a context. On the wire 4 bytes, big-endian.
@@ -69,8 +68,7 @@ impl Subject {
     }
 
     /// TopicNameStrategy: `<topic>-key`, `<topic>-value`.
-    pub fn of_topic(topic: &TopicName, side: Side) -> Subject {
-        let topic = topic.as_str();
+    pub fn of_topic(topic: &str, side: Side) -> Subject {
         Subject(match side {
             Side::Key => format!("{topic}-key").into(),
             Side::Value => format!("{topic}-value").into(),
