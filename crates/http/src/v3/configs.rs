@@ -75,7 +75,7 @@ struct Failure {
 /// Of so many topics the configs are asked for at once where there are pages; each has some 40, of 1 KB in the answer.
 const TOPICS_AT_ONCE: usize = 20;
 
-/// Reads the resource of a path.
+/// Reads the resource of a path, once its cluster is known to be this one.
 pub(super) type ResourceOf = fn(&Params) -> Result<ConfigResource, Problem>;
 
 pub(super) const ALTER_TOPICS: Operation =
@@ -137,27 +137,27 @@ pub(super) fn all_brokers(_: &Params) -> Result<ConfigResource, Problem> {
 }
 
 pub(super) async fn list(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
-    let resource = resource(&request.params)?;
     let links = Links::of(&proxy, &request).await?;
+    let resource = resource(&request.params)?;
     let entries = proxy.configs(&resource).await.map_err(problem)?;
     let configs = entries.iter().map(|entry| config_of(&links, &resource, entry));
     Ok(Reply::ok(&links.list(list_kind(&resource), path_of(&resource), configs)))
 }
 
 pub(super) async fn show(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
-    let resource = resource(&request.params)?;
     let links = Links::of(&proxy, &request).await?;
+    let resource = resource(&request.params)?;
     let entry = proxy.config(&resource, request.params.get("config")).await.map_err(problem)?;
     Ok(Reply::ok(&config_of(&links, &resource, &entry)))
 }
 
 /// Without a body it is refused as other requests without one are, not with a 500.
 pub(super) async fn set(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
-    let resource = resource(&request.params)?;
     let cluster_path = ClusterPath::of(&request);
     let (params, body) = request.read_document(BODY_MAX).await?;
     let change = ConfigChange::Set(value_of(&body)?);
     cluster_path.links(&proxy).await?;
+    let resource = resource(&params)?;
     let alteration = ConfigAlteration { name: params.get("config").to_owned(), change };
     check_alteration(&params, &resource, std::slice::from_ref(&alteration))?;
     proxy.alter_configs(resource, vec![alteration], false).await.map_err(problem)?;
@@ -165,8 +165,8 @@ pub(super) async fn set(proxy: Proxy, request: RequestContext, resource: Resourc
 }
 
 pub(super) async fn reset(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
-    let resource = resource(&request.params)?;
     Links::of(&proxy, &request).await?;
+    let resource = resource(&request.params)?;
     if let ConfigResource::Topic(topic) = &resource {
         request.params.check_alteration(topic.as_str(), &[request.params.get("config")], None)?;
     }
@@ -176,11 +176,11 @@ pub(super) async fn reset(proxy: Proxy, request: RequestContext, resource: Resou
 
 /// All alterations or none.
 pub(super) async fn alter(proxy: Proxy, request: RequestContext, resource: ResourceOf) -> Result<Reply, Problem> {
-    let resource = resource(&request.params)?;
     let cluster_path = ClusterPath::of(&request);
     let (params, body) = request.read_document(BODY_MAX).await?;
     let Alteration { alterations, validate_only } = Alteration::read(&body)?;
     cluster_path.links(&proxy).await?;
+    let resource = resource(&params)?;
     check_alteration(&params, &resource, &alterations)?;
     proxy.alter_configs(resource, alterations, validate_only).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))

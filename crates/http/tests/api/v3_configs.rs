@@ -49,6 +49,29 @@ async fn lists_are_sorted_by_name() {
     assert!(column(&all, "topic_name").is_sorted());
 }
 
+/// As wherever else a topic is named: another cluster has no topics to judge.
+#[tokio::test]
+async fn an_unknown_cluster_is_told_before_an_illegal_name_of_a_topic() {
+    let app = TestApp::start().await;
+    let configs = "topics/a%20b/configs";
+    let one = format!("{configs}/retention.ms");
+    for (method, path, body) in [
+        (Method::GET, configs, None),
+        (Method::GET, &one, None),
+        (Method::PUT, &one, Some(json!({"value": "1"}))),
+        (Method::DELETE, &one, None),
+        (Method::POST, &format!("{configs}:alter"), Some(json!({"data": [{"name": "retention.ms", "value": "1"}]}))),
+    ] {
+        for (path, status) in [(format!("/v3/clusters/other/{path}"), 404), (app.v3(path), 400)] {
+            let mut request = app.request(method.clone(), &path);
+            if let Some(body) = &body {
+                request = request.json(body);
+            }
+            assert_eq!(request.send().await.status, status, "{method} {path}");
+        }
+    }
+}
+
 /// Value and whether it is the default.
 async fn value(app: &TestApp, path: &str) -> (Value, Value) {
     let config = app.get(&app.v3(path)).await.json();
