@@ -7,6 +7,9 @@ import requests
 
 from outside import JSON, V2, Outside
 
+CROWD = 200  # callers at the same time
+CALLER_MAX = 40 << 10  # bytes that each may cost
+
 out = Outside(__doc__)
 out.true("--management and --pid are given", out.management and out.pid)
 
@@ -49,11 +52,15 @@ def set_password(user, password):
     out.same(f"a password of {user}: {set_to.text}", set_to.status_code, 204)
 
 
+def await_users(users):
+    while not set(users) <= {user["user_name"] for user in admin.call("GET", f"/admin/v1/clusters/{cluster}/scram-users").json()["data"]}:
+        time.sleep(0.05)
+
+
 # A login that came before a broker knows them would be refused for a while.
 for user in ("ana", "ben"):
     set_password(user, f"{user}-secret")
-while not {"ana", "ben"} <= {user["user_name"] for user in admin.call("GET", f"/admin/v1/clusters/{cluster}/scram-users").json()["data"]}:
-    time.sleep(0.05)
+await_users(("ana", "ben"))
 absent = admin.call("DELETE", f"/admin/v1/clusters/{cluster}/scram-users/nobody/credentials/SCRAM-SHA-512")
 out.same(f"a password that is not there: {absent.text}", refusal(absent), (404, 404))
 
@@ -134,6 +141,21 @@ out.true("in Kafka's words", "SASL_AUTHENTICATION_FAILED" in refused.text, refus
 changed = Caller("ana", "changed")
 out.same("the new one is taken", changed.produce(own, "two").status_code, 200)
 read(changed, reader, ["two"], patience=120)
+
+# A caller costs little while they do nothing: their connections hold no buffers.
+crowd = [f"crowd-{n}" for n in range(CROWD)]
+for user in crowd:
+    set_password(user, f"{user}-secret")
+await_users(crowd)
+before = resident()
+for user in crowd:
+    caller = Caller(user)
+    out.same("a caller of the crowd sees nothing", caller.call("GET", "/topics").json(), [])
+    out.same("and writes nothing", refusal(caller.produce(own, "canary")), (403, 40301))
+    caller.session.close()
+each = (resident() - before) // CROWD
+print(f"{each >> 10} KiB for each of {CROWD} callers")
+out.true(f"at most {CALLER_MAX >> 10} KiB for each", each <= CALLER_MAX, each)
 
 # Wrong logins cost Kafka little and this process nothing that stays.
 before, asked, answers = resident(), metric('postern_kafka_logins_total{outcome="refused"}'), set()

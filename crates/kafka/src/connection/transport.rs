@@ -318,12 +318,17 @@ impl Transport {
         }
     }
 
-    /// Waits for a piece of input.
+    /// Waits for a piece of input; meanwhile it holds no memory for it. Where callers are users of Kafka there are thousands of connections, and
+    /// most wait.
     fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.input.capacity() - self.input.len() < READ_BYTES / 2 {
             self.input.reserve(self.announced().saturating_sub(self.input.len()).max(READ_BYTES));
         }
-        match ready!(self.socket.poll_read(context, &mut self.input))? {
+        let read = self.socket.poll_read(context, &mut self.input);
+        if read.is_pending() && self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        match ready!(read)? {
             0 => {
                 let reason = if self.is_proven { CLOSED } else { CLOSED_AT_ONCE };
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason)))
