@@ -125,6 +125,11 @@ impl JsonSchema {
         memory::validator(self)
     }
 
+    /// Whether no value was encoded yet: the first one waits until the validator is built.
+    pub fn awaits_encoder(&self) -> bool {
+        self.validator.get().is_none()
+    }
+
     /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.
     pub fn cannot_read(&self, writer: &JsonSchema, policy: Policy) -> Vec<Incompatibility> {
         match self.equivalent(writer) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 const IN_PLACE: [&str; 9] =
     ["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"];
 
-/// The longest way from one schema to another about the same value. Where there is no end to it, all of them are on it.
+/// The longest way from one schema to another about the same value, or more where there is no end to it.
 pub(super) fn depth(definitions: &Map<String, Value>) -> usize {
     let mut survey = Survey::default();
     for (name, schema) in definitions {
@@ -31,13 +31,11 @@ struct Chain<'d> {
 #[derive(Default)]
 struct Survey<'d> {
     chains: Vec<Chain<'d>>,
-    schemas: usize,
 }
 
 impl<'d> Survey<'d> {
     fn walk(&mut self, schema: &'d Value, chain: usize, depth: usize) {
         let Value::Object(members) = schema else { return };
-        self.schemas += 1;
         self.chains[chain].depth = self.chains[chain].depth.max(depth);
         for (keyword, value) in members {
             match keyword.as_str() {
@@ -60,7 +58,8 @@ impl<'d> Survey<'d> {
         }
     }
 
-    /// Chains are measured once all that they lead to are.
+    /// Chains are measured once all that they lead to are. Those that lead back to themselves, or to such, never are: a way may go through each
+    /// of them once, to the schema where the validator notices, or through the longest of the others.
     fn longest(&self) -> usize {
         let named = self.chains.iter().enumerate().filter_map(|(chain, one)| Some((one.name?, chain)));
         let named = named.collect::<HashMap<_, _>>();
@@ -74,14 +73,15 @@ impl<'d> Survey<'d> {
         }
         let mut lengths = self.chains.iter().map(|chain| chain.depth).collect::<Vec<_>>();
         let mut ready = (0..self.chains.len()).filter(|chain| unmeasured[*chain] == 0).collect::<Vec<_>>();
-        let mut measured = 0;
+        let (mut longest, mut endless) = (0, self.chains.iter().map(|chain| chain.depth).sum::<usize>());
         while let Some(chain) = ready.pop() {
-            measured += 1;
+            endless -= self.chains[chain].depth;
             for (name, depth) in &self.chains[chain].references {
                 if let Some(target) = named.get(name) {
                     lengths[chain] = lengths[chain].max(depth + lengths[*target]);
                 }
             }
+            longest = longest.max(lengths[chain]);
             for &referrer in &referrers[chain] {
                 unmeasured[referrer] -= 1;
                 if unmeasured[referrer] == 0 {
@@ -89,10 +89,7 @@ impl<'d> Survey<'d> {
                 }
             }
         }
-        match measured == self.chains.len() {
-            true => lengths.into_iter().max().unwrap_or(0),
-            false => self.schemas,
-        }
+        longest + endless + usize::from(endless > 0)
     }
 }
 
@@ -119,6 +116,11 @@ mod tests {
             (json!({"0": {"allOf": [{"$ref": "#/definitions/1"}]}, "1": {"anyOf": [{}, {"not": {}}]}}), 5),
             (json!({"0": {"items": {"$ref": "#/definitions/0"}}}), 2),
             (json!({"0": {"allOf": [{"$ref": "#/definitions/0"}, {}]}}), 3),
+            (
+                json!({"0": {"not": {"$ref": "#/definitions/1"}}, "1": {"$ref": "#/definitions/1", "not": {"$ref": "#/definitions/2"}},
+                "2": {"not": {"not": {}}}, "3": {"items": {"items": {"items": {}}}}}),
+                8,
+            ),
             (json!({"0": {"enum": [{"not": {"not": {"not": {}}}}]}}), 1),
         ] {
             assert_eq!(super::depth(definitions.as_object().expect("definitions")), depth, "{definitions}");

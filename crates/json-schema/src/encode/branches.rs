@@ -29,9 +29,8 @@ impl Branches {
     /// Whether a value fits a part of the document.
     pub(super) fn fits(&self, schema_bundle: &BundledSchema, part: &Value, value: &Value) -> bool {
         let key = std::ptr::from_ref(part).addr();
-        let whole = || json!({ "allOf": [part], BundledSchema::DEFINITIONS: schema_bundle.document[BundledSchema::DEFINITIONS] });
         let Some(validator) = self.validators.slot(&key, MAX_VALIDATORS) else { return false };
-        let validator = validator.get_or_init(|| build(&whole(), schema_bundle.classic).ok());
+        let validator = validator.get_or_init(|| validator_of(schema_bundle, part));
         validator.as_ref().is_some_and(|validator| validator.is_valid(value))
     }
 
@@ -42,6 +41,13 @@ impl Branches {
         let compiled = compiled.get_or_init(|| Pattern::new(pattern));
         compiled.as_ref().is_some_and(|compiled| compiled.matches(name))
     }
+}
+
+/// What holds values to a part of the document. `None`: it has something that the validator cannot do.
+pub(super) fn validator_of(schema_bundle: &BundledSchema, part: &Value) -> Option<Validator> {
+    let definitions = &schema_bundle.document[BundledSchema::DEFINITIONS];
+    let whole = json!({ "allOf": [part], BundledSchema::DEFINITIONS: definitions });
+    build(&whole, schema_bundle.classic).ok()
 }
 
 /// What is compiled by the first who asks for it, `None` where that is not possible. Others who ask for the same meanwhile wait; those who ask

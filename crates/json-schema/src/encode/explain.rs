@@ -1,8 +1,9 @@
 //! Where and why a value does not fit its schema, in words.
 //!
 //! The validator only answers yes or no; this searches for the first plain reason, from the outside in: a type, a
-//! missing member, a bound. Of alternatives, the one that alone fits the type of the value is looked into. Where no such
-//! reason is found (a `not`, several alternatives, a format), the innermost place that is left is named.
+//! missing member, a bound. Of alternatives, the one that alone fits the type of the value is looked into. Whether a value fits a part of the schema
+//! where it must not (a `not`, a second of alternatives), or has to for another part to count (an `if`), only a validator can say, and few are made
+//! for that. Where no such reason is found, the value as a whole is named.
 
 use serde_json::{Map, Value};
 
@@ -11,16 +12,19 @@ use super::super::decimal::Decimal;
 use super::super::pattern::Pattern;
 use super::super::print::{Keys, printed};
 use super::super::words::{Step, describe, path, shown};
+use super::branches::validator_of;
 use postern_schema_core::EncodeError;
 
 /// Schemas that are looked at for one value.
 const EFFORT: usize = 100_000;
 /// Schemas about one and the same value, one within the other.
 const MAX_HOPS: usize = 64;
+/// Parts of the schema that get a validator, each made with a copy of the whole schema.
+const VALIDATORS: usize = 8;
 
 pub(super) fn explain(schema_bundle: &BundledSchema, value: &Value) -> EncodeError {
     let (steps, hops) = Default::default();
-    let mut search = Search { schema_bundle, steps, hops, effort: EFFORT };
+    let mut search = Search { schema_bundle, steps, hops, effort: EFFORT, validators: VALIDATORS };
     match search.mismatch(&schema_bundle.document, value) {
         Some(mismatch) => mismatch,
         None => EncodeError::new(String::new(), "a value that the schema allows", describe(value)),
@@ -80,6 +84,8 @@ struct Search<'p, 'v> {
     steps: Vec<Step<'v>>,
     hops: usize,
     effort: usize,
+    /// So many more may be made.
+    validators: usize,
 }
 
 impl<'p, 'v> Search<'p, 'v> {
@@ -252,8 +258,39 @@ impl<'p, 'v> Search<'p, 'v> {
                 mismatch = self.alternatives(parts, value);
             }
         }
+        mismatch = mismatch
+            .or_else(|| self.several(list("oneOf"), value))
+            .or_else(|| self.excluded(schema.get("not")?, value))
+            .or_else(|| self.conditional(schema, value));
         self.hops -= 1;
         mismatch
+    }
+
+    /// A value that fits more than one of alternatives that exclude each other.
+    fn several(&mut self, parts: &'p [Value], value: &'v Value) -> Option<EncodeError> {
+        if parts.len() < 2 || parts.len() > self.validators {
+            return None;
+        }
+        let fitting = parts.iter().filter(|part| self.fits(part, value)).count();
+        let expected = format!("a value that fits exactly one of {} alternatives", parts.len());
+        (fitting > 1).then(|| self.found(&expected, format!("{}, which fits {fitting}", describe(value))))?
+    }
+
+    fn excluded(&mut self, not: &'p Value, value: &'v Value) -> Option<EncodeError> {
+        self.fits(not, value).then(|| self.found("a value that `not` does not exclude", describe(value)))?
+    }
+
+    fn conditional(&mut self, schema: &'p Map<String, Value>, value: &'v Value) -> Option<EncodeError> {
+        let condition = schema.get("if").filter(|_| self.validators > 0)?;
+        let part = schema.get(if self.fits(condition, value) { "then" } else { "else" })?;
+        self.mismatch(part, value)
+    }
+
+    /// Whether the value fits a part of the schema; false where no validator may be made any more.
+    fn fits(&mut self, part: &Value, value: &Value) -> bool {
+        let Some(left) = self.validators.checked_sub(1) else { return false };
+        self.validators = left;
+        validator_of(self.schema_bundle, part).is_some_and(|validator| validator.is_valid(value))
     }
 
     fn alternatives(&mut self, parts: &'p [Value], value: &'v Value) -> Option<EncodeError> {

@@ -65,7 +65,7 @@ fn a_default_helps_no_value_to_fit() {
     for (rest, message) in [
         (r#""required":["a"]"#, "a: expected a value (it is required), found no such member"),
         (r#""minProperties":1"#, "expected at least 1 members, found 0"),
-        (r#""not":{"maxProperties":0}"#, "expected a value that the schema allows, found an object"),
+        (r#""not":{"maxProperties":0}"#, "expected a value that `not` does not exclude, found an object"),
     ] {
         assert_eq!(encoded(&with(rest), "{}").expect_err(rest), message);
     }
@@ -168,7 +168,8 @@ fn a_misfit_has_a_path_and_says_both_sides() {
         "id":{"type":"integer","minimum":1},"tags":{"type":"array","items":{"$ref":"#/definitions/tag"},"maxItems":3,"uniqueItems":true},
         "a b":{"enum":["x","y"]},"c":{"const":5},"n":{"oneOf":[{"type":"null"},{"type":"string","pattern":"^a"}]},
         "e":{"anyOf":[{"type":"string","minLength":2},{"type":"string","maxLength":0}]},"d":{"format":"date"},
-        "x":{"not":{"type":"string"}},"m":{"multipleOf":0.5},"t":{"type":["string","null"]}},
+        "x":{"not":{"type":"string"}},"o":{"oneOf":[{"type":"integer"},{"type":"string"},{"minimum":3}]},
+        "i":{"if":{"properties":{"k":{"const":1}}},"then":{"required":["v"]},"else":{"properties":{"v":{"type":"string"}}}},"m":{"multipleOf":0.5},"t":{"type":["string","null"]}},
         "definitions":{"tag":{"type":"string","maxLength":2}}}"##;
     for (value, message) in [
         (r#"{"id":"1"}"#, r#"id: expected integer, found string "1""#),
@@ -193,12 +194,27 @@ fn a_misfit_has_a_path_and_says_both_sides() {
         (r#"{"id":1,"d":"x"}"#, r#"d: expected a string in the format date, found string "x""#),
         (r#"{"id":1,"m":0.7}"#, "m: expected a multiple of 0.5, found 0.7"),
         (r#"{"id":1,"t":5}"#, "t: expected string or null, found 5"),
-        (r#"{"id":1,"x":"s"}"#, "expected a value that the schema allows, found an object"),
+        (r#"{"id":1,"x":"s"}"#, r#"x: expected a value that `not` does not exclude, found string "s""#),
+        (r#"{"id":1,"o":5}"#, "o: expected a value that fits exactly one of 3 alternatives, found 5, which fits 2"),
+        (r#"{"id":1,"i":{"k":1}}"#, "i.v: expected a value (it is required), found no such member"),
+        (r#"{"id":1,"i":{"k":2,"v":1}}"#, "i.v: expected string, found 1"),
         (r#"{"id":"#, "expected JSON, found a text that ends too early"),
         (r#"{"id":1e999}"#, "expected a number that a 64-bit float can hold, found 1e999"),
     ] {
         assert_eq!(encoded(order, value).expect_err(value), message, "{value}");
     }
+}
+
+/// A schema that is about a value twice, by way of itself, is no reason to refuse values of a large one.
+#[test]
+fn a_circle_costs_only_the_schemas_that_lead_to_it() {
+    let named = |n: usize| format!(r##""p{n}":{{"type":"object","properties":{{"a":{{"type":"string"}}}}}}"##);
+    let many = (0..40_000).map(named).collect::<Vec<_>>().join(",");
+    let circle = r##""circle":{"$ref":"#/$defs/circle","type":"object"}"##;
+    let schema = format!(
+        r##"{{"$schema":"https://json-schema.org/draft/2020-12/schema","properties":{{"c":{{"$ref":"#/$defs/circle"}},{many}}},"$defs":{{{circle}}}}}"##
+    );
+    assert_eq!(encoded(&schema, r#"{"p7":{"a":"b"},"c":{}}"#).as_deref(), Ok(r#"{"p7":{"a":"b"},"c":{}}"#));
 }
 
 #[test]
