@@ -153,6 +153,11 @@ impl ProtobufSchema {
         memory::plan(self)
     }
 
+    /// Whether no value was encoded yet: the first one waits until all messages within reach are looked at.
+    pub fn awaits_encoder(&self) -> bool {
+        self.plan.get().is_none()
+    }
+
     /// What keeps `self`, the reader, from reading what `writer` wrote. Empty: compatible.
     pub fn cannot_read(&self, writer: &ProtobufSchema) -> Vec<Incompatibility> {
         compat::differences(self.types(), writer.types())

@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 use std::thread::available_parallelism;
 
+use postern_registry::RecordSerializer;
 use postern_schema::bounded_together;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
@@ -24,8 +25,22 @@ static PROCESSORS: LazyLock<Semaphore> =
 ///
 /// Dropping the future before the work has begun cancels it.
 pub async fn run_large<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    run(bytes, bytes <= LARGE, work).await
+}
+
+/// [`run_large`] for values that are encoded: the first one of a schema may take long, however small it is.
+pub(crate) async fn encode_large<T>(
+    bytes: usize,
+    serializers: [Option<&RecordSerializer>; 2],
+    work: impl FnOnce() -> T,
+) -> T {
+    let first = serializers.into_iter().flatten().map(|serializer| serializer.schema.first_encode_bytes());
+    run(bytes, first.fold(bytes, usize::saturating_add) <= LARGE, work).await
+}
+
+async fn run<T>(bytes: usize, is_small: bool, work: impl FnOnce() -> T) -> T {
     let work = || bounded_together(bytes, work);
-    if bytes <= LARGE {
+    if is_small {
         return work();
     }
     let _permit = PROCESSORS.acquire().await;

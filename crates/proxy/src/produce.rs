@@ -20,6 +20,7 @@ use postern_registry::{PreparedSchema, RecordSerializer, ResolveError, SchemaId,
 use tokio::time::timeout;
 
 use crate::encode::{Encoder, Format};
+use crate::large_work::encode_large;
 use crate::traces::Part;
 use crate::{Error, Proxy, run_large};
 
@@ -143,14 +144,14 @@ impl Proxy {
         self.check_not_internal(topic)?;
         let (mut key, mut value) = self.prepare_both(topic, &request).await?;
         let bytes = request.records.iter().map(RecordSpec::text_len).sum();
-        let mut records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
+        let mut records = encode_all(bytes, &request, &key, &value).await?;
 
         self.find_topic(topic, template).await?;
         // Schemas are registered last, so that a request that is refused leaves none behind. Without an id the records are no good yet.
         let is_new = |schema: &Option<PreparedSchema>| schema.as_ref().is_some_and(|schema| !schema.is_registered);
         if is_new(&key) || is_new(&value) {
             (key, value) = Box::pin(self.register_both(topic, &request, key, value)).await?;
-            records = run_large(bytes, || encode(&request, serializer(&key), serializer(&value))).await?;
+            records = encode_all(bytes, &request, &key, &value).await?;
         }
         let written = records.iter().map(written_len).sum();
         let sent = Part::send(topic, records.len());
@@ -276,7 +277,7 @@ impl Proxy {
         self.counters().not_produced(Some(request.format), request.records.len());
         let (key, value) = self.prepare_for(name, request).await?;
         let bytes = request.records.iter().map(RecordSpec::text_len).sum();
-        run_large(bytes, || encode(request, serializer(&key), serializer(&value))).await?;
+        encode_all(bytes, request, &key, &value).await?;
         let error = ClusterError {
             kind: ErrorKind::InvalidTopic,
             name: "INVALID_TOPIC_EXCEPTION".to_owned(),
@@ -367,6 +368,17 @@ fn similar<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<&'a 
         .filter(|(edits, _)| *edits <= max_edits)
         .min()
         .map(|(_, other)| other)
+}
+
+/// Encodes records whose texts have `bytes`, off the threads that answer if that may take long.
+async fn encode_all(
+    bytes: usize,
+    request: &ProduceRequest<'_>,
+    key: &Option<PreparedSchema>,
+    value: &Option<PreparedSchema>,
+) -> Result<Vec<Record>, Error> {
+    let (key, value) = (serializer(key), serializer(value));
+    encode_large(bytes, [key, value], || encode(request, key, value)).await
 }
 
 /// Encodes all records into one buffer and hands out slices of it.

@@ -12,9 +12,10 @@ use postern_registry::{SchemaId, Side, Subject};
 
 use super::first::TopicTemplate;
 use crate::encode::{Encoder, Format};
+use crate::large_work::encode_large;
 use crate::subjects::{SchemaSource, SubjectRef};
 use crate::traces::{Part, has_traceparent};
-use crate::{Error, Proxy, run_large};
+use crate::{Error, Proxy};
 
 /// A record as a request has it.
 #[derive(Clone, Debug, Default)]
@@ -295,7 +296,9 @@ impl Proxy {
             Side::Key => "key.data".to_owned(),
             Side::Value => "value.data".to_owned(),
         };
-        let is_written = run_large(json.len(), || encoder.encode(Some(json), out, place)).await?;
+        let serializer = resolved.as_ref().map(|(_, serializer)| &**serializer);
+        let encode = || encoder.encode(Some(json), out, place);
+        let is_written = encode_large(json.len(), [serializer, None], encode).await?;
         let range = is_written.then_some(start..out.len());
         let schema = resolved.map(|(subject, serializer)| WrittenSchema {
             subject,
