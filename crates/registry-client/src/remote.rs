@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use postern_registry::{
     Error, PreparedSchema, RecordSerializer, ResolveError, SchemaId, SchemaIdentifier, SchemaRef, SchemaReference,
-    Subject, VersionRef, fetching_guid, fetching_id, fetching_text, fetching_version, invalid_text, kind_name, kind_of,
+    Subject, VersionRef, compile, fetching_guid, fetching_id, fetching_text, fetching_version, invalid_text, kind_name,
+    kind_of,
 };
 use postern_schema::{Schema, SchemaKind, Strictness};
 use serde_json::{Value, json};
@@ -422,17 +423,4 @@ impl ReferenceFetcher<'_> {
         self.compiled.insert(place, schema.clone());
         Ok(postern_schema::Reference { name, schema })
     }
-}
-
-fn compile(
-    kind: SchemaKind,
-    text: &str,
-    references: &[postern_schema::Reference],
-    strictness: Strictness,
-) -> Result<Schema, Error> {
-    Schema::compile(kind, text, references, strictness).map_err(|error| Error::InvalidSchema {
-        kind,
-        message: error.to_string(),
-        is_syntax: error.is_syntax(),
-    })
 }

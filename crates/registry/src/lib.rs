@@ -42,6 +42,7 @@ pub use model::stored::{StoredSchema, Visible};
 pub use model::submission::SchemaSubmission;
 pub use operations::{
     Compatibility, DerivedVersion, EntityTags, EntityType, LookupMatch, Page, RegisterOptions, Registered, TagChanges,
+    compile,
 };
 pub use postern_kafka::Fate;
 pub use postern_schema::SchemaKind;

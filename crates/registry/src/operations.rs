@@ -19,6 +19,7 @@ mod tags;
 pub(crate) mod write;
 
 pub use compatibility::Compatibility;
+pub use compile::compile;
 pub use lookup::LookupMatch;
 pub use read::Page;
 pub use register::{RegisterOptions, Registered};

@@ -108,7 +108,11 @@ impl Registry {
 /// Compiling or comparing texts of this size takes about a millisecond; other requests must not wait for it.
 const LARGE: usize = 8 << 10;
 
-pub(crate) fn compile(
+/// Reads a text that may refer to `references`; if it is large, so that the other tasks of the runtime do not wait for it.
+///
+/// # Errors
+/// `InvalidSchema`.
+pub fn compile(
     kind: SchemaKind,
     text: &str,
     references: &[postern_schema::Reference],
