@@ -2,7 +2,8 @@
 //!
 //! What HTTP costs by itself on the same stack (`echo`, an example of `crates/http`), what a produce costs on top of it, and what the
 //! broker carries when nobody speaks HTTP (`native_producer`, a workspace of its own in `xtask/librdkafka`). Runs are interleaved, so that a slow
-//! minute of the machine meets all of them, and medians are shown. What needs no HTTP is measured after that ([`without_http`]).
+//! minute of the machine meets all of them, and medians are shown. Then come streams of produce ([`streams`]), reading ([`reading`]), and what needs no
+//! HTTP ([`without_http`]).
 
 use std::{path::Path, process::Command, thread::sleep, time::Duration};
 
@@ -17,6 +18,7 @@ use load::{Load, Measured, RequestKind};
 
 mod first;
 mod load;
+mod reading;
 mod streams;
 mod usage;
 mod without_http;
@@ -32,13 +34,18 @@ struct Line {
     runs: Vec<Measured>,
 }
 
-/// `cargo xtask bench [--rounds N] [--seconds N | --streams]`.
+/// `cargo xtask bench [--rounds N] [--seconds N]`, or a part of it: `--streams`, `--reading`.
 pub(crate) fn command(arguments: &[String]) -> Outcome {
-    if arguments == ["--streams"] {
+    let part: Option<fn() -> Outcome> = match arguments {
+        [part] if part == "--streams" => Some(streams::run),
+        [part] if part == "--reading" => Some(reading::run),
+        _ => None,
+    };
+    if let Some(part) = part {
         process::build(Profile::Release)?;
         load::build_native()?;
         println!("{}; server and load on the same machine", usage::machine());
-        return streams::run();
+        return part();
     }
     let (mut rounds, mut seconds) = (3, 5);
     let mut rest = arguments.iter();
@@ -47,7 +54,9 @@ pub(crate) fn command(arguments: &[String]) -> Outcome {
         match (argument.as_str(), number) {
             ("--rounds", Some(number)) => rounds = number,
             ("--seconds", Some(number)) => seconds = number,
-            _ => return Err(format!("{argument}: expected --rounds N or --seconds N, or --streams alone")),
+            _ => {
+                return Err(format!("{argument}: expected --rounds N or --seconds N, or --streams or --reading alone"));
+            }
         }
     }
     if !process::exists("wrk", "-v") && !process::exists("which", "wrk") {
@@ -101,6 +110,7 @@ fn run(rounds: u32, seconds: u32) -> Outcome {
     println!("{:<46}{:>12.0} ms (aim: 40)", "exec to first acknowledged record, empty data", fresh.as_secs_f64() * 1e3);
     println!("{:<46}{:>12.0} ms", "the same, data of an earlier run", again.as_secs_f64() * 1e3);
     streams::run()?;
+    reading::run()?;
     without_http::run()
 }
 

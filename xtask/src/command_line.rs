@@ -18,9 +18,9 @@ Usage: cargo xtask COMMAND
                     that are killed, frozen and moved
   conformance [--embedded|--apache] [--update] [-v] [-k WORD] [FILE…]
                     replays the recorded scenarios; --update writes the list of expected failures anew
-  bench [--rounds N] [--seconds N | --streams]
-                    one table: echo, produce with one and with many records and as streams, beside a native
-                    producer; --streams: these only
+  bench [--rounds N] [--seconds N | --streams | --reading]
+                    one table: echo, produce with one and with many records and as streams, and reading, beside
+                    native clients; --streams, --reading: these only
   overload [--short] [--embedded|--apart|--apache]
                     thousands of clients, slow readers, large bodies, and Kafka away in the middle
   replicas [--records N] [--instances N] [--rounds N] [--seconds N]

@@ -82,10 +82,10 @@ impl Load {
     }
 }
 
-/// The workspace of the librdkafka producer: the only place where that library is built.
+/// The workspace of the librdkafka clients: the only place where that library is built.
 const NATIVE: &str = "xtask/librdkafka/Cargo.toml";
 
-/// Builds the librdkafka producer.
+/// Builds the librdkafka clients.
 pub(crate) fn build_native() -> Outcome {
     let mut build = process::cargo();
     build.args(["build", "--release", "--locked", "--manifest-path", NATIVE, "--target-dir"]).arg(workspace::target());
@@ -96,9 +96,13 @@ pub(crate) fn build_native() -> Outcome {
 pub(crate) fn native(bootstrap: &str, topic: &str, bytes: u32) -> Outcome<f64> {
     const RECORDS: &str = "1000000";
     let mut producer = Command::new(workspace::program(Profile::Release, "native_producer"));
-    let printed = process::output(producer.args([bootstrap, topic, RECORDS, &bytes.to_string()]))?;
+    records_per_second(&process::output(producer.args([bootstrap, topic, RECORDS, &bytes.to_string()]))?)
+}
+
+/// What a native client has printed.
+pub(crate) fn records_per_second(printed: &str) -> Outcome<f64> {
     printed
         .lines()
         .find_map(|line| line.strip_suffix(" records/s")?.trim().parse().ok())
-        .ok_or_else(|| format!("native_producer printed no measurement:\n{printed}"))
+        .ok_or_else(|| format!("a native client printed no measurement:\n{printed}"))
 }
