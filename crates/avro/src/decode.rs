@@ -209,7 +209,7 @@ impl<'d> Decoder<'d> {
                 let written = from..self.out.len();
                 self.out.push(b':');
                 self.value(values).map_err(|error| error.within(&key(&String::from_utf8_lossy(name))))?;
-                self.members.push(written, self.out.len());
+                self.members.push(written, self.out);
             }
         }
         self.members.close(base, self.out);

@@ -15,6 +15,8 @@ pub struct Members(Vec<Member>);
 struct Member {
     name: Range<usize>,
     end: usize,
+    /// Another number means another name.
+    mark: u64,
 }
 
 impl Members {
@@ -24,10 +26,14 @@ impl Members {
         self.0.len()
     }
 
-    /// A member was written: its name stands at `name`, and its value ends at `end`.
+    /// A member was written to `out`: its name stands at `name`, and its value at the end.
     #[inline]
-    pub fn push(&mut self, name: Range<usize>, end: usize) {
-        self.0.push(Member { name, end });
+    pub fn push(&mut self, name: Range<usize>, out: &[u8]) {
+        if self.0.capacity() == 0 {
+            self.0.reserve(FEW_MEMBERS);
+        }
+        let mark = mark(&out[name.clone()]);
+        self.0.push(Member { name, end: out.len(), mark });
     }
 
     /// Ends the object that `base` was the beginning of, and removes from `out` what counts no more. The names must be written in one way:
@@ -44,12 +50,24 @@ impl Members {
         let members = &self.0[base..];
         let name = |member: &Member| &out[member.name.clone()];
         if members.len() <= FEW_MEMBERS {
-            let earlier = |index: usize, one| members[..index].iter().any(|other| name(other) == name(one));
+            let is_same = |one: &Member, other: &Member| one.mark == other.mark && name(one) == name(other);
+            let earlier = |index: usize, one| members[..index].iter().any(|other| is_same(one, other));
             return members.iter().enumerate().any(|(index, one)| earlier(index, one));
         }
         let mut seen = HashSet::with_capacity(members.len());
         !members.iter().all(|member| seen.insert(name(member)))
     }
+}
+
+/// The length of a name and its first and last bytes, mixed: names that go together mostly differ in these.
+#[inline]
+fn mark(name: &[u8]) -> u64 {
+    let word = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let ends = match name.len() {
+        8.. => word(name.first_chunk()) ^ word(name.last_chunk()).rotate_left(31),
+        _ => name.iter().fold(0, |mark, byte| mark << 8 | u64::from(*byte)),
+    };
+    ends ^ (name.len() as u64) << 56
 }
 
 /// Writes the members anew, each name once: where it first stood, with what it was given last.

@@ -35,8 +35,10 @@ pub fn rewrite_first(json: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), 
 fn rewritten(json: &[u8], too_large: TooLarge, out: &mut Vec<u8>, end: fn(Reader<'_>) -> Result) -> Result {
     let start = out.len();
     out.reserve(json.len());
+    // Told once for the whole text: most have none of these.
+    let is_basic = json.iter().fold(0, |most, byte| most.max(*byte)) < FOUR_BYTES;
     let json = Reader::new(json, MAX_DEPTH)?;
-    let mut rewriter = Rewriter { json, too_large, out, members: Members::default() };
+    let mut rewriter = Rewriter { json, is_basic, too_large, out, members: Members::default() };
     let written = rewriter.value();
     let Rewriter { json, out, .. } = rewriter;
     let written = written.and_then(|()| end(json));
@@ -45,6 +47,9 @@ fn rewritten(json: &[u8], too_large: TooLarge, out: &mut Vec<u8>, end: fn(Reader
     }
     written
 }
+
+/// The first byte of a character outside the basic plane is this or more, and no other byte of UTF-8 is.
+const FOUR_BYTES: u8 = 0xf0;
 
 /// What becomes of a number that no double holds.
 #[derive(Clone, Copy)]
@@ -55,6 +60,8 @@ enum TooLarge {
 
 struct Rewriter<'t, 'o> {
     json: Reader<'t>,
+    /// No character of the text is outside the basic plane, unless it is escaped.
+    is_basic: bool,
     too_large: TooLarge,
     out: &'o mut Vec<u8>,
     members: Members,
@@ -89,7 +96,7 @@ impl Rewriter<'_, '_> {
             let name = from..self.out.len();
             self.out.push(b':');
             self.value()?;
-            self.members.push(name, self.out.len());
+            self.members.push(name, self.out);
         }
         self.members.close(base, self.out);
         self.out.push(b'}');
@@ -109,8 +116,18 @@ impl Rewriter<'_, '_> {
         Ok(())
     }
 
+    #[inline]
     fn string(&mut self, string: JsonString<'_>) {
         self.out.push(b'"');
+        match string.without_escapes() {
+            Some(text) => self.plain(text),
+            None => self.unescape(string),
+        }
+        self.out.push(b'"');
+    }
+
+    #[cold]
+    fn unescape(&mut self, string: JsonString<'_>) {
         for piece in string.pieces() {
             match piece {
                 Piece::Plain(text) => self.plain(text),
@@ -118,15 +135,20 @@ impl Rewriter<'_, '_> {
                 Piece::LoneSurrogate(unit) => write_unit(unit, self.out),
             }
         }
-        self.out.push(b'"');
     }
 
     /// What stands for itself where it is read; characters outside the basic plane do not where it is written.
+    #[inline]
     fn plain(&mut self, text: &str) {
-        let outside = |character: char| character >= '\u{10000}';
-        if text.bytes().all(|byte| byte < 0xf0) {
-            return self.out.extend_from_slice(text.as_bytes());
+        match self.is_basic {
+            true => self.out.extend_from_slice(text.as_bytes()),
+            false => self.with_escapes(text),
         }
+    }
+
+    #[cold]
+    fn with_escapes(&mut self, text: &str) {
+        let outside = |character: char| character >= '\u{10000}';
         for part in text.split_inclusive(outside) {
             let last = part.chars().next_back().filter(|last| outside(*last));
             self.out.extend_from_slice(&part.as_bytes()[..part.len() - last.map_or(0, char::len_utf8)]);
@@ -173,6 +195,11 @@ mod tests {
             ("[ ]", "[]"),
             ("{ }", "{}"),
             (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
+            // Names that differ only in the middle.
+            (
+                r#"{"temperature_1_of_sensor":1,"temperature_2_of_sensor":2,"temperature_1_of_sensor":3}"#,
+                r#"{"temperature_1_of_sensor":3,"temperature_2_of_sensor":2}"#,
+            ),
             (r#"{"a":{"x":1,"x":2},"\u0061":[{"y":1,"y":2}],"b":0}"#, r#"{"a":[{"y":2}],"b":0}"#),
             (r#""\u0041\/\n\u00e9""#, r#""A/\né""#),
             (r#""\u001f\u0000\"\\""#, r#""\u001F\u0000\"\\""#),

@@ -47,6 +47,12 @@ impl<'t> JsonString<'t> {
         Ok(out)
     }
 
+    /// The string's characters, where none is escaped.
+    #[inline]
+    pub fn without_escapes(self) -> Option<&'t str> {
+        if self.has_escapes { None } else { Some(self.raw) }
+    }
+
     /// The unescaped string, piece by piece, without allocating.
     pub fn pieces(self) -> impl Iterator<Item = Piece<'t>> {
         let mut rest = self.raw;

@@ -211,7 +211,7 @@ impl<'p> Decoder<'p, '_> {
             };
             written
                 .map_err(|error| error.within(&format!("[{}]", String::from_utf8_lossy(&self.out[name.clone()]))))?;
-            self.members.push(name, self.out.len());
+            self.members.push(name, self.out);
         }
         self.members.close(base, self.out);
         self.out.push(b'}');
