@@ -51,8 +51,8 @@ pub(super) struct Fetcher {
     followed: u64,
     partitions: HashMap<TopicPartition, Reading>,
     brokers: BTreeMap<NodeId, Broker>,
-    /// Partitions with records to be taken, in the order in which they came.
-    ready: VecDeque<TopicPartition>,
+    /// Records to be taken, in the order in which they came: of partitions that are read, under their stamps.
+    ready: VecDeque<FetchedRecords>,
     errors: VecDeque<Error>,
     /// Why it has to try again, until a broker answers a fetch.
     failing: Option<Error>,
@@ -77,7 +77,6 @@ struct Reading {
     /// The epoch of the leader that was found to have what was read, where its Fetch does not say so; whether one is being asked.
     checked_epoch: i32,
     is_checking: bool,
-    fetched: Option<FetchedRecords>,
     /// What the next batch takes when it is decompressed, where there was no memory for it.
     unpacked: usize,
     max_bytes: i32,
@@ -86,8 +85,10 @@ struct Reading {
     turn: u64,
 }
 
-/// Records that were not taken yet.
+/// Records of a partition that were not taken yet.
 struct FetchedRecords {
+    partition: TopicPartition,
+    stamp: u64,
     records: PartitionRecords,
     next: Option<ConsumerRecord>,
     /// The memory of the answer that they came with, and of the batch that is open, where it was compressed.
@@ -243,65 +244,54 @@ impl Fetcher {
     }
 
     fn front(&mut self) -> Option<&ConsumerRecord> {
-        loop {
-            let at = self.ready.front()?;
-            let Some(reading) = self.partitions.get_mut(at) else {
-                self.ready.pop_front();
-                continue;
-            };
-            let Some(fetched) = &mut reading.fetched else {
-                self.ready.pop_front();
-                continue;
-            };
-            if fetched.next.is_some() {
-                break;
-            }
+        while let Some(fetched) = self.ready.front_mut().filter(|fetched| fetched.next.is_none()) {
             let before = fetched.records.position();
             match in_place(fetched.records.opens_large(), || fetched.records.next()) {
-                Some(Ok(_)) if !fetched.admit(&self.positions.settings.budget, &mut self.reserve) => {
-                    // Nothing is held while it waits for memory: the batch comes again when there is enough for it.
-                    reading.unpacked = fetched.records.unpacked();
-                    self.gave_back = true;
-                    self.assignment.advance(at, reading.stamp, before);
-                    reading.position = Position::At(before);
-                }
-                Some(Ok(record)) => {
-                    reading.unpacked = 0;
-                    let (topic, partition) = (at.topic.clone(), at.partition);
+                Some(Ok(record)) if fetched.admit(&self.positions.settings.budget, &mut self.reserve) => {
+                    let TopicPartition { topic, partition } = fetched.partition.clone();
                     fetched.next = Some(ConsumerRecord { topic, partition, record });
                     break;
                 }
+                Some(Ok(_)) => {
+                    // Nothing is held while it waits for memory: the batch comes again when there is enough for it.
+                    self.gave_back = true;
+                    self.assignment.advance(&fetched.partition, fetched.stamp, before);
+                    if let Some(reading) = self.partitions.get_mut(&fetched.partition) {
+                        reading.unpacked = fetched.records.unpacked();
+                        reading.position = Position::At(before);
+                    }
+                }
                 Some(Err(bad)) => {
                     // It stays there: reading goes on when the caller has moved past it.
-                    let position = fetched.records.position();
-                    self.assignment.advance(at, reading.stamp, position);
-                    reading.position = Position::At(position);
-                    reading.not_before = Instant::now() + ERROR_PAUSE;
+                    let (at, position) = (&fetched.partition, fetched.records.position());
+                    self.assignment.advance(at, fetched.stamp, position);
+                    if let Some(reading) = self.partitions.get_mut(at) {
+                        reading.position = Position::At(position);
+                        reading.not_before = Instant::now() + ERROR_PAUSE;
+                    }
                     let offset = position.offset;
                     let message = format!("{at} cannot be read at offset {offset}: {bad}");
                     self.errors.push_back(Error::new(ErrorKind::Other, "CORRUPT_MESSAGE", message));
                 }
                 // What was left out at the end is passed as well.
-                None => drop(self.assignment.advance(at, reading.stamp, fetched.records.position())),
+                None => {
+                    self.assignment.advance(&fetched.partition, fetched.stamp, fetched.records.position());
+                }
             }
-            reading.fetched = None;
             self.ready.pop_front();
         }
-        let at = self.ready.front()?;
-        self.partitions.get(at)?.fetched.as_ref()?.next.as_ref()
+        self.ready.front()?.next.as_ref()
     }
 
     /// Takes what [`Fetcher::peek`] has shown, and never another record: `None` where that was given up or sought meanwhile.
     pub(super) fn take(&mut self) -> Option<ConsumerRecord> {
         self.front()?;
-        let at = self.ready.front()?;
-        let reading = self.partitions.get_mut(at)?;
-        let fetched = reading.fetched.as_mut()?;
+        let fetched = self.ready.front_mut()?;
         let (record, next) = (fetched.next.take()?, fetched.records.position());
-        if self.assignment.advance(at, reading.stamp, next) {
+        if self.assignment.advance(&fetched.partition, fetched.stamp, next) {
             return Some(record);
         }
-        self.partitions.remove(at);
+        self.partitions.remove(&fetched.partition);
         self.ready.pop_front();
         self.followed = 0;
         None
@@ -332,7 +322,6 @@ impl Fetcher {
                 position,
                 checked_epoch: NO_EPOCH,
                 is_checking: false,
-                fetched: None,
                 unpacked: 0,
                 max_bytes: max_bytes.clamp(1, MAX_BATCH_BYTES),
                 not_before: Instant::now(),
@@ -341,10 +330,9 @@ impl Fetcher {
             });
             self.partitions.insert(partition, reading);
         }
-        let fetched = |partition: &TopicPartition| {
-            self.partitions.get(partition).is_some_and(|reading| reading.fetched.is_some())
-        };
-        self.ready.retain(fetched);
+        self.ready.retain(|fetched| {
+            self.partitions.get(&fetched.partition).is_some_and(|reading| reading.stamp == fetched.stamp)
+        });
     }
 
     /// What the answer of this broker takes besides itself, once it is decompressed.

@@ -134,9 +134,16 @@ impl Fetcher {
                 match records.end() {
                     Some(end) => {
                         reading.position = Position::At(end);
-                        reading.fetched =
-                            Some(FetchedRecords { records, next: None, permit: permit.clone(), unpacked: None });
-                        self.ready.push_back(partition.clone());
+                        // The memory that it has waited for is there.
+                        reading.unpacked = 0;
+                        self.ready.push_back(FetchedRecords {
+                            partition: partition.clone(),
+                            stamp: *stamp,
+                            records,
+                            next: None,
+                            permit: permit.clone(),
+                            unpacked: None,
+                        });
                     }
                     None if reading.max_bytes < MAX_BATCH_BYTES => {
                         reading.max_bytes = reading.max_bytes.saturating_mul(4).min(MAX_BATCH_BYTES);
