@@ -130,6 +130,15 @@ impl Proxy {
 }
 
 impl Decoder {
+    /// Whether [`Decoder::prepare`] would look up nothing for a value: nearly always. It is cheap.
+    pub fn knows(&self, value: EncodedValue<'_>) -> bool {
+        let is_known = |name| {
+            let known = self.position(name).ok().map(|position| &self.known[position].1);
+            known.is_some_and(|known| known.as_ref().err().is_none_or(|error| !error.is_transient()))
+        };
+        self.name_of(value).is_none_or(is_known)
+    }
+
     /// Looks up the schemas that `values` name and that this decoder does not know yet: nearly always in memory. A schema that is not
     /// there is an error of the values that name it, and so is one that the registry has not sent until `deadline`; the latter is
     /// looked up again by the next call.

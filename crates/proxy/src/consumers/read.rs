@@ -269,14 +269,13 @@ impl Reading<'_> {
             while let Some(record) = consumer.peek() {
                 let size = record_len(record);
                 let decoders = decoders.of(proxy, &record.topic);
-                decoders.prepare(record, Instant::now() + SCHEMA_TIMEOUT).await;
-                let shown = (record.topic.clone(), record.partition, record.record.offset);
+                if !decoders.know(record) {
+                    decoders.prepare(record, Instant::now() + SCHEMA_TIMEOUT).await;
+                }
                 let step = run_large(size, || collected.add(record, decoders, layout, max_bytes)).await;
                 match step {
                     Ok(Step::Added) => match consumer.take() {
-                        Some(taken)
-                            if (&taken.topic, taken.partition, taken.record.offset) == (&shown.0, shown.1, shown.2) =>
-                        {
+                        Some(taken) => {
                             let next = taken.record.offset.0.saturating_add(1);
                             if let Enough::Until(ends) = &mut enough
                                 && ends.get(&taken.partition).is_some_and(|end| next >= *end)
@@ -286,8 +285,8 @@ impl Reading<'_> {
                             layout.taken(taken.topic.as_str(), taken.partition.0, taken.record.offset.0);
                             collected.stored_bytes += size;
                         }
-                        // The partition was given to another member of the group meanwhile, so this was another record: begin again.
-                        Some(_) | None => {
+                        // The partition was given to another member of the group meanwhile: begin again.
+                        None => {
                             consumer.rewind();
                             layout.begin();
                             collected = Collected::new(collected.memory, has_group);

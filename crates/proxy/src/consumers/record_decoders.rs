@@ -1,7 +1,5 @@
 //! Keys and values of records on their way into an answer: which decoder is whose, and what stands for bytes that it cannot read.
 
-use std::collections::HashMap;
-
 use postern_kafka::{ConsumerRecord, TopicName};
 use postern_registry::{Side, header_name};
 use tokio::time::Instant;
@@ -15,7 +13,9 @@ const TOPICS_MAX: usize = 64;
 /// Decoders of keys and values by topic, for one read.
 pub(super) struct Decoders {
     formats: ReadFormats,
-    by_topic: HashMap<TopicName, TopicDecoders>,
+    of_topics: Vec<(TopicName, TopicDecoders)>,
+    /// The place of those asked for last: records of one topic come together.
+    last: usize,
 }
 
 /// Those of one topic.
@@ -33,7 +33,7 @@ pub(super) struct SideDecoder {
 
 impl Decoders {
     pub(super) fn new(formats: ReadFormats) -> Decoders {
-        Decoders { formats, by_topic: HashMap::new() }
+        Decoders { formats, of_topics: Vec::new(), last: 0 }
     }
 
     /// The format of the values.
@@ -43,18 +43,36 @@ impl Decoders {
 
     /// Those of a topic.
     pub(super) fn of(&mut self, proxy: &Proxy, topic: &TopicName) -> &mut TopicDecoders {
-        if self.by_topic.len() >= TOPICS_MAX && !self.by_topic.contains_key(topic) {
-            self.by_topic.clear();
+        if self.of_topics.get(self.last).is_none_or(|(known, _)| known != topic) {
+            self.last = self.find(proxy, topic);
+        }
+        &mut self.of_topics[self.last].1
+    }
+
+    /// The place of those of a topic, which are made where they are not there.
+    fn find(&mut self, proxy: &Proxy, topic: &TopicName) -> usize {
+        if let Some(place) = self.of_topics.iter().position(|(known, _)| known == topic) {
+            return place;
+        }
+        if self.of_topics.len() >= TOPICS_MAX {
+            self.of_topics.clear();
         }
         let ReadFormats { key, value } = self.formats;
-        self.by_topic.entry(topic.clone()).or_insert_with(|| TopicDecoders {
+        let decoders = TopicDecoders {
             key: SideDecoder::new(proxy, topic, Side::Key, key),
             value: SideDecoder::new(proxy, topic, Side::Value, value),
-        })
+        };
+        self.of_topics.push((topic.clone(), decoders));
+        self.of_topics.len() - 1
     }
 }
 
 impl TopicDecoders {
+    /// Whether there is nothing to look up for a record.
+    pub(super) fn know(&self, record: &ConsumerRecord) -> bool {
+        self.key.decoder.knows(encoded(Side::Key, record)) && self.value.decoder.knows(encoded(Side::Value, record))
+    }
+
     /// Looks up the schemas of a record, which nearly always are in memory.
     pub(super) async fn prepare(&mut self, record: &ConsumerRecord, deadline: Instant) {
         for (side, decoder) in [(Side::Key, &mut self.key), (Side::Value, &mut self.value)] {
