@@ -36,7 +36,7 @@ pub(crate) fn command() -> Outcome {
     run_from_empty_root(&root)?;
     archive(&folder, &binary)?;
     debian_package()?;
-    image()?;
+    image(&root, &folder)?;
     println!("the packages are in {}", folder.display());
     Ok(())
 }
@@ -227,13 +227,47 @@ fn debian_package() -> Outcome {
     process::run(&mut deb)
 }
 
-fn image() -> Outcome {
-    for engine in ["docker", "podman", "buildah"] {
-        if process::exists(engine, "info") {
-            let mut build = Command::new(engine);
-            build.args(["build", "-f", "deploy/Dockerfile", "-t", "postern", "."]).current_dir(workspace::root());
-            return process::run(&mut build);
-        }
+/// What the last stage of the Dockerfile begins with.
+const LAST_STAGE: &str = "FROM scratch\n";
+/// What it takes from the one before.
+const FROM_BUILD: &str = "COPY --from=build /root-of-image /";
+
+/// The last stage of `deploy/Dockerfile`, with the binary that was built and tried before: the stage before it needs images from elsewhere, and would
+/// build the same once more.
+fn image(root: &Path, folder: &Path) -> Outcome {
+    let Some(engine) = ["docker", "podman", "buildah"].into_iter().find(|engine| process::exists(engine, "info"))
+    else {
+        return skip("image", "there is no engine that builds one (docker, podman, buildah)");
+    };
+    let source = workspace::root().join("deploy/Dockerfile");
+    let text = fs::read_to_string(&source).map_err(|error| format!("{}: {error}", source.display()))?;
+    let stage = text.find(LAST_STAGE).map(|start| &text[start..]).filter(|stage| stage.contains(FROM_BUILD));
+    let stage =
+        stage.ok_or("deploy/Dockerfile: there is no stage from scratch that takes its root from the stage before")?;
+    let file = folder.join("Dockerfile");
+    fs::write(&file, stage.replace(FROM_BUILD, "COPY . /")).map_err(|error| format!("{}: {error}", file.display()))?;
+    let mut build = Command::new(engine);
+    build.arg("build").args((engine == "buildah").then_some("--format=docker"));
+    build.args(["--build-arg", concat!("VERSION=", env!("CARGO_PKG_VERSION")), "-t", IMAGE, "-f"]);
+    process::run(build.arg(&file).arg(root))?;
+    let shown = match engine {
+        "buildah" => in_container()?,
+        _ => process::output(Command::new(engine).args(["run", "--rm", "--read-only", IMAGE, "version"]))?,
+    };
+    match shown.trim().ends_with(env!("CARGO_PKG_VERSION")) {
+        true => Ok(()),
+        false => Err(format!("the image says that it is {shown:?}")),
     }
-    skip("image", "there is no engine that builds one (docker, podman, buildah)")
+}
+
+const IMAGE: &str = "postern";
+
+/// The version of the image, from a container that needs no rights beyond those of `chroot`.
+fn in_container() -> Outcome<String> {
+    let container = process::output(Command::new("buildah").args(["from", IMAGE]))?;
+    let container = container.trim();
+    let run = ["run", "--isolation", "chroot", container, "/usr/bin/postern", "version"];
+    let shown = process::output(Command::new("buildah").args(run));
+    process::output(Command::new("buildah").args(["rm", container]))?;
+    shown
 }
