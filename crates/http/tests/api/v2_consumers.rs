@@ -157,12 +157,13 @@ async fn kinds_of_subscription_exclude_each_other_until_they_are_dropped() {
         assert_eq!(app.get(&path("subscription")).await.json(), json!({"topics": []}));
         assert_eq!(app.get(&path("assignments")).await.json(), json!({"partitions": []}));
     }
-    // Empty lists drop them, too.
-    for (first, then) in [(0, ("subscription", json!({"topics": []}))), (2, ("assignments", json!({"partitions": []})))]
-    {
-        let (name, body) = &kinds[first];
-        assert_eq!(app.v2(Method::POST, &path(name), body.clone()).await.status, 204);
-        assert_eq!(app.v2(Method::POST, &path(then.0), then.1).await.status, 204);
+    // Empty lists drop any of them, too.
+    for (name, body) in &kinds {
+        for (empty, list) in [("subscription", json!({"topics": []})), ("assignments", json!({"partitions": []}))] {
+            assert_eq!(app.v2(Method::POST, &path(name), body.clone()).await.status, 204, "{body}");
+            assert_eq!(app.v2(Method::POST, &path(empty), list.clone()).await.status, 204, "{list} after {body}");
+            assert_eq!(app.get(&path("subscription")).await.json(), json!({"topics": []}));
+        }
     }
     assert_eq!(app.v2(Method::POST, &path("assignments"), assigned).await.status, 204);
 }

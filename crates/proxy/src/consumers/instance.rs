@@ -205,13 +205,14 @@ impl Instance {
     }
 
     fn assign(&mut self, partitions: Vec<PartitionName>) -> Result<(), Error> {
-        if let Reads::Topics(_) | Reads::Pattern(_) = self.reads {
-            return Err(self.reads.exclusive());
-        }
         let partitions: BTreeSet<PartitionName> = partitions.into_iter().collect();
+        // No partitions end a subscription as well, as no topics end an assignment.
         if partitions.is_empty() {
             self.unsubscribe();
             return Ok(());
+        }
+        if let Reads::Topics(_) | Reads::Pattern(_) = self.reads {
+            return Err(self.reads.exclusive());
         }
         let possible = partitions.iter().filter(|at| at.partition >= 0).filter_map(possible);
         self.consumer.assign(possible.collect());
