@@ -187,6 +187,7 @@ async fn what_no_operation_can_mean_is_refused_before_anything_is_done() {
         (Method::POST, "assignments", json!({"partitions": [null]}), (422, 422)),
         (Method::POST, "assignments", json!({"partitions": [1]}), (400, 400)),
         (Method::POST, "assignments", json!({"partitions": [{"topic": "lab"}]}), (422, 422)),
+        (Method::POST, "assignments", json!({"partitions": [{"topic": " ", "partition": 0}]}), (422, 422)),
         (Method::POST, "offsets", json!({}), (422, 422)),
         (Method::POST, "offsets", json!({"offsets": [partition.clone()]}), (422, 422)),
         (Method::POST, "offsets", json!({"offsets": [{"topic": "lab", "partition": 0, "offset": -2}]}), (422, 422)),
@@ -216,6 +217,33 @@ async fn what_no_operation_can_mean_is_refused_before_anything_is_done() {
     ] {
         let answered = app.v2(method, &format!("{at}/{name}"), body.clone()).await;
         assert!(answered.status < 300, "{name} {body}: {}", answered.text());
+    }
+}
+
+/// As in the original: a body that cannot be read is refused first, then the instance is looked for, then what the body says too little of counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_in_a_body_is_told_for_an_instance_that_is_there() {
+    let app = TestApp::start().await;
+    let unreadable = [json!({"none": 1}), json!([])];
+    for (method, name, too_little) in [
+        (Method::POST, "subscription", json!({"topics": [null]})),
+        (Method::POST, "assignments", json!({})),
+        (Method::POST, "assignments", json!({"partitions": [null]})),
+        (Method::POST, "assignments", json!({"partitions": [{"topic": "lab"}]})),
+        (Method::POST, "offsets", json!({})),
+        (Method::POST, "offsets", json!({"offsets": [{"topic": "lab", "partition": 0, "offset": -2}]})),
+        (Method::GET, "offsets", json!({})),
+        (Method::POST, "positions", json!({"offsets": [{"topic": "lab", "partition": 0}]})),
+        (Method::POST, "positions/beginning", json!({})),
+        (Method::POST, "positions/end", json!({"partitions": [{"partition": 0}]})),
+    ] {
+        let path = format!("/consumers/g/instances/none/{name}");
+        let refused = app.v2(method.clone(), &path, too_little.clone()).await;
+        assert_eq!(refused.refusal(), (404, 40403), "{method} {name} {too_little}: {}", refused.text());
+        for body in &unreadable {
+            let refused = app.v2(method.clone(), &path, body.clone()).await;
+            assert!(matches!(refused.status, 400 | 422), "{method} {name} {body}: {}", refused.text());
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::bodies::PartitionsRequest;
 use super::super::problem;
-use super::request::{BODY_MAX, instance_name, object, partitions};
+use super::request::{BODY_MAX, Refused, instance_name, object, partitions, said};
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -34,9 +34,10 @@ pub(in crate::v2) const SHOW: Operation =
 
 pub(in crate::v2) async fn set(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
-    let partitions = partitions(object(&body, "an object with partitions")?)?;
+    let at = instance_name(&params);
+    let partitions = said(&proxy, &at, assignment(&body)).await?;
     params.check_all(Right::Consume, partitions.iter().map(|partition| partition.topic.as_str()))?;
-    proxy.assign(&instance_name(&params), partitions).await.map_err(problem)?;
+    proxy.assign(&at, partitions).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
@@ -44,4 +45,15 @@ pub(in crate::v2) async fn show(proxy: Proxy, request: RequestContext) -> Result
     let partition = |PartitionName { topic, partition }| Partition { topic, partition };
     let assigned = proxy.assignment(&instance_name(&request.params)).await.map_err(problem)?;
     Ok(Reply::ok(&Assignments { partitions: assigned.into_iter().map(partition).collect() }))
+}
+
+/// The partitions of a body, which need not exist.
+fn assignment(body: &[u8]) -> Result<Vec<PartitionName>, Refused> {
+    let partitions = partitions(object(body, "an object with partitions")?)?;
+    match partitions.iter().position(|partition| partition.topic.trim().is_empty()) {
+        None => Ok(partitions),
+        Some(n) => Err(Refused::meaningless(format!(
+            "partitions[{n}].topic: expected the name of a topic, found a blank one."
+        ))),
+    }
 }

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::super::bodies::{CommitRequest, PartitionsRequest};
 use super::super::problem;
-use super::request::{BODY_MAX, instance_name, objects, optional_object, partition, partitions, required};
+use super::request::{
+    BODY_MAX, Refused, instance_name, objects, optional_object, partition, partitions, required, said,
+};
 use crate::lenient_object::LenientObject;
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
@@ -43,10 +45,12 @@ pub(in crate::v2) const COMMITTED: Operation =
 /// Without a body what the client has read is committed. The parameter `async` has no effect, as in Confluent.
 pub(in crate::v2) async fn commit(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
-    let offsets = optional_object(&body, "an object with offsets, or no body")?.map(offsets).transpose()?;
+    let at = instance_name(&params);
+    let read = optional_object(&body, "an object with offsets, or no body")?.map(offsets).transpose();
+    let offsets = said(&proxy, &at, read).await?;
     let topics = offsets.iter().flatten().map(|offset| offset.partition.topic.as_str());
     params.check_all(Right::Consume, topics)?;
-    proxy.commit(&instance_name(&params), offsets).await.map_err(problem)?;
+    proxy.commit(&at, offsets).await.map_err(problem)?;
     Ok(Reply::bytes(StatusCode::OK, "[]"))
 }
 
@@ -58,9 +62,10 @@ pub(in crate::v2) async fn committed(proxy: Proxy, request: RequestContext) -> R
             "Partition not found: the request has no body. Name the partitions in it: {\"partitions\":[{\"topic\":\"…\",\"partition\":0}]}.",
         ));
     };
-    let partitions = partitions(object)?;
+    let at = instance_name(&params);
+    let partitions = said(&proxy, &at, partitions(object)).await?;
     params.check_all(Right::Consume, partitions.iter().map(|partition| partition.topic.as_str()))?;
-    let committed = proxy.committed(&instance_name(&params), partitions).await.map_err(problem)?;
+    let committed = proxy.committed(&at, partitions).await.map_err(problem)?;
     let offset = |CommittedOffset { partition, offset, metadata }| Committed {
         topic: partition.topic,
         partition: partition.partition,
@@ -71,7 +76,7 @@ pub(in crate::v2) async fn committed(proxy: Proxy, request: RequestContext) -> R
 }
 
 /// The offsets of records that were read: what is committed are those of the next ones.
-fn offsets(mut body: LenientObject<'_>) -> Result<Vec<CommittedOffset>, Problem> {
+fn offsets(mut body: LenientObject<'_>) -> Result<Vec<CommittedOffset>, Refused> {
     let list = objects(&mut body, "offsets")?;
     if list.is_none() && body.unknown().is_some() {
         body.end()?;
@@ -84,7 +89,7 @@ fn offsets(mut body: LenientObject<'_>) -> Result<Vec<CommittedOffset>, Problem>
         let (offset, metadata) = (required(&item, "offset", offset)?, item.text("metadata")?);
         if !(-1..i64::MAX).contains(&offset) {
             let message = format!("{}: expected the offset of a record, or -1, found {offset}.", item.path("offset"));
-            return Err(Problem::unprocessable(message));
+            return Err(Refused::meaningless(message));
         }
         item.end()?;
         Ok(CommittedOffset { partition, offset: offset + 1, metadata: metadata.unwrap_or_default() })

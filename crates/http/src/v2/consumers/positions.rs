@@ -8,7 +8,7 @@ use postern_proxy::{PartitionName, Position, Proxy, SeekTarget};
 
 use super::super::bodies::{PartitionsRequest, SeekRequest};
 use super::super::problem;
-use super::request::{BODY_MAX, instance_name, object, objects, partition, partitions, required};
+use super::request::{BODY_MAX, Refused, instance_name, object, objects, partition, partitions, required, said};
 use crate::lenient_object::LenientObject;
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
@@ -27,10 +27,11 @@ pub(in crate::v2) const END: Operation =
 
 pub(in crate::v2) async fn seek(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
-    let positions = positions(&body)?;
+    let at = instance_name(&params);
+    let positions = said(&proxy, &at, positions(&body)).await?;
     params.check_all(Right::Consume, positions.iter().map(|(partition, _)| partition.topic.as_str()))?;
     let target = SeekTarget::Partitions(positions);
-    proxy.seek(&instance_name(&params), target).await.map_err(problem)?;
+    proxy.seek(&at, target).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
@@ -45,18 +46,19 @@ pub(in crate::v2) async fn end(proxy: Proxy, request: RequestContext) -> Result<
 /// An empty list means all assigned partitions.
 async fn seek_all(proxy: Proxy, request: RequestContext, to: Position) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
-    let partitions = partitions(object(&body, "an object with partitions")?)?;
+    let at = instance_name(&params);
+    let partitions = said(&proxy, &at, partitions(object(&body, "an object with partitions")?)).await?;
     params.check_all(Right::Consume, partitions.iter().map(|partition| partition.topic.as_str()))?;
     let target = match partitions.is_empty() {
         true => SeekTarget::AllAssigned(to),
         false => SeekTarget::Partitions(partitions.into_iter().map(|partition| (partition, to)).collect()),
     };
-    proxy.seek(&instance_name(&params), target).await.map_err(problem)?;
+    proxy.seek(&at, target).await.map_err(problem)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
 /// Offsets are taken exactly, times lead to the first record at or after them; either list may be missing.
-fn positions(body: &[u8]) -> Result<Vec<(PartitionName, Position)>, Problem> {
+fn positions(body: &[u8]) -> Result<Vec<(PartitionName, Position)>, Refused> {
     let mut body = object(body, "an object with offsets, timestamps, or both")?;
     let offsets = objects(&mut body, "offsets")?.unwrap_or_default();
     let timestamps = body.objects("timestamps")?.unwrap_or_default();
@@ -67,7 +69,7 @@ fn positions(body: &[u8]) -> Result<Vec<(PartitionName, Position)>, Problem> {
         item.text("metadata")?;
         if offset < 0 {
             let message = format!("{}: expected 0 or more, found {offset}.", item.path("offset"));
-            return Err(Problem::unprocessable(message));
+            return Err(Refused::meaningless(message));
         }
         item.end()?;
         Ok((partition, Position::Offset(offset)))
@@ -144,7 +146,8 @@ mod tests {
             (r#"{"timestamps":[{"topic":"t","partition":0,"timestamp":"yesterday"}]}"#, 400),
             (r#"{"timestamps":[{"partition":0,"timestamp":1}]}"#, 422),
         ] {
-            let problem = positions(body.as_bytes()).expect_err(body);
+            let (Refused::Unreadable(problem) | Refused::Meaningless(problem)) =
+                positions(body.as_bytes()).expect_err(body);
             assert_eq!(problem.status.as_u16(), status, "{body}");
         }
         for body in ["{}", r#"{"offsets":null}"#, r#"{"offsets":[],"timestamps":[]}"#] {

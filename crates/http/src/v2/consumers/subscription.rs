@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::bodies::SubscriptionRequest as SubscriptionBody;
 use super::super::problem;
-use super::request::{BODY_MAX, instance_name, object};
+use super::request::{BODY_MAX, Refused, instance_name, object, said};
 use crate::operation::{Operation, operation};
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -30,7 +30,7 @@ pub(in crate::v2) const DELETE: Operation = operation("unsubscribe", "Ends the s
 pub(in crate::v2) async fn set(proxy: Proxy, request: RequestContext) -> Result<Reply, Problem> {
     let (params, body) = request.read_document(BODY_MAX).await?;
     let at = instance_name(&params);
-    let subscription = subscription(&body)?;
+    let subscription = said(&proxy, &at, subscription(&body)).await?;
     match &subscription {
         Some(SubscriptionRequest::Topics(topics)) => {
             params.check_all(Right::Consume, topics.iter().map(String::as_str))?;
@@ -57,7 +57,7 @@ pub(in crate::v2) async fn delete(proxy: Proxy, request: RequestContext) -> Resu
 }
 
 /// What a body asks for: topics go before a pattern, and neither is nothing.
-fn subscription(body: &[u8]) -> Result<Option<SubscriptionRequest>, Problem> {
+fn subscription(body: &[u8]) -> Result<Option<SubscriptionRequest>, Refused> {
     let mut body = object(body, "an object with topics or topic_pattern")?;
     let (topics, pattern) = (body.texts_or_nulls("topics")?, body.text("topic_pattern")?);
     body.end()?;
@@ -66,7 +66,7 @@ fn subscription(body: &[u8]) -> Result<Option<SubscriptionRequest>, Problem> {
         Some(topic) if !topic.trim().is_empty() => Ok(topic),
         Some(_) | None => {
             let found = if topic.is_some() { "a blank one" } else { "null" };
-            Err(Problem::unprocessable(format!("topics[{n}]: expected the name of a topic, found {found}.")))
+            Err(Refused::meaningless(format!("topics[{n}]: expected the name of a topic, found {found}.")))
         }
     };
     topics.into_iter().enumerate().map(topic).collect::<Result<_, _>>().map(SubscriptionRequest::Topics).map(Some)
