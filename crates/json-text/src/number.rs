@@ -21,6 +21,9 @@ pub(super) struct Decimal {
 /// So many digits always fit into a `u64`.
 pub(super) const MAX_DECIMAL_DIGITS: usize = 19;
 
+/// So many digits are told apart by doubles.
+const DOUBLE_DIGITS: usize = 15;
+
 /// The powers of ten that a [`Decimal`] may be divided by. Each is exactly a double, too.
 pub(super) const POWERS_OF_TEN: [u64; MAX_DECIMAL_DIGITS + 1] = {
     let mut powers = [1; MAX_DECIMAL_DIGITS + 1];
@@ -52,6 +55,16 @@ impl Number<'_> {
             Some(decimal) => decimal.as_f64(),
             None => self.digits.parse().expect("JSON numbers are a subset of what Rust reads as a float"),
         }
+    }
+
+    /// Whether it is written as Java prints its double: with a fraction and no exponent, from 0.001 to below ten million, and without a zero at
+    /// the end that could be left out. No two numbers of 15 digits have one double, so nothing shorter stands for it.
+    #[inline]
+    pub(super) fn is_as_java_prints(self) -> bool {
+        let Some(Decimal { digits, places: places @ 1..=DOUBLE_DIGITS }) = self.decimal else { return false };
+        let one = POWERS_OF_TEN[places];
+        let is_shortest = digits < POWERS_OF_TEN[DOUBLE_DIGITS] && (places == 1 || !digits.is_multiple_of(10));
+        is_shortest && digits * 1000 >= one && digits / 10_000_000 < one
     }
 
     #[inline]

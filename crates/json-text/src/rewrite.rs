@@ -162,6 +162,10 @@ impl Rewriter<'_, '_> {
             self.out.extend_from_slice(digits.as_bytes());
             return Ok(());
         }
+        if number.is_as_java_prints() {
+            self.out.extend_from_slice(number.digits.as_bytes());
+            return Ok(());
+        }
         let value = number.as_f64();
         match self.too_large {
             _ if value.is_finite() => write_f64(value, self.out),
@@ -178,6 +182,7 @@ impl Rewriter<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::{rewrite, rewrite_first};
+    use crate::java_double;
 
     fn rewritten(json: &str) -> Result<String, String> {
         let mut out = b"kept".to_vec();
@@ -228,6 +233,32 @@ mod tests {
         let json = format!("{{{},\"m7\":\"last\"}}", members(40));
         let out = format!("{{{}}}", members(40).replace("\"m7\":7,", "\"m7\":\"last\","));
         assert_eq!(rewritten(&json), Ok(out));
+    }
+
+    /// Of all lengths, with the point everywhere, and around the bounds: copied or not, they are what Java prints.
+    #[test]
+    fn numbers_are_written_as_java_prints_them() {
+        let mut digits = 1_u64;
+        for round in 0..20_000_usize {
+            digits = digits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let length = round % 18 + 1;
+            let text = match round % 5 {
+                0 => format!("{:0<length$}", 1),
+                1 => "9".repeat(length),
+                _ => format!("{digits:019}")[..length].to_owned(),
+            };
+            let text = text.trim_start_matches('0');
+            let at = (round / 18) % 18;
+            let number = match text.len().checked_sub(at) {
+                Some(0) | None => format!("0.{:0<1}", format!("{text:0>at$}")),
+                Some(whole) => format!("{}.{:0<1}", &text[..whole], &text[whole..]),
+            };
+            for number in [number.clone(), format!("-{number}")] {
+                let mut printed = String::new();
+                java_double(number.parse().expect("a number"), &mut printed);
+                assert_eq!(rewritten(&number), Ok(printed), "{number}");
+            }
+        }
     }
 
     #[test]
