@@ -100,9 +100,16 @@ pub(super) fn milliseconds(time: &str) -> Option<i64> {
     let milliseconds = match time.parse::<f64>() {
         Ok(seconds) if seconds.abs() <= SECONDS_MAX => (seconds * 1000.0).floor() as i64,
         Ok(_) => return None,
-        Err(_) => time.parse::<Timestamp>().ok()?.as_millisecond(),
+        Err(_) if is_iso(time) => time.parse::<Timestamp>().ok()?.as_millisecond(),
+        Err(_) => return None,
     };
     Some(milliseconds.max(0))
+}
+
+/// Whether a text is written as ISO 8601 has it at length, `2026-01-31T12:00…`, as in the original: the parser knows shorter and other forms, too.
+fn is_iso(time: &str) -> bool {
+    let time = time.as_bytes();
+    matches!((time.get(10), time.get(13)), (Some(b'T' | b't'), Some(b':'))) && !time.contains(&b'[')
 }
 
 #[cfg(test)]
@@ -122,6 +129,12 @@ mod tests {
             ("yesterday", None),
             ("2026-01-31", None),
             ("2026-01-31T12:00:00", None),
+            ("2026-01-31T12:00Z", Some(1_769_860_800_000)),
+            ("2026-01-31t12:00:00z", Some(1_769_860_800_000)),
+            ("2026-01-31 12:00:00Z", None),
+            ("2026-01-31T12Z", None),
+            ("20260131T120000Z", None),
+            ("2026-01-31T12:00:00Z[UTC]", None),
             ("inf", None),
             ("NaN", None),
             ("1e300", None),
