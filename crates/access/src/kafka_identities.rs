@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::caller::Caller;
 use crate::callers::{Callers, Teams};
+use crate::toml_fault::toml_fault;
 
 /// Bytes of a file, and entries in it: each has connections of its own.
 const FILE_MAX: usize = 1 << 20;
@@ -98,7 +99,7 @@ impl KafkaIdentityTable {
         if text.len() > FILE_MAX {
             return Err(vec![format!("expected at most {FILE_MAX} bytes, found {}", text.len())]);
         }
-        let document: Document = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
+        let document: Document = toml::from_str(text).map_err(|error| vec![toml_fault(text, &error)])?;
         let mut faults = Vec::new();
         let count = document.identity.len();
         if count == 0 || count > ENTRIES_MAX {

@@ -15,6 +15,7 @@ mod right;
 mod rules;
 mod token;
 mod token_keys;
+mod toml_fault;
 mod users;
 
 pub use caller::{Caller, InvalidName, Way};

@@ -12,6 +12,7 @@ use crate::callers::{Callers, Teams};
 use crate::expectation::{self, Expectation};
 use crate::pattern::Pattern;
 use crate::right::{Kind, Right};
+use crate::toml_fault::toml_fault;
 
 /// Bytes of a file, and rules in it.
 const FILE_MAX: usize = 1 << 20;
@@ -117,7 +118,7 @@ impl Rules {
         if text.len() > FILE_MAX {
             return Err(vec![format!("expected at most {FILE_MAX} bytes, found {}", text.len())]);
         }
-        let document: Document = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
+        let document: Document = toml::from_str(text).map_err(|error| vec![toml_fault(text, &error)])?;
         let (mut faults, mut doubts) = (Vec::new(), Vec::new());
         let internal = internal.iter().map(|name| (*name).to_owned()).collect();
         if document.rule.len() > RULES_MAX {
