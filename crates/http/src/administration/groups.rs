@@ -138,8 +138,13 @@ impl ResetRequest {
                 "Expected exactly one of to, offset and timestamp_ms, which say where to.",
             ));
         };
-        if let ResetTo::Offset(negative @ ..0) | ResetTo::Timestamp(negative @ ..0) = to {
-            return Err(Problem::bad_request(format!("Expected 0 or more, found {negative}.")));
+        let negative = match to {
+            ResetTo::Offset(negative @ ..0) => Some(("offset", negative)),
+            ResetTo::Timestamp(negative @ ..0) => Some(("timestamp_ms", negative)),
+            ResetTo::Offset(_) | ResetTo::Timestamp(_) | ResetTo::Earliest | ResetTo::Latest => None,
+        };
+        if let Some((member, found)) = negative {
+            return Err(Problem::bad_request(format!("{member}: expected 0 or more, found {found}.")));
         }
         let topics = topics.map(|names| names.iter().map(|name| topic(name)).collect()).transpose()?;
         Ok(ResetRequest { to, topics, dry_run })

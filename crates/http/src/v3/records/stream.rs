@@ -109,6 +109,12 @@ struct Group {
     records: RecordGroup,
 }
 
+impl Group {
+    fn is_full(&self) -> bool {
+        self.documents.len() >= GROUP_MAX || self.records.byte_len() >= GROUP_BYTES
+    }
+}
+
 /// A document whose turn to be answered comes.
 enum Document {
     Record(WrittenRecord),
@@ -182,22 +188,21 @@ impl Reader<'_> {
                         if let Err(end) = self.take_in(&document, group, &mut bytes).await {
                             return end;
                         }
+                        if group.is_full()
+                            && let Err(end) = self.end_group(group, splitter.len(), body).await
+                        {
+                            return end;
+                        }
                     }
                     Err(error) => return End::Broken(not_documents(&error)),
                 }
             }
-            self.append(group).await;
             if splitter.len() > self.record_max {
+                self.append(group).await;
                 return End::Broken(self.too_large());
             }
-            if self.answers.wait_for_room(UNREAD_MAX, body.idle()).await.is_err() {
-                return End::Gone;
-            }
-            if !body.account(splitter.len() + self.answers.unread()).await {
-                return End::Broken(Failure::new(
-                    503,
-                    "Too many request bodies are being worked on. What was sent after the last receipt was not written; send it again later.",
-                ));
+            if let Err(end) = self.end_group(group, splitter.len(), body).await {
+                return end;
             }
             let piece = tokio::select! {
                 biased;
@@ -232,13 +237,38 @@ impl Reader<'_> {
                     if let Err(end) = self.take_in(&document, group, &mut bytes).await {
                         return end;
                     }
+                    if group.is_full()
+                        && let Err(end) = self.end_group(group, splitter.len(), body).await
+                    {
+                        return end;
+                    }
                 }
                 Err(error) => return End::Broken(not_documents(&error)),
             }
         }
     }
 
-    /// Adds a document to `group`, which is appended when it is full. `bytes` is a buffer.
+    /// Appends `group`, and waits until the client has read receipts enough for the next one. A few bytes of a body make a hundred of a receipt:
+    /// what is not read counts as memory of the body, beside the `left` bytes of it that were not taken in.
+    ///
+    /// # Errors
+    /// The stream ends here.
+    async fn end_group(&self, group: &mut Group, left: usize, body: &mut BodyStream) -> Result<(), End> {
+        self.append(group).await;
+        yield_now().await;
+        if self.answers.wait_for_room(UNREAD_MAX, body.idle()).await.is_err() {
+            return Err(End::Gone);
+        }
+        if !body.account(left + self.answers.unread()).await {
+            return Err(End::Broken(Failure::new(
+                503,
+                "Too many request bodies are being worked on. What was sent after the last receipt was not written; send it again later.",
+            )));
+        }
+        Ok(())
+    }
+
+    /// Adds a document to `group`. `bytes` is a buffer.
     ///
     /// # Errors
     /// The stream ends with this document.
@@ -279,10 +309,6 @@ impl Reader<'_> {
             }
         };
         group.documents.push(taken);
-        if group.documents.len() >= GROUP_MAX || group.records.byte_len() >= GROUP_BYTES {
-            self.append(group).await;
-            yield_now().await;
-        }
         Ok(())
     }
 
